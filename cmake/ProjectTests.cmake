@@ -1,0 +1,24 @@
+# Tests are GoogleTest programs beside what they test; Python tests are parity checks against diffusers and transformers.
+find_package(GTest REQUIRED)
+include(GoogleTest)
+set(FASTVIDEO_REFERENCE_PYTHON "${PROJECT_SOURCE_DIR}/.deps/reference/bin/python" CACHE FILEPATH
+    "A Python with the packages of tests/requirements.txt: the reference implementations")
+
+# fastvideo_add_test(NAME SOURCES... [LINK libs...] [TORCH] [LABELS labels...]): one GoogleTest program.
+function(fastvideo_add_test name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;LINK;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES} ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main Threads::Threads)
+  if(ARG_TORCH)
+    fastvideo_use_libtorch(${name})
+  endif()
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS}")
+endfunction()
+
+# fastvideo_add_parity_test(NAME SCRIPT ARGS...): runs SCRIPT with the reference Python.
+function(fastvideo_add_parity_test name script)
+  add_test(NAME ${name} COMMAND "${FASTVIDEO_REFERENCE_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/${script}" ${ARGN})
+  set_tests_properties(${name} PROPERTIES LABELS parity
+    ENVIRONMENT "PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/reference;PYTHONDONTWRITEBYTECODE=1")
+endfunction()
