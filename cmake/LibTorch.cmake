@@ -23,5 +23,10 @@ target_precompile_headers(fastvideo_libtorch_pch PRIVATE <ATen/ATen.h>)
 # Links LibTorch into TARGET and lets it use the precompiled header.
 function(fastvideo_use_libtorch target)
   target_link_libraries(${target} PRIVATE fastvideo::libtorch)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")  # a precompiled header serves one kind of position independence: -fPIC, not -fPIE
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
   target_precompile_headers(${target} REUSE_FROM fastvideo_libtorch_pch)
 endfunction()

@@ -13,7 +13,12 @@ function(fastvideo_add_test name)
     fastvideo_use_libtorch(${name})
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS}")
+  if(ARG_TORCH)  # one process for all of them: loading LibTorch costs half a second each time
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
+  else()
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS}")
+  endif()
 endfunction()
 
 # fastvideo_add_parity_test(NAME SCRIPT ARGS...): runs SCRIPT with the reference Python.

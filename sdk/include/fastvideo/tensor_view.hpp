@@ -1,0 +1,81 @@
+// fastvideo/tensor_view.hpp - typed access to the elements of a borrowed tensor on the CPU.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+#include "fastvideo/tensor.h"
+
+namespace fastvideo {
+
+constexpr fv_dtype kFloat64{FV_FLOAT, 64, 1};
+constexpr fv_dtype kFloat32{FV_FLOAT, 32, 1};
+constexpr fv_dtype kFloat16{FV_FLOAT, 16, 1};
+constexpr fv_dtype kBFloat16{FV_BFLOAT, 16, 1};
+constexpr fv_dtype kInt32{FV_INT, 32, 1};
+constexpr fv_dtype kUInt8{FV_UINT, 8, 1};
+constexpr fv_dtype kBool{FV_BOOL, 8, 1};
+
+constexpr bool same_dtype(fv_dtype a, fv_dtype b) { return a.code == b.code && a.bits == b.bits && a.lanes == b.lanes; }
+
+/// DLPack's name of an element type: "bfloat16".
+inline std::string dtype_name(fv_dtype dtype) {
+  const char* stem = dtype.code == FV_BFLOAT  ? "bfloat"
+                     : dtype.code == FV_FLOAT ? "float"
+                     : dtype.code == FV_INT   ? "int"
+                     : dtype.code == FV_UINT  ? "uint"
+                     : dtype.code == FV_BOOL  ? "bool"
+                                              : "code";
+  if (dtype.code == FV_BOOL) return stem;
+  return stem + std::to_string(dtype.bits) + (dtype.lanes == 1 ? "" : "x" + std::to_string(dtype.lanes));
+}
+
+/// The address of the first element.
+inline void* data_of(const fv_tensor& tensor) { return static_cast<char*>(tensor.data) + tensor.byte_offset; }
+
+/// The elements of a borrowed CPU tensor of N dimensions. T is the C++ type of an element, const for inputs.
+template <class T, int N>
+class TensorView {
+ public:
+  explicit TensorView(const fv_tensor& tensor) : data_(static_cast<T*>(data_of(tensor))) {
+    if (tensor.ndim != N || tensor.dtype.bits != 8 * sizeof(T))
+      throw std::invalid_argument("a tensor of " + std::to_string(tensor.ndim) + " dimensions of " +
+                                  dtype_name(tensor.dtype) + " is not one of " + std::to_string(N) + " dimensions of " +
+                                  std::to_string(8 * sizeof(T)) + " bits");
+    for (int i = 0; i < N; ++i) {
+      shape_[i] = tensor.shape[i];
+      strides_[i] = tensor.strides[i];
+    }
+  }
+
+  int64_t size(int dimension) const { return shape_[dimension]; }
+
+  /// The element at the given indices, one for each dimension; unchecked.
+  template <class... Index>
+  T& operator()(Index... index) const {
+    static_assert(sizeof...(Index) == N);
+    const std::array<int64_t, N> at{static_cast<int64_t>(index)...};
+    int64_t offset = 0;
+    for (int i = 0; i < N; ++i) offset += at[i] * strides_[i];
+    return data_[offset];
+  }
+
+  /// As above, for a tensor that is broadcast: a dimension of length 1 is read at 0.
+  template <class... Index>
+  T& broadcast(Index... index) const {
+    static_assert(sizeof...(Index) == N);
+    const std::array<int64_t, N> at{static_cast<int64_t>(index)...};
+    int64_t offset = 0;
+    for (int i = 0; i < N; ++i) offset += shape_[i] == 1 ? 0 : at[i] * strides_[i];
+    return data_[offset];
+  }
+
+ private:
+  T* data_;
+  std::array<int64_t, N> shape_{};
+  std::array<int64_t, N> strides_{};
+};
+
+}  // namespace fastvideo
