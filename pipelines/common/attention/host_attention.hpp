@@ -1,0 +1,64 @@
+// The attention seam of a real run: the host's attention service, which has picked a backend for every site.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <fastvideo/attention.hpp>
+#include <fastvideo/core.hpp>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pipelines/common/attention/attention.hpp"
+
+namespace fastvideo {
+
+/// Where in the denoising loop the next calls stand.
+struct DenoisePoint {
+  int32_t step = -1;  ///< -1 outside the loop
+  int32_t steps = 0;
+  double sigma = 0;
+  int32_t expert = 0;
+  std::vector<int32_t> branches;  ///< of each batch row; empty: all conditional
+};
+
+/// Binds the sites of a run to backends and runs calls on them. Memory that plans need is LibTorch's. One thread.
+class HostAttention final : public Attention {
+ public:
+  /// sites: one for each role of the run. Throws Refused, with the table of candidates, if one cannot be served.
+  HostAttention(const Host& run, std::span<const fv_attention_site* const> sites, at::Device device);
+  ~HostAttention() override;
+  HostAttention(const HostAttention&) = delete;
+  HostAttention& operator=(const HostAttention&) = delete;
+
+  at::Tensor run(const AttentionCall& call) override;
+
+  /// The order in which the plans want the grid's tokens: int64 [tokens] on the device, position -> raster index;
+  /// undefined for raster order.
+  const at::Tensor& token_order() const { return token_order_; }
+
+  void set_point(DenoisePoint point) { point_ = std::move(point); }
+
+ private:
+  struct Binding {
+    std::string role;
+    const fv_attention_binding* handle;
+    at::Tensor resident;
+  };
+  const Binding& binding_of(const char* role) const;
+
+  const fv_attention_service* service_;
+  fv_attention_session* session_ = nullptr;
+  at::Device device_;
+  std::vector<Binding> bindings_;
+  at::Tensor scratch_;
+  at::Tensor token_order_;
+  DenoisePoint point_;
+};
+
+/// Lends LibTorch's CPU threads to the process, as many as the host says, so that there is one pool.
+void lend_torch_threads(const Host& host);
+
+}  // namespace fastvideo
