@@ -1,0 +1,78 @@
+#include "pipelines/wan/request.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+namespace fastvideo::wan {
+namespace {
+
+std::string text(int64_t value) { return std::to_string(value); }
+
+// A side in pixels that latents and patches divide.
+int64_t side(const Options& parameters, const char* name, int64_t multiple) {
+  const int64_t asked = parameters.integer(name);
+  if (asked >= multiple && asked % multiple == 0) return asked;
+  const int64_t below = asked / multiple * multiple;
+  std::string message = std::string(name) + " " + text(asked) + " is not a multiple of " + text(multiple) +
+                        ", which the VAE's stride times the patch size asks for; the nearest possible: ";
+  message += below >= multiple ? text(below) + " or " + text(below + multiple) : text(multiple);
+  throw Refused(message);
+}
+
+int64_t frames(const Options& parameters, int64_t stride) {
+  const int64_t asked = parameters.integer("num_frames");
+  if (asked >= 1 && (asked - 1) % stride == 0) return asked;
+  const int64_t below = asked < 1 ? 1 : (asked - 1) / stride * stride + 1;
+  throw Refused("num_frames " + text(asked) + " is not 1 plus a multiple of " + text(stride) +
+                ", the VAE's temporal stride; the nearest possible: " +
+                (asked < 1 ? text(1) : text(below) + " or " + text(below + stride)));
+}
+
+at::ScalarType dtype_of(std::string_view name, const char* parameter, at::Device device) {
+  if (name == "auto") return device.is_cuda() ? at::kBFloat16 : at::kFloat;
+  if (name == "float32") return at::kFloat;
+  if (name == "bfloat16") return at::kBFloat16;
+  throw Refused(std::string(parameter) + " '" + std::string(name) + "' is not one of auto, float32, bfloat16");
+}
+
+}  // namespace
+
+Request parse_request(const Options& parameters, const Geometry& geometry) {
+  const at::Device device{std::string(parameters.string("device"))};
+  Request request{
+      .prompt = std::string(parameters.string("prompt")),
+      .negative_prompt = std::string(parameters.string("negative_prompt")),
+      .height = side(parameters, "height", geometry.spatial_stride * geometry.patch_h),
+      .width = side(parameters, "width", geometry.spatial_stride * geometry.patch_w),
+      .num_frames = frames(parameters, geometry.temporal_stride * geometry.patch_t),
+      .num_inference_steps = parameters.integer("num_inference_steps"),
+      .guidance_scale = parameters.number("guidance_scale"),
+      .flow_shift = std::nullopt,
+      .fps = parameters.integer("fps"),
+      .max_sequence_length = parameters.integer("max_sequence_length"),
+      .seed = static_cast<uint64_t>(parameters.integer("seed")),
+      .device = device,
+      .dtype = dtype_of(parameters.string("dtype"), "dtype", device),
+      .vae_dtype = parameters.string("vae_dtype") == "auto"
+                       ? dtype_of(parameters.string("dtype"), "dtype", device)
+                       : dtype_of(parameters.string("vae_dtype"), "vae_dtype", device),
+  };
+  if (parameters.has("flow_shift")) request.flow_shift = parameters.number("flow_shift");
+  const auto blank = [](unsigned char c) { return std::isspace(c) != 0; };
+  if (std::all_of(request.prompt.begin(), request.prompt.end(), blank))
+    throw Refused("the prompt is empty; say what the video shows with --prompt");
+  return request;
+}
+
+Shape shape_of(const Request& request, const Geometry& geometry) {
+  Shape shape{};
+  shape.latent_frames = (request.num_frames - 1) / geometry.temporal_stride + 1;
+  shape.latent_height = request.height / geometry.spatial_stride;
+  shape.latent_width = request.width / geometry.spatial_stride;
+  shape.grid_t = shape.latent_frames / geometry.patch_t;
+  shape.grid_h = shape.latent_height / geometry.patch_h;
+  shape.grid_w = shape.latent_width / geometry.patch_w;
+  return shape;
+}
+
+}  // namespace fastvideo::wan
