@@ -1,0 +1,37 @@
+#include "host/progress/stage_timer.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace fastvideo {
+
+double steady_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+void StageTimer::enter(std::string_view stage) {
+  stop();
+  const auto known =
+      std::find_if(stages_.begin(), stages_.end(), [stage](const StageTime& time) { return time.name == stage; });
+  current_ = static_cast<std::size_t>(known - stages_.begin());
+  if (known == stages_.end()) stages_.push_back({std::string(stage), 0, 0});
+  entered_ = clock_();
+}
+
+void StageTimer::add_steps(std::int64_t count) {
+  if (current_ != kNone) stages_[current_].steps += count;
+}
+
+void StageTimer::stop() {
+  if (current_ == kNone) return;
+  stages_[current_].seconds += clock_() - entered_;
+  current_ = kNone;
+}
+
+std::vector<StageTime> StageTimer::stages() const {
+  std::vector<StageTime> result = stages_;
+  if (current_ != kNone) result[current_].seconds += clock_() - entered_;
+  return result;
+}
+
+}  // namespace fastvideo
