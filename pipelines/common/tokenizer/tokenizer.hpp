@@ -1,0 +1,39 @@
+// Text to token ids, as UMT5 models want them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace fastvideo {
+
+/// A SentencePiece unigram model with T5's conventions: </s> (id 1) ends every text, padding is id 0 and left to the
+/// caller. Movable; encode may be called by several threads at once.
+class Tokenizer {
+ public:
+  /// Opens spiece.model of a tokenizer folder, or tokenizer.json where it is alone. Throws Refused naming the file.
+  static Tokenizer open(const std::filesystem::path& folder);
+
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+  ~Tokenizer();
+
+  /// Ids of a UTF-8 text with </s> at the end: at most max_length (1 or more) of them, </s> kept as the last one when
+  /// the text is cut. Throws Refused for text that is not UTF-8, with the byte offset.
+  std::vector<int64_t> encode(std::string_view text, int64_t max_length) const;
+
+  /// Number of pieces of the model; an id is below it.
+  int64_t vocab_size() const;
+
+  static constexpr int64_t pad_id = 0;
+  static constexpr int64_t eos_id = 1;
+
+ private:
+  struct Impl;
+  explicit Tokenizer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fastvideo

@@ -1,0 +1,55 @@
+// The weights of one model, as the model takes them: by name, in the shape it expects, in the dtype and on the device
+// it computes with. Files are mapped, so that a weight that fits as it is costs no copy.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fastvideo {
+
+/// A safetensors file or a folder of shards, half consumed. Movable. One thread at a time; the tensors taken outlive it
+/// and follow LibTorch's rules.
+class Weights {
+ public:
+  /// Opens one .safetensors file, or a folder: its diffusion_pytorch_model or model .safetensors, or the shards that
+  /// the .safetensors.index.json beside it lists. Throws Refused naming the file and what is wrong with it.
+  static Weights open(const std::filesystem::path& file_or_folder);
+
+  Weights(Weights&&) noexcept;
+  Weights& operator=(Weights&&) noexcept;
+  ~Weights();
+
+  /// The tensor of that name. On the CPU and in the file's own dtype it borrows the mapped file: read it, never write
+  /// to it. Otherwise it is a copy, converted, and the file's pages are given back to the system: taking all tensors so
+  /// needs the memory of the copies and of one tensor. A tensor may be taken more than once.
+  /// Throws Refused naming file and tensor, with expected and found shape, or the dtype if it is not a floating point
+  /// one (F64, F32, F16, BF16): that is a quantised file.
+  at::Tensor take(std::string_view name, at::IntArrayRef shape, at::ScalarType dtype, at::Device device);
+
+  bool has(std::string_view name) const;
+
+  /// All names, in order.
+  std::vector<std::string> names() const;
+
+  /// Counts all tensors whose names begin so as taken: the encoder of a VAE that only decodes.
+  void skip(std::string_view prefix);
+
+  /// What was neither taken nor skipped, in order.
+  std::vector<std::string> unused() const;
+
+  /// Throws Refused naming the tensors that were neither taken nor skipped: the model is not the one that these weights
+  /// are for.
+  void finish() const;
+
+ private:
+  struct Impl;
+  explicit Weights(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fastvideo
