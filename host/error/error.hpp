@@ -1,0 +1,36 @@
+// What the host says when it cannot do what it was asked.
+#pragma once
+
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace fastvideo {
+
+/// How the program ends.
+enum class ExitCode : int {
+  done = 0,
+  failed = 1,   ///< went wrong while running
+  refused = 2,  ///< something impossible was asked for: a RequestError
+};
+
+/// Something impossible was asked for. The text says what, the number, and what to do. Everything else that ends a run
+/// (std::runtime_error and others) is a failure while running.
+class RequestError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Edits (insertion, deletion, change of one byte, exchange of two neighbours) that turn `a` into `b`, letter case
+/// ignored (Damerau 1964, restricted: no part is edited twice).
+size_t edit_distance(std::string_view a, std::string_view b);
+
+/// The name of `known` nearest to `name`, the first of several; empty if none is near enough to be meant (more than a
+/// third of the longer one's length would have to be edited).
+std::string nearest_name(std::string_view name, std::span<const std::string> known);
+
+/// "; did you mean 'backend'?", or nothing if no known name is near.
+std::string did_you_mean(std::string_view name, std::span<const std::string> known);
+
+}  // namespace fastvideo
