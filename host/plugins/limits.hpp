@@ -1,0 +1,38 @@
+// Ruling candidates out by their manifests, before anything is opened.
+#pragma once
+
+#include <fastvideo/attention.h>
+#include <fastvideo/tensor.h>
+
+#include <optional>
+#include <string>
+
+#include "host/plugins/manifest.hpp"
+
+namespace fastvideo {
+
+/// A device with what manifests ask about it.
+struct DeviceFacts {
+  fv_device device{FV_DEVICE_CPU, 0};
+  int architecture = 0;  ///< of a CUDA device: 90 for sm90
+};
+
+/// Why an item cannot serve a device ("runs on cuda, not on cpu"), or nothing if its limits allow it.
+std::optional<std::string> rule_out(const ItemLimits& limits, const DeviceFacts& device);
+
+/// Why an attention item cannot serve a site, or nothing. The site's device is that of `device`.
+std::optional<std::string> rule_out(const ItemLimits& limits, const fv_attention_site& site, const DeviceFacts& device);
+
+/// Whether the item claims a role: then choosing it globally governs that role.
+bool claims_role(const Item& item, std::string_view role);
+
+/// "cpu" or "cuda:0"
+std::string device_name(fv_device device);
+/// "bfloat16"; "type code 5, 8 bits" for what has no name.
+std::string dtype_name(fv_dtype dtype);
+/// "causal, bias"; "none" for 0.
+std::string mask_names(uint32_t masks);
+/// "exact", "reordered", "approximate"
+std::string numerics_name(uint32_t numerics);
+
+}  // namespace fastvideo

@@ -1,0 +1,56 @@
+// Opening plugins: the one place where foreign code enters the process.
+#pragma once
+
+#include <fastvideo/abi.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "host/plugins/catalog.hpp"
+
+namespace fastvideo {
+
+/// An item whose library is open. Cheap to copy; valid until the process ends, for libraries are never unloaded.
+struct LoadedItem {
+  const Plugin* plugin = nullptr;
+  const Item* item = nullptr;
+  const fv_item* code = nullptr;  ///< what the library says of it; equal to the manifest
+  const void* table = nullptr;    ///< of its kind: FV_ATTENTION_INTERFACE and so on; every required function is there
+
+  template <class Interface>
+  const Interface* interface() const {
+    return static_cast<const Interface*>(table);
+  }
+};
+
+/// Opens the libraries of plugins, each when it is first asked for. [one thread: the loader's]
+class Loader {
+ public:
+  /// `library_path`: [libraries] path, absolute folders. `host`: the services that plugins get; lives for ever.
+  /// `cuda`: the run uses CUDA, so LibTorch's CUDA library is opened before the first plugin that needs LibTorch.
+  Loader(std::vector<std::filesystem::path> library_path, const fv_services* host, bool cuda);
+
+  /// The item, opened and compared with its manifest. What the library needs is opened first, by full path; a library
+  /// that is already open is used as it is. Throws RequestError: what, the number, what to do.
+  LoadedItem load(const CatalogItem& item);
+
+  /// The files opened so far, in order: needed libraries and plugins.
+  const std::vector<std::filesystem::path>& opened() const { return opened_; }
+
+ private:
+  const fv_plugin* open(const Plugin& plugin, const Item& item);
+  void open_torch(const Plugin& plugin, const Item& item);
+  void open_needed(const std::string& soname, const std::string& who);
+  std::filesystem::path find_library(const std::string& soname, const std::string& who) const;
+  void open_globally_once(const std::filesystem::path& file, const std::string& who);
+
+  std::vector<std::filesystem::path> library_path_;
+  const fv_services* host_;
+  bool cuda_;
+  std::map<std::filesystem::path, const fv_plugin*> plugins_;
+  std::vector<std::filesystem::path> opened_;
+};
+
+}  // namespace fastvideo
