@@ -1,0 +1,132 @@
+#include "pipelines/common/weights/weights.hpp"
+
+#include <ATen/ATen.h>
+
+#include <array>
+#include <cstring>
+#include <fastvideo/core.hpp>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "pipelines/common/weights/mapped_file.hpp"
+#include "pipelines/common/weights/safetensors.hpp"
+#include "pipelines/common/weights/weight_files.hpp"
+
+namespace fastvideo {
+namespace {
+
+std::optional<at::ScalarType> floating_dtype(std::string_view dtype) {
+  static constexpr std::array<std::pair<std::string_view, at::ScalarType>, 4> dtypes{
+      {{"F32", at::kFloat}, {"BF16", at::kBFloat16}, {"F16", at::kHalf}, {"F64", at::kDouble}}};
+  for (const auto& [name, type] : dtypes)
+    if (name == dtype) return type;
+  return std::nullopt;
+}
+
+bool aligned(const void* data, uint64_t element_size) { return reinterpret_cast<uintptr_t>(data) % element_size == 0; }
+
+}  // namespace
+
+struct Weights::Impl {
+  struct Tensor {
+    SafetensorsEntry entry;
+    size_t file;
+    bool used = false;
+  };
+
+  std::filesystem::path path;
+  std::vector<std::filesystem::path> files;
+  std::vector<std::shared_ptr<MappedFile>> mappings;
+  std::map<std::string, Tensor, std::less<>> tensors;
+};
+
+Weights::Weights(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Weights::Weights(Weights&&) noexcept = default;
+Weights& Weights::operator=(Weights&&) noexcept = default;
+Weights::~Weights() = default;
+
+Weights Weights::open(const std::filesystem::path& file_or_folder) {
+  static constexpr std::array<std::string_view, 2> stems = {"diffusion_pytorch_model", "model"};
+  std::vector<SafetensorsHeader> headers;
+  if (std::filesystem::is_directory(file_or_folder))
+    headers = read_weight_headers(file_or_folder, stems);
+  else
+    headers.push_back(read_safetensors_header(file_or_folder));
+
+  auto impl = std::make_unique<Impl>();
+  impl->path = file_or_folder;
+  for (SafetensorsHeader& header : headers) {
+    impl->mappings.push_back(std::make_shared<MappedFile>(header.file, header.file_bytes));
+    for (auto& [name, entry] : header.tensors)
+      impl->tensors.emplace(name, Impl::Tensor{std::move(entry), impl->files.size()});
+    impl->files.push_back(std::move(header.file));
+  }
+  return Weights(std::move(impl));
+}
+
+at::Tensor Weights::take(std::string_view name, at::IntArrayRef shape, at::ScalarType dtype, at::Device device) {
+  const auto found = impl_->tensors.find(name);
+  if (found == impl_->tensors.end())
+    throw Refused(impl_->path.string() + ": no tensor " + quote_name(name) + " of shape " + shape_text(shape.vec()));
+  auto& [entry, file, used] = found->second;
+  const auto refuse = [&](const std::string& what) {
+    throw Refused(impl_->files[file].string() + ": tensor " + quote_name(name) + " " + what);
+  };
+  if (shape != at::IntArrayRef(entry.shape))
+    refuse("has shape " + shape_text(entry.shape) + ", and the model needs " + shape_text(shape.vec()));
+  const std::optional<at::ScalarType> stored = floating_dtype(entry.dtype);
+  if (!stored) refuse("is " + entry.dtype + ": weights are read as F32, BF16, F16 or F64, not quantised");
+
+  used = true;
+  const std::shared_ptr<MappedFile>& mapping = impl_->mappings[file];
+  const std::span<const std::byte> bytes = mapping->bytes(entry.begin, entry.end);
+  if (bytes.empty()) return at::empty(shape, at::TensorOptions(device).dtype(dtype));
+  void* data = const_cast<std::byte*>(bytes.data());
+  const auto options = at::TensorOptions(at::kCPU).dtype(*stored);
+  const bool is_aligned = aligned(data, at::elementSize(*stored));
+  if (device.is_cpu() && dtype == *stored && is_aligned)
+    return at::from_blob(
+        data, shape, [mapping](void*) {}, options);
+
+  // The format allows any offset, and LibTorch reads whole elements: unaligned bytes are copied as bytes first.
+  at::Tensor source = is_aligned ? at::from_blob(data, shape, options) : at::empty(shape, options);
+  if (!is_aligned) std::memcpy(source.data_ptr(), data, bytes.size());
+  at::Tensor result = source.to(at::TensorOptions(device).dtype(dtype), /*non_blocking=*/false, /*copy=*/is_aligned);
+  mapping->drop(entry.begin, entry.end);
+  return result;
+}
+
+bool Weights::has(std::string_view name) const { return impl_->tensors.contains(name); }
+
+std::vector<std::string> Weights::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : impl_->tensors) names.push_back(name);
+  return names;
+}
+
+void Weights::skip(std::string_view prefix) {
+  for (auto tensor = impl_->tensors.lower_bound(prefix);
+       tensor != impl_->tensors.end() && tensor->first.starts_with(prefix); ++tensor)
+    tensor->second.used = true;
+}
+
+std::vector<std::string> Weights::unused() const {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : impl_->tensors)
+    if (!tensor.used) names.push_back(name);
+  return names;
+}
+
+void Weights::finish() const {
+  const std::vector<std::string> names = unused();
+  if (names.empty()) return;
+  constexpr size_t shown = 5;
+  std::string list;
+  for (size_t i = 0; i < names.size() && i < shown; ++i) list += (i == 0 ? "" : ", ") + quote_name(names[i]);
+  throw Refused(impl_->path.string() + ": " + std::to_string(names.size()) + " of " +
+                std::to_string(impl_->tensors.size()) + " tensors are not used by this model: " + list +
+                (names.size() > shown ? ", ..." : ""));
+}
+
+}  // namespace fastvideo
