@@ -13,7 +13,11 @@ add_library(fastvideo::libtorch ALIAS fastvideo_libtorch)
 target_include_directories(fastvideo_libtorch SYSTEM INTERFACE
   "${FASTVIDEO_LIBTORCH_DIR}/include" "${FASTVIDEO_LIBTORCH_DIR}/include/torch/csrc/api/include")
 target_link_libraries(fastvideo_libtorch INTERFACE
-  "${FASTVIDEO_LIBTORCH_DIR}/lib/libtorch_cpu.so" "${FASTVIDEO_LIBTORCH_DIR}/lib/libc10.so")
+  "${FASTVIDEO_LIBTORCH_DIR}/lib/libtorch_cpu.so" "${FASTVIDEO_LIBTORCH_DIR}/lib/libc10.so"
+  "${FASTVIDEO_LIBTORCH_DIR}/lib/libgomp.so.1")
+# at::parallel_for is an OpenMP loop in a header: compiled without this flag it runs on one thread and says nothing.
+# LibTorch's own libgomp is linked, so that its thread pool is the only one.
+target_compile_options(fastvideo_libtorch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
 
 # One precompiled ATen for all that includes it: 9 s a file become 2.
 add_library(fastvideo_libtorch_pch OBJECT "${CMAKE_CURRENT_LIST_DIR}/libtorch_pch.cpp")
