@@ -5,8 +5,6 @@
 # ${FASTVIDEO_PLUGIN_OUTPUT_DIR}/FOLDER (default: plugins/ in the build directory). Call it once for each library.
 # The library exports fastvideo_plugin and nothing else, resolves everything when it is opened, shares no inline statics
 # with other plugins and carries no path of the machine it was built on.
-set(_FASTVIDEO_SDK_CMAKE_DIR "${CMAKE_CURRENT_LIST_DIR}")
-
 function(fastvideo_add_plugin folder)
   cmake_parse_arguments(ARG "" "LIBRARY" "SOURCES;LINK;DATA" ${ARGN})
   if(NOT ARG_SOURCES)
@@ -24,7 +22,7 @@ function(fastvideo_add_plugin folder)
   add_library(${target} MODULE ${ARG_SOURCES})
   target_link_libraries(${target} PRIVATE fastvideo::sdk ${ARG_LINK})
   target_compile_features(${target} PRIVATE cxx_std_20)
-  set(map "${_FASTVIDEO_SDK_CMAKE_DIR}/fastvideo_plugin.map")
+  set(map "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/fastvideo_plugin.map")
   set_target_properties(${target} PROPERTIES
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
     LIBRARY_OUTPUT_DIRECTORY "${output}/${folder}" LINK_DEPENDS "${map}"
