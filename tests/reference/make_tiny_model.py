@@ -4,6 +4,7 @@ Run as: make_tiny_model.py FOLDER [--seed N] [--dtype float32|bfloat16] [--shard
 """
 
 import argparse
+import io
 import pathlib
 import tempfile
 
@@ -29,12 +30,12 @@ snow falls on the mountain; the river is frozen - it's quiet
 
 def train_tokenizer(path, vocab_size=256):
     """A sentencepiece unigram model with T5's special ids: <pad> 0, </s> 1, <unk> 2, no <s>."""
-    prefix = str(path).removesuffix(".model")
+    model = io.BytesIO()  # with a file name, the model would contain it
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SENTENCES * 4), model_prefix=prefix, model_type="unigram", vocab_size=vocab_size,
+        sentence_iterator=iter(SENTENCES * 4), model_writer=model, model_type="unigram", vocab_size=vocab_size,
         hard_vocab_limit=False, character_coverage=1.0, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, num_threads=1,
         minloglevel=2)
-    pathlib.Path(prefix + ".vocab").unlink()
+    pathlib.Path(path).write_bytes(model.getvalue())
 
 
 def make(folder, seed=0, dtype=torch.float32, max_shard_size="10GB", scheduler=None, **transformer_changes):

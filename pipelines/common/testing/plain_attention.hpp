@@ -1,0 +1,25 @@
+// Attention for tests: LibTorch's scaled dot product attention on float32 copies of the inputs.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipelines/common/attention/attention.hpp"
+
+namespace fastvideo::testing {
+
+/// Exact attention, rounded once at the end to q's dtype. Counts its calls.
+class PlainAttention final : public Attention {
+ public:
+  at::Tensor run(const AttentionCall& call) override;
+
+  /// The layers that called, in order, by role.
+  const std::map<std::string, std::vector<int>>& calls() const { return calls_; }
+
+ private:
+  std::map<std::string, std::vector<int>> calls_;
+};
+
+}  // namespace fastvideo::testing
