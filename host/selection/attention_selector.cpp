@@ -1,0 +1,167 @@
+#include "host/selection/attention_selector.hpp"
+
+#include <algorithm>
+#include <fastvideo/core.hpp>
+#include <limits>
+#include <tuple>
+
+#include "host/log/log.hpp"
+#include "host/selection/border.hpp"
+#include "host/selection/names.hpp"
+#include "host/selection/refusal.hpp"
+
+namespace fastvideo {
+namespace {
+
+constexpr std::string_view kRolesPrefix = "attention.roles.";
+
+// No estimate comes after every estimate.
+double cost(const Candidate& candidate) {
+  return candidate.support.score > 0 ? candidate.support.score : std::numeric_limits<double>::infinity();
+}
+
+std::vector<Ruled> ruled(const std::vector<Candidate>& candidates) {
+  std::vector<Ruled> rows;
+  for (const Candidate& candidate : candidates) rows.push_back({candidate.item->item->full_name(), candidate.reason});
+  return rows;
+}
+
+std::string joined(const std::vector<Ruled>& rows) {
+  std::string text;
+  for (const Ruled& row : rows) text += (text.empty() ? "" : "; ") + row.candidate + ": " + row.why_not;
+  return text;
+}
+
+}  // namespace
+
+AttentionSelector::AttentionSelector(const Settings& settings, const Catalog& catalog, OpenBackends& backends,
+                                     DeviceFacts device)
+    : settings_(settings),
+      catalog_(catalog),
+      backends_(backends),
+      device_(device),
+      auto_numerics_(settings.strings("attention.numerics")),
+      priority_(settings.strings("attention.priority")) {}
+
+void AttentionSelector::require_known(const std::string& name, const std::string& asked) const {
+  if (same_name(name, kAuto) || !catalog_.find("attention", name).empty()) return;
+  throw RequestError(unknown_name_refusal(name, asked, "attention", catalog_, device_));
+}
+
+void AttentionSelector::require_known_names() const {
+  const Setting& global = *settings_.find("attention.backend");
+  require_known(global.value.string(), global.source.describe());
+  for (auto at = settings_.all().lower_bound(kRolesPrefix);
+       at != settings_.all().end() && at->first.starts_with(kRolesPrefix); ++at)
+    require_known(at->second.value.string(), at->second.source.describe());
+}
+
+bool AttentionSelector::auto_takes(uint32_t numerics) const {
+  return std::any_of(auto_numerics_.begin(), auto_numerics_.end(),
+                     [&](const std::string& name) { return same_name(name, numerics_name(numerics)); });
+}
+
+bool AttentionSelector::claims(const std::string& name, std::string_view role) const {
+  const std::vector<const CatalogItem*> items = catalog_.find("attention", name);
+  return std::any_of(items.begin(), items.end(),
+                     [&](const CatalogItem* item) { return claims_role(*item->item, role); });
+}
+
+AttentionChoice AttentionSelector::choose(const fv_attention_site& site) {
+  AttentionRequest request =
+      request_for_role(settings_, site.role, [this](const auto& name, auto role) { return claims(name, role); });
+  require_known(request.name, request.source.describe());
+  std::vector<Candidate> tried = candidates(request.name, site);
+  const Candidate* taken = best(tried);
+  if (taken == nullptr) return fall_back(std::move(request), site, std::move(tried));
+
+  const auto fitting = std::count_if(tried.begin(), tried.end(), [](const Candidate& c) { return c.fits(); });
+  std::string why = request.describe();
+  if (request.is_auto())
+    why = "best of " + std::to_string(fitting) + " that auto may take";
+  else if (fitting > 1)
+    why += "; best of its " + std::to_string(fitting) + " implementations that can";
+  return {taken->item, taken->backend, taken->support, std::move(request), std::move(why), {}};
+}
+
+std::vector<Candidate> AttentionSelector::candidates(const std::string& name, const fv_attention_site& site) {
+  const bool any = same_name(name, kAuto);
+  std::vector<Candidate> examined;
+  for (const CatalogItem* item : any ? catalog_.offered("attention") : catalog_.find("attention", name)) {
+    Candidate candidate = examine(*item, site);
+    if (any && candidate.fits() && !auto_takes(candidate.support.numerics))
+      candidate.reason =
+          "is " + numerics_name(candidate.support.numerics) + ", which [attention] numerics does not let auto choose";
+    examined.push_back(std::move(candidate));
+  }
+  return examined;
+}
+
+Candidate AttentionSelector::examine(const CatalogItem& item, const fv_attention_site& site) {
+  Candidate candidate;
+  candidate.item = &item;
+  if (const auto reason = rule_out(item.item->limits, site, device_)) {
+    candidate.reason = *reason;
+    return candidate;
+  }
+  try {
+    candidate.backend = &backends_.open(item);
+  } catch (const std::exception& e) {
+    candidate.reason = e.what();
+    if (logged_.insert("open " + item.item->full_name()).second)
+      log_warning("selection", std::string("a backend cannot be opened: ") + e.what());
+    return candidate;
+  }
+  const OpenBackend& open = *candidate.backend;
+  TextBuffer reason;
+  TextBuffer error;
+  fv_attention_support answer{};
+  answer.struct_size = sizeof answer;
+  answer.reason = *reason.get();
+  const fv_status status = open.table->supports(open.backend, &site, &answer, error.get());
+  if (status != FV_OK) {
+    candidate.reason = "could not answer: " + (error.str().empty() ? "status " + std::to_string(status) : error.str());
+  } else if (answer.supported == 0) {
+    candidate.reason = reason.str().empty() ? "says no and gives no reason" : reason.str();
+  } else if (answer.numerics > item.item->numerics) {
+    candidate.reason = "would be " + numerics_name(answer.numerics) + " where its manifest promises " +
+                       numerics_name(item.item->numerics) + " at worst: a fault of the plugin";
+  } else {
+    candidate.support = {answer.numerics, answer.score, reason.str()};
+  }
+  return candidate;
+}
+
+const Candidate* AttentionSelector::best(const std::vector<Candidate>& candidates) const {
+  const auto rank = [this](const Candidate& candidate) {
+    const Item& item = *candidate.item->item;
+    const auto preferred = std::find_if(priority_.begin(), priority_.end(), [&](const std::string& name) {
+      return same_name(name, item.name) || same_name(name, item.full_name());
+    });
+    return std::tuple(preferred - priority_.begin(), cost(candidate), item.full_name());
+  };
+  const Candidate* taken = nullptr;
+  for (const Candidate& candidate : candidates)
+    if (candidate.fits() && (taken == nullptr || rank(candidate) < rank(*taken))) taken = &candidate;
+  return taken;
+}
+
+AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_attention_site& site,
+                                             std::vector<Candidate> tried) {
+  const std::string reason = joined(ruled(tried));
+  for (const std::string& name : settings_.strings("attention.fallback")) {
+    require_known(name, settings_.find("attention.fallback")->source.describe());
+    std::vector<Candidate> substitutes = candidates(name, site);
+    if (const Candidate* taken = best(substitutes)) {
+      const std::string used = taken->item->item->full_name();
+      if (logged_.insert("substitute " + std::string(site.role) + used).second)
+        log_warning("selection", std::string(site.role) + ": " + used + " stands in for " + request.describe() +
+                                     ", as [attention] fallback permits (" + reason + ")");
+      return {taken->item, taken->backend, taken->support, std::move(request), "[attention] fallback", reason};
+    }
+    tried.insert(tried.end(), std::make_move_iterator(substitutes.begin()), std::make_move_iterator(substitutes.end()));
+  }
+  throw RequestError(site_refusal(request, site, ruled(tried), catalog_, device_));
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,76 @@
+// Choosing the attention backend of each site.
+#pragma once
+
+#include <fastvideo/attention.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "host/plugins/catalog.hpp"
+#include "host/plugins/limits.hpp"
+#include "host/selection/open_backends.hpp"
+#include "host/selection/policy.hpp"
+
+namespace fastvideo {
+
+/// What a backend says of a site, once it may serve it.
+struct SiteSupport {
+  uint32_t numerics = FV_NUMERICS_EXACT;
+  double score = 0;    ///< estimated microseconds of one run; 0 = no estimate
+  std::string detail;  ///< what it will use ("cuDNN"); may be empty
+};
+
+/// The backend of one site, and how it came to be chosen.
+struct AttentionChoice {
+  const CatalogItem* item = nullptr;
+  const OpenBackend* backend = nullptr;
+  SiteSupport support;
+  AttentionRequest request;     ///< what was asked for
+  std::string why;              ///< "asked for by --attention-backend", "fastest of 2 that auto may take", ...
+  std::string substituted_for;  ///< why the request could not be met, if [attention] fallback stepped in
+};
+
+/// One candidate for a site: either it fits, or a reason says why not.
+struct Candidate {
+  const CatalogItem* item = nullptr;
+  const OpenBackend* backend = nullptr;
+  SiteSupport support;
+  std::string reason;
+  bool fits() const { return reason.empty(); }
+};
+
+/// Chooses as the settings say. The same settings, plugins and site give the same choice on every machine.
+/// [one thread: the loader's]
+class AttentionSelector {
+ public:
+  /// All are borrowed and must outlive this object.
+  AttentionSelector(const Settings& settings, const Catalog& catalog, OpenBackends& backends, DeviceFacts device);
+
+  /// Throws RequestError, with the nearest name and the table of what is installed, if a backend is asked for (globally
+  /// or for any role) that no plugin offers.
+  void require_known_names() const;
+
+  /// The backend of a site. Throws RequestError, with a table of the candidates and why not, if the site cannot be
+  /// served as configured.
+  AttentionChoice choose(const fv_attention_site& site);
+
+ private:
+  std::vector<Candidate> candidates(const std::string& name, const fv_attention_site& site);
+  Candidate examine(const CatalogItem& item, const fv_attention_site& site);
+  const Candidate* best(const std::vector<Candidate>& candidates) const;
+  bool auto_takes(uint32_t numerics) const;
+  bool claims(const std::string& name, std::string_view role) const;
+  void require_known(const std::string& name, const std::string& asked) const;
+  AttentionChoice fall_back(AttentionRequest request, const fv_attention_site& site, std::vector<Candidate> tried);
+
+  const Settings& settings_;
+  const Catalog& catalog_;
+  OpenBackends& backends_;
+  DeviceFacts device_;
+  std::vector<std::string> auto_numerics_;  // what auto may take: "exact", "reordered"
+  std::vector<std::string> priority_;       // names that auto prefers, best first
+  std::set<std::string> logged_;            // what has been said once
+};
+
+}  // namespace fastvideo

@@ -1,0 +1,44 @@
+#include "host/selection/open_backends.hpp"
+
+#include <exception>
+
+#include "host/config/value.hpp"
+#include "host/selection/border.hpp"
+#include "host/selection/item_values.hpp"
+
+namespace fastvideo {
+
+OpenBackends::~OpenBackends() {
+  for (const auto& [item, slot] : slots_)
+    if (slot->backend.backend != nullptr) slot->backend.table->destroy(slot->backend.backend);
+}
+
+const OpenBackend& OpenBackends::open(const CatalogItem& item) {
+  std::unique_ptr<Slot>& slot = slots_[item.item];
+  if (slot == nullptr) {
+    slot = std::make_unique<Slot>();
+    try {
+      slot->backend = create(item);
+    } catch (...) {
+      slot->failure = std::current_exception();
+    }
+  }
+  if (slot->failure) std::rethrow_exception(slot->failure);
+  return slot->backend;
+}
+
+OpenBackend OpenBackends::create(const CatalogItem& item) {
+  OpenBackend made;
+  made.name = item.item->full_name();
+  AbiValues memory;
+  const std::span<const fv_entry> options = memory.add(item_values(settings_, *item.item));
+  made.table = loader_.load(item).interface<fv_attention_interface>();
+  TextBuffer text;
+  require_ok(
+      made.table->create(host_, options.data(), static_cast<uint32_t>(options.size()), &made.backend, text.get()), text,
+      made.name);
+  if (made.backend == nullptr) throw std::runtime_error(made.name + ": create gave no backend and no error");
+  return made;
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,50 @@
+// Attention backends that are open: each item once a process, with the options that the settings give it.
+#pragma once
+
+#include <fastvideo/attention.h>
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "host/config/settings.hpp"
+#include "host/plugins/loader.hpp"
+
+namespace fastvideo {
+
+/// A backend that has been created. Destroyed with its OpenBackends.
+struct OpenBackend {
+  std::string name;  ///< "TORCH_SDPA/torch"
+  const fv_attention_interface* table = nullptr;
+  fv_attention* backend = nullptr;
+};
+
+/// [one thread: the loader's]
+class OpenBackends {
+ public:
+  /// All are borrowed and must outlive this object.
+  OpenBackends(Loader& loader, const Settings& settings, const fv_services* host)
+      : loader_(loader), settings_(settings), host_(host) {}
+  /// Destroys the backends; their plans are gone by then.
+  ~OpenBackends();
+  OpenBackends(const OpenBackends&) = delete;
+  OpenBackends& operator=(const OpenBackends&) = delete;
+
+  /// The item's backend, opened at the first call. Throws RequestError or std::runtime_error, which begins with the
+  /// item's name; a later call throws the same again.
+  const OpenBackend& open(const CatalogItem& item);
+
+ private:
+  struct Slot {
+    OpenBackend backend;
+    std::exception_ptr failure;
+  };
+  OpenBackend create(const CatalogItem& item);
+
+  Loader& loader_;
+  const Settings& settings_;
+  const fv_services* host_;
+  std::map<const Item*, std::unique_ptr<Slot>> slots_;
+};
+
+}  // namespace fastvideo

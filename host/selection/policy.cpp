@@ -1,0 +1,54 @@
+#include "host/selection/policy.hpp"
+
+#include <stdexcept>
+
+#include "host/selection/names.hpp"
+
+namespace fastvideo {
+namespace {
+
+using Scope = AttentionRequest::Scope;
+
+const Setting& required(const Settings& settings, std::string_view path) {
+  const Setting* setting = settings.find(path);
+  if (setting == nullptr) throw std::logic_error("no setting '" + std::string(path) + "'");
+  return *setting;
+}
+
+AttentionRequest from(const Setting& setting, Scope scope) {
+  AttentionRequest request{setting.value.string(), scope, setting.source, {}};
+  for (const Setting::Outranked& outranked : setting.outranked)
+    request.overridden.push_back({outranked.value.string(), scope, outranked.source});
+  return request;
+}
+
+// The winner, knowing what it overrides. A default overrides nothing and is not worth a word when it loses.
+AttentionRequest over(AttentionRequest winner, const AttentionRequest& loser) {
+  if (loser.source.kind == Source::Kind::built_in) return winner;
+  winner.overridden.push_back({loser.name, loser.scope, loser.source});
+  winner.overridden.insert(winner.overridden.end(), loser.overridden.begin(), loser.overridden.end());
+  return winner;
+}
+
+}  // namespace
+
+bool AttentionRequest::is_auto() const { return same_name(name, kAuto); }
+
+std::string AttentionRequest::describe() const {
+  if (source.kind == Source::Kind::built_in)
+    return name + (scope == Scope::rest ? ", the default where the chosen backend claims nothing" : ", the default");
+  return name + ", asked for by " + source.describe();
+}
+
+AttentionRequest request_for_role(const Settings& settings, std::string_view role, const Claims& claims) {
+  const AttentionRequest global = from(required(settings, "attention.backend"), Scope::global);
+  const bool governed = global.is_auto() ? role.starts_with("dit.") : claims(global.name, role);
+  if (const Setting* own = settings.find("attention.roles." + std::string(role))) {
+    AttentionRequest request = from(*own, Scope::role);
+    if (!governed) return request;
+    return request.source.kind >= global.source.kind ? over(std::move(request), global) : over(global, request);
+  }
+  return governed ? global : from(required(settings, "attention.default"), Scope::rest);
+}
+
+}  // namespace fastvideo

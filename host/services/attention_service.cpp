@@ -1,0 +1,51 @@
+#include <algorithm>
+#include <span>
+
+#include "host/selection/border.hpp"
+#include "host/services/attention_session.hpp"
+
+namespace fastvideo {
+namespace {
+
+AttentionBinding& binding_of(const fv_attention_binding* binding) {
+  return *static_cast<AttentionBinding*>(binding->handle);
+}
+
+}  // namespace
+
+AttentionService::AttentionService(AttentionSelector& selector) : selector_(selector), service_{} {
+  service_.struct_size = sizeof service_;
+  service_.context = this;
+  service_.open = [](void* context, const fv_attention_site* const* sites, uint32_t count,
+                     const fv_attention_binding** bindings, const int64_t** token_order, int64_t* token_count,
+                     fv_attention_session** session, fv_text* error) {
+    return serve(error, [&] {
+      auto& self = *static_cast<AttentionService*>(context);
+      auto& made =
+          *self.sessions_.emplace_back(std::make_unique<AttentionSession>(self.selector_, std::span(sites, count)));
+      for (size_t i = 0; i < count; ++i) bindings[i] = &made.bindings()[i]->abi;
+      *token_order = made.token_order().empty() ? nullptr : made.token_order().data();
+      *token_count = static_cast<int64_t>(made.token_order().size());
+      *session = reinterpret_cast<fv_attention_session*>(&made);
+    });
+  };
+  service_.prepare = [](void*, const fv_attention_binding* binding, void* resident, void* stream, fv_text* error) {
+    return AttentionSession::prepare(binding_of(binding), resident, stream, error);
+  };
+  service_.run = [](void*, const fv_attention_binding* binding, const fv_attention_args* args, fv_text* error) {
+    return AttentionSession::run(binding_of(binding), args, error);
+  };
+  service_.close = [](void* context, fv_attention_session* session) {
+    static_cast<AttentionService*>(context)->close(reinterpret_cast<AttentionSession*>(session));
+  };
+}
+
+void AttentionService::close(AttentionSession* session) {
+  const auto at = std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& s) { return s.get() == session; });
+  if (at == sessions_.end()) return;
+  for (const auto& binding : session->bindings())
+    used_.push_back({binding->role, binding->choice.backend->name, binding->kernel, binding->calls});
+  sessions_.erase(at);
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,86 @@
+// The attention service of a run: which plans serve its sites, and the calls through them.
+#pragma once
+
+#include <fastvideo/attention.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/selection/attention_selector.hpp"
+
+namespace fastvideo {
+
+/// One site of a session: its plan, and what a call needs. Public members are what the summary and explain read.
+struct AttentionBinding {
+  fv_attention_binding abi{};
+  std::string role;
+  AttentionChoice choice;
+  fv_attention_plan_info info{};
+  std::string kernel;       ///< of the plan, else what supports() said; may be empty
+  std::int64_t layers = 0;  ///< of the site
+  std::uint64_t calls = 0;  ///< so far
+
+  fv_attention_plan* plan = nullptr;
+  fv_status (*run)(fv_attention_plan* plan, const fv_attention_args* args, fv_text* error) = nullptr;
+};
+
+/// The sites of one run, planned. Destroys the plans. One thread at a time.
+class AttentionSession {
+ public:
+  /// Chooses a backend for each site and plans it. The selector and its backends must outlive the session. Throws
+  /// RequestError (a site cannot be served; two plans want different token orders) or std::runtime_error (a backend
+  /// failed or broke its contract, named).
+  AttentionSession(AttentionSelector& selector, std::span<const fv_attention_site* const> sites);
+  ~AttentionSession();
+  AttentionSession(const AttentionSession&) = delete;
+  AttentionSession& operator=(const AttentionSession&) = delete;
+
+  /// In the order of the sites.
+  const std::vector<std::unique_ptr<AttentionBinding>>& bindings() const { return bindings_; }
+  /// Position -> raster index; empty: raster order.
+  const std::vector<std::int64_t>& token_order() const { return token_order_; }
+
+  /// As the service says.
+  static fv_status prepare(AttentionBinding& binding, void* resident, void* stream, fv_text* error);
+  static fv_status run(AttentionBinding& binding, const fv_attention_args* args, fv_text* error);
+
+ private:
+  void plan(const fv_attention_site& site, AttentionBinding& binding);
+  void merge_orders(std::span<const fv_attention_site* const> sites);
+  void destroy_plans() noexcept;
+
+  std::vector<std::unique_ptr<AttentionBinding>> bindings_;
+  std::vector<std::int64_t> token_order_;
+};
+
+/// What a run did at one role, for its summary.
+struct AttentionUse {
+  std::string role;
+  std::string backend;
+  std::string kernel;
+  std::uint64_t calls = 0;
+};
+
+/// fv_attention_service over a selector.
+class AttentionService {
+ public:
+  explicit AttentionService(AttentionSelector& selector);
+  AttentionService(const AttentionService&) = delete;
+  AttentionService& operator=(const AttentionService&) = delete;
+
+  const fv_attention_service* service() const { return &service_; }
+  /// Of all sessions that were closed so far, in the order of their sites.
+  const std::vector<AttentionUse>& used() const { return used_; }
+
+ private:
+  void close(AttentionSession* session);
+
+  AttentionSelector& selector_;
+  std::vector<std::unique_ptr<AttentionSession>> sessions_;
+  std::vector<AttentionUse> used_;
+  fv_attention_service service_;
+};
+
+}  // namespace fastvideo

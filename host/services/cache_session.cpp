@@ -1,0 +1,153 @@
+#include "host/services/cache_session.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "host/selection/border.hpp"
+#include "host/selection/item_values.hpp"
+#include "host/selection/names.hpp"
+#include "host/selection/refusal.hpp"
+
+namespace fastvideo {
+namespace {
+
+// What the header promises of a plan, so that a pipeline may rely on it.
+void require_valid(const fv_cache_plan& plan, const fv_cache_session_info& info, const fv_cache_interface& table,
+                   const std::string& who) {
+  const std::string fault = who + " breaks the contract of caching: ";
+  if (plan.cut.kind == 0 || (plan.cut.kind & (plan.cut.kind - 1)) != 0)
+    throw std::runtime_error(fault + "a session cuts one thing");
+  if ((plan.cut.kind & info.cuts) == 0)
+    throw RequestError(who + " leaves out what this pipeline cannot leave out (cut " + std::to_string(plan.cut.kind) +
+                       "; offered: " + std::to_string(info.cuts) + ")");
+  if (plan.cut.kind == FV_CUT_BLOCKS &&
+      (plan.cut.first < 0 || plan.cut.first >= plan.cut.last || plan.cut.last > info.blocks))
+    throw std::runtime_error(fault + "blocks [" + std::to_string(plan.cut.first) + ", " +
+                             std::to_string(plan.cut.last) + ") of " + std::to_string(info.blocks));
+  if (plan.cut.kind == FV_CUT_BRANCH && (plan.cut.first < 0 || plan.cut.first >= info.branches))
+    throw std::runtime_error(fault + "branch " + std::to_string(plan.cut.first) + " of " +
+                             std::to_string(info.branches));
+  if ((plan.measure_count > 0 && plan.measures == nullptr) || (plan.slot_count > 0 && plan.slots == nullptr))
+    throw std::runtime_error(fault + "measures or slots are counted but not given");
+  for (uint32_t i = 0; i < plan.measure_count; ++i) {
+    const std::string_view signal = plan.measures[i].signal;
+    const auto offered = [&](const char* name) { return signal == name; };
+    if (std::none_of(info.signals, info.signals + info.signal_count, offered))
+      throw RequestError(who + " wants the signal '" + std::string(signal) + "', which this pipeline cannot measure");
+  }
+  if (plan.is_static != 0 ? table.schedule == nullptr : table.decide == nullptr)
+    throw std::runtime_error(fault + "it has no " + (plan.is_static != 0 ? "schedule" : "decide"));
+}
+
+}  // namespace
+
+CacheStrategyHandle::CacheStrategyHandle(Loader& loader, const Settings& settings, const fv_services* host,
+                                         const CatalogItem& item)
+    : item_(item), name_(item.item->full_name()) {
+  AbiValues memory;
+  const std::span<const fv_entry> options = memory.add(item_values(settings, *item.item));
+  table_ = loader.load(item).interface<fv_cache_interface>();
+  TextBuffer text;
+  require_ok(table_->create(host, options.data(), static_cast<uint32_t>(options.size()), &strategy_, text.get()), text,
+             name_);
+  if (strategy_ == nullptr) throw std::runtime_error(name_ + ": create gave no strategy and no error");
+}
+
+CacheStrategyHandle::~CacheStrategyHandle() { table_->destroy(strategy_); }
+
+void CacheStrategyHandle::require_support(const fv_cache_session_info& info) const {
+  TextBuffer reason;
+  TextBuffer error;
+  fv_cache_support support{};
+  support.struct_size = sizeof support;
+  support.reason = *reason.get();
+  require_ok(table_->supports(strategy_, &info, &support, error.get()), error, name_);
+  if (support.supported == 0)
+    throw RequestError("caching with " + name_ + " is not possible here: " + reason.str() +
+                       "; [cache] strategy = \"none\" turns caching off");
+}
+
+const CatalogItem* chosen_cache_strategy(const Settings& settings, const Catalog& catalog, const DeviceFacts& device) {
+  const Setting& setting = *settings.find("cache.strategy");
+  const std::string& name = setting.value.string();
+  if (same_name(name, "none")) return nullptr;
+  const std::vector<const CatalogItem*> candidates = catalog.find("cache", name);
+  if (candidates.empty())
+    throw RequestError(unknown_name_refusal(name, setting.source.describe(), "cache", catalog, device));
+  std::vector<Ruled> ruled;
+  for (const CatalogItem* item : candidates) {
+    const auto reason = rule_out(item->item->limits, device);
+    if (!reason) return item;
+    ruled.push_back({item->item->full_name(), *reason});
+  }
+  throw RequestError("caching cannot be done as configured: " + name + ", asked for by " + setting.source.describe() +
+                     refusal_table(ruled));
+}
+
+CacheService::CacheService(CacheStrategyHandle& strategy) : strategy_(strategy), service_{} {
+  service_.struct_size = sizeof service_;
+  service_.context = this;
+  service_.strategy = strategy.item().item->name.c_str();
+  service_.open = [](void* context, const fv_cache_session_info* info, fv_cache_session** session, fv_cache_plan* plan,
+                     fv_text* error) {
+    return serve(error, [&] { static_cast<CacheService*>(context)->open(*info, session, *plan); });
+  };
+  service_.schedule = [](void* context, fv_cache_session* session, const double* measurements,
+                         fv_cache_decision* const* decisions, fv_text* error) {
+    auto& service = *static_cast<CacheService*>(context);
+    fv_status status = service.strategy_.table().schedule(session, measurements, decisions, error);
+    if (status != FV_OK) return service.with_name(status, error);
+    for (std::uint64_t i = 0; i < service.static_decisions_ && status == FV_OK; ++i)
+      status = service.count(FV_OK, *decisions[i], error);
+    return status;
+  };
+  service_.decide = [](void* context, fv_cache_session* session, const fv_cache_point* point,
+                       const double* measurements, fv_cache_decision* decision, fv_text* error) {
+    auto& service = *static_cast<CacheService*>(context);
+    return service.count(service.strategy_.table().decide(session, point, measurements, decision, error), *decision,
+                         error);
+  };
+  service_.observe = [](void* context, fv_cache_session* session, const fv_cache_point* point,
+                        const double* measurements, fv_text* error) {
+    auto& service = *static_cast<CacheService*>(context);
+    const auto observe = service.strategy_.table().observe;
+    if (observe == nullptr) return fv_status{FV_OK};
+    return service.with_name(observe(session, point, measurements, error), error);
+  };
+  service_.close = [](void* context, fv_cache_session* session) {
+    static_cast<CacheService*>(context)->strategy_.table().close(session);
+  };
+}
+
+void CacheService::open(const fv_cache_session_info& info, fv_cache_session** session, fv_cache_plan& plan) {
+  strategy_.require_support(info);
+  const fv_cache_interface& table = strategy_.table();
+  TextBuffer text;
+  require_ok(table.open(strategy_.strategy(), &info, session, &plan, text.get()), text, strategy_.name());
+  try {
+    require_valid(plan, info, table, strategy_.name());
+  } catch (...) {
+    table.close(*session);
+    throw;
+  }
+  static_decisions_ = static_cast<std::uint64_t>(info.steps) * static_cast<std::uint64_t>(info.branches);
+}
+
+fv_status CacheService::count(fv_status status, const fv_cache_decision& decision, fv_text* error) {
+  if (status != FV_OK) return with_name(status, error);
+  if (decision.action > FV_CACHE_COMBINE) {
+    write_text(error, strategy_.name() + ": gave the unknown answer " + std::to_string(decision.action));
+    return FV_FAILED;
+  }
+  ++decided_;
+  reused_ += decision.action == FV_CACHE_COMBINE ? 1 : 0;
+  return FV_OK;
+}
+
+fv_status CacheService::with_name(fv_status status, fv_text* error) const {
+  if (status == FV_OK || error == nullptr || error->data == nullptr || error->capacity == 0) return status;
+  write_text(error, strategy_.name() + ": " + std::string(error->data));
+  return status;
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,69 @@
+// The cache service of a run: the strategy that the user chose, behind a table that counts what it decides.
+#pragma once
+
+#include <fastvideo/cache.h>
+
+#include <cstdint>
+#include <string>
+
+#include "host/config/settings.hpp"
+#include "host/plugins/limits.hpp"
+#include "host/plugins/loader.hpp"
+
+namespace fastvideo {
+
+/// A caching strategy that has been created. [one thread: the loader's]
+class CacheStrategyHandle {
+ public:
+  /// Opens the item and creates the strategy with the options that the settings give it. Throws RequestError or
+  /// std::runtime_error, which begins with the item's name.
+  CacheStrategyHandle(Loader& loader, const Settings& settings, const fv_services* host, const CatalogItem& item);
+  ~CacheStrategyHandle();
+  CacheStrategyHandle(const CacheStrategyHandle&) = delete;
+  CacheStrategyHandle& operator=(const CacheStrategyHandle&) = delete;
+
+  /// Throws RequestError with the strategy's reason if it does not take the session.
+  void require_support(const fv_cache_session_info& info) const;
+
+  const CatalogItem& item() const { return item_; }
+  const std::string& name() const { return name_; }  ///< "teacache/static"
+  const fv_cache_interface& table() const { return *table_; }
+  fv_cache_strategy* strategy() const { return strategy_; }
+
+ private:
+  const CatalogItem& item_;
+  std::string name_;
+  const fv_cache_interface* table_ = nullptr;
+  fv_cache_strategy* strategy_ = nullptr;
+};
+
+/// The item that `[cache] strategy` names, or nullptr for "none". Throws RequestError, with the nearest name and a
+/// table of what is installed and why not, if it is unknown or cannot serve the device.
+const CatalogItem* chosen_cache_strategy(const Settings& settings, const Catalog& catalog, const DeviceFacts& device);
+
+/// fv_cache_service over a strategy. One thread at a time, and one session at a time as far as the counts go.
+class CacheService {
+ public:
+  /// The strategy must outlive the service.
+  explicit CacheService(CacheStrategyHandle& strategy);
+  CacheService(const CacheService&) = delete;
+  CacheService& operator=(const CacheService&) = delete;
+
+  const fv_cache_service* service() const { return &service_; }
+  /// Forward passes (or branches of them) that were decided so far, and those of them that were left out.
+  std::uint64_t decided() const { return decided_; }
+  std::uint64_t reused() const { return reused_; }
+
+ private:
+  void open(const fv_cache_session_info& info, fv_cache_session** session, fv_cache_plan& plan);
+  fv_status count(fv_status status, const fv_cache_decision& decision, fv_text* error);
+  fv_status with_name(fv_status status, fv_text* error) const;
+
+  CacheStrategyHandle& strategy_;
+  std::uint64_t static_decisions_ = 0;  // steps x branches of the open session
+  std::uint64_t decided_ = 0;
+  std::uint64_t reused_ = 0;
+  fv_cache_service service_;
+};
+
+}  // namespace fastvideo

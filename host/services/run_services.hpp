@@ -1,0 +1,42 @@
+// What the host offers a pipeline for the time of one run: its own services, and progress, attention and caching.
+#pragma once
+
+#include <fastvideo/abi.h>
+
+#include <string_view>
+
+#include "host/process/cancel.hpp"
+#include "host/progress/progress.hpp"
+#include "host/services/attention_session.hpp"
+#include "host/services/cache_session.hpp"
+#include "host/services/host_services.hpp"
+
+namespace fastvideo {
+
+/// The services of a run. Everything is borrowed and must outlive it; a cache of nullptr means that caching is off.
+class RunServices {
+ public:
+  RunServices(const HostServices& host, Progress& progress, const CancelToken& cancel, AttentionService& attention,
+              CacheService* cache);
+  RunServices(const RunServices&) = delete;
+  RunServices& operator=(const RunServices&) = delete;
+
+  const fv_services* get() const { return &handle_.abi; }
+
+ private:
+  struct Handle {
+    fv_services abi;
+    const RunServices* self;
+  };
+  const void* find(std::string_view id) const;
+
+  const HostServices& host_;
+  Progress& progress_;
+  const CancelToken& cancel_;
+  const fv_attention_service* attention_;
+  const fv_cache_service* cache_;
+  fv_progress_service progress_service_{};
+  Handle handle_{};
+};
+
+}  // namespace fastvideo
