@@ -18,17 +18,17 @@ std::string_view type_name(OptionType type);
 
 /// One option: of the host, of a backend or strategy, or a parameter of a pipeline.
 struct OptionSpec {
-  std::string name;  ///< lower_snake, the last part of its path
+  std::string name = {};  ///< lower_snake, the last part of its path
   OptionType type = OptionType::string;
-  Value default_value;               ///< empty: not given unless the user does
-  std::vector<std::string> choices;  ///< strings only: what they may be, letter case ignored; empty = anything
-  std::optional<double> minimum;     ///< numbers only, included
-  std::optional<double> maximum;     ///< numbers only, included
-  std::string help;                  ///< one line
-  std::string flag;                  ///< "--threads", or empty
-  std::string variable;              ///< environment variable that stands for it, or empty
-  char separator = ',';              ///< between the strings of a list in a variable
-  bool is_path = false;              ///< file names: those in a file are relative to its folder
+  Value default_value = {};               ///< empty: not given unless the user does
+  std::vector<std::string> choices = {};  ///< strings only: what they may be, letter case ignored; empty = anything
+  std::optional<double> minimum = {};     ///< numbers only, included
+  std::optional<double> maximum = {};     ///< numbers only, included
+  std::string help = {};                  ///< one line
+  std::string flag = {};                  ///< "--threads", or empty
+  std::string variable = {};              ///< environment variable that stands for it, or empty
+  char separator = ',';                   ///< between the strings of a list in a variable
+  bool is_path = false;                   ///< file names: those in a file are relative to its folder
 
   /// "int from 1 to 1000", "one of auto, math": what it may be, for messages and help.
   std::string allowed() const;
@@ -70,8 +70,8 @@ class Schema {
   std::vector<SettingSpec> specs_;
 };
 
-/// A TOML file with every setting of the schema, its help, what it may be and its default; settings without default are
-/// commented out. This is config/fastvideo.toml and `fastvideo --print-default-config`.
+/// A TOML file with every setting of the schema, its help, what it may be and its default, all commented out: as it is
+/// it sets nothing. This is config/fastvideo.toml and `fastvideo --print-default-config`.
 std::string default_config(const Schema& schema);
 
 }  // namespace fastvideo

@@ -66,6 +66,12 @@ enum class Unknown { keep_out, refuse };
 /// The settings in force. Immutable once resolved; any thread.
 class Settings {
  public:
+  /// Paths by name, letter case ignored: public names of items are.
+  struct Order {
+    using is_transparent = void;
+    bool operator()(std::string_view a, std::string_view b) const;
+  };
+
   /// The setting at a path, nullptr if it has neither been given nor a default.
   const Setting* find(std::string_view path) const;
 
@@ -81,13 +87,13 @@ class Settings {
   std::vector<ItemSetting> of_item(std::string_view prefix, const std::vector<OptionSpec>& options) const;
 
   /// All of them by path; those of items without their defaults.
-  const std::map<std::string, Setting, std::less<>>& all() const { return settings_; }
+  const std::map<std::string, Setting, Order>& all() const { return settings_; }
 
  private:
   friend Settings resolve(const Schema& schema, const std::vector<Given>& given, Unknown unknown);
   const Value& value(std::string_view path) const;
 
-  std::map<std::string, Setting, std::less<>> settings_;
+  std::map<std::string, Setting, Order> settings_;
 };
 
 /// Checks what was given, in rising order of rank (files, environment, command line; within one source the last wins),

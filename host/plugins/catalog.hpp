@@ -76,7 +76,7 @@ class Catalog {
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
-  friend void add_options(Schema& schema, Catalog& catalog);
+  friend void add_options(Schema& schema, Catalog& catalog, const std::vector<std::string>& program_flags);
   void add_folder(const std::filesystem::path& folder, const SearchFolder& found_in,
                   const std::vector<std::string>& disabled);
 
@@ -88,6 +88,7 @@ class Catalog {
 
 /// Adds the options of all offered items to the schema. Items that contradict each other (one flag for two meanings,
 /// one setting of two types) or the host are marked as refused, all of them, with a reason that names the others.
-void add_options(Schema& schema, Catalog& catalog);
+/// `program_flags`: flags of the command line that are no settings ("--help").
+void add_options(Schema& schema, Catalog& catalog, const std::vector<std::string>& program_flags = {});
 
 }  // namespace fastvideo

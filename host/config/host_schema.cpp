@@ -1,0 +1,99 @@
+// The host's own settings. From this table come the checks, config/fastvideo.toml and the flags' help.
+#include <fastvideo/attention.h>
+
+#include "host/config/schema.hpp"
+
+namespace fastvideo {
+
+Schema Schema::host() {
+  using Type = OptionType;
+  const Value none = Value::List{};
+  Schema schema;
+  const auto add = [&schema](const std::string& section, OptionSpec option) {
+    std::string path = section + "." + option.name;
+    schema.add({std::move(path), "", std::move(option)});
+  };
+
+  add("attention", {.name = "backend",
+                    .default_value = "auto",
+                    .help = "Attention backend (TORCH_SDPA, FLASH_ATTN, ...; NAME/implementation forces one), or auto",
+                    .flag = "--attention-backend",
+                    .variable = "FASTVIDEO_ATTENTION_BACKEND"});
+  add("attention", {.name = "default",
+                    .default_value = "TORCH_SDPA",
+                    .help = "Backend of the roles that the chosen backend does not claim"});
+  add("attention", {.name = "fallback",
+                    .type = Type::strings,
+                    .default_value = none,
+                    .help = "Substitutes, in order, where the chosen backend does not support a site; none: an error"});
+  add("attention", {.name = "numerics",
+                    .type = Type::strings,
+                    .default_value = Value::List{"exact", "reordered"},
+                    .choices = {"exact", "reordered", "approximate"},
+                    .help = "What auto may choose; a backend chosen by name may be of any kind"});
+  add("attention", {.name = "priority",
+                    .type = Type::strings,
+                    .default_value = none,
+                    .help = "Backends that auto prefers, the best first; the others follow by estimated time"});
+  for (const char* role :
+       {FV_ROLE_DIT_SELF, FV_ROLE_DIT_CROSS, FV_ROLE_DIT_JOINT, FV_ROLE_TEXT_SELF, FV_ROLE_IMAGE_SELF, FV_ROLE_VAE_MID})
+    add("attention.roles", {.name = role, .help = "Backend of this role alone; outranks backend"});
+
+  add("cache", {.name = "strategy",
+                .default_value = "none",
+                .help = "Caching strategy (teacache, ...), or none",
+                .flag = "--cache-strategy"});
+
+  add("plugins", {.name = "path",
+                  .type = Type::strings,
+                  .default_value = none,
+                  .help = "Folders of plugins, searched before the installation's own",
+                  .flag = "--plugin-dir",
+                  .variable = "FASTVIDEO_PLUGIN_PATH",
+                  .separator = ':',
+                  .is_path = true});
+  add("plugins",
+      {.name = "disable", .type = Type::strings, .default_value = none, .help = "Ids of plugins that are passed over"});
+
+  add("libraries",
+      {.name = "path",
+       .type = Type::strings,
+       .default_value = none,
+       .help = "Folders of shared libraries that plugins need, LibTorch's above all; set by the installation",
+       .separator = ':',
+       .is_path = true});
+
+  add("log", {.name = "level",
+              .default_value = "INFO",
+              .choices = {"DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL", "FATAL"},
+              .help = "Messages below it are not shown",
+              .flag = "--log-level",
+              .variable = "FASTVIDEO_LOGGING_LEVEL"});
+
+  add("run", {.name = "device",
+              .default_value = "auto",
+              .help = "Where models run: cpu, cuda, cuda:N, or auto (cuda if there is a device)",
+              .flag = "--device"});
+  add("run", {.name = "threads",
+              .type = Type::integer,
+              .default_value = 0,
+              .minimum = 0,
+              .maximum = 1024,
+              .help = "CPU threads; 0: as many as the process may use",
+              .flag = "--threads"});
+
+  add("request", {.name = "model_path", .help = "Model folder in diffusers format", .flag = "--model-path"});
+  add("request", {.name = "prompt", .help = "What the video shows", .flag = "--prompt"});
+  add("request", {.name = "seed",
+                  .type = Type::integer,
+                  .minimum = 0,
+                  .help = "Seed of the noise; left out: a new one each time, which the run prints",
+                  .flag = "--seed"});
+  add("request", {.name = "output_path",
+                  .default_value = "video.mp4",
+                  .help = "The video: .mp4, .y4m, or a folder for PNG frames",
+                  .flag = "--output-path"});
+  return schema;
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,149 @@
+// Checking one option's value.
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "host/config/schema.hpp"
+#include "host/error/error.hpp"
+
+namespace fastvideo {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+std::string number_text(double number, OptionType type) {
+  return type == OptionType::integer ? std::to_string(static_cast<int64_t>(number)) : Value(number).to_toml();
+}
+
+std::string list_text(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
+  return out;
+}
+
+// The choice that `text` means, in its own spelling.
+std::string check_choice(const OptionSpec& option, const std::string& text, std::string_view where) {
+  if (option.choices.empty()) return text;
+  for (const std::string& choice : option.choices)
+    if (lower(choice) == lower(text)) return choice;
+  throw RequestError(std::string(where) + ": " + Value(text).to_toml() + " is not one of " + list_text(option.choices) +
+                     did_you_mean(text, option.choices));
+}
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(separator), text.size());
+    if (end > 0) parts.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+template <class Number>
+bool parse_number(std::string_view text, Number& number) {
+  if (text.starts_with('+')) text.remove_prefix(1);
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return code == std::errc() && end == text.data() + text.size();
+}
+
+}  // namespace
+
+std::string_view type_name(OptionType type) {
+  switch (type) {
+    case OptionType::boolean:
+      return "bool";
+    case OptionType::integer:
+      return "int";
+    case OptionType::number:
+      return "float";
+    case OptionType::string:
+      return "string";
+    case OptionType::strings:
+      return "list of strings";
+  }
+  return "?";
+}
+
+std::string OptionSpec::allowed() const {
+  if (type == OptionType::boolean) return "true or false";
+  if (!choices.empty()) return (type == OptionType::strings ? "list of " : "one of ") + list_text(choices);
+  std::string out(fastvideo::type_name(type));
+  if (minimum && maximum) return out + " from " + number_text(*minimum, type) + " to " + number_text(*maximum, type);
+  if (minimum) return out + " of at least " + number_text(*minimum, type);
+  if (maximum) return out + " of at most " + number_text(*maximum, type);
+  return out;
+}
+
+Value OptionSpec::check(const Value& value, std::string_view where) const {
+  const auto refuse = [&](const std::string& what) -> RequestError {
+    return RequestError(std::string(where) + ": " + value.to_toml() + " " + what);
+  };
+  switch (type) {
+    case OptionType::boolean:
+      if (value.type() == FV_VALUE_BOOL) return value;
+      break;
+    case OptionType::integer:
+    case OptionType::number: {
+      const bool fits = value.type() == FV_VALUE_INT || (type == OptionType::number && value.type() == FV_VALUE_FLOAT);
+      if (!fits) break;
+      if (!std::isfinite(value.number())) throw refuse("is not finite; allowed: " + allowed());
+      if ((minimum && value.number() < *minimum) || (maximum && value.number() > *maximum))
+        throw refuse("is out of range; allowed: " + allowed());
+      return type == OptionType::number ? Value(value.number()) : value;
+    }
+    case OptionType::string:
+      if (value.type() == FV_VALUE_STRING) return check_choice(*this, value.string(), where);
+      break;
+    case OptionType::strings: {
+      // One string is a list of one.
+      const Value::List list = value.type() == FV_VALUE_LIST ? value.list() : Value::List{value};
+      Value::List checked;
+      for (const Value& item : list) {
+        if (item.type() != FV_VALUE_STRING) throw refuse("is not a " + std::string(fastvideo::type_name(type)));
+        checked.emplace_back(check_choice(*this, item.string(), where));
+      }
+      return checked;
+    }
+  }
+  throw refuse("is of type " + std::string(value.type_name()) + "; allowed: " + allowed());
+}
+
+Value OptionSpec::parse(std::string_view text, std::string_view where) const {
+  const auto refuse = [&]() -> RequestError {
+    return RequestError(std::string(where) + ": '" + std::string(text) + "' is not understood; allowed: " + allowed());
+  };
+  switch (type) {
+    case OptionType::boolean: {
+      const std::string word = lower(text);
+      if (word == "true" || word == "on" || word == "yes" || word == "1") return true;
+      if (word == "false" || word == "off" || word == "no" || word == "0") return false;
+      throw refuse();
+    }
+    case OptionType::integer: {
+      int64_t number = 0;
+      if (!parse_number(text, number)) throw refuse();
+      return check(number, where);
+    }
+    case OptionType::number: {
+      double number = 0;
+      if (!parse_number(text, number)) throw refuse();
+      return check(number, where);
+    }
+    case OptionType::string:
+      return check(text, where);
+    case OptionType::strings: {
+      Value::List list;
+      for (std::string& part : split(text, separator)) list.emplace_back(std::move(part));
+      return check(list, where);
+    }
+  }
+  throw refuse();
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,11 @@
+#include "host/config/source.hpp"
+
+namespace fastvideo {
+
+std::string Source::describe() const {
+  if (kind == Kind::built_in) return "default";
+  if (kind == Kind::file) return name + ":" + std::to_string(line) + ":" + std::to_string(column);
+  return name;
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,46 @@
+// TOML files as trees in which every key and value knows its place. toml++ stays inside toml.cpp.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/config/value.hpp"
+
+namespace fastvideo {
+
+struct TomlEntry;
+
+/// A value with its place in the file (line and column from 1). Tables keep the order of the file.
+struct TomlValue {
+  uint32_t type = FV_VALUE_NONE;   ///< FV_VALUE_*
+  Value scalar;                    ///< unless it is a list or table
+  std::vector<TomlValue> items;    ///< of a list
+  std::vector<TomlEntry> entries;  ///< of a table
+  uint32_t line = 0;
+  uint32_t column = 0;
+
+  /// The value of a key of a table, or nullptr.
+  const TomlValue* find(std::string_view key) const;
+  /// Without the places.
+  Value value() const;
+};
+
+/// A key of a table, with the key's place.
+struct TomlEntry {
+  std::string name;
+  TomlValue value;
+  uint32_t line = 0;
+  uint32_t column = 0;
+};
+
+/// Parses TOML 1.0. Throws RequestError "file:line:column: what" for what is not TOML, and for dates, times and texts
+/// that contain NUL, which no setting takes. `file` is what messages call the text.
+TomlValue parse_toml(std::string_view text, const std::string& file);
+
+/// The whole text of a file of at most 16 MiB. Throws RequestError if it cannot be read or is longer.
+std::string read_text_file(const std::filesystem::path& file);
+
+}  // namespace fastvideo

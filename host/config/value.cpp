@@ -1,0 +1,144 @@
+#include "host/config/value.hpp"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+namespace fastvideo {
+namespace {
+
+std::string quoted(std::string_view text) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      (out += '\\') += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (byte < 0x20 || byte == 0x7f) {
+      ((out += "\\u00") += digits[byte >> 4]) += digits[byte & 15];
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+// The shortest text that reads back as the same number, and as a float.
+std::string float_text(double number) {
+  if (std::isnan(number)) return "nan";
+  if (std::isinf(number)) return number < 0 ? "-inf" : "inf";
+  std::array<char, 32> buffer{};
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number).ptr;
+  std::string text(buffer.data(), end);
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  return text;
+}
+
+bool is_bare(std::string_view key) {
+  for (const char c : key)
+    if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '_' && c != '-')
+      return false;
+  return !key.empty();
+}
+
+}  // namespace
+
+std::string_view Value::type_name() const {
+  static constexpr std::array<std::string_view, 7> names = {"nothing", "bool", "int",  "float",
+                                                            "string",  "list", "table"};
+  return names[type()];
+}
+
+double Value::number() const {
+  if (const auto* integer = std::get_if<int64_t>(&data_)) return static_cast<double>(*integer);
+  return std::get<double>(data_);
+}
+
+std::vector<std::string> Value::strings() const {
+  std::vector<std::string> out;
+  for (const Value& item : list()) out.push_back(item.string());
+  return out;
+}
+
+std::string Value::to_toml() const {
+  switch (type()) {
+    case FV_VALUE_BOOL:
+      return boolean() ? "true" : "false";
+    case FV_VALUE_INT:
+      return std::to_string(integer());
+    case FV_VALUE_FLOAT:
+      return float_text(number());
+    case FV_VALUE_STRING:
+      return quoted(string());
+    case FV_VALUE_LIST: {
+      std::string out;
+      for (const Value& item : list()) out += (out.empty() ? "" : ", ") + item.to_toml();
+      return "[" + out + "]";
+    }
+    case FV_VALUE_TABLE: {
+      std::string out;
+      for (const Entry& entry : table())
+        out += (out.empty() ? " " : ", ") + (is_bare(entry.name) ? entry.name : quoted(entry.name)) + " = " +
+               entry.value.to_toml();
+      return "{" + out + (out.empty() ? "}" : " }");
+    }
+    default:
+      return "nothing";
+  }
+}
+
+bool Value::operator==(const Value& other) const { return data_ == other.data_; }
+
+const fv_value* AbiValues::add(const Value& value) {
+  values_.push_back(convert(value));
+  return &values_.back();
+}
+
+std::span<const fv_entry> AbiValues::add(const Value::Table& table) {
+  std::vector<fv_entry> entries;
+  for (const Entry& entry : table) entries.push_back({keep(entry.name), convert(entry.value)});
+  return tables_.emplace_back(std::move(entries));
+}
+
+fv_value AbiValues::convert(const Value& value) {
+  fv_value out{};
+  out.type = value.type();
+  switch (out.type) {
+    case FV_VALUE_BOOL:
+      out.as.integer = value.boolean() ? 1 : 0;
+      break;
+    case FV_VALUE_INT:
+      out.as.integer = value.integer();
+      break;
+    case FV_VALUE_FLOAT:
+      out.as.number = value.number();
+      break;
+    case FV_VALUE_STRING:
+      out.as.string = keep(value.string());
+      break;
+    case FV_VALUE_LIST: {
+      std::vector<fv_value> items;
+      for (const Value& item : value.list()) items.push_back(convert(item));
+      out.count = static_cast<uint32_t>(items.size());
+      out.as.items = lists_.emplace_back(std::move(items)).data();
+      break;
+    }
+    case FV_VALUE_TABLE: {
+      const auto entries = add(value.table());
+      out.count = static_cast<uint32_t>(entries.size());
+      out.as.entries = entries.data();
+      break;
+    }
+    default:
+      break;
+  }
+  return out;
+}
+
+const char* AbiValues::keep(const std::string& text) { return texts_.emplace_back(text).c_str(); }
+
+}  // namespace fastvideo
