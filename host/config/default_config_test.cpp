@@ -28,7 +28,8 @@ std::string uncommented(const std::string& text) {
 TEST(DefaultConfig, SetsNothingAsItIs) {
   const test::TemporaryFolder folder;
   const auto given = read_config_file(folder.write("c.toml", default_config(Schema::host())));
-  for (const auto& [path, setting] : resolve(Schema::host(), given, Unknown::refuse).all())
+  const Settings settings = resolve(Schema::host(), given, Unknown::refuse);
+  for (const auto& [path, setting] : settings.all())
     EXPECT_EQ(setting.source.kind, Source::Kind::built_in) << path;
 }
 
