@@ -1,0 +1,185 @@
+// mp4, webm and gif: frames go through a pipe into the ffmpeg program.
+#include <algorithm>
+#include <chrono>
+#include <fastvideo/core.hpp>
+#include <optional>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "host/media/staged_output.hpp"
+#include "host/media/writers.hpp"
+#include "host/process/child_process.hpp"
+
+namespace fastvideo {
+namespace {
+
+namespace fs = std::filesystem;
+using Arguments = std::vector<std::string>;
+
+// What tells the formats apart for ffmpeg.
+struct Codec {
+  const char* extension;
+  const char* encoder;
+  const char* muxer;
+};
+
+Codec codec_of(OutputFormat format) {
+  switch (format) {
+    case OutputFormat::kMp4:
+      return {".mp4", "libx264", "mp4"};
+    case OutputFormat::kWebm:
+      return {".webm", "libvpx-vp9", "webm"};
+    default:
+      return {".gif", "gif", "gif"};
+  }
+}
+
+fs::path find_ffmpeg(OutputFormat format) {
+  const std::optional<fs::path> program = find_program("ffmpeg");
+  if (!program) {
+    throw Refused(std::string("there is no ffmpeg program on PATH, and ") + codec_of(format).extension +
+                  " files are written through it: install it (apt-get install ffmpeg), or write .y4m or a folder of "
+                  "PNG frames (a path that ends in '/'), which need nothing");
+  }
+  return *program;
+}
+
+// The last lines of what a program said; ffmpeg's cause of death is at the end.
+std::string tail(const std::string& text) {
+  constexpr std::size_t kMost = 1500;
+  std::string end = text.size() > kMost ? "..." + text.substr(text.size() - kMost) : text;
+  while (!end.empty() && (end.back() == '\n' || end.back() == ' ')) end.pop_back();
+  return end.empty() ? "it said nothing" : end;
+}
+
+// -xerror: without it a webm on a full disk is cut short and called a success.
+Arguments input_arguments(const VideoFormat& format) {
+  return {"-hide_banner",
+          "-loglevel",
+          "error",
+          "-xerror",
+          "-y",
+          "-f",
+          "rawvideo",
+          "-pix_fmt",
+          "rgb24",
+          "-video_size",
+          std::to_string(format.width) + "x" + std::to_string(format.height),
+          "-framerate",
+          std::to_string(format.fps_numerator) + "/" + std::to_string(format.fps_denominator),
+          "-i",
+          "pipe:0",
+          "-an"};
+}
+
+// RGB to BT.709 limited range, said in the file too. Without this, ffmpeg converts with BT.601 and says nothing.
+Arguments colour_arguments(const char* pixel_format) {
+  return {"-vf",
+          "scale=out_color_matrix=bt709:out_range=limited:flags=bicubic+accurate_rnd+full_chroma_int,format=" +
+              std::string(pixel_format),
+          "-colorspace",
+          "bt709",
+          "-color_primaries",
+          "bt709",
+          "-color_trc",
+          "bt709",
+          "-color_range",
+          "tv"};
+}
+
+Arguments codec_arguments(OutputFormat output, const VideoFormat& format) {
+  if (output == OutputFormat::kGif) {
+    // A palette for each frame, so that no frame has to wait for the last one in memory.
+    return {"-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1:dither=sierra2_4a", "-loop",
+            "0"};
+  }
+  // 4:2:0 is what every player takes. H.264 has it for even sides only, and ffmpeg's scaler spoils the last column of
+  // an odd one.
+  const bool even = format.width % 2 == 0 && format.height % 2 == 0;
+  Arguments arguments = colour_arguments(even ? "yuv420p" : "yuv444p");
+  const Arguments codec =
+      output == OutputFormat::kMp4
+          ? Arguments{"-preset", "medium", "-crf", "17", "-movflags", "+faststart"}
+          : Arguments{"-crf", "24", "-b:v", "0", "-deadline", "good", "-cpu-used", "2", "-row-mt", "1"};
+  arguments.insert(arguments.end(), codec.begin(), codec.end());
+  return arguments;
+}
+
+class FfmpegWriter final : public VideoWriter {
+ public:
+  FfmpegWriter(OutputFormat output, fs::path target, VideoOptions options)
+      : VideoWriter(std::move(options)), output_(output), target_(std::move(target)) {}
+
+ private:
+  void open(const VideoFormat& format) override {
+    const fs::path program = find_ffmpeg(output_);
+    file_.emplace(target_);
+    Arguments arguments = input_arguments(format);
+    const Arguments codec = codec_arguments(output_, format);
+    arguments.insert(arguments.end(), codec.begin(), codec.end());
+    for (const auto& [name, text] : options().metadata) {
+      arguments.emplace_back("-metadata");
+      arguments.emplace_back(name).append("=").append(text);
+    }
+    const Codec names = codec_of(output_);
+    arguments.insert(arguments.end(), {"-c:v", names.encoder, "-f", names.muxer, "file:" + file_->path().string()});
+    ffmpeg_.emplace(program, arguments);
+  }
+
+  void write_frame(std::span<const std::uint8_t> frame) override {
+    if (!ffmpeg_->write(frame, options().cancel)) fail(*ffmpeg_->wait(options().cancel));
+  }
+
+  void close() override {
+    const ExitStatus status = *ffmpeg_->wait(options().cancel);
+    std::error_code error;
+    if (!status.success() || fs::file_size(file_->path(), error) == 0 || error) fail(status);
+    file_->publish();
+  }
+
+  [[noreturn]] void fail(const ExitStatus& status) const {
+    throw std::runtime_error("ffmpeg could not write " + target_.string() + " (" + status.describe() +
+                             "): " + tail(ffmpeg_->error_output()));
+  }
+
+  OutputFormat output_;
+  fs::path target_;
+  std::optional<StagedFile> file_;
+  std::optional<ChildProcess> ffmpeg_;  // after the file: it is stopped before the file is removed
+};
+
+}  // namespace
+
+std::unique_ptr<VideoWriter> make_ffmpeg_writer(OutputFormat format, const fs::path& target, VideoOptions options) {
+  return std::make_unique<FfmpegWriter>(format, target, std::move(options));
+}
+
+void check_ffmpeg(OutputFormat format) {
+  const fs::path program = find_ffmpeg(format);
+  const std::string instead = ", or write .y4m or a folder of PNG frames (a path that ends in '/')";
+  CommandResult result;
+  try {
+    result = run_command(program, {"-hide_banner", "-encoders"}, std::chrono::seconds(30));
+  } catch (const std::runtime_error& error) {
+    throw Refused(std::string(error.what()) + ": repair it" + instead);
+  }
+  if (!result.status.success()) {
+    throw Refused(program.string() + " does not work (" + result.status.describe() + ", " + tail(result.error_output) +
+                  "): repair it" + instead);
+  }
+  // Each line: flags, the encoder's name, a description.
+  const Codec names = codec_of(format);
+  std::istringstream lines(result.output);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string flags;
+    std::string encoder;
+    if (words >> flags >> encoder && encoder == names.encoder) return;
+  }
+  throw Refused(program.string() + " was built without the encoder " + names.encoder + ", which " + names.extension +
+                " files need: install another ffmpeg" + instead);
+}
+
+}  // namespace fastvideo

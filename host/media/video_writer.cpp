@@ -1,0 +1,135 @@
+#include "host/media/video_writer.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <fastvideo/core.hpp>
+#include <stdexcept>
+
+#include "host/media/staged_output.hpp"
+#include "host/media/writers.hpp"
+
+namespace fastvideo {
+namespace {
+
+namespace fs = std::filesystem;
+
+void check_metadata(const VideoOptions& options) {
+  for (const auto& [name, text] : options.metadata) {
+    const bool plain = std::all_of(name.begin(), name.end(), [](unsigned char c) {
+      return c < 0x80 && (std::isalnum(c) != 0 || c == '_' || c == '-');
+    });
+    if (!plain || name.empty() || name.size() > 79) {
+      throw std::invalid_argument("'" + name + "' is no metadata name: 1 to 79 letters, digits, '_' and '-'");
+    }
+    if (text.find('\0') != std::string::npos) {
+      throw std::invalid_argument("the metadata text of '" + name + "' holds a NUL");
+    }
+  }
+}
+
+}  // namespace
+
+OutputFormat output_format(const fs::path& path) {
+  if (path.empty()) throw Refused("the output path is empty: name a file such as video.mp4");
+  std::error_code ignored;
+  std::string extension = path.extension().string();
+  if (!path.has_filename() || extension.empty() || extension == ".") return OutputFormat::kPngFolder;
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (extension == ".mp4") return OutputFormat::kMp4;
+  if (extension == ".webm") return OutputFormat::kWebm;
+  if (extension == ".gif") return OutputFormat::kGif;
+  if (extension == ".y4m") return OutputFormat::kY4m;
+  if (fs::is_directory(path, ignored)) return OutputFormat::kPngFolder;
+  throw Refused("no video format for the extension '" + extension + "' of " + path.string() +
+                ": use .mp4, .webm, .gif or .y4m, or end the path with '/' for a folder of PNG frames");
+}
+
+void VideoWriter::expect(State state, const char* call) const {
+  if (state_ != state) throw std::logic_error(std::string("VideoWriter::") + call + " called in a wrong order");
+}
+
+// Runs a step; if it throws, no other may follow.
+template <class Body>
+void VideoWriter::step(Body&& body, State next) {
+  state_ = State::kFailed;
+  if (options_.cancel != nullptr) options_.cancel->throw_if_requested();
+  body();
+  state_ = next;
+}
+
+void VideoWriter::begin(const VideoFormat& format) {
+  expect(State::kNew, "begin");
+  if (format.width < 1 || format.height < 1 || format.frame_count < 1 || format.fps_numerator < 1 ||
+      format.fps_denominator < 1) {
+    throw std::logic_error("no video of " + std::to_string(format.width) + "x" + std::to_string(format.height) +
+                           " pixels and " + std::to_string(format.frame_count) + " frames at " +
+                           std::to_string(format.fps_numerator) + "/" + std::to_string(format.fps_denominator) +
+                           " frames a second");
+  }
+  format_ = format;
+  step([&] { open(format); }, State::kOpen);
+}
+
+void VideoWriter::write(std::span<const std::uint8_t> frames) {
+  expect(State::kOpen, "write");
+  const std::size_t frame = 3UL * static_cast<std::size_t>(format_.width) * static_cast<std::size_t>(format_.height);
+  const std::size_t room = static_cast<std::size_t>(format_.frame_count - written_);
+  if (frames.size() % frame != 0 || frames.size() / frame > room) {
+    throw std::logic_error(std::to_string(frames.size()) + " bytes of frames; expected a multiple of " +
+                           std::to_string(frame) + ", for at most " + std::to_string(room) + " more frames");
+  }
+  for (; !frames.empty(); frames = frames.subspan(frame)) {
+    step([&] { write_frame(frames.first(frame)); }, State::kOpen);
+    ++written_;
+  }
+}
+
+void VideoWriter::finish() {
+  expect(State::kOpen, "finish");
+  if (written_ != format_.frame_count) {
+    throw std::logic_error("only " + std::to_string(written_) + " of " + std::to_string(format_.frame_count) +
+                           " frames were written");
+  }
+  step([&] { close(); }, State::kDone);
+}
+
+std::unique_ptr<VideoWriter> make_video_writer(const fs::path& path, VideoOptions options) {
+  check_metadata(options);
+  const OutputFormat format = output_format(path);
+  const fs::path target = resolve_target(path);
+  switch (format) {
+    case OutputFormat::kY4m:
+      return make_y4m_writer(target, std::move(options));
+    case OutputFormat::kPngFolder:
+      return make_png_writer(target, std::move(options));
+    default:
+      return make_ffmpeg_writer(format, target, std::move(options));
+  }
+}
+
+void check_output(const fs::path& path) {
+  const OutputFormat format = output_format(path);
+  const fs::path target = resolve_target(path);
+  const fs::path parent = target.parent_path();
+  std::error_code ignored;
+  if (!fs::is_directory(parent, ignored)) {
+    throw Refused("the folder " + parent.string() +
+                  " does not exist: make it (mkdir -p) or choose another output path");
+  }
+  try {
+    // Trying is the only test that permissions, read-only mounts and quotas cannot fool.
+    if (format == OutputFormat::kPngFolder) {
+      const StagedFolder probe(target);
+    } else {
+      const StagedFile probe(target);
+    }
+  } catch (const Refused&) {
+    throw;
+  } catch (const std::runtime_error& error) {
+    throw Refused(std::string(error.what()) + "; choose another output path");
+  }
+  if (format != OutputFormat::kPngFolder && format != OutputFormat::kY4m) check_ffmpeg(format);
+}
+
+}  // namespace fastvideo

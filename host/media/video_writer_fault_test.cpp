@@ -1,0 +1,276 @@
+// What goes wrong leaves what was there, leaves nothing beside it, and says why.
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <fastvideo/core.hpp>
+#include <thread>
+
+#include "host/media/media_test_support.hpp"
+
+namespace fastvideo {
+namespace {
+
+using namespace media_test;
+
+const VideoFormat kFormat = {160, 120, 12, 16, 1};
+
+template <class Error, class Body>
+std::string message_of(Body&& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return {};
+}
+
+// A folder with a video.* of an earlier run, and a fake ffmpeg in bin/.
+class Faults : public testing::Test {
+ protected:
+  Faults() {
+    fs::create_directory(folder_ / "out");
+    fs::create_directory(folder_ / "bin");
+  }
+
+  fs::path earlier(const std::string& name) {
+    write_text(folder_ / "out" / name, "earlier");
+    return folder_ / "out" / name;
+  }
+  void expect_untouched(const fs::path& path) {
+    EXPECT_EQ(read_text(path), "earlier");
+    std::size_t count = 0;
+    for (const auto& entry : fs::directory_iterator(path.parent_path())) {
+      EXPECT_EQ(entry.path(), path) << "left behind";
+      ++count;
+    }
+    EXPECT_EQ(count, 1U);
+  }
+  // Makes bin/ffmpeg a shell script; the rest of PATH stays.
+  std::string fake_ffmpeg(const std::string& script) {
+    write_text(folder_ / "bin" / "ffmpeg", "#!/bin/sh\n" + script + "\n");
+    fs::permissions(folder_ / "bin" / "ffmpeg", fs::perms::owner_all);
+    return (folder_ / "bin").string() + ":" + std::getenv("PATH");
+  }
+
+  TestFolder folder_;
+};
+
+TEST_F(Faults, FfmpegThatFailsAtOnceIsQuoted) {
+  const fs::path target = earlier("video.mp4");
+  const PathScope path(fake_ffmpeg("echo 'Unknown encoder of doom' >&2; exit 3"));
+  const std::string message =
+      message_of<std::runtime_error>([&] { write_video(target, kFormat, smooth_frames(kFormat)); });
+  EXPECT_EQ(message, "ffmpeg could not write " + target.string() + " (exit code 3): Unknown encoder of doom");
+  expect_untouched(target);
+}
+
+TEST_F(Faults, FfmpegThatFailsAtTheEndIsQuoted) {
+  const fs::path target = earlier("video.webm");
+  const PathScope path(fake_ffmpeg("cat >/dev/null; echo 'Error writing trailer' >&2; exit 1"));
+  const std::string message =
+      message_of<std::runtime_error>([&] { write_video(target, kFormat, smooth_frames(kFormat)); });
+  EXPECT_NE(message.find("(exit code 1): Error writing trailer"), std::string::npos) << message;
+  expect_untouched(target);
+}
+
+TEST_F(Faults, FfmpegThatClaimsSuccessWithoutAFileIsNotBelieved) {
+  const fs::path target = earlier("video.gif");
+  const PathScope path(fake_ffmpeg("cat >/dev/null"));
+  EXPECT_THROW(write_video(target, kFormat, smooth_frames(kFormat)), std::runtime_error);
+  expect_untouched(target);
+}
+
+TEST_F(Faults, FfmpegThatIsKilledIsNoticed) {
+  const fs::path target = earlier("video.mp4");
+  const PathScope path(fake_ffmpeg("head -c 1000 >/dev/null; kill -9 $$"));
+  const std::string message =
+      message_of<std::runtime_error>([&] { write_video(target, kFormat, smooth_frames(kFormat)); });
+  EXPECT_NE(message.find("killed by signal 9"), std::string::npos) << message;
+  expect_untouched(target);
+}
+
+TEST_F(Faults, AHangingFfmpegCanBeCancelled) {
+  const fs::path target = earlier("video.mp4");
+  const PathScope path(fake_ffmpeg("sleep 1000"));
+  CancelToken cancel;
+  std::thread canceller([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    cancel.request();
+  });
+  EXPECT_THROW(write_video(target, {1000, 1000, 4, 16, 1}, Bytes(12'000'000), {{}, &cancel}), CancelledError);
+  canceller.join();
+  expect_untouched(target);
+}
+
+TEST_F(Faults, EveryFormatSurvivesACancelMidWay) {
+  for (const char* name : {"video.mp4", "video.webm", "video.gif", "video.y4m", "frames/frame_00000.png"}) {
+    fs::create_directory(folder_ / "out");
+    fs::create_directory(folder_ / "out" / "frames");
+    const bool folder = std::string(name).starts_with("frames");
+    if (!folder) fs::remove(folder_ / "out" / "frames");
+    const fs::path target = earlier(name);
+    CancelToken cancel;
+    {
+      const auto writer = make_video_writer(folder ? target.parent_path() : target, {{}, &cancel});
+      writer->begin(kFormat);
+      const Bytes frames = smooth_frames(kFormat);
+      writer->write({frames.data(), frames.size() / 12 * 5});
+      cancel.request();
+      EXPECT_THROW(writer->write({frames.data(), frames.size() / 12}), CancelledError);
+      EXPECT_THROW(writer->finish(), std::logic_error);
+    }
+    expect_untouched(target);
+    fs::remove_all(folder_ / "out");
+  }
+}
+
+TEST_F(Faults, AWriterThatIsDroppedLeavesNothing) {
+  const fs::path target = earlier("video.mp4");
+  {
+    const auto writer = make_video_writer(target);
+    writer->begin(kFormat);
+  }
+  expect_untouched(target);
+}
+
+// The limit on the size of a file stands for a full disk: the system call fails in the same place.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    former_signal_ = std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &former_);
+    const rlimit small = {bytes, former_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &former_);
+    std::signal(SIGXFSZ, former_signal_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit former_{};
+  void (*former_signal_)(int);
+};
+
+TEST_F(Faults, NoSpaceIsSaidAndLeavesNothing) {
+  const fs::path y4m = earlier("video.y4m");
+  std::string message = message_of<std::runtime_error>([&] {
+    const FileSizeLimit limit(100'000);
+    write_video(y4m, kFormat, smooth_frames(kFormat));
+  });
+  EXPECT_EQ(message, "cannot write " + y4m.string() + ": File too large");
+  expect_untouched(y4m);
+  fs::remove(y4m);
+
+  fs::create_directory(folder_ / "out" / "frames");
+  const fs::path frame = earlier("frames/frame_00000.png");
+  message = message_of<std::runtime_error>([&] {
+    const FileSizeLimit limit(10'000);
+    write_video(frame.parent_path(), kFormat, noisy_frames(kFormat));
+  });
+  EXPECT_EQ(message, "cannot write " + frame.string() + ": File too large");
+  expect_untouched(frame);
+  fs::remove_all(frame.parent_path());
+
+  const fs::path mp4 = earlier("video.mp4");
+  EXPECT_THROW(
+      [&] {
+        const FileSizeLimit limit(20'000);
+        write_video(mp4, kFormat, noisy_frames(kFormat));
+      }(),
+      std::runtime_error);
+  expect_untouched(mp4);
+}
+
+TEST_F(Faults, AFullDiskIsNeverASuccess) {
+  // A disk of 64 KiB that only this process sees.
+  if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      ::mount("tmpfs", (folder_ / "out").c_str(), "tmpfs", 0, "size=64k") != 0) {
+    GTEST_SKIP() << "needs the right to mount a small disk";
+  }
+  const VideoFormat format = {320, 240, 8, 16, 1};
+  for (const char* name : {"video.mp4", "video.webm", "video.gif", "video.y4m", "frames/frame_00000.png"}) {
+    const bool folder = std::string(name).starts_with("frames");
+    if (folder) fs::create_directory(folder_ / "out" / "frames");
+    const fs::path target = earlier(name);
+    const std::string message = message_of<std::runtime_error>(
+        [&] { write_video(folder ? target.parent_path() : target, format, noisy_frames(format)); });
+    EXPECT_NE(message.find("No space left on device"), std::string::npos) << message;
+    expect_untouched(target);
+    fs::remove(target);
+  }
+  ::umount((folder_ / "out").c_str());
+}
+
+TEST_F(Faults, CheckOutputSaysWhatIsMissing) {
+  const std::string out = (folder_ / "out").string();
+  EXPECT_NO_THROW(check_output(out + "/video.mp4"));
+  EXPECT_NO_THROW(check_output(out + "/video.webm"));
+  EXPECT_NO_THROW(check_output(out + "/video.gif"));
+  EXPECT_NO_THROW(check_output(out + "/frames/"));
+  EXPECT_TRUE(fs::is_empty(out));
+  EXPECT_EQ(message_of<Refused>([&] { check_output(out + "/nowhere/video.y4m"); }),
+            "the folder " + out + "/nowhere does not exist: make it (mkdir -p) or choose another output path");
+  EXPECT_THROW(check_output(out + "/video.avi"), Refused);
+
+  fs::create_directory(out + "/folder.mp4");
+  EXPECT_THROW(check_output(out + "/folder.mp4"), Refused);
+  fs::create_directory(out + "/frames");
+  write_text(out + "/frames/notes.txt", "mine");
+  const std::string message = message_of<Refused>([&] { check_output(out + "/frames"); });
+  EXPECT_NE(message.find("holds notes.txt"), std::string::npos) << message;
+  EXPECT_THROW(check_output(out + "/frames/notes.txt/"), Refused);
+  // The last word is at the end: what appeared there in the meantime is not overwritten either.
+  EXPECT_THROW(write_video(out + "/frames", kFormat, smooth_frames(kFormat)), Refused);
+  EXPECT_EQ(read_text(out + "/frames/notes.txt"), "mine");
+  EXPECT_THROW(check_output("/proc/video.y4m"), Refused);
+}
+
+TEST_F(Faults, CheckOutputNamesWhatWorksWithoutFfmpeg) {
+  const fs::path target = folder_ / "out" / "video.mp4";
+  {
+    const PathScope path((folder_ / "bin").string());
+    const std::string message = message_of<Refused>([&] { check_output(target); });
+    EXPECT_NE(message.find("no ffmpeg program on PATH"), std::string::npos) << message;
+    EXPECT_NE(message.find(".y4m or a folder of PNG frames"), std::string::npos) << message;
+    EXPECT_NO_THROW(check_output(folder_ / "out" / "video.y4m"));
+    EXPECT_NO_THROW(check_output(folder_ / "out" / "frames"));
+  }
+  {
+    const PathScope path(fake_ffmpeg("echo ' V....D libvpx-vp9    VP9'"));
+    EXPECT_NE(message_of<Refused>([&] { check_output(target); }).find("without the encoder libx264"),
+              std::string::npos);
+    EXPECT_NO_THROW(check_output(folder_ / "out" / "video.webm"));
+  }
+  {
+    const PathScope path(fake_ffmpeg("echo 'libx264.so: cannot open shared object file' >&2; exit 127"));
+    EXPECT_NE(message_of<Refused>([&] { check_output(target); }).find("cannot open shared object"), std::string::npos);
+  }
+  EXPECT_TRUE(fs::is_empty(folder_ / "out"));
+}
+
+TEST_F(Faults, FramesThatDoNotFitAreRefused) {
+  const fs::path target = earlier("video.y4m");
+  {
+    const auto writer = make_video_writer(target);
+    EXPECT_THROW(writer->write({}), std::logic_error);
+    EXPECT_THROW(writer->begin({0, 10, 1, 16, 1}), std::logic_error);
+    writer->begin({4, 4, 2, 16, 1});
+    EXPECT_THROW(writer->begin({4, 4, 2, 16, 1}), std::logic_error);
+    const Bytes bytes(200);
+    EXPECT_THROW(writer->write({bytes.data(), 47}), std::logic_error);
+    EXPECT_THROW(writer->write({bytes.data(), 144}), std::logic_error);
+    writer->write({bytes.data(), 48});
+    EXPECT_THROW(writer->finish(), std::logic_error);
+  }
+  expect_untouched(target);
+}
+
+}  // namespace
+}  // namespace fastvideo

@@ -1,0 +1,21 @@
+// The writers behind make_video_writer, one for each way of writing.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "host/media/video_writer.hpp"
+
+namespace fastvideo {
+
+/// `target` is resolved (resolve_target).
+std::unique_ptr<VideoWriter> make_y4m_writer(const std::filesystem::path& target, VideoOptions options);
+std::unique_ptr<VideoWriter> make_png_writer(const std::filesystem::path& target, VideoOptions options);
+/// kMp4, kWebm or kGif.
+std::unique_ptr<VideoWriter> make_ffmpeg_writer(OutputFormat format, const std::filesystem::path& target,
+                                                VideoOptions options);
+
+/// Throws Refused if there is no ffmpeg on PATH or it lacks the encoder of `format` (kMp4, kWebm or kGif).
+void check_ffmpeg(OutputFormat format);
+
+}  // namespace fastvideo
