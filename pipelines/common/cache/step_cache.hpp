@@ -1,0 +1,139 @@
+// The caching strategy of a run at work: it measures what the strategy asks for, keeps its slots, and combines them
+// where the strategy leaves a cut out. Pipelines drive it; strategies see numbers only (fastvideo/cache.h).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <fastvideo/cache.h>
+
+#include <cstdint>
+#include <deque>
+#include <fastvideo/core.hpp>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fastvideo {
+
+/// What a pipeline offers a strategy: the session's facts, owned.
+struct CacheOffer {
+  uint32_t cuts = 0;  ///< FV_CUT_*
+  std::string model;  ///< configuration key, empty if unknown
+  std::string preset;
+  int32_t branches = 1;
+  int32_t branches_at_once = 1;
+  int32_t blocks = 0;
+  std::vector<std::string> signals;
+  std::vector<uint8_t> early;           ///< [signals]: 1 if its norms over all steps are known before the loop
+  std::vector<double> sigmas;           ///< [steps + 1]
+  std::vector<double> timesteps;        ///< [steps]
+  std::vector<int32_t> expert_of_step;  ///< [steps]
+};
+
+/// The C struct of an offer; borrows it.
+class CacheSessionInfo {
+ public:
+  explicit CacheSessionInfo(const CacheOffer& offer);
+  CacheSessionInfo(const CacheSessionInfo&) = delete;
+  CacheSessionInfo& operator=(const CacheSessionInfo&) = delete;
+  const fv_cache_session_info* get() const { return &info_; }
+
+ private:
+  std::vector<const char*> signals_;
+  fv_cache_session_info info_{};
+};
+
+/// One forward pass of one branch, in the order in which a pipeline calls:
+///
+///   begin(step, branch);  measure(...) of the signals before the cut;  decide()
+///     true:   run the cut, keep(input, output)
+///     false:  combine(base) in its place
+///   measure(...) of the later signals;  end()
+///
+/// Tensors that it is given are kept, not copied: they must not be written to afterwards. One thread at a time.
+class StepCache {
+ public:
+  /// The strategy that the user chose; nullptr when caching is off. Throws Refused with the strategy's reason if it
+  /// does not take the session, std::runtime_error if it asks for what the offer does not hold.
+  static std::unique_ptr<StepCache> open(const Host& run, CacheOffer offer);
+  ~StepCache();
+  StepCache(const StepCache&) = delete;
+  StepCache& operator=(const StepCache&) = delete;
+
+  const fv_cache_cut& cut() const { return plan_.cut; }
+
+  /// Whether measure(signal, ...) has any effect. What nobody wants need not be computed.
+  bool wants(std::string_view signal) const;
+
+  /// Early signals over all steps, [steps] tensors for each that is wanted. Once, before the first begin(): from here
+  /// on all that a static strategy does is known.
+  using EarlySignals = std::map<std::string, std::vector<at::Tensor>, std::less<>>;
+  void schedule(const EarlySignals& signals);
+
+  void begin(int32_t step, int32_t branch);
+  void measure(std::string_view signal, const at::Tensor& x);
+  /// True: compute the cut. Waits for the measures, unless the strategy is static.
+  bool decide();
+  /// What stands in for the cut's output: sum_i c_i slot_i + c_base base, in base's dtype. For FV_CUT_BRANCH base is
+  /// the other branch's output of this step, otherwise the cut's input.
+  at::Tensor combine(const at::Tensor& base);
+  /// Puts away what the slots want of a cut that was computed; of FV_CUT_BRANCH: of every branch.
+  void keep(const at::Tensor& input, const at::Tensor& output);
+  void end();
+
+  /// Cuts that were left out so far.
+  int64_t reused() const { return reused_; }
+
+ private:
+  using Signals = std::map<std::string, at::Tensor, std::less<>>;
+  struct Branch {
+    Signals previous;                          // at the step before
+    Signals last_computed;                     // at the last step whose cut was computed
+    Signals current;                           // of this pass
+    at::Tensor output;                         // of the cut, at the step in hand
+    std::vector<std::deque<at::Tensor>> kept;  // [histories_], newest first
+  };
+  // What several slots that differ only in how far they look back share.
+  struct History {
+    uint32_t keep;
+    int32_t other_branch;
+    size_t depth;
+  };
+  struct Observation {
+    int32_t step;
+    int32_t branch;
+    std::vector<at::Tensor> norms;
+  };
+
+  StepCache(const fv_cache_service& service, CacheOffer offer);
+  void check_plan() const;
+  void plan_histories();
+  bool concerns_pass() const;
+  at::Tensor norm(const fv_cache_measure& measure, const at::Tensor& x, const Branch& branch) const;
+  void ask(const std::vector<double>& values);
+
+  const fv_cache_service& service_;
+  CacheOffer offer_;
+  fv_cache_session* session_ = nullptr;
+  fv_cache_plan plan_{};
+  std::span<const fv_cache_measure> measures_;
+  std::span<const fv_cache_slot> slots_;
+  std::vector<History> histories_;
+  std::vector<size_t> history_of_slot_;
+  std::vector<fv_cache_decision> schedule_;  // [steps][branches], of a static strategy
+  std::vector<double> coefficients_;         // those of schedule_, or of the pass: slots, then base
+
+  std::vector<Branch> branches_;
+  int32_t step_ = -1;
+  int32_t branch_ = 0;
+  bool computing_ = true;
+  const double* combination_ = nullptr;
+  std::vector<at::Tensor> norms_;  // [measures], scalars on the device; undefined if not known yet
+  std::optional<Observation> observation_;
+  int64_t reused_ = 0;
+};
+
+}  // namespace fastvideo

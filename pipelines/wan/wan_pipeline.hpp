@@ -1,0 +1,27 @@
+// Wan2.1 text-to-video: prompt -> text encoder -> denoising loop -> VAE -> frames.
+#pragma once
+
+#include <fastvideo/pipeline.hpp>
+#include <string>
+
+#include "pipelines/common/model_folder/model_folder.hpp"
+#include "pipelines/wan/request.hpp"
+
+namespace fastvideo::wan {
+
+/// A folder in the format of diffusers' WanPipeline. Weights are read by run, one component at a time, and each is
+/// released before the next is read. One thread at a time.
+class WanPipeline final : public Pipeline {
+ public:
+  /// Reads the configurations. Throws Refused, with file and field, if the folder is not one that this can run.
+  WanPipeline(const Host& host, const std::string& folder);
+
+  void check(const Options& parameters, const fv_pipeline_plan_sink& sink) override;
+  void run(const Host& run, const Options& parameters, const PipelineSink& sink) override;
+
+ private:
+  ModelFolder folder_;
+  Geometry geometry_;
+};
+
+}  // namespace fastvideo::wan
