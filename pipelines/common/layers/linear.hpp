@@ -1,0 +1,34 @@
+// An affine map with its weights.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+
+#include "pipelines/common/weights/weights.hpp"
+
+namespace fastvideo {
+
+/// Where and in which type a model holds its weights and computes.
+struct Placement {
+  at::ScalarType dtype;
+  at::Device device;
+};
+
+/// y = x weight^T + bias.
+struct Linear {
+  at::Tensor weight;  ///< [out, in]
+  at::Tensor bias;    ///< [out], or undefined
+
+  /// [..., in] -> [..., out]
+  at::Tensor operator()(const at::Tensor& x) const;
+};
+
+/// Takes `name`.weight and `name`.bias.
+Linear take_linear(Weights& weights, const std::string& name, int64_t in, int64_t out, Placement placement);
+/// Takes `name`.weight.
+Linear take_linear_without_bias(Weights& weights, const std::string& name, int64_t in, int64_t out,
+                                Placement placement);
+
+}  // namespace fastvideo
