@@ -82,6 +82,11 @@ Schema Schema::host() {
               .help = "CPU threads; 0: as many as the process may use",
               .flag = "--threads"});
 
+  add("run", {.name = "memory_check",
+              .type = Type::boolean,
+              .default_value = true,
+              .help = "Refuse a run whose estimated peak exceeds the memory that is available"});
+
   add("request", {.name = "model_path", .help = "Model folder in diffusers format", .flag = "--model-path"});
   add("request", {.name = "prompt", .help = "What the video shows", .flag = "--prompt"});
   add("request", {.name = "seed",
