@@ -1,0 +1,126 @@
+#include "host/run/explain.hpp"
+
+#include <algorithm>
+
+#include "host/run/prepared_run.hpp"
+#include "host/run/text_table.hpp"
+#include "host/selection/refusal.hpp"
+#include "host/services/attention_session.hpp"
+
+namespace fastvideo {
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+std::string scope_name(AttentionRequest::Scope scope) {
+  switch (scope) {
+    case AttentionRequest::Scope::role:
+      return "for this role";
+    case AttentionRequest::Scope::global:
+      return "for all roles it claims";
+    case AttentionRequest::Scope::rest:
+      return "for roles that nothing claims";
+  }
+  return "";
+}
+
+std::string model_section(PreparedRun& run) {
+  const CatalogItem& item = run.pipeline().item();
+  return "model\n" + text_table({{"folder", run.folder().path.string()},
+                                 {"class", run.folder().class_name},
+                                 {"pipeline", item.item->full_name() + " of " + item.plugin->manifest.id},
+                                 {"file", item.item->library.string()},
+                                 {"device", run.device().name + ": " + run.device().description},
+                                 {"", run.device().why}});
+}
+
+std::string attention_section(const PreparedRun& run, const AttentionSession& session) {
+  std::string text = "attention\n";
+  for (size_t i = 0; i < session.bindings().size(); ++i) {
+    const AttentionBinding& binding = *session.bindings()[i];
+    const AttentionChoice& choice = binding.choice;
+    const PipelineEstimate::Site& site = run.estimate().sites[i];
+    Rows rows{{"runs", choice.backend->name + (binding.kernel.empty() ? "" : " (" + binding.kernel + ")") + ", " +
+                           numerics_name(binding.info.numerics)},
+              {"from", choice.item->item->library.string()},
+              {"why", choice.why},
+              {"asked", choice.request.describe() + ", " + scope_name(choice.request.scope)}};
+    if (!choice.substituted_for.empty()) rows.push_back({"instead of", choice.substituted_for});
+    for (const AttentionRequest::Overridden& other : choice.request.overridden)
+      rows.push_back({"overrides", other.name + " of " + other.source.describe() + ", " + scope_name(other.scope)});
+    rows.push_back({"site", describe_site(site.site->get()) + ", " + std::to_string(binding.layers) + " layers, " +
+                                std::to_string(site.runs) + " runs"});
+    if (binding.info.resident_bytes + binding.info.scratch_bytes > 0)
+      rows.push_back({"memory", readable_bytes(binding.info.resident_bytes) + " resident, " +
+                                    readable_bytes(binding.info.scratch_bytes) + " scratch"});
+    if (binding.info.token_order != nullptr) rows.push_back({"tokens", "in an order of the backend's own"});
+    text += "  " + binding.role + "\n";
+    for (auto& row : rows) row.insert(row.begin(), "");
+    text += text_table(rows);
+  }
+  return text;
+}
+
+std::string caching_section(PreparedRun& run, const Settings& settings) {
+  const Setting& setting = *settings.find("cache.strategy");
+  Rows rows;
+  if (run.cache() == nullptr) {
+    rows.push_back({"strategy", "none (" + setting.source.describe() + ")"});
+  } else {
+    rows.push_back({"strategy", run.cache()->name() + " (" + setting.source.describe() + ")"});
+    rows.push_back({"from", run.cache()->item().item->library.string()});
+  }
+  for (const Setting::Outranked& other : setting.outranked)
+    rows.push_back({"overrides", other.value.string() + " of " + other.source.describe()});
+  if (run.estimate().cache != nullptr) {
+    const fv_cache_session_info& info = run.estimate().cache->get();
+    rows.push_back({"loop", std::to_string(info.steps) + " steps of " + std::to_string(info.branches) +
+                                (info.branches == 1 ? " branch, " : " branches, ") + std::to_string(info.blocks) +
+                                " blocks"});
+  }
+  return "caching\n" + text_table(rows);
+}
+
+std::string request_section(const PreparedRun& run) {
+  Rows rows{{"prompt", '"' + run.request().prompt() + '"'},
+            {"seed", std::to_string(run.request().seed()), run.request().seed_was_drawn() ? "drawn" : ""}};
+  for (const ItemSetting& parameter : run.request().parameters()) {
+    const auto corrected =
+        std::find_if(run.estimate().corrections.begin(), run.estimate().corrections.end(),
+                     [&](const PipelineEstimate::Correction& c) { return c.parameter == parameter.name; });
+    std::string note = parameter.setting.source.describe();
+    if (corrected != run.estimate().corrections.end()) note += "; " + corrected->used + " is used: " + corrected->why;
+    rows.push_back({parameter.name, parameter.setting.value.to_toml(), std::move(note)});
+    for (const Setting::Outranked& other : parameter.setting.outranked)
+      rows.push_back({"", "", "overrides " + other.value.to_toml() + " of " + other.source.describe()});
+  }
+  return "request\n" + text_table(rows);
+}
+
+std::string memory_section(const PreparedRun& run) {
+  const auto peak = run.estimate().peak();
+  Rows rows;
+  for (const PipelineEstimate::Bytes& component : run.estimate().components)
+    rows.push_back({"weights of " + component.name, readable_bytes(component.bytes)});
+  for (const PipelineEstimate::Bytes& stage : run.estimate().peaks)
+    rows.push_back(
+        {"peak of " + stage.name, readable_bytes(stage.bytes), peak && stage.name == peak->name ? "the most" : ""});
+  const auto available = available_memory(run.device());
+  rows.push_back({"available on " + run.device().name, available ? readable_bytes(*available) : "unknown"});
+  return "memory\n" + text_table(rows);
+}
+
+}  // namespace
+
+std::string explain(const Settings& settings, const Catalog& catalog, const HostServices& host) {
+  PreparedRun run(settings, catalog, host);
+  run.require_served();
+  const AttentionSession session(run.selector(), run.estimate().site_pointers());
+  std::string text = model_section(run) + attention_section(run, session) + caching_section(run, settings) +
+                     request_section(run) + memory_section(run);
+  if (const std::string shortage = run.memory_shortage(); !shortage.empty())
+    text += "refused by generate: " + shortage + "\n";
+  return text;
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,20 @@
+// `fastvideo generate`: from the settings to a video.
+#pragma once
+
+#include <string>
+
+#include "host/config/settings.hpp"
+#include "host/plugins/catalog.hpp"
+#include "host/process/cancel.hpp"
+#include "host/progress/progress.hpp"
+#include "host/services/host_services.hpp"
+
+namespace fastvideo {
+
+/// Makes the video that the settings ask for and returns the summary for the user. Whatever can be refused is refused
+/// before weights are read. Throws RequestError or Refused (impossible), CancelledError, or std::runtime_error
+/// (failed); then what was at the output is still there. [one thread: the loader's]
+std::string generate(const Settings& settings, const Catalog& catalog, const HostServices& host, ProgressStyle style,
+                     const CancelToken& cancel);
+
+}  // namespace fastvideo

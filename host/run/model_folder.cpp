@@ -1,0 +1,58 @@
+#include "host/run/model_folder.hpp"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "host/error/error.hpp"
+
+namespace fastvideo {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A real one has a kilobyte; more than this is something else under that name.
+constexpr std::uintmax_t kMostIndexBytes = 16 << 20;
+
+std::string read_index(const fs::path& file) {
+  if (std::error_code none; fs::file_size(file, none) > kMostIndexBytes)
+    throw RequestError(file.string() + ": cannot be read, or is larger than " + std::to_string(kMostIndexBytes >> 20) +
+                       " MiB and so no index of a model");
+  std::ifstream stream(file, std::ios::binary);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  if (!stream) throw RequestError(file.string() + ": cannot be read");
+  return text.str();
+}
+
+std::string class_name_of(const fs::path& file) {
+  try {
+    const auto index = nlohmann::json::parse(read_index(file));
+    const auto name = index.is_object() ? index.find("_class_name") : index.end();
+    if (name == index.end() || !name->is_string())
+      throw RequestError(file.string() + ": no text under _class_name, so it is not a model in diffusers format");
+    return name->get<std::string>();
+  } catch (const nlohmann::json::parse_error& e) {
+    throw RequestError(file.string() + ": is not JSON: " + e.what());
+  }
+}
+
+}  // namespace
+
+ModelFolder open_model_folder(const Settings& settings) {
+  const Setting* setting = settings.find("request.model_path");
+  if (setting == nullptr || setting->value.string().empty())
+    throw RequestError("no model is given: --model-path FOLDER, a model in diffusers format");
+  std::error_code failure;
+  const fs::path folder = fs::canonical(setting->value.string(), failure);
+  const std::string named = setting->value.string() + " (" + setting->source.describe() + ")";
+  if (failure) throw RequestError("the model folder " + named + " cannot be opened: " + failure.message());
+  if (!fs::is_directory(folder)) throw RequestError("the model " + named + " is not a folder");
+  const fs::path file = folder / "model_index.json";
+  if (!fs::exists(file, failure))
+    throw RequestError("the folder " + named +
+                       " has no model_index.json: give the folder of a model in diffusers format");
+  return {folder, class_name_of(file)};
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,130 @@
+#include "host/run/pipeline.hpp"
+
+#include <algorithm>
+
+#include "host/selection/border.hpp"
+
+namespace fastvideo {
+namespace {
+
+template <class T>
+std::vector<T> copied(const T* first, std::int32_t count) {
+  return first != nullptr && count > 0 ? std::vector<T>(first, first + count) : std::vector<T>();
+}
+
+std::string text_or_empty(const char* text) { return text != nullptr ? text : ""; }
+
+// What `check` reports goes into an estimate. The functions must not throw: what they throw is kept until check is
+// back.
+struct EstimateSink {
+  PipelineEstimate estimate;
+  std::exception_ptr failure;
+  fv_pipeline_plan_sink abi{};
+
+  EstimateSink() {
+    abi.struct_size = sizeof abi;
+    abi.context = this;
+    abi.site = [](void* context, const fv_attention_site* site, int64_t runs) {
+      keep(context, [&](PipelineEstimate& e) {
+        e.sites.push_back({std::make_unique<AttentionSiteCopy>(*site), runs});
+      });
+    };
+    abi.component = [](void* context, const char* name, uint64_t bytes) {
+      keep(context, [&](PipelineEstimate& e) { e.components.push_back({name, bytes}); });
+    };
+    abi.peak = [](void* context, const char* stage, uint64_t bytes) {
+      keep(context, [&](PipelineEstimate& e) { e.peaks.push_back({stage, bytes}); });
+    };
+    abi.corrected = [](void* context, const char* parameter, const char* asked, const char* used, const char* why) {
+      keep(context, [&](PipelineEstimate& e) {
+        e.corrections.push_back({parameter, text_or_empty(asked), text_or_empty(used), text_or_empty(why)});
+      });
+    };
+    abi.cache = [](void* context, const fv_cache_session_info* info) {
+      keep(context, [&](PipelineEstimate& e) { e.cache = std::make_unique<CacheInfoCopy>(*info); });
+    };
+  }
+
+  template <class Body>
+  static void keep(void* context, Body&& body) noexcept {
+    auto& self = *static_cast<EstimateSink*>(context);
+    try {
+      body(self.estimate);
+    } catch (...) {
+      self.failure = std::current_exception();
+    }
+  }
+};
+
+}  // namespace
+
+CacheInfoCopy::CacheInfoCopy(const fv_cache_session_info& info)
+    : info_(info),
+      model_(text_or_empty(info.model)),
+      preset_(text_or_empty(info.preset)),
+      early_(copied(info.early, static_cast<std::int32_t>(info.signal_count))),
+      sigmas_(copied(info.sigmas, info.steps + 1)),
+      timesteps_(copied(info.timesteps, info.steps)),
+      expert_of_step_(copied(info.expert_of_step, info.steps)) {
+  for (uint32_t i = 0; i < info.signal_count; ++i) signals_.emplace_back(info.signals[i]);
+  for (const std::string& signal : signals_) signal_names_.push_back(signal.c_str());
+  info_.model = model_.c_str();
+  info_.preset = preset_.c_str();
+  info_.signals = signal_names_.data();
+  info_.early = early_.data();
+  info_.sigmas = sigmas_.data();
+  info_.timesteps = timesteps_.data();
+  info_.expert_of_step = expert_of_step_.data();
+}
+
+std::vector<const fv_attention_site*> PipelineEstimate::site_pointers() const {
+  std::vector<const fv_attention_site*> pointers;
+  for (const Site& site : sites) pointers.push_back(&site.site->get());
+  return pointers;
+}
+
+std::optional<PipelineEstimate::Bytes> PipelineEstimate::peak() const {
+  const auto most =
+      std::max_element(peaks.begin(), peaks.end(), [](const Bytes& a, const Bytes& b) { return a.bytes < b.bytes; });
+  return most != peaks.end() ? std::optional(*most) : std::nullopt;
+}
+
+std::vector<const CatalogItem*> pipelines_of_class(const Catalog& catalog, const ModelFolder& folder) {
+  std::vector<const CatalogItem*> serving;
+  std::string served;
+  for (const CatalogItem* item : catalog.offered("pipeline")) {
+    const std::vector<std::string>& classes = item->item->model_classes;
+    if (std::find(classes.begin(), classes.end(), folder.class_name) != classes.end()) serving.push_back(item);
+    for (const std::string& one : classes) served += (served.empty() ? "" : ", ") + one;
+  }
+  if (serving.empty())
+    throw RequestError((folder.path / "model_index.json").string() + ": no installed pipeline serves the class " +
+                       folder.class_name + (served.empty() ? "; none is installed" : "; served are " + served));
+  std::sort(serving.begin(), serving.end(),
+            [](const CatalogItem* a, const CatalogItem* b) { return a->item->full_name() < b->item->full_name(); });
+  return serving;
+}
+
+OpenPipeline::OpenPipeline(Loader& loader, const fv_services* host, const CatalogItem& item, const ModelFolder& folder)
+    : item_(item), name_(item.item->full_name()), table_(loader.load(item).interface<fv_pipeline_interface>()) {
+  TextBuffer text;
+  require_ok(table_->create(host, folder.path.c_str(), &pipeline_, text.get()), text, name_);
+  if (pipeline_ == nullptr) throw std::runtime_error(name_ + ": create gave no pipeline and no error");
+}
+
+OpenPipeline::~OpenPipeline() { table_->destroy(pipeline_); }
+
+PipelineEstimate OpenPipeline::check(const fv_pipeline_request& request) {
+  EstimateSink sink;
+  TextBuffer text;
+  require_ok(table_->check(pipeline_, &request, &sink.abi, text.get()), text, name_);
+  if (sink.failure) std::rethrow_exception(sink.failure);
+  return std::move(sink.estimate);
+}
+
+void OpenPipeline::run(const fv_services* services, const fv_pipeline_request& request, const fv_pipeline_sink& sink) {
+  TextBuffer text;
+  require_ok(table_->run(pipeline_, services, &request, &sink, text.get()), text, name_);
+}
+
+}  // namespace fastvideo

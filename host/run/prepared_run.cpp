@@ -1,0 +1,106 @@
+#include "host/run/prepared_run.hpp"
+
+#include <algorithm>
+
+#include "host/error/error.hpp"
+#include "host/run/text_table.hpp"
+#include "host/selection/names.hpp"
+#include "host/selection/refusal.hpp"
+
+namespace fastvideo {
+namespace {
+
+bool runs_on_cuda(const CatalogItem* item) {
+  const auto& devices = item->item->limits.devices;
+  return !devices || std::find(devices->begin(), devices->end(), "cuda") != devices->end();
+}
+
+RunDevice device_for(const Settings& settings, const std::vector<const CatalogItem*>& pipelines) {
+  return resolve_device(settings, std::any_of(pipelines.begin(), pipelines.end(), runs_on_cuda));
+}
+
+const CatalogItem& first_that_fits(const std::vector<const CatalogItem*>& pipelines, const ModelFolder& folder,
+                                   const RunDevice& device) {
+  std::vector<Ruled> ruled;
+  for (const CatalogItem* item : pipelines) {
+    const auto reason = rule_out(item->item->limits, device.facts);
+    if (!reason) return *item;
+    ruled.push_back({item->item->full_name(), *reason});
+  }
+  throw RequestError("no pipeline of the class " + folder.class_name + " runs on " + device.name + " (" + device.why +
+                     ")" + refusal_table(ruled));
+}
+
+std::vector<std::filesystem::path> library_path(const Settings& settings) {
+  std::vector<std::filesystem::path> path;
+  for (const std::string& folder : settings.strings("libraries.path")) path.emplace_back(folder);
+  return path;
+}
+
+}  // namespace
+
+PreparedRun::PreparedRun(const Settings& settings, const Catalog& catalog, const HostServices& host)
+    : settings_(settings),
+      folder_(open_model_folder(settings)),
+      device_(device_for(settings, pipelines_of_class(catalog, folder_))),
+      item_(first_that_fits(pipelines_of_class(catalog, folder_), folder_, device_)),
+      cache_item_(chosen_cache_strategy(settings, catalog, device_.facts)),
+      loader_(library_path(settings), host.get(), device_.is_cuda()),
+      backends_(loader_, settings, host.get()),
+      selector_(settings, catalog, backends_, device_.facts),
+      // Names are checked here, before anything is opened.
+      cache_(
+          (selector_.require_known_names(),
+           cache_item_ ? std::make_unique<CacheStrategyHandle>(loader_, settings, host.get(), *cache_item_) : nullptr)),
+      pipeline_(loader_, host.get(), item_, folder_),
+      request_(settings, *item_.item, device_),
+      estimate_(pipeline_.check(request_.get())) {}
+
+void PreparedRun::require_served() {
+  std::vector<std::string> used;
+  for (const fv_attention_site* site : estimate_.site_pointers())
+    used.push_back(selector_.choose(*site).item->item->name);
+  if (cache_ != nullptr) {
+    if (estimate_.cache == nullptr)
+      throw RequestError("caching with " + cache_->name() + " is not possible: " + item_.item->full_name() +
+                         " offers nothing that could be left out; [cache] strategy = \"none\" turns caching off");
+    cache_->require_support(estimate_.cache->get());
+  }
+  require_effect(used);
+}
+
+void PreparedRun::require_effect(const std::vector<std::string>& backends) const {
+  const auto is_parameter = [&](std::string_view name) {
+    if (name == "model_path" || name == "prompt" || name == "seed" || name == "output_path") return true;
+    const auto& options = item_.item->options;
+    return std::any_of(options.begin(), options.end(), [&](const OptionSpec& option) { return option.name == name; });
+  };
+  for (const auto& [path, setting] : settings_.all()) {
+    if (setting.source.kind != Source::Kind::command_line) continue;
+    const size_t first = path.find('.'), last = path.rfind('.');
+    const std::string section = path.substr(0, first);
+    const std::string item = first < last ? path.substr(first + 1, last - first - 1) : "";
+    const auto is_item = [&](const std::string& name) { return same_name(name, item); };
+    std::string why;
+    if (section == "request" && !is_parameter(std::string_view(path).substr(last + 1)))
+      why = "the pipeline " + item_.item->full_name() + " has no such parameter";
+    else if (section == "attention" && !item.empty() && !path.starts_with("attention.roles.") &&
+             std::none_of(backends.begin(), backends.end(), is_item))
+      why = "no site of this run is served by " + item;
+    else if (section == "cache" && !item.empty() && (cache_ == nullptr || !is_item(cache_->item().item->name)))
+      why = "the caching strategy is " + (cache_ == nullptr ? "none" : cache_->name());
+    if (!why.empty()) throw RequestError(setting.source.describe() + " (" + path + ") would have no effect: " + why);
+  }
+}
+
+std::string PreparedRun::memory_shortage() const {
+  const auto peak = estimate_.peak();
+  const auto available = available_memory(device_);
+  if (!settings_.boolean("run.memory_check") || !peak || !available || peak->bytes <= *available) return {};
+  return "the stage '" + peak->name + "' needs about " + readable_bytes(peak->bytes) + ", and " + device_.name +
+         " has " + readable_bytes(*available) +
+         " available: ask for a smaller or shorter video, or free memory (--set run.memory_check=false tries all the "
+         "same)";
+}
+
+}  // namespace fastvideo

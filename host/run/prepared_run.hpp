@@ -1,0 +1,56 @@
+// Everything that a run needs, opened and checked, but not started: what `generate` runs and `explain` prints.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/run/pipeline.hpp"
+#include "host/run/request.hpp"
+#include "host/selection/attention_selector.hpp"
+#include "host/services/cache_session.hpp"
+#include "host/services/host_services.hpp"
+
+namespace fastvideo {
+
+/// A run before its start. [one thread: the loader's]
+class PreparedRun {
+ public:
+  /// Opens the model folder and the pipeline that serves it, and asks the pipeline what the request would take. All
+  /// arguments are borrowed and must outlive the run. Throws RequestError for whatever is impossible,
+  /// std::runtime_error for a plugin that fails.
+  PreparedRun(const Settings& settings, const Catalog& catalog, const HostServices& host);
+
+  const ModelFolder& folder() const { return folder_; }
+  const RunDevice& device() const { return device_; }
+  const PipelineRequest& request() const { return request_; }
+  const PipelineEstimate& estimate() const { return estimate_; }
+  AttentionSelector& selector() { return selector_; }
+  OpenPipeline& pipeline() { return pipeline_; }
+  /// nullptr: caching is off
+  CacheStrategyHandle* cache() { return cache_.get(); }
+
+  /// Throws RequestError if a site cannot be served as configured, or the strategy does not take the session, or
+  /// something that was given on the command line would have no effect.
+  void require_served();
+  /// What is missing, and what to do, if the estimate exceeds the memory that is available now; else empty.
+  std::string memory_shortage() const;
+
+ private:
+  void require_effect(const std::vector<std::string>& backends) const;
+
+  const Settings& settings_;
+  ModelFolder folder_;
+  RunDevice device_;
+  const CatalogItem& item_;
+  const CatalogItem* cache_item_;
+  Loader loader_;
+  OpenBackends backends_;
+  AttentionSelector selector_;
+  std::unique_ptr<CacheStrategyHandle> cache_;
+  OpenPipeline pipeline_;
+  PipelineRequest request_;
+  PipelineEstimate estimate_;
+};
+
+}  // namespace fastvideo

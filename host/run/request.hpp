@@ -1,0 +1,42 @@
+// What is asked of a pipeline, out of the settings.
+#pragma once
+
+#include <fastvideo/pipeline.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "host/config/settings.hpp"
+#include "host/plugins/manifest.hpp"
+#include "host/run/device.hpp"
+
+namespace fastvideo {
+
+/// A request in the ABI's form, with the memory behind it.
+class PipelineRequest {
+ public:
+  /// The pipeline's parameters, completed and checked, and prompt, seed and device. Without a seed in the settings a
+  /// random one is drawn. Throws RequestError: a parameter out of range.
+  PipelineRequest(const Settings& settings, const Item& pipeline, const RunDevice& device);
+  PipelineRequest(const PipelineRequest&) = delete;
+  PipelineRequest& operator=(const PipelineRequest&) = delete;
+
+  const fv_pipeline_request& get() const { return abi_; }
+
+  const std::string& prompt() const { return prompt_; }
+  std::int64_t seed() const { return seed_; }
+  bool seed_was_drawn() const { return seed_was_drawn_; }
+  /// Those of the manifest, with their origin.
+  const std::vector<ItemSetting>& parameters() const { return parameters_; }
+
+ private:
+  std::vector<ItemSetting> parameters_;
+  std::string prompt_;
+  std::int64_t seed_ = 0;
+  bool seed_was_drawn_ = false;
+  AbiValues memory_;
+  fv_pipeline_request abi_{};
+};
+
+}  // namespace fastvideo

@@ -1,0 +1,19 @@
+// Columns of text, and numbers as people read them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace fastvideo {
+
+/// Rows of cells as lines, each indented by two spaces, columns two spaces apart. The last column is not padded.
+std::string text_table(const std::vector<std::vector<std::string>>& rows);
+
+/// "1.17 GiB", "24.0 MiB", "512 bytes"
+std::string readable_bytes(std::uint64_t bytes);
+
+/// "6.13 s", "2 min 05 s"
+std::string readable_seconds(double seconds);
+
+}  // namespace fastvideo

@@ -1,0 +1,102 @@
+#include "host/run/video_sink.hpp"
+
+#include <stdexcept>
+#include <string>
+
+#include "host/selection/border.hpp"
+
+namespace fastvideo {
+namespace {
+
+std::string shape_of(const fv_tensor& tensor) {
+  std::string text = "[";
+  for (int i = 0; i < tensor.ndim; ++i) text += (i > 0 ? ", " : "") + std::to_string(tensor.shape[i]);
+  return text + "]";
+}
+
+bool is_contiguous(const fv_tensor& tensor) {
+  std::int64_t expected = 1;
+  for (int i = tensor.ndim - 1; i >= 0; --i) {
+    if (tensor.shape[i] != 1 && tensor.strides[i] != expected) return false;
+    expected *= tensor.shape[i];
+  }
+  return true;
+}
+
+}  // namespace
+
+VideoSink::VideoSink(VideoWriter& writer) : writer_(writer) {
+  abi_.struct_size = sizeof abi_;
+  abi_.context = this;
+  abi_.accept = [](void* context, const fv_pipeline_output* output, fv_text* error) {
+    auto& self = *static_cast<VideoSink*>(context);
+    return serve(error, [&] {
+      try {
+        self.accept(*output);
+      } catch (...) {
+        self.failure_ = std::current_exception();
+        throw;
+      }
+    });
+  };
+}
+
+void VideoSink::accept(const fv_pipeline_output& output) {
+  if (output.kind == FV_OUTPUT_VIDEO) begin(output);
+  if (output.kind == FV_OUTPUT_FRAMES) write(output);
+  // Other kinds (latents, and those of later pipelines) are nothing for a video.
+}
+
+void VideoSink::begin(const fv_pipeline_output& output) {
+  if (format_) throw std::runtime_error("the pipeline announced a second video");
+  if (output.width < 1 || output.height < 1 || output.frame_count < 1 || output.fps_numerator < 1 ||
+      output.fps_denominator < 1)
+    throw std::runtime_error("the pipeline announced a video of " + std::to_string(output.frame_count) + " frames of " +
+                             std::to_string(output.width) + "x" + std::to_string(output.height) + " at " +
+                             std::to_string(output.fps_numerator) + "/" + std::to_string(output.fps_denominator) +
+                             " frames per second");
+  const VideoFormat format{output.width, output.height, output.frame_count, output.fps_numerator,
+                           output.fps_denominator};
+  writer_.begin(format);
+  format_ = format;
+}
+
+void VideoSink::write(const fv_pipeline_output& output) {
+  if (!format_) throw std::runtime_error("the pipeline gave frames before it announced a video");
+  if (output.tensor == nullptr) throw std::runtime_error("the pipeline gave frames without a tensor");
+  const fv_tensor& t = *output.tensor;
+  const bool is_frames = t.device.type == FV_DEVICE_CPU && t.dtype.code == FV_UINT && t.dtype.bits == 8 &&
+                         t.dtype.lanes == 1 && t.ndim == 4 && t.shape[1] == format_->height &&
+                         t.shape[2] == format_->width && t.shape[3] == 3;
+  if (!is_frames)
+    throw std::runtime_error("the pipeline gave a tensor of shape " + shape_of(t) +
+                             " as frames, which are uint8 [frames, " + std::to_string(format_->height) + ", " +
+                             std::to_string(format_->width) + ", 3] on the CPU");
+  if (t.shape[0] > format_->frame_count - written_)
+    throw std::runtime_error("the pipeline gave more frames than the " + std::to_string(format_->frame_count) +
+                             " that it announced");
+  const auto* first = static_cast<const std::uint8_t*>(t.data) + t.byte_offset;
+  const size_t bytes = static_cast<size_t>(t.shape[0] * t.shape[1] * t.shape[2] * 3);
+  if (!is_contiguous(t)) {
+    packed_.clear();
+    packed_.reserve(bytes);
+    for (std::int64_t f = 0; f < t.shape[0]; ++f)
+      for (std::int64_t y = 0; y < t.shape[1]; ++y)
+        for (std::int64_t x = 0; x < t.shape[2]; ++x)
+          for (std::int64_t c = 0; c < 3; ++c)
+            packed_.push_back(first[f * t.strides[0] + y * t.strides[1] + x * t.strides[2] + c * t.strides[3]]);
+    first = packed_.data();
+  }
+  writer_.write({first, bytes});
+  written_ += t.shape[0];
+}
+
+void VideoSink::finish() {
+  if (!format_) throw std::runtime_error("the pipeline ended without a video");
+  if (written_ != format_->frame_count)
+    throw std::runtime_error("the pipeline ended after " + std::to_string(written_) + " of the " +
+                             std::to_string(format_->frame_count) + " frames that it announced");
+  writer_.finish();
+}
+
+}  // namespace fastvideo

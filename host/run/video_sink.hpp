@@ -1,0 +1,44 @@
+// Where the outputs of a pipeline go: into a video writer.
+#pragma once
+
+#include <fastvideo/pipeline.h>
+
+#include <exception>
+#include <optional>
+#include <vector>
+
+#include "host/media/video_writer.hpp"
+
+namespace fastvideo {
+
+/// fv_pipeline_sink over a writer. One thread at a time.
+class VideoSink {
+ public:
+  /// The writer is borrowed.
+  explicit VideoSink(VideoWriter& writer);
+  VideoSink(const VideoSink&) = delete;
+  VideoSink& operator=(const VideoSink&) = delete;
+
+  const fv_pipeline_sink& get() const { return abi_; }
+
+  /// Completes the video. Throws std::runtime_error if the pipeline gave none, or fewer frames than it announced.
+  void finish();
+  /// Why a call of the pipeline was answered with an error, if one was: our own words, not the pipeline's.
+  std::exception_ptr failure() const { return failure_; }
+  /// What the pipeline announced.
+  const VideoFormat& format() const { return *format_; }
+
+ private:
+  void accept(const fv_pipeline_output& output);
+  void begin(const fv_pipeline_output& output);
+  void write(const fv_pipeline_output& output);
+
+  VideoWriter& writer_;
+  std::optional<VideoFormat> format_;
+  std::int64_t written_ = 0;
+  std::vector<std::uint8_t> packed_;  // frames that did not come contiguous
+  std::exception_ptr failure_;
+  fv_pipeline_sink abi_{};
+};
+
+}  // namespace fastvideo
