@@ -45,7 +45,8 @@ std::vector<PlannedSite> plan_sites(const Request& request, const Shape& shape, 
   cross.role = FV_ROLE_DIT_CROSS;
   cross.key_length = request.max_sequence_length;
 
-  fv_attention_site mid = site(FV_ROLE_VAE_MID, request.device, request.vae_dtype, 1, vae.decoder_channels().front(), 1);
+  fv_attention_site mid =
+      site(FV_ROLE_VAE_MID, request.device, request.vae_dtype, 1, vae.decoder_channels().front(), 1);
   mid.query_length = mid.key_length = shape.latent_height * shape.latent_width;
 
   return {{text, text_encoder.num_layers * request.branches()},
