@@ -36,19 +36,19 @@ class Loader {
   /// that is already open is used as it is. Throws RequestError: what, the number, what to do.
   LoadedItem load(const CatalogItem& item);
 
-  /// The files opened so far, in order: needed libraries and plugins.
+  /// The files in use so far, in the order in which they were asked for: needed libraries and plugins.
   const std::vector<std::filesystem::path>& opened() const { return opened_; }
 
  private:
   const fv_plugin* open(const Plugin& plugin, const Item& item);
-  void open_torch(const Plugin& plugin, const Item& item);
-  void open_needed(const std::string& soname, const std::string& who);
-  std::filesystem::path find_library(const std::string& soname, const std::string& who) const;
-  void open_globally_once(const std::filesystem::path& file, const std::string& who);
+  void open_torch(const Item& item);
+  void open_needed(const std::string& file_name, const std::string& who);
+  std::filesystem::path find_library(const std::string& file_name, const std::string& who) const;
 
   std::vector<std::filesystem::path> library_path_;
   const fv_services* host_;
   bool cuda_;
+  std::string torch_version_;  ///< major.minor of the LibTorch that is open; empty before
   std::map<std::filesystem::path, const fv_plugin*> plugins_;
   std::vector<std::filesystem::path> opened_;
 };

@@ -1,0 +1,139 @@
+#include "host/plugins/catalog.hpp"
+
+#include <strings.h>
+
+#include <algorithm>
+
+#include "host/error/error.hpp"
+
+namespace fastvideo {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool equal_ignoring_case(const std::string& a, const std::string& b) { return strcasecmp(a.c_str(), b.c_str()) == 0; }
+
+bool has_manifest(const fs::path& folder) {
+  std::error_code code;
+  return fs::exists(folder / "plugin.toml", code);
+}
+
+// The plugins that a search folder means: itself, or its subfolders by name.
+std::vector<fs::path> plugin_folders(const fs::path& folder) {
+  if (has_manifest(folder)) return {folder};
+  std::vector<fs::path> found;
+  std::error_code code;
+  for (fs::directory_iterator at(folder, code), end; !code && at != end; at.increment(code))
+    if (has_manifest(at->path())) found.push_back(at->path());
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+}  // namespace
+
+std::vector<SearchFolder> plugin_search_path(const Settings& settings, const Installation& installation) {
+  std::vector<SearchFolder> folders;
+  const auto add = [&](const Value& paths, const Source& source) {
+    const bool named_now = source.kind == Source::Kind::command_line;
+    for (const std::string& path : paths.strings()) folders.push_back({path, source.describe(), named_now});
+  };
+  if (const Setting* path = settings.find("plugins.path")) {
+    add(path->value, path->source);
+    for (const Setting::Outranked& lower : path->outranked) add(lower.value, lower.source);
+  }
+  std::error_code code;
+  if (fs::is_directory(installation.plugins(), code))
+    folders.push_back({installation.plugins(), "installation", false});
+  return folders;
+}
+
+Catalog Catalog::discover(const std::vector<SearchFolder>& folders, const std::vector<std::string>& disabled) {
+  Catalog catalog;
+  for (const SearchFolder& folder : folders) {
+    std::error_code code;
+    const std::string named = folder.origin + ": ";
+    if (!fs::is_directory(folder.path, code)) {
+      const std::string problem = named + "the folder of plugins " + folder.path.string() + " does not exist";
+      if (folder.must_exist) throw RequestError(problem);
+      catalog.warnings_.push_back(problem);
+      continue;
+    }
+    const std::vector<fs::path> found = plugin_folders(folder.path);
+    if (found.empty() && folder.origin != "installation")
+      catalog.warnings_.push_back(named + folder.path.string() +
+                                  " holds no plugin: neither a plugin.toml nor folders with one");
+    for (const fs::path& plugin : found) catalog.add_folder(plugin, folder, disabled);
+  }
+  return catalog;
+}
+
+void Catalog::add_folder(const fs::path& folder, const SearchFolder& found_in,
+                         const std::vector<std::string>& disabled) {
+  std::error_code code;
+  for (const auto& known : plugins_)
+    if (fs::equivalent(known->manifest.folder, folder, code)) return;  // one folder found on two ways
+  auto plugin = std::make_unique<Plugin>();
+  try {
+    plugin->manifest = read_manifest(fs::absolute(folder).lexically_normal());
+  } catch (const std::exception& e) {
+    refused_.push_back({folder, found_in.origin, e.what()});
+    return;
+  }
+  plugin->origin = found_in.origin;
+  const Manifest& manifest = plugin->manifest;
+  warnings_.insert(warnings_.end(), manifest.warnings.begin(), manifest.warnings.end());
+
+  const Plugin* same_id = nullptr;
+  for (const auto& earlier : plugins_)
+    if (earlier->manifest.id == manifest.id && same_id == nullptr) same_id = earlier.get();
+
+  for (const Item& item : manifest.items) {
+    CatalogItem listed{plugin.get(), &item, ItemState::offered, ""};
+    const auto shadow = std::find_if(items_.begin(), items_.end(), [&](const CatalogItem& other) {
+      return other.state == ItemState::offered && other.item->kind == item.kind &&
+             equal_ignoring_case(other.item->full_name(), item.full_name());
+    });
+    if (!item.known_kind()) {
+      listed.state = ItemState::unknown_kind;
+      listed.reason = "kind '" + item.kind + "' is unknown to this host";
+    } else if (std::find(disabled.begin(), disabled.end(), manifest.id) != disabled.end()) {
+      listed.state = ItemState::disabled;
+      listed.reason = manifest.id + " is listed in [plugins] disable";
+    } else if (same_id != nullptr) {
+      listed.state = ItemState::shadowed;
+      listed.reason = manifest.id + " was found before, in " + same_id->manifest.folder.string();
+    } else if (shadow != items_.end()) {
+      listed.state = ItemState::shadowed;
+      listed.reason = item.full_name() + " was found before, in " + shadow->plugin->manifest.folder.string();
+    }
+    items_.push_back(std::move(listed));
+  }
+  plugins_.push_back(std::move(plugin));
+}
+
+std::vector<const CatalogItem*> Catalog::offered(std::string_view kind) const {
+  std::vector<const CatalogItem*> out;
+  for (const CatalogItem& one : items_)
+    if (one.state == ItemState::offered && one.item->kind == kind) out.push_back(&one);
+  return out;
+}
+
+std::vector<const CatalogItem*> Catalog::find(std::string_view kind, std::string_view name) const {
+  const std::string wanted(name);
+  const bool with_implementation = wanted.find('/') != std::string::npos;
+  std::vector<const CatalogItem*> out;
+  for (const CatalogItem* one : offered(kind))
+    if (equal_ignoring_case(with_implementation ? one->item->full_name() : one->item->name, wanted)) out.push_back(one);
+  return out;
+}
+
+std::vector<std::string> Catalog::names(std::string_view kind) const {
+  std::vector<std::string> out;
+  for (const CatalogItem* one : offered(kind)) {
+    const auto same = [&](const std::string& name) { return equal_ignoring_case(name, one->item->name); };
+    if (std::none_of(out.begin(), out.end(), same)) out.push_back(one->item->name);
+  }
+  return out;
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,106 @@
+#include "host/plugins/limits.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace fastvideo {
+namespace {
+
+std::string list_text(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
+  return out.empty() ? "none" : out;
+}
+
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool runs_on(const Architecture& wanted, int architecture) {
+  return wanted.and_later ? architecture >= wanted.number : architecture == wanted.number;
+}
+
+std::string architecture_names(const std::vector<Architecture>& architectures) {
+  std::vector<std::string> names;
+  for (const Architecture& one : architectures)
+    names.push_back("sm" + std::to_string(one.number) + (one.and_later ? "+" : ""));
+  return list_text(names);
+}
+
+}  // namespace
+
+std::optional<std::string> rule_out(const ItemLimits& limits, const DeviceFacts& device) {
+  const bool cuda = device.device.type == FV_DEVICE_CUDA;
+  const std::string kind = cuda ? "cuda" : "cpu";
+  if (limits.devices && !contains(*limits.devices, kind))
+    return "runs on " + list_text(*limits.devices) + ", not on " + kind;
+  if (cuda && limits.architectures) {
+    for (const Architecture& one : *limits.architectures)
+      if (runs_on(one, device.architecture)) return std::nullopt;
+    return "needs " + architecture_names(*limits.architectures) + ", " + device_name(device.device) + " is sm" +
+           std::to_string(device.architecture);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> rule_out(const ItemLimits& limits, const fv_attention_site& site,
+                                    const DeviceFacts& device) {
+  if (auto reason = rule_out(limits, device)) return reason;
+  const std::string role = site.role;
+  const auto takes = [&](const std::string& pattern) { return matches_role(pattern, role); };
+  if (limits.roles && std::none_of(limits.roles->begin(), limits.roles->end(), takes))
+    return "serves " + list_text(*limits.roles) + ", not " + role;
+  if (limits.dtypes && !contains(*limits.dtypes, dtype_name(site.dtype)))
+    return "takes " + list_text(*limits.dtypes) + ", not " + dtype_name(site.dtype);
+  if (limits.head_sizes && !limits.head_sizes->contains(site.head_size))
+    return "takes head sizes " + limits.head_sizes->describe() + ", not " + std::to_string(site.head_size);
+  if (limits.masks && (site.masks & ~*limits.masks) != 0)
+    return "takes no mask of kind " + mask_names(site.masks & ~*limits.masks);
+  return std::nullopt;
+}
+
+bool claims_role(const Item& item, std::string_view role) {
+  return std::any_of(item.claims.begin(), item.claims.end(),
+                     [&](const std::string& pattern) { return matches_role(pattern, role); });
+}
+
+std::string device_name(fv_device device) {
+  if (device.type == FV_DEVICE_CPU) return "cpu";
+  if (device.type == FV_DEVICE_CUDA) return "cuda:" + std::to_string(device.index);
+  return "device type " + std::to_string(device.type);
+}
+
+std::string dtype_name(fv_dtype dtype) {
+  const std::string bits = std::to_string(dtype.bits);
+  if (dtype.lanes == 1) {
+    if (dtype.code == FV_FLOAT) return "float" + bits;
+    if (dtype.code == FV_BFLOAT) return "bfloat" + bits;
+    if (dtype.code == FV_INT) return "int" + bits;
+    if (dtype.code == FV_UINT) return "uint" + bits;
+    if (dtype.code == FV_BOOL) return "bool";
+  }
+  return "type code " + std::to_string(dtype.code) + ", " + bits + " bits, " + std::to_string(dtype.lanes) + " lanes";
+}
+
+std::string mask_names(uint32_t masks) {
+  static constexpr std::array<std::pair<uint32_t, const char*>, 5> names = {{{FV_MASK_CAUSAL, "causal"},
+                                                                             {FV_MASK_FRAME_CAUSAL, "frame_causal"},
+                                                                             {FV_MASK_KEY_LENGTHS, "key_lengths"},
+                                                                             {FV_MASK_BOOLEAN, "boolean"},
+                                                                             {FV_MASK_BIAS, "bias"}}};
+  std::vector<std::string> out;
+  for (const auto& [bit, name] : names)
+    if ((masks & bit) != 0) out.emplace_back(name);
+  for (uint32_t bit = FV_MASK_BIAS << 1; bit != 0; bit <<= 1)
+    if ((masks & bit) != 0) out.push_back("unknown mask " + std::to_string(bit));
+  return list_text(out);
+}
+
+std::string numerics_name(uint32_t numerics) {
+  if (numerics == FV_NUMERICS_EXACT) return "exact";
+  if (numerics == FV_NUMERICS_REORDERED) return "reordered";
+  return "approximate";
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,59 @@
+#include "host/plugins/loaded_libraries.hpp"
+
+#include <link.h>
+
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+#define BOOST_DLL_USE_STD_FS
+#include <boost/dll/shared_library.hpp>
+
+namespace fastvideo {
+namespace {
+
+// What dlopen said, out of Boost's sentence around it.
+std::string linker_words(const std::string& message) {
+  constexpr std::string_view opening = "dlerror system message: ";
+  const size_t begin = message.find(opening);
+  const size_t end = message.rfind("): ");
+  if (begin == std::string::npos || end == std::string::npos || end < begin + opening.size()) return message;
+  return message.substr(begin + opening.size(), end - begin - opening.size());
+}
+
+}  // namespace
+
+OpenLibrary::OpenLibrary(const std::filesystem::path& file) {
+  // Never destroyed: a library that has run cannot be taken back (its threads, its thread-local destructors).
+  static auto& libraries = *new std::vector<std::unique_ptr<boost::dll::shared_library>>;
+  using Mode = boost::dll::load_mode::type;
+  try {
+    const auto mode = static_cast<Mode>(Mode::rtld_now | Mode::rtld_local);
+    libraries.push_back(std::make_unique<boost::dll::shared_library>(file, mode));
+  } catch (const std::exception& e) {
+    throw std::runtime_error(linker_words(e.what()));
+  }
+  library_ = libraries.back().get();
+}
+
+OpenLibrary::AnyFunction* OpenLibrary::address(const char* name) const {
+  return library_->has(name) ? &library_->get<AnyFunction>(name) : nullptr;
+}
+
+std::optional<std::filesystem::path> loaded_library(const std::string& file_name) {
+  struct Search {
+    const std::string& name;
+    std::optional<std::filesystem::path> found;
+  } search{file_name, std::nullopt};
+  const auto visit = [](dl_phdr_info* info, size_t /*size*/, void* data) {
+    auto& wanted = *static_cast<Search*>(data);
+    const std::filesystem::path path(info->dlpi_name);
+    if (path.filename() != wanted.name) return 0;
+    wanted.found = path;
+    return 1;
+  };
+  dl_iterate_phdr(visit, &search);
+  return search.found;
+}
+
+}  // namespace fastvideo

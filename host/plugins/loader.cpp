@@ -1,0 +1,153 @@
+#include "host/plugins/loader.hpp"
+
+#include <algorithm>
+#include <fastvideo/core.hpp>
+
+#include "host/config/toml.hpp"
+#include "host/error/error.hpp"
+#include "host/plugins/loaded_libraries.hpp"
+#include "host/plugins/plugin_code.hpp"
+
+namespace fastvideo {
+namespace {
+
+namespace fs = std::filesystem;
+
+// "2.11" of the LibTorch whose lib/ folder this is: a wheel has version.py ("__version__ = '2.11.0+cu130'"), a zip
+// archive build-version ("2.11.0+cpu").
+std::string torch_version(const fs::path& lib) {
+  const fs::path root = lib.parent_path();
+  for (const char* name : {"version.py", "build-version"}) {
+    const fs::path file = root / name;
+    if (!fs::exists(file)) continue;
+    std::string text = read_text_file(file);
+    if (const size_t at = text.find("__version__"); at != std::string::npos) text.erase(0, at);
+    const size_t begin = text.find_first_of("0123456789");
+    const size_t dot = text.find('.', std::min(begin, text.size()));
+    const size_t end = text.find_first_not_of("0123456789", dot == std::string::npos ? dot : dot + 1);
+    if (begin != std::string::npos && dot != std::string::npos) return text.substr(begin, end - begin);
+    throw RequestError(file.string() + ": states no version of LibTorch");
+  }
+  throw RequestError(root.string() + " holds neither version.py nor build-version, so the version of its LibTorch is " +
+                     "unknown; point [libraries] path at the lib folder of an unchanged LibTorch");
+}
+
+// What to do about what the dynamic linker said.
+std::string advice(const std::string& words) {
+  const auto says = [&](const char* part) { return words.find(part) != std::string::npos; };
+  if (says("undefined symbol: _ZN3c10") || says("undefined symbol: _ZN2at") || says("undefined symbol: _ZNK3c10") ||
+      says("undefined symbol: _ZNK2at") || says("undefined symbol: _ZN5torch"))
+    return "; a name of LibTorch: the plugin was built for another LibTorch, rebuild it for this one";
+  if (says("undefined symbol")) return "; link the plugin with the library that defines it";
+  if (says("cannot open shared object file"))
+    return "; list that library under needs.libraries in plugin.toml and its folder in [libraries] path";
+  if (says("version `GLIBC") || says("version `CXXABI"))
+    return "; built on a newer system, rebuild the plugin on this one";
+  return "";
+}
+
+OpenLibrary open_library(const fs::path& file) {
+  try {
+    return OpenLibrary(file);
+  } catch (const std::runtime_error& e) {
+    throw RequestError(file.string() + ": cannot be opened: " + e.what() + advice(e.what()));
+  }
+}
+
+// Calls the entry and stops what it throws. A plugin built with the SDK never throws here; one with a C++ library of
+// its own would end the process.
+const fv_plugin* enter(fv_plugin_entry entry, const fv_services* host, const fs::path& file) {
+  TextBuffer error;
+  const fv_plugin* code = nullptr;
+  try {
+    code = entry(host, error.get());
+  } catch (const std::exception& e) {
+    throw RequestError(file.string() + ": its entry threw across the ABI: " + e.what() +
+                       "; report this to the plugin's author");
+  } catch (...) {
+    throw RequestError(file.string() + ": its entry threw across the ABI; report this to the plugin's author");
+  }
+  if (code == nullptr) {
+    const std::string said = error.str();
+    throw RequestError(file.string() + ": the plugin declines: " + (said.empty() ? "it gives no reason" : said));
+  }
+  return code;
+}
+
+}  // namespace
+
+Loader::Loader(std::vector<fs::path> library_path, const fv_services* host, bool cuda)
+    : library_path_(std::move(library_path)), host_(host), cuda_(cuda) {}
+
+LoadedItem Loader::load(const CatalogItem& item) {
+  if (item.state != ItemState::offered) throw RequestError(item.item->full_name() + " cannot be used: " + item.reason);
+  const fv_plugin* plugin = open(*item.plugin, *item.item);
+  const fv_item* code = find_item_code(plugin, *item.item);
+  return {item.plugin, item.item, code, required_table(code, *item.item)};
+}
+
+const fv_plugin* Loader::open(const Plugin& plugin, const Item& item) {
+  // Two items of one library may need different things: what this one needs is opened in any case.
+  check_library_file(item);
+  if (!item.needs.torch.empty()) open_torch(item);
+  for (const std::string& needed : item.needs.libraries) open_needed(needed, item.library.string());
+
+  const auto known = plugins_.find(item.library);
+  if (known != plugins_.end()) return known->second;
+  const OpenLibrary library = open_library(item.library);
+  opened_.push_back(item.library);
+  const auto entry = library.find<std::remove_pointer_t<fv_plugin_entry>>("fastvideo_plugin");
+  const fv_plugin* code = enter(entry, host_, item.library);
+  check_plugin_code(code, plugin.manifest, item.library);
+  plugins_[item.library] = code;
+  return code;
+}
+
+void Loader::open_torch(const Item& item) {
+  const std::string who = item.library.string();
+  if (torch_version_.empty()) {
+    const std::string version = torch_version(find_library("libtorch_cpu.so", who).parent_path());
+    if (version == item.needs.torch) {
+      // The CUDA part registers itself with the CPU part, and only if nobody has asked for CUDA before.
+      open_needed("libtorch_cpu.so", who);
+      if (cuda_) open_needed("libtorch_cuda.so", who);
+      torch_version_ = version;
+      return;
+    }
+    throw RequestError(who + ": built for LibTorch " + item.needs.torch + ", [libraries] path has " + version + " in " +
+                       find_library("libtorch_cpu.so", who).parent_path().string() +
+                       "; rebuild the plugin for that one, or point [libraries] path at LibTorch " + item.needs.torch);
+  }
+  if (torch_version_ != item.needs.torch)
+    throw RequestError(who + ": built for LibTorch " + item.needs.torch + ", this process uses " + torch_version_ +
+                       "; two of them cannot share a process: rebuild the plugin for " + torch_version_);
+}
+
+void Loader::open_needed(const std::string& file_name, const std::string& who) {
+  const fs::path file = find_library(file_name, who);
+  if (std::find(opened_.begin(), opened_.end(), file) != opened_.end()) return;
+  // A second library of the same name would be opened beside the first, and plugins would silently get the first.
+  if (const auto other = loaded_library(file_name)) {
+    std::error_code code;
+    if (!fs::equivalent(*other, file, code))
+      throw RequestError(who + ": needs " + file.string() + ", but this process already uses " + other->string() +
+                         "; take that one out of LD_LIBRARY_PATH or LD_PRELOAD, or out of [libraries] path");
+  } else {
+    open_library(file);
+  }
+  opened_.push_back(file);
+}
+
+fs::path Loader::find_library(const std::string& file_name, const std::string& who) const {
+  std::string searched;
+  for (const fs::path& folder : library_path_) {
+    const fs::path file = folder / file_name;
+    std::error_code code;
+    if (fs::exists(file, code)) return file;
+    searched += (searched.empty() ? "" : ", ") + folder.string();
+  }
+  throw RequestError(who + ": needs " + file_name + ", which is in no folder of [libraries] path (" +
+                     (searched.empty() ? "it is empty" : searched) + "); add the folder that holds it");
+}
+
+}  // namespace fastvideo

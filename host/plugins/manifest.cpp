@@ -1,0 +1,167 @@
+#include "host/plugins/manifest.hpp"
+
+#include <fastvideo/attention.h>
+#include <strings.h>
+
+#include <algorithm>
+
+#include "host/plugins/manifest_parts.hpp"
+
+namespace fastvideo {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string host_abi = std::to_string(FV_ABI_MAJOR) + "." + std::to_string(FV_ABI_MINOR);
+
+bool is_id(std::string_view id) {
+  return id.size() <= 128 && id.front() != '.' && id.back() != '.' && id.find("..") == std::string_view::npos &&
+         consists_of(id, [](char c) { return is_lower(c) || is_digit(c) || c == '_' || c == '-' || c == '.'; });
+}
+
+// Names stand in paths of settings and before the slash of NAME/implementation.
+std::string required_name(TableReader& reader, std::string_view key) {
+  std::string name = reader.required_string(key);
+  if (!consists_of(name, [](char c) { return is_lower(c) || is_upper(c) || is_digit(c) || c == '_' || c == '-'; }))
+    throw reader.refuse(key, "'" + name + "' is no name: letters, digits, _ and - only");
+  for (const char* reserved : {"auto", "none", "roles"})
+    if (strcasecmp(name.c_str(), reserved) == 0)
+      throw reader.refuse(key, "the name '" + name + "' means something else in the configuration; take another");
+  return name;
+}
+
+void parse_attention(const TomlValue* table, const ManifestContext& context, Item& item) {
+  item.claims = {"dit.*"};
+  item.numerics = FV_NUMERICS_APPROXIMATE;  // the worst, where the manifest does not promise better
+  if (table == nullptr) return;
+  TableReader reader = context.read(*table, "[item.attention]");
+  item.claims = reader.strings("claims").value_or(item.claims);
+  const std::string numerics = reader.string("numerics");
+  if (numerics == "exact")
+    item.numerics = FV_NUMERICS_EXACT;
+  else if (numerics == "reordered")
+    item.numerics = FV_NUMERICS_REORDERED;
+  else if (!numerics.empty() && numerics != "approximate")
+    throw reader.refuse("numerics", "'" + numerics + "' is not one of exact, reordered, approximate");
+  reader.warn_about_the_rest();
+}
+
+void parse_pipeline(const TomlValue* table, const ManifestContext& context, Item& item) {
+  if (table == nullptr) return;
+  TableReader reader = context.read(*table, "[item.pipeline]");
+  item.model_classes = reader.strings("model_classes").value_or(item.model_classes);
+  reader.warn_about_the_rest();
+}
+
+void parse_options(TableReader& reader, const ManifestContext& context, Item& item) {
+  std::vector<std::string> names;
+  const auto add = [&](std::string_view key, const std::string& name) {
+    if (std::find(names.begin(), names.end(), name) != names.end())
+      throw reader.refuse(key, "two options or data files of " + item.full_name() + " are called '" + name + "'");
+    names.push_back(name);
+  };
+  for (const TomlValue& table : reader.tables("option")) {
+    item.options.push_back(parse_option(table, context));
+    const std::string& name = item.options.back().name;
+    if (item.kind == "pipeline" && (name == "prompt" || name == "seed" || name == "device"))
+      throw reader.refuse("option", "'" + name + "' reaches every pipeline; it is not to be declared");
+    add("option", name);
+  }
+  for (const TomlValue& table : reader.tables("data")) {
+    item.data.push_back(parse_data(table, context));
+    add("data", item.data.back().name);
+  }
+}
+
+Item parse_item(const TomlValue& table, const ManifestContext& context) {
+  TableReader reader = context.read(table, "[[item]]");
+  Item item;
+  item.line = table.line;
+  item.kind = reader.required_string("kind");
+  item.name = required_name(reader, "name");
+  item.implementation = required_name(reader, "implementation");
+  item.summary = reader.string("summary");
+  if (!item.known_kind()) return item;
+
+  const std::string library = reader.required_string("library");
+  if (!is_file_name(library))
+    throw reader.refuse("library", "'" + library + "' is no name of a file in the plugin's folder");
+  item.library = context.folder / library;
+  if (const TomlValue* needs = reader.find("needs", FV_VALUE_TABLE)) item.needs = parse_needs(*needs, context);
+  if (const TomlValue* limits = reader.find("limits", FV_VALUE_TABLE)) item.limits = parse_limits(*limits, context);
+  if (item.kind == "attention") parse_attention(reader.find("attention", FV_VALUE_TABLE), context, item);
+  if (item.kind == "pipeline") parse_pipeline(reader.find("pipeline", FV_VALUE_TABLE), context, item);
+  parse_options(reader, context, item);
+  reader.warn_about_the_rest();
+  return item;
+}
+
+bool same_item(const Item& a, const Item& b) {
+  return a.kind == b.kind && strcasecmp(a.full_name().c_str(), b.full_name().c_str()) == 0;
+}
+
+}  // namespace
+
+bool HeadSizes::contains(int64_t head_size) const {
+  if (!list.empty()) return std::find(list.begin(), list.end(), head_size) != list.end();
+  return head_size >= min && head_size <= max && head_size % multiple == 0;
+}
+
+std::string HeadSizes::describe() const {
+  std::string out;
+  for (const int64_t size : list) out += (out.empty() ? "" : ", ") + std::to_string(size);
+  if (!list.empty()) return out;
+  out = "from " + std::to_string(min);
+  if (max != INT64_MAX) out += " to " + std::to_string(max);
+  return multiple == 1 ? out : out + " in multiples of " + std::to_string(multiple);
+}
+
+bool Item::known_kind() const { return kind == "attention" || kind == "cache" || kind == "pipeline"; }
+
+std::string Item::settings_prefix() const { return kind == "pipeline" ? "request" : kind + "." + name; }
+
+Manifest parse_manifest(std::string_view text, const fs::path& file) {
+  const std::string file_name = file.string();
+  const TomlValue root = parse_toml(text, file_name);
+  Manifest manifest;
+  manifest.file = file;
+  manifest.folder = file.parent_path();
+  const ManifestContext context{file_name, manifest.folder, manifest.warnings};
+  TableReader reader = context.read(root, "the manifest");
+
+  const TomlValue* format = reader.find("manifest", FV_VALUE_INT);
+  if (format == nullptr) throw reader.refuse("manifest", "a manifest begins with manifest = 1");
+  if (format->scalar.integer() != 1)
+    throw reader.refuse("manifest", "the manifest has format " + std::to_string(format->scalar.integer()) +
+                                        ", this host reads 1; take a newer host, or an older version of the plugin");
+  manifest.id = reader.required_string("id");
+  if (!is_id(manifest.id))
+    throw reader.refuse("id", "'" + manifest.id + "' is no id: a-z, 0-9, _, - and dots between, at most 128 bytes");
+  manifest.version = reader.required_string("version");
+  manifest.abi = reader.required_string("abi");
+  if (manifest.abi != host_abi)
+    throw reader.refuse("abi", "built for plugin ABI " + manifest.abi + ", this host takes exactly " + host_abi +
+                                   "; rebuild the plugin with the SDK of this host");
+  for (const TomlValue& table : reader.tables("item")) {
+    Item item = parse_item(table, context);
+    for (const Item& other : manifest.items)
+      if (same_item(item, other)) throw reader.refuse("item", "two items are called " + item.full_name());
+    manifest.items.push_back(std::move(item));
+  }
+  if (manifest.items.empty()) throw reader.refuse("item", "a manifest lists at least one [[item]]");
+  reader.warn_about_the_rest();
+  return manifest;
+}
+
+Manifest read_manifest(const fs::path& folder) {
+  const fs::path file = folder / "plugin.toml";
+  if (!fs::is_regular_file(file)) throw RequestError(file.string() + ": is no file");
+  return parse_manifest(read_text_file(file), file);
+}
+
+bool matches_role(std::string_view pattern, std::string_view role) {
+  if (pattern.ends_with('*')) return role.starts_with(pattern.substr(0, pattern.size() - 1));
+  return pattern == role;
+}
+
+}  // namespace fastvideo

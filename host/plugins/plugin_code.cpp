@@ -1,0 +1,162 @@
+#include "host/plugins/plugin_code.hpp"
+
+#include <fastvideo/attention.h>
+#include <fastvideo/cache.h>
+#include <fastvideo/pipeline.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <initializer_list>
+
+#include "host/error/error.hpp"
+
+namespace fastvideo {
+namespace {
+
+constexpr const char* entry_name = "fastvideo_plugin";
+
+std::string text(const char* said) { return said == nullptr ? "nothing (NULL)" : "'" + std::string(said) + "'"; }
+bool equal(const char* said, const std::string& wanted) { return said != nullptr && wanted == said; }
+
+bool is_same(const fv_item* code, const Item& item) {
+  return equal(code->kind, item.kind) && equal(code->name, item.name) &&
+         equal(code->implementation, item.implementation);
+}
+
+std::string describe(const fv_item* code) {
+  if (code->kind == nullptr || code->name == nullptr || code->implementation == nullptr)
+    return "an item without a name";
+  return std::string(code->kind) + " " + code->name + "/" + code->implementation;
+}
+
+// A field of a table that the first revision has, with its place in the struct.
+struct Required {
+  const char* name;
+  size_t offset;
+};
+
+// Throws unless `table` is of the size that the ABI's first revision has and holds every required function.
+void check_table(const void* table, size_t struct_size, std::initializer_list<Required> functions, const char* id,
+                 const std::string& who) {
+  if (table == nullptr) throw RequestError(who + " is listed but offers no " + id + "; rebuild the plugin");
+  uint32_t said = 0;
+  std::memcpy(&said, table, sizeof(said));
+  if (said < struct_size)
+    throw RequestError(who + ": " + id + " has " + std::to_string(said) + " bytes, this ABI needs " +
+                       std::to_string(struct_size) + "; rebuild the plugin");
+  for (const Required& function : functions) {
+    const void* address = nullptr;
+    std::memcpy(&address, static_cast<const char*>(table) + function.offset, sizeof(address));
+    if (address == nullptr) throw RequestError(who + ": " + id + " has no function '" + function.name + "'");
+  }
+}
+
+}  // namespace
+
+void check_library_file(const Item& item) {
+  const std::string file = item.library.string();
+  const SharedObject object = read_shared_object(item.library);
+  if (std::find(object.exports.begin(), object.exports.end(), entry_name) == object.exports.end())
+    throw RequestError(file + ": exports no " + entry_name +
+                       ", so it is no plugin; was it linked with a version script that hides it?");
+  if (object.exports.size() > 1) {
+    const std::string& other = object.exports[object.exports[0] == entry_name ? 1 : 0];
+    throw RequestError(file + ": exports " + std::to_string(object.exports.size() - 1) + " symbols beside " +
+                       entry_name + " ('" + other +
+                       "'), which can clash with other plugins; build it with fastvideo_add_plugin()");
+  }
+  for (const std::string& needed : object.needed) {
+    const bool is_torch = needed.starts_with("libtorch") || needed.starts_with("libc10");
+    if (is_torch && item.needs.torch.empty())
+      throw RequestError(file + ": is linked with " + needed + ", but its manifest names no LibTorch; add torch = \"" +
+                         "major.minor\" to [item.needs]");
+  }
+}
+
+void check_plugin_code(const fv_plugin* code, const Manifest& manifest, const std::filesystem::path& file) {
+  const std::string who = file.string() + ": ";
+  const std::string rebuild = "; rebuild the plugin, so that code and plugin.toml agree";
+  const auto version = [](int major, int minor) { return std::to_string(major) + "." + std::to_string(minor); };
+  if (code->struct_size < sizeof(fv_plugin))
+    throw RequestError(who + "fv_plugin has " + std::to_string(code->struct_size) + " bytes, ABI " +
+                       version(FV_ABI_MAJOR, FV_ABI_MINOR) + " needs " + std::to_string(sizeof(fv_plugin)) +
+                       "; rebuild the plugin with the SDK of this host");
+  if (code->abi_major != FV_ABI_MAJOR || code->abi_minor != FV_ABI_MINOR)
+    throw RequestError(who + "built for plugin ABI " + version(code->abi_major, code->abi_minor) +
+                       ", this host takes exactly " + version(FV_ABI_MAJOR, FV_ABI_MINOR) +
+                       "; rebuild the plugin with the SDK of this host");
+  if (!equal(code->id, manifest.id))
+    throw RequestError(who + "its manifest says id '" + manifest.id + "', its code " + text(code->id) + rebuild);
+  if (!equal(code->version, manifest.version))
+    throw RequestError(who + "its manifest says version '" + manifest.version + "', its code " + text(code->version) +
+                       rebuild);
+  if (code->item_count > 0 && code->items == nullptr) throw RequestError(who + "its list of items is NULL" + rebuild);
+  for (uint32_t i = 0; i < code->item_count; ++i) {
+    const fv_item* one = code->items[i];
+    if (one == nullptr || one->struct_size < sizeof(fv_item) || one->get_interface == nullptr)
+      throw RequestError(who + "item " + std::to_string(i) + " of its code is incomplete" + rebuild);
+    const auto listed = [&](const Item& item) { return item.library == file && is_same(one, item); };
+    if (std::none_of(manifest.items.begin(), manifest.items.end(), listed))
+      throw RequestError(who + "its code offers " + describe(one) + ", which the manifest does not list for it" +
+                         rebuild);
+  }
+  for (const Item& item : manifest.items)
+    if (item.known_kind() && item.library == file && find_item_code(code, item) == nullptr)
+      throw RequestError(who + "its manifest lists " + item.kind + " " + item.full_name() +
+                         ", which its code does not offer" + rebuild);
+}
+
+const fv_item* find_item_code(const fv_plugin* code, const Item& item) {
+  for (uint32_t i = 0; i < code->item_count; ++i)
+    if (is_same(code->items[i], item)) return code->items[i];
+  return nullptr;
+}
+
+const void* required_table(const fv_item* code, const Item& item) {
+  const std::string who = item.library.string() + ": " + item.full_name();
+  const auto get = [&](const char* id) -> const void* {
+    try {
+      return code->get_interface(id);
+    } catch (...) {
+      throw RequestError(who + ": get_interface threw an exception across the ABI; report this to the plugin's author");
+    }
+  };
+  if (item.kind == "attention") {
+    using Table = fv_attention_interface;
+    const void* table = get(FV_ATTENTION_INTERFACE);
+    check_table(table, sizeof(Table),
+                {{"create", offsetof(Table, create)},
+                 {"destroy", offsetof(Table, destroy)},
+                 {"supports", offsetof(Table, supports)},
+                 {"plan", offsetof(Table, plan)},
+                 {"run", offsetof(Table, run)},
+                 {"destroy_plan", offsetof(Table, destroy_plan)}},
+                FV_ATTENTION_INTERFACE, who);
+    return table;
+  }
+  if (item.kind == "cache") {
+    using Table = fv_cache_interface;
+    const void* table = get(FV_CACHE_INTERFACE);
+    check_table(table, sizeof(Table),
+                {{"create", offsetof(Table, create)},
+                 {"destroy", offsetof(Table, destroy)},
+                 {"supports", offsetof(Table, supports)},
+                 {"open", offsetof(Table, open)},
+                 {"decide", offsetof(Table, decide)},
+                 {"close", offsetof(Table, close)}},
+                FV_CACHE_INTERFACE, who);
+    return table;
+  }
+  using Table = fv_pipeline_interface;
+  const void* table = get(FV_PIPELINE_INTERFACE);
+  check_table(table, sizeof(Table),
+              {{"create", offsetof(Table, create)},
+               {"destroy", offsetof(Table, destroy)},
+               {"check", offsetof(Table, check)},
+               {"run", offsetof(Table, run)}},
+              FV_PIPELINE_INTERFACE, who);
+  return table;
+}
+
+}  // namespace fastvideo
