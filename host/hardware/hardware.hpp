@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,13 +12,14 @@ namespace fastvideo {
 /// The processor and its memory.
 struct CpuInfo {
   std::string model;              ///< "AMD EPYC 9B14"; empty if the system does not say
-  int threads = 1;                ///< that this process may run on
+  int threads = 1;                ///< that this process may use: its CPU set and its container's quota
   uint64_t total_memory = 0;      ///< bytes; of the container, where it limits the process
   uint64_t available_memory = 0;  ///< bytes that can be had without swapping, at the time of the call
 };
 
-/// Reads /proc and the limits of the control group. Cheap (a few files); any thread.
-CpuInfo cpu_info();
+/// Reads /proc and the limits of the control groups, under `root` (tests have one of their own).
+/// Cheap (a few files); any thread.
+CpuInfo cpu_info(const std::filesystem::path& root = "/");
 
 /// One CUDA device, numbered as CUDA_VISIBLE_DEVICES leaves them.
 struct CudaDevice {
