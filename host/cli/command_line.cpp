@@ -1,0 +1,180 @@
+#include "host/cli/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <deque>
+
+#include "host/cli/flags.hpp"
+#include "host/error/error.hpp"
+
+namespace fastvideo {
+namespace {
+
+constexpr const char* kAbout = "FastVideo Runtime: videos from text, through plugins";
+constexpr const char* kExample =
+    "For example:\n"
+    "  fastvideo generate --model-path MODEL --prompt \"a red circle moves right\" --output-path video.mp4\n"
+    "  fastvideo generate --help     every flag of a video, those of the installed plugins among them\n"
+    "  fastvideo plugins             what is installed";
+
+// The flags of a request and of items belong to the commands that make or explain a video; all others to the program.
+bool is_of_request(const SettingSpec& spec) { return !spec.owner.empty() || spec.path.starts_with("request."); }
+
+std::string help_of(const OptionSpec& option) {
+  std::string notes = option.allowed();
+  if (!option.default_value.empty()) notes += "; default: " + option.default_value.to_toml();
+  if (!option.variable.empty()) notes += "; variable: " + option.variable;
+  return option.help + " (" + notes + ")";
+}
+
+// The parser, and which of its options stands for which setting.
+class Parser {
+ public:
+  explicit Parser(const Schema& schema) : app_(kAbout, "fastvideo") {
+    app_.footer(kExample);
+    app_.allow_extras();
+    app_.add_flag("--version", version_)->description("Print the version");
+    app_.add_flag("--print-default-config", default_config_)
+        ->description("Print a configuration file with every setting, its meaning and default");
+    app_.add_flag("--no-progress", no_progress_)->description("Show no progress");
+    repeatable(*app_.add_option("--set", sets_, "A setting by its path, as in --set attention.default=TORCH_SDPA"));
+    app_.add_option("--config", config_,
+                    "Configuration file, in the place of the user's own (variable: "
+                    "FASTVIDEO_CONFIG)");
+    generate_ = command("generate", "Make a video");
+    explain_ = command("explain", "Print what generate would run, and why, without running it");
+    plugins_ = command("plugins", "List the plugins that are installed");
+    show_ = plugins_->add_subcommand("show", "Print all that a plugin or one of its items says of itself");
+    show_->fallthrough()->allow_extras();
+    show_->add_option("NAME", shown_, "Public name, NAME/implementation or id")->required();
+    for (const SettingSpec& spec : schema.all()) add_flag(spec);
+  }
+
+  CommandLine parse(const std::vector<std::string>& arguments) {
+    CommandLine line;
+    try {
+      app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    } catch (const CLI::CallForHelp&) {
+      line.text = app_.help();
+      return line;
+    } catch (const CLI::ParseError& e) {
+      refuse_extras();  // says more of the same mistake
+      throw RequestError(std::string(e.what()) + "; fastvideo --help lists the flags");
+    }
+    refuse_extras();
+    line.command = chosen();
+    line.text = app_.help();
+    line.plugin = shown_;
+    line.no_progress = no_progress_;
+    collect(line.given);
+    return line;
+  }
+
+ private:
+  struct Flag {
+    const SettingSpec* spec;
+    CLI::App* app;
+    CLI::Option* option;
+  };
+
+  static void repeatable(CLI::Option& option) { option.allow_extra_args(false); }
+
+  CLI::App* command(const char* name, const char* help) {
+    CLI::App* app = app_.add_subcommand(name, help);
+    app->fallthrough()->allow_extras();
+    app->footer("The flags of `fastvideo --help` may stand here too.");
+    return app;
+  }
+
+  void add_flag(const SettingSpec& spec) {
+    if (spec.option.flag.empty()) return;
+    if (!is_of_request(spec)) return add_flag(app_, spec);
+    add_flag(*generate_, spec);
+    add_flag(*explain_, spec);
+  }
+
+  void add_flag(CLI::App& app, const SettingSpec& spec) {
+    const std::string& name = spec.option.flag;
+    const bool is_known = std::any_of(flags_.begin(), flags_.end(),
+                                      [&](const Flag& f) { return f.app == &app && f.spec->option.flag == name; });
+    if (is_known) return;  // another item that declares the same setting
+    CLI::Option* option = nullptr;
+    if (spec.option.type == OptionType::boolean) {
+      option = app.add_flag(name)->description(help_of(spec.option));
+    } else {
+      option = app.add_option(name, texts_.emplace_back(), help_of(spec.option));
+      repeatable(*option);
+    }
+    if (!spec.owner.empty()) option->group("Options of plugins");
+    flags_.push_back({&spec, &app, option});
+  }
+
+  void collect(std::vector<Given>& given) const {
+    for (const Flag& flag : flags_) {
+      if (flag.option->count() == 0) continue;
+      for (const std::string& text : flag.option->results()) {
+        if (flag.spec->path == "attention.backend")
+          given.push_back(parse_attention_backend(text));
+        else
+          given.push_back({flag.spec->path, text, Source::command_line(flag.spec->option.flag), true});
+      }
+    }
+    for (const std::string& text : sets_) given.push_back(parse_set(text));
+  }
+
+  CommandLine::Command chosen() const {
+    using Command = CommandLine::Command;
+    if (version_) return Command::version;
+    if (default_config_) return Command::print_default_config;
+    if (generate_->parsed()) return Command::generate;
+    if (explain_->parsed()) return Command::explain;
+    if (show_->parsed()) return Command::show_plugin;
+    if (plugins_->parsed()) return Command::list_plugins;
+    return Command::help;
+  }
+
+  // What nothing knows is refused, the unknown flags before the words that may have been their values.
+  void refuse_extras() const {
+    const std::vector<std::string> extras = app_.remaining(true);
+    for (const std::string& word : extras) {
+      if (!word.starts_with('-')) continue;
+      const std::string flag = word.substr(0, word.find('='));
+      throw RequestError("there is no flag " + flag + did_you_mean(flag, known_flags()));
+    }
+    if (extras.empty()) return;
+    if (app_.get_subcommands().empty())
+      throw RequestError("there is no command '" + extras.front() + "'" +
+                         did_you_mean(extras.front(), std::vector<std::string>{"generate", "explain", "plugins"}));
+    throw RequestError("'" + extras.front() + "' is one word too many; a text of several words is put in quotes");
+  }
+
+  std::vector<std::string> known_flags() const {
+    std::vector<std::string> known;
+    for (const CLI::App* app : {&app_, static_cast<const CLI::App*>(generate_)})
+      for (const CLI::Option* option : app->get_options())
+        for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+    return known;
+  }
+
+  CLI::App app_;
+  CLI::App* generate_ = nullptr;
+  CLI::App* explain_ = nullptr;
+  CLI::App* plugins_ = nullptr;
+  CLI::App* show_ = nullptr;
+  bool version_ = false;
+  bool default_config_ = false;
+  bool no_progress_ = false;
+  std::string config_;  // read early
+  std::string shown_;
+  std::vector<std::string> sets_;
+  std::vector<Flag> flags_;
+  std::deque<std::vector<std::string>> texts_;  // CLI11 writes into them
+};
+
+}  // namespace
+
+CommandLine parse_command_line(const std::vector<std::string>& arguments, const Schema& schema) {
+  return Parser(schema).parse(arguments);
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,27 @@
+// The commands and flags of `fastvideo`, made of the settings that the host and the plugins found declare.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "host/config/schema.hpp"
+#include "host/config/settings.hpp"
+
+namespace fastvideo {
+
+/// What the user asked for.
+struct CommandLine {
+  enum class Command { help, version, print_default_config, generate, explain, list_plugins, show_plugin };
+
+  Command command = Command::help;
+  std::string text;          ///< the help that the arguments ask for
+  std::string plugin;        ///< show_plugin: which
+  std::vector<Given> given;  ///< settings, in the order in which they outrank each other
+  bool no_progress = false;
+};
+
+/// Parses the arguments (without the program's name). The flags are those of the schema. Throws RequestError: an
+/// unknown flag or command, with the nearest one; a missing value; a word too many.
+CommandLine parse_command_line(const std::vector<std::string>& arguments, const Schema& schema);
+
+}  // namespace fastvideo

@@ -1,0 +1,132 @@
+#include "host/cli/plugin_list.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "host/error/error.hpp"
+#include "host/hardware/hardware.hpp"
+#include "host/plugins/limits.hpp"
+#include "host/run/text_table.hpp"
+#include "host/selection/names.hpp"
+
+namespace fastvideo {
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+std::vector<DeviceFacts> devices_here() {
+  std::vector<DeviceFacts> devices{{{FV_DEVICE_CPU, 0}, 0}};
+  for (const CudaDevice& device : cuda_driver().devices)
+    devices.push_back({{FV_DEVICE_CUDA, device.index}, device.architecture()});
+  return devices;
+}
+
+// "cpu, cuda:0", or why it runs nowhere here
+std::string state_of(const CatalogItem& item, const std::vector<DeviceFacts>& devices) {
+  if (item.state != ItemState::offered) return "not offered: " + item.reason;
+  std::string here, why_not;
+  for (const DeviceFacts& device : devices) {
+    const auto reason = rule_out(item.item->limits, device);
+    if (!reason)
+      here += (here.empty() ? "" : ", ") + device_name(device.device);
+    else if (why_not.empty())
+      why_not = *reason;
+  }
+  return here.empty() ? "not here: " + why_not : "on " + here;
+}
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string all;
+  for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
+  return all.empty() ? "none" : all;
+}
+
+void add_limits(const ItemLimits& limits, Rows& rows) {
+  if (limits.devices) rows.push_back({"devices", joined(*limits.devices)});
+  if (limits.architectures) {
+    std::vector<std::string> names;
+    for (const Architecture& one : *limits.architectures)
+      names.push_back("sm" + std::to_string(one.number) + (one.and_later ? "+" : ""));
+    rows.push_back({"architectures", joined(names)});
+  }
+  if (limits.dtypes) rows.push_back({"types", joined(*limits.dtypes)});
+  if (limits.head_sizes) rows.push_back({"head sizes", limits.head_sizes->describe()});
+  if (limits.masks) rows.push_back({"masks", mask_names(*limits.masks)});
+  if (limits.roles) rows.push_back({"roles", joined(*limits.roles)});
+}
+
+std::string show_item(const CatalogItem& listed, const std::vector<DeviceFacts>& devices) {
+  const Item& item = *listed.item;
+  const Manifest& manifest = listed.plugin->manifest;
+  Rows rows{{"plugin",
+             manifest.id + " " + manifest.version + " (ABI " + manifest.abi + "), found by " + listed.plugin->origin},
+            {"manifest", manifest.file.string() + ":" + std::to_string(item.line)},
+            {"state", state_of(listed, devices)}};
+  if (item.known_kind()) {
+    rows.push_back({"file", item.library.string()});
+    if (!item.needs.torch.empty()) rows.push_back({"needs", "LibTorch " + item.needs.torch});
+    if (!item.needs.libraries.empty()) rows.push_back({"needs", joined(item.needs.libraries)});
+    add_limits(item.limits, rows);
+    if (item.kind == "attention") {
+      rows.push_back({"claims", joined(item.claims)});
+      rows.push_back({"numerics", numerics_name(item.numerics) + " at worst"});
+    }
+    if (item.kind == "pipeline") rows.push_back({"models", joined(item.model_classes)});
+  }
+  std::string text = item.kind + " " + item.full_name() + ": " + item.summary + "\n" + text_table(rows);
+  Rows options;
+  for (const OptionSpec& option : item.options) {
+    std::string notes = option.allowed();
+    if (!option.default_value.empty()) notes += "; default: " + option.default_value.to_toml();
+    if (!option.flag.empty()) notes += "; " + option.flag;
+    if (!option.variable.empty()) notes += "; " + option.variable;
+    options.push_back({"", item.settings_prefix() + "." + option.name, option.help + " (" + notes + ")"});
+  }
+  if (!options.empty()) text += "  options\n" + text_table(options);
+  return text;
+}
+
+}  // namespace
+
+std::string list_plugins(const Catalog& catalog, const std::vector<SearchFolder>& searched) {
+  const std::vector<DeviceFacts> devices = devices_here();
+  std::vector<std::string> kinds{"attention", "cache", "pipeline"};
+  for (const CatalogItem& item : catalog.items())
+    if (std::find(kinds.begin(), kinds.end(), item.item->kind) == kinds.end()) kinds.push_back(item.item->kind);
+
+  std::string text;
+  for (const std::string& kind : kinds) {
+    Rows rows;
+    for (const CatalogItem& item : catalog.items()) {
+      if (item.item->kind != kind) continue;
+      const Manifest& manifest = item.plugin->manifest;
+      rows.push_back(
+          {item.item->full_name(), manifest.id + " " + manifest.version, state_of(item, devices), item.item->summary});
+    }
+    text += kind + "\n" + (rows.empty() ? "  none\n" : text_table(rows));
+  }
+  Rows refused;
+  for (const RefusedFolder& folder : catalog.refused()) refused.push_back({folder.folder.string(), folder.reason});
+  if (!refused.empty()) text += "refused\n" + text_table(refused);
+  Rows folders;
+  for (const SearchFolder& folder : searched) folders.push_back({folder.path.string(), folder.origin});
+  return text + "searched\n" + text_table(folders);
+}
+
+std::string show_plugin(const Catalog& catalog, const std::string& name) {
+  const std::vector<DeviceFacts> devices = devices_here();
+  std::string text;
+  std::set<std::string> known;
+  for (const CatalogItem& item : catalog.items()) {
+    const std::string& id = item.plugin->manifest.id;
+    known.insert({item.item->name, item.item->full_name(), id});
+    if (same_name(name, item.item->name) || same_name(name, item.item->full_name()) || same_name(name, id))
+      text += show_item(item, devices);
+  }
+  if (!text.empty()) return text;
+  const std::vector<std::string> names(known.begin(), known.end());
+  throw RequestError("no installed plugin or item is called '" + name + "'" + did_you_mean(name, names) +
+                     "; `fastvideo plugins` lists them");
+}
+
+}  // namespace fastvideo

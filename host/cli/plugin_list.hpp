@@ -1,0 +1,18 @@
+// `fastvideo plugins`: what is installed, and whether it can run here.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "host/plugins/catalog.hpp"
+
+namespace fastvideo {
+
+/// Every item by kind, with its plugin and where it can run; then folders that were refused, and where was searched.
+std::string list_plugins(const Catalog& catalog, const std::vector<SearchFolder>& searched);
+
+/// All that the manifests say of the items that `name` means: a public name, NAME/implementation or a plugin's id,
+/// letter case ignored. Throws RequestError, with the nearest name, if there is none.
+std::string show_plugin(const Catalog& catalog, const std::string& name);
+
+}  // namespace fastvideo

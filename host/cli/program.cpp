@@ -1,0 +1,125 @@
+#include "host/cli/program.hpp"
+
+#include <cstdio>
+#include <fastvideo/core.hpp>
+
+#include "host/cli/command_line.hpp"
+#include "host/cli/flags.hpp"
+#include "host/cli/plugin_list.hpp"
+#include "host/config/installation.hpp"
+#include "host/error/error.hpp"
+#include "host/log/log.hpp"
+#include "host/plugins/catalog.hpp"
+#include "host/process/cancel.hpp"
+#include "host/run/explain.hpp"
+#include "host/run/generate.hpp"
+#include "host/services/host_services.hpp"
+
+namespace fastvideo {
+namespace {
+
+constexpr int kCancelled = 130;  // as shells report a program that ended by Ctrl-C
+
+void append(std::vector<Given>& to, std::vector<Given> from) {
+  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+// Results must arrive: a full disk behind a redirection is a failure.
+void print(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+    throw std::runtime_error("standard output cannot be written");
+}
+
+void apply_log_level(const Settings& settings) { set_log_level(parse_log_level(settings.string("log.level"))); }
+
+void warn_of(const Catalog& catalog) {
+  for (const std::string& warning : catalog.warnings()) log_warning("plugins", warning);
+  for (const RefusedFolder& folder : catalog.refused())
+    log_warning("plugins", folder.folder.string() + " is refused: " + folder.reason);
+  for (const CatalogItem& item : catalog.items())
+    if (item.state == ItemState::refused)
+      log_warning("plugins",
+                  item.item->full_name() + " of " + item.plugin->manifest.id + " is refused: " + item.reason);
+}
+
+// Makes or explains the video.
+std::string run_request(const CommandLine& line, const Settings& settings, const Catalog& catalog) {
+  // Plugins are never unloaded and may use it until the process ends.
+  const auto& host = *new HostServices(settings, static_cast<int>(settings.integer("run.threads")));
+  if (line.command == CommandLine::Command::explain) return explain(settings, catalog, host);
+  CancelToken cancel;
+  const SignalGuard guard(cancel, "\nstopping after this step; Ctrl-C again ends at once\n");
+  const auto style = line.no_progress ? ProgressStyle::none : ProgressStyle::automatic;
+  return generate(settings, catalog, host, style, cancel);
+}
+
+void run(const std::vector<std::string>& arguments) {
+  // Plugins say which flags there are, and a few flags and settings say where plugins are.
+  const Installation installation = Installation::of_this_program();
+  const EarlyFlags early = read_early_flags(arguments);
+  Schema schema = Schema::host();
+  std::vector<Given> files = read_config_files(config_files(installation, early.config));
+  std::vector<Given> given = files;
+  append(given, read_environment(schema));
+  append(given, early.given);
+  const Settings first = resolve(schema, given, Unknown::keep_out);
+  apply_log_level(first);
+  const std::vector<SearchFolder> searched = plugin_search_path(first, installation);
+  Catalog catalog = Catalog::discover(searched, first.strings("plugins.disable"));
+  add_options(schema, catalog);
+
+  const CommandLine line = parse_command_line(arguments, schema);
+  given = std::move(files);
+  append(given, read_environment(schema));
+  append(given, line.given);
+  const Settings settings = resolve(schema, given, Unknown::refuse);
+  apply_log_level(settings);
+
+  using Command = CommandLine::Command;
+  switch (line.command) {
+    case Command::help:
+      return print(line.text);
+    case Command::version:
+      return print("fastvideo " + std::string(host_version()) + "\n");
+    case Command::print_default_config:
+      return print(default_config(Schema::host()));
+    case Command::list_plugins:
+      return print(list_plugins(catalog, searched));
+    case Command::show_plugin:
+      return print(show_plugin(catalog, line.plugin));
+    case Command::generate:
+    case Command::explain:
+      break;
+  }
+  warn_of(catalog);
+  print(run_request(line, settings, catalog));
+}
+
+int complain(ExitCode code, const char* what) {
+  Console::standard_error().print("fastvideo: " + std::string(what));
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+int run_program(const std::vector<std::string>& arguments) noexcept {
+  try {
+    run(arguments);
+    return static_cast<int>(ExitCode::done);
+  } catch (const CancelledError&) {
+    Console::standard_error().print("fastvideo: cancelled, nothing was written");
+    return kCancelled;
+  } catch (const RequestError& e) {
+    return complain(ExitCode::refused, e.what());
+  } catch (const Refused& e) {
+    return complain(ExitCode::refused, e.what());
+  } catch (const std::bad_alloc&) {
+    return complain(ExitCode::failed, "out of memory");
+  } catch (const std::exception& e) {
+    return complain(ExitCode::failed, e.what());
+  } catch (...) {
+    return complain(ExitCode::failed, "an exception that is not a std::exception");
+  }
+}
+
+}  // namespace fastvideo
