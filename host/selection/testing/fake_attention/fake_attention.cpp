@@ -1,0 +1,186 @@
+// Attention backends for the host's tests: the formula in float64, under several names, with faults on demand.
+#include <algorithm>
+#include <cmath>
+#include <fastvideo/plugin.hpp>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <numeric>
+#include <vector>
+
+namespace {
+
+using fastvideo::Options;
+using fastvideo::Support;
+
+// out = softmax(scale q k^T) v for float32 on the CPU.
+void formula(const fv_attention_site& site, const fv_attention_args& args) {
+  const fastvideo::TensorView<const float, 4> q(*args.q), k(*args.k), v(*args.v);
+  const fastvideo::TensorView<float, 4> out(*args.out);
+  const int64_t group = q.size(2) / k.size(2);
+  std::vector<double> weight(static_cast<size_t>(k.size(1)));
+  for (int64_t b = 0; b < q.size(0); ++b)
+    for (int64_t h = 0; h < q.size(2); ++h)
+      for (int64_t i = 0; i < q.size(1); ++i) {
+        double top = -std::numeric_limits<double>::infinity(), total = 0;
+        for (int64_t j = 0; j < k.size(1); ++j) {
+          double score = 0;
+          for (int64_t d = 0; d < q.size(3); ++d) score += double{q(b, i, h, d)} * k(b, j, h / group, d);
+          weight[j] = site.scale * score;
+          top = std::max(top, weight[j]);
+        }
+        for (double& w : weight) total += w = std::exp(w - top);
+        for (int64_t d = 0; d < q.size(3); ++d) {
+          double sum = 0;
+          for (int64_t j = 0; j < k.size(1); ++j) sum += weight[j] * v(b, j, h / group, d);
+          out(b, i, h, d) = static_cast<float>(sum / total);
+        }
+      }
+}
+
+class Formula : public fastvideo::AttentionBackend {
+ public:
+  Support supports(const fv_attention_site&) const override { return Support::yes(FV_NUMERICS_EXACT, 20); }
+  void run(const fv_attention_site& site, const fv_attention_args& args) override { formula(site, args); }
+};
+
+// A plan that needs memory, is filled by prepare, and breaks as it is told.
+class SwiftPlan : public fastvideo::AttentionPlan {
+ public:
+  SwiftPlan(const fv_attention_site& site, std::string fault) : site_(site), fault_(std::move(fault)) {}
+  void describe(fv_attention_plan_info& info) const override {
+    info.numerics = fault_ == "worse" ? FV_NUMERICS_APPROXIMATE : FV_NUMERICS_REORDERED;
+    info.resident_bytes = 1024;
+    info.scratch_bytes = 4096;
+    info.kernel = "swift_kernel";
+  }
+  void prepare(void* resident, void*) override {
+    if (fault_ == "prepare") throw std::runtime_error("prepare broke");
+    if (resident == nullptr || reinterpret_cast<uintptr_t>(resident) % 256 != 0)
+      throw std::runtime_error("resident memory is missing or not aligned");
+    prepared_ = true;
+  }
+  void run(const fv_attention_args& args) override {
+    if (fault_ == "run") throw std::runtime_error("run broke in layer " + std::to_string(args.layer));
+    if (!prepared_) throw std::runtime_error("run before prepare");
+    formula(site_.get(), args);
+  }
+
+ private:
+  fastvideo::AttentionSiteCopy site_;
+  std::string fault_;
+  bool prepared_ = false;
+};
+
+class Swift : public fastvideo::AttentionBackend {
+ public:
+  explicit Swift(const Options& options) : fault_(options.string("fault")) {
+    if (fault_ == "create") throw fastvideo::Refused("create broke");
+  }
+  Support supports(const fv_attention_site&) const override {
+    if (fault_ == "supports") throw std::runtime_error("supports broke");
+    return Support::yes(fault_ == "numerics" ? FV_NUMERICS_APPROXIMATE : FV_NUMERICS_REORDERED, 10, "swift");
+  }
+  std::unique_ptr<fastvideo::AttentionPlan> plan(const fv_attention_site& site) override {
+    if (fault_ == "plan") throw std::runtime_error("plan broke");
+    return std::make_unique<SwiftPlan>(site, fault_);
+  }
+
+ private:
+  std::string fault_;
+};
+
+class Picky : public fastvideo::AttentionBackend {
+ public:
+  Support supports(const fv_attention_site&) const override { return Support::no("head size 7 only"); }
+};
+
+std::vector<int64_t> order_called(std::string_view name, int64_t tokens) {
+  std::vector<int64_t> order(static_cast<size_t>(tokens));
+  std::iota(order.begin(), order.end(), 0);
+  if (name == "reverse") std::reverse(order.begin(), order.end());
+  if (name == "rotate") std::rotate(order.begin(), order.begin() + 1, order.end());
+  if (name == "twice") order.back() = order.front();
+  if (name == "outside") order.back() = tokens;
+  if (name == "short") order.pop_back();
+  return order;
+}
+
+class TiledPlan : public fastvideo::AttentionPlan {
+ public:
+  TiledPlan(const fv_attention_site& site, std::string_view order)
+      : site_(site), order_(order_called(order, site.grid[0] * site.grid[1] * site.grid[2])) {}
+  void describe(fv_attention_plan_info& info) const override {
+    info.numerics = FV_NUMERICS_APPROXIMATE;
+    info.token_order = order_.data();
+    info.token_count = static_cast<int64_t>(order_.size());
+  }
+  void run(const fv_attention_args& args) override { formula(site_.get(), args); }
+
+ private:
+  fastvideo::AttentionSiteCopy site_;
+  std::vector<int64_t> order_;
+};
+
+class Tiled : public fastvideo::AttentionBackend {
+ public:
+  explicit Tiled(const Options& options) : order_(options.has("order") ? options.string("order") : "rotate") {}
+  Support supports(const fv_attention_site&) const override { return Support::yes(FV_NUMERICS_APPROXIMATE, 1); }
+  std::unique_ptr<fastvideo::AttentionPlan> plan(const fv_attention_site& site) override {
+    return std::make_unique<TiledPlan>(site, order_);
+  }
+
+ private:
+  std::string order_;
+};
+
+class Recorder : public fastvideo::AttentionBackend {
+ public:
+  explicit Recorder(const Options& options) : file_(options.has("file") ? options.string("file") : "") {}
+  ~Recorder() override {
+    if (file_.empty()) return;
+    std::ofstream file(file_);
+    for (const auto& [role, calls] : calls_) file << role << ' ' << calls << '\n';
+  }
+  Support supports(const fv_attention_site&) const override { return Support::yes(FV_NUMERICS_EXACT, 30); }
+  void run(const fv_attention_site& site, const fv_attention_args& args) override {
+    {
+      const std::lock_guard lock(mutex_);
+      ++calls_[site.role];
+    }
+    formula(site, args);
+  }
+
+ private:
+  std::string file_;
+  std::mutex mutex_;
+  std::map<std::string, int64_t> calls_;
+};
+
+// Breaks the contract in a way that the C++ layer would not: a plan that is none.
+const void* swift_interface(const char* id) {
+  using Table = fastvideo::detail::AttentionTable<Swift>;
+  const auto* usual = static_cast<const fv_attention_interface*>(Table::get_interface(id));
+  if (usual == nullptr) return nullptr;
+  static fv_attention_interface table = *usual;
+  static const auto plan = usual->plan;
+  table.plan = [](fv_attention* backend, const fv_attention_site* site, fv_attention_plan** made,
+                  fv_attention_plan_info* info, fv_text* error) {
+    const fv_status status = plan(backend, site, made, info, error);
+    if (status == FV_OK && std::string_view(info->kernel) == "swift_kernel" && site->layers == 77) {
+      Table::destroy_plan(*made);
+      *made = nullptr;
+    }
+    return status;
+  };
+  return &table;
+}
+
+}  // namespace
+
+FASTVIDEO_PLUGIN("org.fastvideo.test.attention", "1.0.0", fastvideo::attention<Formula>("FORMULA", "cpu"),
+                 fastvideo::detail::item("attention", "SWIFT", "cpu", swift_interface),
+                 fastvideo::attention<Formula>("SWIFT", "gpu"), fastvideo::attention<Picky>("SWIFT", "picky"),
+                 fastvideo::attention<Tiled>("TILED", "cpu"), fastvideo::attention<Tiled>("TILED", "other"),
+                 fastvideo::attention<Recorder>("RECORDER", "cpu"))

@@ -1,0 +1,311 @@
+// A pipeline for the host's tests: a text encoder, a transformer and a decoder of nothing but attention calls.
+#include <chrono>
+#include <cmath>
+#include <fastvideo/plugin.hpp>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using fastvideo::Host;
+using fastvideo::Options;
+
+constexpr int kLayers = 2;
+constexpr int kTextTokens = 6;
+constexpr int kHeadSize = 4;
+
+struct Request {
+  int64_t height, width, frames, steps, branches;
+  int64_t grid[3];
+  int64_t tokens() const { return grid[0] * grid[1] * grid[2]; }
+
+  explicit Request(const Options& options)
+      : height(options.integer("height")),
+        width(options.integer("width")),
+        frames((options.integer("num_frames") - 1) / 4 * 4 + 1),
+        steps(options.integer("num_inference_steps")),
+        branches(options.number("guidance_scale") > 1 ? 2 : 1),
+        grid{(frames - 1) / 4 + 1, 2, 3} {}
+};
+
+// A float32 tensor [1, tokens, 1, kHeadSize] that owns its memory.
+class Tokens {
+ public:
+  explicit Tokens(int64_t tokens) : data_(static_cast<size_t>(tokens * kHeadSize)), shape_{1, tokens, 1, kHeadSize} {}
+  const fv_tensor* get() {
+    tensor_ = {data_.data(), {FV_DEVICE_CPU, 0}, 4, fastvideo::kFloat32, shape_, strides_, 0};
+    return &tensor_;
+  }
+  float& at(int64_t token, int64_t d) { return data_[static_cast<size_t>(token * kHeadSize + d)]; }
+  int64_t count() const { return shape_[1]; }
+
+ private:
+  std::vector<float> data_;
+  int64_t shape_[4];
+  int64_t strides_[4] = {shape_[1] * kHeadSize, kHeadSize, kHeadSize, 1};
+  fv_tensor tensor_{};
+};
+
+fv_attention_site site_of(const char* role, int64_t queries, int64_t keys) {
+  fv_attention_site site{};
+  site.struct_size = sizeof site;
+  site.role = role;
+  site.device = {FV_DEVICE_CPU, 0};
+  site.dtype = fastvideo::kFloat32;
+  site.head_size = kHeadSize;
+  site.query_heads = site.kv_heads = site.total_heads = 1;
+  site.layers = kLayers;
+  site.batch = 1;
+  site.query_length = queries;
+  site.key_length = keys;
+  site.scale = 0.5;
+  return site;
+}
+
+// The attention session of a run.
+class Session {
+ public:
+  Session(const Host& run, std::vector<fv_attention_site> sites)
+      : service_(run.service<fv_attention_service>(FV_ATTENTION_SERVICE)), bindings_(sites.size()) {
+    std::vector<const fv_attention_site*> pointers;
+    for (const fv_attention_site& site : sites) pointers.push_back(&site);
+    fastvideo::TextBuffer text;
+    fastvideo::check(service_->open(service_->context, pointers.data(), static_cast<uint32_t>(sites.size()),
+                                    bindings_.data(), &order_, &order_count_, &session_, text.get()),
+                     text);
+    resident_.resize(sites.size());
+    for (size_t i = 0; i < sites.size(); ++i) {
+      resident_[i].resize(bindings_[i]->info->resident_bytes + 256);
+      fastvideo::check(service_->prepare(service_->context, bindings_[i], aligned(resident_[i]), nullptr, text.get()),
+                       text);
+      scratch_.resize(std::max<size_t>(scratch_.size(), bindings_[i]->info->scratch_bytes + 256));
+    }
+  }
+  ~Session() { service_->close(service_->context, session_); }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// Token at a position of the sequence that the plans see.
+  int64_t raster(int64_t position) const { return order_ == nullptr ? position : order_[position]; }
+
+  Tokens run(size_t site, int layer, int step, Tokens& q, Tokens& k) {
+    Tokens out(q.count());
+    fv_attention_args args{};
+    args.struct_size = sizeof args;
+    args.q = q.get();
+    args.k = args.v = k.get();
+    args.out = out.get();
+    args.scratch = aligned(scratch_);
+    args.step = step;
+    args.layer = layer;
+    fastvideo::TextBuffer text;
+    fastvideo::check(service_->run(service_->context, bindings_[site], &args, text.get()), text);
+    return out;
+  }
+
+ private:
+  static void* aligned(std::vector<char>& bytes) {
+    const auto address = reinterpret_cast<uintptr_t>(bytes.data());
+    return reinterpret_cast<void*>((address + 255) / 256 * 256);
+  }
+
+  const fv_attention_service* service_;
+  std::vector<const fv_attention_binding*> bindings_;
+  const int64_t* order_ = nullptr;
+  int64_t order_count_ = 0;
+  fv_attention_session* session_ = nullptr;
+  std::vector<std::vector<char>> resident_;
+  std::vector<char> scratch_;
+};
+
+enum : size_t { kText, kSelf, kCross, kDecoder };
+
+std::vector<fv_attention_site> sites_of(const Request& request, bool joint) {
+  fv_attention_site self = site_of(FV_ROLE_DIT_SELF, request.tokens(), request.tokens());
+  std::copy(request.grid, request.grid + 3, self.grid);
+  std::vector<fv_attention_site> sites{site_of(FV_ROLE_TEXT_SELF, kTextTokens, kTextTokens), self,
+                                       site_of(FV_ROLE_DIT_CROSS, request.tokens(), kTextTokens),
+                                       site_of(FV_ROLE_VAE_MID, 6, 6)};
+  if (joint) {
+    sites.push_back(self);
+    sites.back().role = FV_ROLE_DIT_JOINT;
+  }
+  return sites;
+}
+
+class Fake : public fastvideo::Pipeline {
+ public:
+  Fake(const Host& host, const std::string& folder) : host_(host) {
+    if (std::filesystem::exists(folder + "/broken")) throw fastvideo::Refused(folder + "/broken is here");
+  }
+
+  void check(const Options& options, const fv_pipeline_plan_sink& sink) override {
+    const Request request(options);
+    if (options.string("behaviour") == "refuses") throw fastvideo::Refused("height 7 is impossible, 8 is possible");
+    for (const fv_attention_site& site : sites_of(request, options.string("behaviour") == "joint")) {
+      const bool in_loop = std::string_view(site.role).starts_with("dit.");
+      sink.site(sink.context, &site, in_loop ? kLayers * request.steps * request.branches : kLayers);
+    }
+    sink.component(sink.context, "transformer", 123456789);
+    sink.peak(sink.context, "denoise", (static_cast<uint64_t>(options.integer("gibibytes")) << 30) + 4096);
+    sink.peak(sink.context, "decode", 2048);
+    if (request.frames != options.integer("num_frames"))
+      sink.corrected(sink.context, "num_frames", std::to_string(options.integer("num_frames")).c_str(),
+                     std::to_string(request.frames).c_str(), "frames are 1 plus a multiple of 4");
+    CacheLoop loop(request);
+    sink.cache(sink.context, &loop.info);
+  }
+
+  void run(const Host& run, const Options& options, const fastvideo::PipelineSink& sink) override {
+    const Request request(options);
+    const std::string behaviour(options.string("behaviour"));
+    const fastvideo::Progress progress(run);
+    if (behaviour == "fails") throw std::runtime_error("the weights are rotten");
+    if (behaviour == "waits") wait(progress);
+    Session session(run, sites_of(request, behaviour == "joint"));
+
+    progress.stage("encode text");
+    Tokens text(kTextTokens);
+    const std::string_view prompt = options.string("prompt");
+    for (int64_t i = 0; i < kTextTokens; ++i)
+      for (int64_t d = 0; d < kHeadSize; ++d)
+        text.at(i, d) =
+            prompt.empty() ? 0.f : static_cast<float>(prompt[static_cast<size_t>(i + d) % prompt.size()]) / 64;
+    for (int layer = 0; layer < kLayers; ++layer) text = session.run(kText, layer, -1, text, text);
+
+    progress.stage("denoise", request.steps);
+    const Tokens video = denoise(run, request, options, session, text, progress);
+
+    progress.stage("decode");
+    Tokens latent(6);
+    for (int layer = 0; layer < kLayers; ++layer) session.run(kDecoder, layer, -1, latent, latent);
+    give(request, behaviour, video, sink);
+  }
+
+ private:
+  // What the loop looks like to a caching strategy.
+  struct CacheLoop {
+    explicit CacheLoop(const Request& request)
+        : sigmas(static_cast<size_t>(request.steps + 1)),
+          timesteps(static_cast<size_t>(request.steps)),
+          experts(static_cast<size_t>(request.steps)) {
+      for (int64_t i = 0; i <= request.steps; ++i)
+        sigmas[static_cast<size_t>(i)] = 1 - static_cast<double>(i) / static_cast<double>(request.steps);
+      info.struct_size = sizeof info;
+      info.cuts = FV_CUT_MODEL;
+      info.model = "fake";
+      info.preset = "";
+      info.steps = static_cast<int32_t>(request.steps);
+      info.branches = static_cast<int32_t>(request.branches);
+      info.branches_at_once = 1;
+      info.blocks = kLayers;
+      info.experts = 1;
+      info.signal_count = 1;
+      info.signals = signals;
+      info.early = early;
+      info.sigmas = sigmas.data();
+      info.timesteps = timesteps.data();
+      info.expert_of_step = experts.data();
+    }
+    const char* signals[1] = {"latent.in"};
+    uint8_t early[1] = {0};
+    std::vector<double> sigmas, timesteps;
+    std::vector<int32_t> experts;
+    fv_cache_session_info info{};
+  };
+
+  // Runs the transformer for each step and branch, unless the strategy leaves the pass out.
+  Tokens denoise(const Host& run, const Request& request, const Options& options, Session& session, Tokens& text,
+                 const fastvideo::Progress& progress) {
+    CacheLoop loop(request);
+    const auto* cache = run.service<fv_cache_service>(FV_CACHE_SERVICE);
+    fv_cache_session* cache_session = nullptr;
+    fv_cache_plan plan{};
+    plan.struct_size = sizeof plan;
+    fastvideo::TextBuffer error;
+    if (cache != nullptr)
+      fastvideo::check(cache->open(cache->context, &loop.info, &cache_session, &plan, error.get()), error);
+
+    Tokens video(request.tokens());
+    for (int64_t i = 0; i < request.tokens(); ++i)
+      for (int64_t d = 0; d < kHeadSize; ++d)
+        video.at(i, d) = static_cast<float>(std::sin(static_cast<double>(session.raster(i) * kHeadSize + d) +
+                                                     static_cast<double>(options.integer("seed"))));
+    for (int64_t step = 0; step < request.steps; ++step) {
+      for (int64_t branch = 0; branch < request.branches; ++branch) {
+        if (cache != nullptr && leaves_out(*cache, cache_session, plan, step, request, branch)) continue;
+        for (int layer = 0; layer < kLayers; ++layer) {
+          video = session.run(kSelf, layer, static_cast<int>(step), video, video);
+          video = session.run(kCross, layer, static_cast<int>(step), video, text);
+        }
+      }
+      if (options.boolean("verbose"))
+        run.log(FV_LOG_INFO, "org.fastvideo.test.pipeline", "step " + std::to_string(step));
+      progress.step(step + 1);
+    }
+    if (cache != nullptr) cache->close(cache->context, cache_session);
+    Tokens raster(request.tokens());
+    for (int64_t i = 0; i < request.tokens(); ++i)
+      for (int64_t d = 0; d < kHeadSize; ++d) raster.at(session.raster(i), d) = video.at(i, d);
+    return raster;
+  }
+
+  static bool leaves_out(const fv_cache_service& cache, fv_cache_session* session, const fv_cache_plan& plan,
+                         int64_t step, const Request& request, int64_t branch) {
+    const auto branch_of_row = static_cast<int32_t>(branch);
+    fv_cache_point point{};
+    point.struct_size = sizeof point;
+    point.step = static_cast<int32_t>(step);
+    point.steps = static_cast<int32_t>(request.steps);
+    point.branches = &branch_of_row;
+    point.batch = 1;
+    const std::vector<double> measurements(plan.measure_count, static_cast<double>(step));
+    std::vector<double> coefficients(plan.slot_count + 1);
+    fv_cache_decision decision{sizeof(fv_cache_decision), FV_CACHE_COMPUTE, coefficients.data()};
+    fastvideo::TextBuffer error;
+    fastvideo::check(cache.decide(cache.context, session, &point, measurements.data(), &decision, error.get()), error);
+    if (decision.action == FV_CACHE_COMBINE) return true;
+    fastvideo::check(cache.observe(cache.context, session, &point, measurements.data(), error.get()), error);
+    return false;
+  }
+
+  static void wait(const fastvideo::Progress& progress) {
+    progress.stage("wait", 1000);
+    for (;;) {
+      progress.throw_if_cancelled();
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+
+  // Grey frames, one call a frame, whose brightness is that of the tokens.
+  static void give(const Request& request, const std::string& behaviour, Tokens video,
+                   const fastvideo::PipelineSink& sink) {
+    std::vector<uint8_t> pixels(static_cast<size_t>(request.height * request.width * 3));
+    int64_t shape[4] = {1, request.height, request.width, 3};
+    int64_t strides[4] = {request.height * request.width * 3, request.width * 3, 3, 1};
+    const fv_tensor frame{pixels.data(), {FV_DEVICE_CPU, 0}, 4, fastvideo::kUInt8, shape, strides, 0};
+    if (behaviour == "no_video") return;
+    if (behaviour == "early_frames") sink.frames(frame);
+    if (behaviour == "wrong_shape") shape[1] += 1;
+    sink.video(static_cast<int32_t>(request.width), static_cast<int32_t>(request.height), request.frames, 16, 1);
+    const int64_t count = request.frames + (behaviour == "many_frames" ? 1 : behaviour == "few_frames" ? -1 : 0);
+    for (int64_t f = 0; f < count; ++f) {
+      for (size_t i = 0; i < pixels.size(); ++i)
+        pixels[i] = static_cast<uint8_t>(
+            128 + 100 * std::sin(40 * video.at((static_cast<int64_t>(i) + f) % request.tokens(), i % kHeadSize)));
+      try {
+        sink.frames(frame);
+      } catch (const std::exception&) {
+        if (behaviour != "ignores_errors") throw;
+      }
+    }
+  }
+
+  Host host_;
+};
+
+}  // namespace
+
+FASTVIDEO_PLUGIN("org.fastvideo.test.pipeline", "1.0.0", fastvideo::pipeline<Fake>("fake", "cpu"))
