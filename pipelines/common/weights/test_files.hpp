@@ -1,0 +1,71 @@
+// Files that tests make: a folder that vanishes, and safetensors files right or wrong to the byte.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fastvideo/core.hpp>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+
+namespace fastvideo::test {
+
+/// A new folder, removed with everything in it.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "fastvideo_test_XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
+    path_ = name;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline void write_file(const std::filesystem::path& file, std::string_view bytes) {
+  std::filesystem::create_directories(file.parent_path());
+  std::ofstream(file, std::ios::binary) << bytes;
+}
+
+/// The eight bytes of a header's length.
+inline std::string length_prefix(uint64_t length) {
+  std::string bytes;
+  for (int i = 0; i < 8; ++i) bytes += static_cast<char>(length >> 8 * i & 0xFF);
+  return bytes;
+}
+
+inline void write_safetensors(const std::filesystem::path& file, const std::string& header, std::string_view data) {
+  write_file(file, length_prefix(header.size()) + header + std::string(data));
+}
+
+/// The message with which call is refused; a test failure if it is not, or if it throws anything else.
+template <class Call>
+std::string refusal(Call&& call) {
+  try {
+    call();
+  } catch (const Refused& error) {
+    return error.what();
+  } catch (const std::exception& error) {
+    ADD_FAILURE() << "not a Refused: " << error.what();
+    return {};
+  }
+  ADD_FAILURE() << "not refused";
+  return {};
+}
+
+}  // namespace fastvideo::test
+
+/// That a text has a part, with both in the message.
+#define EXPECT_CONTAINS(text, part) EXPECT_NE(std::string(text).find(part), std::string::npos) << (text)

@@ -1,0 +1,158 @@
+#include "pipelines/common/weights/weights.hpp"
+
+#include <ATen/ATen.h>
+#include <sys/resource.h>
+
+#include <cstring>
+
+#include "pipelines/common/weights/test_files.hpp"
+
+namespace fastvideo {
+namespace {
+
+using test::refusal;
+using test::TemporaryFolder;
+using test::write_file;
+using test::write_safetensors;
+
+std::string bytes_of(const at::Tensor& tensor) {
+  return {static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()};
+}
+
+std::string header(const std::string& dtype, const std::string& shape, size_t bytes) {
+  return R"({"w":{"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":[0,)" + std::to_string(bytes) +
+         "]}}";
+}
+
+/// A file with one tensor "w" whose data begins at an address of that remainder modulo 64.
+void write_one(const std::filesystem::path& file, const std::string& dtype, const std::string& shape,
+               const at::Tensor& values, size_t remainder) {
+  std::string text = header(dtype, shape, values.nbytes());
+  while ((8 + text.size()) % 64 != remainder) text += ' ';
+  write_safetensors(file, text, bytes_of(values));
+}
+
+TEST(Weights, ConvertsBetweenAllFloatingDtypes) {
+  const TemporaryFolder folder;
+  const at::Tensor values = at::randn({3, 5}, at::kDouble);
+  const std::pair<const char*, at::ScalarType> dtypes[] = {
+      {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf}, {"BF16", at::kBFloat16}};
+  for (const auto& [stored_name, stored] : dtypes)
+    for (const auto& [wanted_name, wanted] : dtypes)
+      for (const size_t remainder : {0, 2, 3, 4}) {  // aligned, and not
+        const at::Tensor expected = values.to(stored);
+        write_one(folder / "x.safetensors", stored_name, "[3,5]", expected, remainder);
+        Weights weights = Weights::open(folder / "x.safetensors");
+        const at::Tensor taken = weights.take("w", {3, 5}, wanted, at::kCPU);
+        EXPECT_EQ(taken.scalar_type(), wanted);
+        EXPECT_TRUE(at::equal(taken, expected.to(wanted))) << stored_name << " to " << wanted_name << " " << remainder;
+      }
+}
+
+TEST(Weights, BorrowsTheMappingAndOutlivesTheReader) {
+  const TemporaryFolder folder;
+  const at::Tensor values = at::randn({1000});
+  write_one(folder / "x.safetensors", "F32", "[1000]", values, 0);
+  at::Tensor first;
+  at::Tensor second;
+  {
+    Weights weights = Weights::open(folder / "x.safetensors");
+    first = weights.take("w", {1000}, at::kFloat, at::kCPU);
+    second = weights.take("w", {1000}, at::kFloat, at::kCPU);
+  }
+  EXPECT_EQ(first.data_ptr(), second.data_ptr());  // the file's pages, not two copies
+  EXPECT_TRUE(at::equal(first, values));
+  first.reset();
+  EXPECT_TRUE(at::equal(second, values));
+}
+
+TEST(Weights, CopiesWhatIsNotAligned) {
+  const TemporaryFolder folder;
+  const at::Tensor values = at::randn({1000});
+  write_one(folder / "x.safetensors", "F32", "[1000]", values, 1);
+  Weights weights = Weights::open(folder / "x.safetensors");
+  const at::Tensor taken = weights.take("w", {1000}, at::kFloat, at::kCPU);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(taken.data_ptr()) % alignof(float), 0U);
+  EXPECT_TRUE(at::equal(taken, values));
+}
+
+TEST(Weights, KeepsMemoryLowWhileConverting) {
+  // 256 MiB in float32 to bfloat16, 8 MiB a tensor. The copies take 128 MiB; with the file's pages kept it would be
+  // 384 MiB. In between lies what the allocator and the threads take.
+  const TemporaryFolder folder;
+  constexpr int64_t count = 32;
+  constexpr int64_t elements = 2 << 20;
+  std::string text = "{";
+  for (int64_t i = 0; i < count; ++i)
+    text += (i == 0 ? "\"w" : ",\"w") + std::to_string(i) + R"(":{"dtype":"F32","shape":[)" + std::to_string(elements) +
+            R"(],"data_offsets":[)" + std::to_string(i * elements * 4) + "," + std::to_string((i + 1) * elements * 4) +
+            "]}";
+  text += "}";
+  while (text.size() % 8 != 0) text += ' ';  // as save_file pads it: aligned data need no copy of their bytes
+  {
+    const std::string block(elements * 4, '\1');
+    write_safetensors(folder / "x.safetensors", text, "");
+    std::ofstream file(folder / "x.safetensors", std::ios::binary | std::ios::app);
+    for (int64_t i = 0; i < count; ++i) file << block;
+  }
+  Weights weights = Weights::open(folder / "x.safetensors");
+  rusage before{};
+  getrusage(RUSAGE_SELF, &before);
+  std::vector<at::Tensor> taken;
+  for (int64_t i = 0; i < count; ++i)
+    taken.push_back(weights.take("w" + std::to_string(i), {elements}, at::kBFloat16, at::kCPU));
+  rusage after{};
+  getrusage(RUSAGE_SELF, &after);
+  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 224 << 10) << "KiB";
+}
+
+TEST(Weights, RefusesWhatTheModelDoesNotExpect) {
+  const TemporaryFolder folder;
+  const auto file = folder / "x.safetensors";
+  write_one(file, "F32", "[2,3]", at::zeros({2, 3}), 0);
+  Weights weights = Weights::open(file);
+  const auto take = [&](std::string_view name, at::IntArrayRef shape) {
+    return refusal([&] { weights.take(name, shape, at::kFloat, at::kCPU); });
+  };
+  EXPECT_EQ(take("w", {3, 2}), file.string() + ": tensor 'w' has shape [2, 3], and the model needs [3, 2]");
+  EXPECT_EQ(take("v", {4}), file.string() + ": no tensor 'v' of shape [4]");
+  write_safetensors(file, header("F8_E4M3", "[4]", 4), "abcd");
+  Weights quantised = Weights::open(file);
+  EXPECT_CONTAINS(refusal([&] { quantised.take("w", {4}, at::kFloat, at::kCPU); }), "tensor 'w' is F8_E4M3");
+}
+
+TEST(Weights, NamesWhatIsLeftOver) {
+  const TemporaryFolder folder;
+  std::string text = R"({"w":{"dtype":"F32","shape":[],"data_offsets":[0,4]})";
+  for (const char* name : {"encoder.a", "encoder.b", "encode", "x1", "x2", "x3", "x4", "x5"})
+    text += std::string(",\"") + name + "\":" + R"({"dtype":"F32","shape":[0],"data_offsets":[0,0]})";
+  write_safetensors(folder / "x.safetensors", text + "}", "1234");
+  Weights weights = Weights::open(folder / "x.safetensors");
+  EXPECT_TRUE(weights.has("w"));
+  EXPECT_FALSE(weights.has("encoder"));
+  EXPECT_EQ(weights.names().size(), 9U);
+  EXPECT_EQ(weights.take("w", {}, at::kFloat, at::kCPU).dim(), 0);
+  weights.skip("encoder.");
+  EXPECT_EQ(weights.unused(), (std::vector<std::string>{"encode", "x1", "x2", "x3", "x4", "x5"}));
+  EXPECT_CONTAINS(refusal([&] { weights.finish(); }),
+                  "6 of 9 tensors are not used by this model: 'encode', 'x1', 'x2', 'x3', 'x4', ...");
+  EXPECT_EQ(weights.take("x1", {0}, at::kBFloat16, at::kCPU).numel(), 0);
+  weights.skip("");
+  weights.finish();
+}
+
+TEST(Weights, OpensFoldersOfBothLibraries) {
+  const TemporaryFolder folder;
+  const at::Tensor values = at::arange(4, at::kFloat);
+  write_one(folder / "transformer/diffusion_pytorch_model.safetensors", "F32", "[4]", values, 0);
+  write_one(folder / "text_encoder/model-1.safetensors", "F32", "[4]", values, 0);
+  write_file(folder / "text_encoder/model.safetensors.index.json", R"({"weight_map":{"w":"model-1.safetensors"}})");
+  for (const char* component : {"transformer", "text_encoder"}) {
+    Weights weights = Weights::open(folder / component);
+    EXPECT_TRUE(at::equal(weights.take("w", {4}, at::kFloat, at::kCPU), values));
+  }
+  EXPECT_CONTAINS(refusal([&] { Weights::open(folder / "vae"); }), "no such file");
+}
+
+}  // namespace
+}  // namespace fastvideo
