@@ -28,8 +28,10 @@ inline std::string dtype_name(fv_dtype dtype) {
                      : dtype.code == FV_UINT  ? "uint"
                      : dtype.code == FV_BOOL  ? "bool"
                                               : "code";
-  if (dtype.code == FV_BOOL) return stem;
-  return stem + std::to_string(dtype.bits) + (dtype.lanes == 1 ? "" : "x" + std::to_string(dtype.lanes));
+  std::string name = stem;
+  if (dtype.code != FV_BOOL) name += std::to_string(dtype.bits);
+  if (dtype.lanes != 1) name.append("x").append(std::to_string(dtype.lanes));
+  return name;
 }
 
 /// The address of the first element.
