@@ -61,7 +61,7 @@ template <int kLanes, int kRows, int kVectors, bool kAdd>
 template <int kLanes, int kRows, int kVectors, bool kAdd>
 [[gnu::always_inline]] inline void product(const float* a, int64_t a_stride, const float* b, float* c, int64_t columns,
                                            int64_t rows, int64_t depth) {
-  constexpr int64_t kWidth = kLanes * kVectors;
+  constexpr int64_t kWidth = int64_t{kLanes} * kVectors;
   int64_t j = 0;
   for (; j + kWidth <= columns; j += kWidth)
     for (int64_t i = 0; i < rows; i += kRows)

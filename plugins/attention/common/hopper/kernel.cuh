@@ -1,0 +1,69 @@
+// The attention kernel for Hopper (sm_90a), after FlashAttention-3 (Shah et al. 2024): persistent blocks of one
+// warpgroup that loads and two or three that compute.
+//
+//   tile_scheduler.hpp   which query tile next          key_blocks.hpp      which keys it visits
+//   producer.cuh         global to shared memory        products.cuh        Q K^T and P V
+//   online_softmax.cuh   scores to probabilities        epilogue.cuh        registers to global memory
+//   consumer.cuh         the main loop that joins them  shape.cuh           tiles, shared memory
+#pragma once
+
+#include "plugins/attention/common/hopper/consumer.cuh"
+#include "plugins/attention/common/hopper/producer.cuh"
+
+namespace fastvideo::hopper {
+
+template <int kRegisters>
+__device__ inline void give_registers() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
+}
+template <int kRegisters>
+__device__ inline void take_registers() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
+}
+
+/// The policy's blocks for a tile, dense attention.
+template <class S>
+__device__ inline DenseKeyBlocks<S::kKeys> dense_key_blocks(const Parameters& p, QueryTile tile) {
+  return {p.keys_of(tile.batch)};
+}
+
+/// Launch: S::kThreads threads, sizeof(SharedMemory<S>) bytes of dynamic shared memory, clusters of S::kCluster.
+template <class S>
+__global__ void __launch_bounds__(S::kThreads, 1) attention_kernel(const __grid_constant__ Parameters p) {
+  extern __shared__ __align__(1024) unsigned char raw[];
+  SharedMemory<S>& shared = *reinterpret_cast<SharedMemory<S>*>(raw);
+  if (threadIdx.x == 0) shared.init_barriers();
+  if constexpr (S::kCluster > 1)
+    cluster_sync();
+  else
+    __syncthreads();
+
+  const int rank = S::kCluster == 1 ? 0 : block_of_cluster();
+  const int clusters = gridDim.x / S::kCluster, jobs = p.scheduler.jobs();
+  // Broadcast, so that the compiler knows that whole warps take one branch.
+  const int warpgroup = __shfl_sync(~0u, threadIdx.x / kWarpgroup, 0);
+  if (warpgroup == 0) {
+    give_registers<S::kProducerRegisters>();
+    if (threadIdx.x == 0) {
+      Producer<S> producer(p, shared);
+      for (int job = blockIdx.x / S::kCluster; job < jobs; job += clusters) {
+        const QueryTile tile = p.scheduler.tile(job, rank);
+        producer.load_tile(tile, dense_key_blocks<S>(p, tile));
+      }
+    }
+  } else {
+    take_registers<S::kConsumerRegisters>();
+    Consumer<S> consumer(p, shared, warpgroup - 1);
+    for (int job = blockIdx.x / S::kCluster; job < jobs; job += clusters) {
+      const QueryTile tile = p.scheduler.tile(job, rank);
+      consumer.compute_tile(tile, dense_key_blocks<S>(p, tile));
+    }
+  }
+  // Nobody leaves while another block of the cluster may still write into its memory.
+  if constexpr (S::kCluster > 1) {
+    __syncwarp();
+    cluster_sync();
+  }
+}
+
+}  // namespace fastvideo::hopper

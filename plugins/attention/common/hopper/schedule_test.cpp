@@ -1,0 +1,77 @@
+// The run-time plan of the Hopper kernel, without a GPU: every query and every key is visited once, in the order
+// promised.
+#include <gtest/gtest.h>
+
+#include <set>
+#include <tuple>
+#include <vector>
+
+#include "plugins/attention/common/hopper/key_blocks.hpp"
+#include "plugins/attention/common/hopper/tile_scheduler.hpp"
+
+namespace fastvideo::hopper {
+namespace {
+
+TEST(TileScheduler, CoversEveryQueryOnce) {
+  for (int cluster : {1, 2})
+    for (int rows : {128, 192})
+      for (int queries : {1, 127, 128, 129, 384, 385, 1000}) {
+        const TileScheduler scheduler{queries, 3, 2, rows, cluster};
+        std::set<std::tuple<int, int, int>> tiles;
+        for (int job = 0; job < scheduler.jobs(); ++job)
+          for (int rank = 0; rank < cluster; ++rank) {
+            const QueryTile tile = scheduler.tile(job, rank);
+            ASSERT_EQ(tile.first_query % rows, 0);
+            ASSERT_LT(tile.head, 3);
+            ASSERT_LT(tile.batch, 2);
+            ASSERT_TRUE(tiles.insert({tile.batch, tile.head, tile.first_query}).second);
+          }
+        for (int batch = 0; batch < 2; ++batch)
+          for (int head = 0; head < 3; ++head)
+            for (int first = 0; first < queries; first += rows) ASSERT_EQ(tiles.count({batch, head, first}), 1U);
+        // At most the blocks of a cluster but one have nothing to do, once in a head.
+        ASSERT_LT(static_cast<int>(tiles.size()), 6 * (ceil_div(queries, rows) + cluster));
+      }
+}
+
+TEST(TileScheduler, BlocksOfAClusterShareTheirKeys) {
+  const TileScheduler scheduler{1000, 3, 2, 128, 2};
+  for (int job = 0; job < scheduler.jobs(); ++job) {
+    const QueryTile a = scheduler.tile(job, 0), b = scheduler.tile(job, 1);
+    EXPECT_EQ(a.head, b.head);
+    EXPECT_EQ(a.batch, b.batch);
+    EXPECT_EQ(a.first_query + 128, b.first_query);
+  }
+}
+
+TEST(TileScheduler, NeighboursInTimeAreNeighboursInAHead) {
+  const TileScheduler scheduler{32760, 12, 1, 128, 1};
+  for (int job = 1; job < scheduler.jobs(); ++job) {
+    const QueryTile before = scheduler.tile(job - 1, 0), now = scheduler.tile(job, 0);
+    EXPECT_TRUE(now.head == before.head ? now.first_query == before.first_query + 128 : now.first_query == 0);
+  }
+}
+
+template <int kWidth>
+void expect_cover(int keys) {
+  const DenseKeyBlocks<kWidth> blocks{keys};
+  std::vector<int> seen(keys);
+  for (int i = 0; i < blocks.count(); ++i) {
+    const KeyBlock block = blocks.at(i);
+    ASSERT_GE(block.count, 1);
+    ASSERT_LE(block.count, kWidth);
+    ASSERT_TRUE(i == 0 || block.count == kWidth) << "only the first block may be partial";
+    for (int j = 0; j < block.count; ++j) ++seen.at(block.first + j);
+  }
+  EXPECT_EQ(seen, std::vector<int>(keys, 1)) << keys;
+}
+
+TEST(DenseKeyBlocks, CoverEveryKeyOnceTheRaggedBlockFirst) {
+  for (int keys : {0, 1, 7, 127, 128, 129, 175, 176, 177, 352, 353, 1000, 4096}) {
+    expect_cover<128>(keys);
+    expect_cover<176>(keys);
+  }
+}
+
+}  // namespace
+}  // namespace fastvideo::hopper

@@ -1,0 +1,47 @@
+// Bulk tensor copies (TMA): one thread asks for a box of a tensor, the copy engine brings it to shared memory,
+// swizzled, with zeros for what lies outside, and reports its bytes to an mbarrier. PTX ISA 9.0, section 9.7.9.27.
+#pragma once
+
+#include <cuda.h>
+
+#include <cstdint>
+
+#include "plugins/attention/common/hopper/barrier.cuh"
+
+namespace fastvideo::hopper {
+
+/// Where a box starts in a tensor [batch, token, head, size].
+struct BoxStart {
+  int size, token, head, batch;
+};
+
+/// How long the second-level cache should keep what a copy brings: encodings of createpolicy.fractional.
+constexpr uint64_t kEvictFirst = 0x12F0000000000000;
+constexpr uint64_t kEvictLast = 0x14F0000000000000;
+
+__device__ inline void prefetch_tensor_map(const CUtensorMap& map) {
+  asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
+}
+
+/// Copies the box of map that starts there to shared memory.
+__device__ inline void copy_box(void* to, const CUtensorMap& map, BoxStart start, Barrier& barrier, uint64_t cache) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint"
+      " [%0], [%1, {%3, %4, %5, %6}], [%2], %7;" ::"r"(shared_address(to)),
+      "l"(&map), "r"(shared_address(&barrier)), "r"(start.size), "r"(start.token), "r"(start.head), "r"(start.batch),
+      "l"(cache)
+      : "memory");
+}
+
+/// The same, to the same place in every block of the cluster whose bit is set, and to their barriers.
+__device__ inline void copy_box_to_cluster(void* to, const CUtensorMap& map, BoxStart start, Barrier& barrier,
+                                           uint16_t blocks, uint64_t cache) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster.L2::cache_hint"
+      " [%0], [%1, {%3, %4, %5, %6}], [%2], %8, %7;" ::"r"(shared_address(to)),
+      "l"(&map), "r"(shared_address(&barrier)), "r"(start.size), "r"(start.token), "r"(start.head), "r"(start.batch),
+      "l"(cache), "h"(blocks)
+      : "memory");
+}
+
+}  // namespace fastvideo::hopper

@@ -1,0 +1,54 @@
+#include "plugins/attention/common/hopper/tensor_map.hpp"
+
+#include <cudaTypedefs.h>
+#include <cuda_runtime_api.h>
+
+#include <stdexcept>
+#include <string>
+
+namespace fastvideo::hopper {
+namespace {
+
+// The driver's function, found through the runtime: nothing links libcuda, which machines without a GPU lack.
+PFN_cuTensorMapEncodeTiled_v12000 encoder() {
+  static const auto function = [] {
+    void* found = nullptr;
+    cudaDriverEntryPointQueryResult result{};
+    const cudaError_t error =
+        cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &found, 12000, cudaEnableDefault, &result);
+    if (error != cudaSuccess || result != cudaDriverEntryPointSuccess)
+      throw std::runtime_error("the CUDA driver has no cuTensorMapEncodeTiled: it must be 12.0 or newer");
+    return reinterpret_cast<PFN_cuTensorMapEncodeTiled_v12000>(found);
+  }();
+  return function;
+}
+
+}  // namespace
+
+CUtensorMap make_tensor_map(const TokenTensor& t, int box_tokens, bool bfloat16) {
+  constexpr cuuint64_t kBytes = 2;
+  constexpr cuuint32_t kBoxColumns = 64;  // 128 bytes, the width of the swizzle
+  // The stride of a dimension of length 1 says nothing, and may be what the engine does not take.
+  const auto stride = [&](int64_t length, int64_t elements) {
+    return static_cast<cuuint64_t>(length == 1 ? t.size : elements) * kBytes;
+  };
+  const cuuint64_t lengths[4] = {static_cast<cuuint64_t>(t.size), static_cast<cuuint64_t>(t.tokens),
+                                 static_cast<cuuint64_t>(t.heads), static_cast<cuuint64_t>(t.batch)};
+  const cuuint64_t strides[3] = {stride(t.tokens, t.token_stride), stride(t.heads, t.head_stride),
+                                 stride(t.batch, t.batch_stride)};
+  const cuuint32_t box[4] = {kBoxColumns, static_cast<cuuint32_t>(box_tokens), 1, 1}, steps[4] = {1, 1, 1, 1};
+  CUtensorMap map{};
+  const CUresult result =
+      encoder()(&map, bfloat16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
+                const_cast<void*>(t.data), lengths, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+                CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  if (result != CUDA_SUCCESS)
+    throw std::runtime_error("the copy engine takes no tensor [" + std::to_string(t.batch) + ", " +
+                             std::to_string(t.tokens) + ", " + std::to_string(t.heads) + ", " + std::to_string(t.size) +
+                             "] with strides of " + std::to_string(t.batch_stride) + ", " +
+                             std::to_string(t.token_stride) + " and " + std::to_string(t.head_stride) +
+                             " elements (CUDA driver error " + std::to_string(static_cast<int>(result)) + ")");
+  return map;
+}
+
+}  // namespace fastvideo::hopper
