@@ -132,8 +132,8 @@ at::Tensor Upsampler::run(at::Tensor frames, bool first) {
   const at::Tensor buffer = history_.extend(count, frames.sizes().slice(1), frames.options());
   history_.fresh(buffer).copy_(frames);
   history_.keep(buffer);
-  at::Tensor out = larger(2 * count);
   frames.reset();
+  at::Tensor out = larger(2 * count);
   for (const int64_t odd : {0, 1}) {
     const at::Tensor quadrants = quadrants_.run(in_time_[odd].run(buffer));
     place_quadrants(quadrants, out.unflatten(0, {count, 2}).select(1, odd));

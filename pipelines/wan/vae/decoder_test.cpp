@@ -1,0 +1,271 @@
+// What the decoder promises beside its numbers: memory, order, cancellation, refusals. Parity is in vae_parity.py.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/CPUAllocator.h>
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <filesystem>
+#include <new>
+#include <string>
+
+#include "fastvideo/core.hpp"
+#include "pipelines/common/testing/plain_attention.hpp"
+#include "pipelines/common/testing/tensor_file.hpp"
+#include "pipelines/wan/vae/decoder.hpp"
+#include "pipelines/wan/vae/memory.hpp"
+
+namespace fastvideo::wan {
+namespace {
+
+using testing::PlainAttention;
+using testing::TensorMap;
+
+AutoencoderKLWanConfig small_config() {
+  AutoencoderKLWanConfig config;
+  config.base_dim = config.decoder_base_dim = 8;
+  config.z_dim = 4;
+  config.num_res_blocks = 1;
+  config.latents_mean = {0.1, -0.2, 0.3, 0.0};
+  config.latents_std = {1.0, 2.0, 0.5, 1.5};
+  return config;
+}
+
+// All weights of a decoder, random; names and shapes as diffusers has them.
+TensorMap random_weights(const AutoencoderKLWanConfig& config) {
+  at::manual_seed(0);
+  TensorMap weights;
+  const auto convolution = [&](const std::string& name, std::vector<int64_t> shape) {
+    int64_t fan_in = 1;
+    for (size_t i = 1; i < shape.size(); ++i) fan_in *= shape[i];
+    weights[name + ".weight"] = at::randn(shape) / std::sqrt(static_cast<double>(fan_in));
+    weights[name + ".bias"] = at::randn({shape[0]}) * 0.1;
+  };
+  const auto resnet = [&](const std::string& name, int64_t in, int64_t out) {
+    weights[name + ".norm1.gamma"] = at::ones({in, 1, 1, 1});
+    weights[name + ".norm2.gamma"] = at::ones({out, 1, 1, 1});
+    convolution(name + ".conv1", {out, in, 3, 3, 3});
+    convolution(name + ".conv2", {out, out, 3, 3, 3});
+    if (in != out) convolution(name + ".conv_shortcut", {out, in, 1, 1, 1});
+  };
+  const std::vector<int64_t> channels = config.decoder_channels();
+  const int64_t z = config.z_dim, widest = channels[0];
+  convolution("post_quant_conv", {z, z, 1, 1, 1});
+  convolution("decoder.conv_in", {widest, z, 3, 3, 3});
+  for (const char* i : {"0", "1"}) resnet(std::string("decoder.mid_block.resnets.") + i, widest, widest);
+  weights["decoder.mid_block.attentions.0.norm.gamma"] = at::ones({widest, 1, 1});
+  convolution("decoder.mid_block.attentions.0.to_qkv", {3 * widest, widest, 1, 1});
+  convolution("decoder.mid_block.attentions.0.proj", {widest, widest, 1, 1});
+  for (size_t i = 0; i + 1 < channels.size(); ++i) {
+    const std::string block = "decoder.up_blocks." + std::to_string(i);
+    const int64_t out = channels[i + 1];
+    for (int64_t r = 0; r <= config.num_res_blocks; ++r)
+      resnet(block + ".resnets." + std::to_string(r), r > 0 ? out : i > 0 ? channels[i] / 2 : widest, out);
+    if (i + 2 == channels.size()) continue;
+    convolution(block + ".upsamplers.0.resample.1", {out / 2, out, 3, 3});
+    if (config.temperal_downsample.rbegin()[static_cast<int64_t>(i)])
+      convolution(block + ".upsamplers.0.time_conv", {2 * out, out, 3, 1, 1});
+  }
+  weights["decoder.norm_out.gamma"] = at::ones({channels.back(), 1, 1, 1});
+  convolution("decoder.conv_out", {config.out_channels, channels.back(), 3, 3, 3});
+  weights["encoder.conv_in.bias"] = at::zeros({1});  // as in a real file: parts that decoding does not need
+  weights["quant_conv.bias"] = at::zeros({1});
+  return weights;
+}
+
+class WeightFile {
+ public:
+  explicit WeightFile(const TensorMap& weights)
+      : path_(std::filesystem::temp_directory_path() /
+              ("fastvideo_vae_" + std::to_string(::getpid()) + ".safetensors")) {
+    testing::write_tensors(path_, weights);
+  }
+  ~WeightFile() { std::filesystem::remove(path_); }
+  WeightFile(const WeightFile&) = delete;
+  WeightFile& operator=(const WeightFile&) = delete;
+  Weights open() const { return Weights::open(path_); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+AutoencoderKLWanDecoder make_decoder(const AutoencoderKLWanConfig& config, Attention& attention,
+                                     at::ScalarType dtype = at::kFloat) {
+  at::set_num_threads(1);  // there is too little to do for two
+  const WeightFile file(random_weights(config));
+  Weights weights = file.open();
+  return {config, weights, dtype, at::kCPU, attention};
+}
+
+/// Counts what LibTorch, and oneDNN through it, allocates on the CPU while it lives.
+class CountedMemory final : public c10::Allocator {
+ public:
+  CountedMemory() : previous_(c10::GetCPUAllocator()) {
+    current_ = this;
+    c10::SetCPUAllocator(this);
+  }
+  ~CountedMemory() override { c10::SetCPUAllocator(previous_); }
+  CountedMemory(const CountedMemory&) = delete;
+  CountedMemory& operator=(const CountedMemory&) = delete;
+
+  // The size lies in front of the block.
+  c10::DataPtr allocate(size_t bytes) override {
+    auto* block = static_cast<std::byte*>(::operator new(bytes + kFront, std::align_val_t(kFront)));
+    std::memcpy(block, &bytes, sizeof(bytes));
+    live_ += bytes;
+    peak_ = std::max(peak_, live_);
+    return {block + kFront, block + kFront, &CountedMemory::free, c10::Device(c10::kCPU)};
+  }
+  c10::DeleterFnPtr raw_deleter() const override { return &CountedMemory::free; }
+  void copy_data(void* to, const void* from, std::size_t bytes) const override { default_copy_data(to, from, bytes); }
+
+  size_t live() const { return live_; }
+  size_t peak() const { return peak_; }
+
+ private:
+  static constexpr size_t kFront = 64;
+  static void free(void* data) {
+    auto* block = static_cast<std::byte*>(data) - kFront;
+    size_t bytes = 0;
+    std::memcpy(&bytes, block, sizeof(bytes));
+    current_->live_ -= bytes;
+    ::operator delete(block, std::align_val_t(kFront));
+  }
+
+  inline static CountedMemory* current_ = nullptr;
+  c10::Allocator* previous_;
+  size_t live_ = 0, peak_ = 0;
+};
+
+/// Takes no memory but for its result, as the estimate supposes.
+class LeanAttention final : public Attention {
+ public:
+  at::Tensor run(const AttentionCall& call) override { return call.v.contiguous(); }
+};
+
+size_t peak_of(AutoencoderKLWanDecoder& decoder, const at::Tensor& latents) {
+  CountedMemory memory;
+  decoder.decode(latents, [](const at::Tensor&) {});
+  EXPECT_EQ(memory.live(), 0) << "the decoder keeps memory of a clip that is done";
+  return memory.peak();
+}
+
+TEST(Decoder, MemoryDoesNotGrowWithTheClip) {
+  PlainAttention attention;
+  AutoencoderKLWanDecoder decoder = make_decoder(small_config(), attention);
+  const size_t short_clip = peak_of(decoder, at::randn({1, 4, 3, 6, 8}));  // 9 frames
+  const size_t long_clip = peak_of(decoder, at::randn({1, 4, 13, 6, 8}));  // 49 frames
+  EXPECT_GT(short_clip, 0);
+  EXPECT_LE(static_cast<double>(long_clip), 1.05 * static_cast<double>(short_clip));
+}
+
+TEST(Decoder, MemoryIsWhatTheEstimateSays) {
+  struct Case {
+    std::vector<int64_t> dim_mult;
+    std::vector<bool> in_time;
+    int64_t num_res_blocks;
+    at::ScalarType dtype;
+  };
+  for (const Case& c : {Case{{1, 2, 4, 4}, {false, true, true}, 1, at::kFloat},
+                        Case{{1, 2, 4, 4}, {false, true, true}, 2, at::kBFloat16},
+                        Case{{1, 2, 4, 4}, {true, true, true}, 2, at::kFloat},
+                        Case{{2, 2, 1}, {false, false}, 3, at::kFloat}, Case{{1, 4}, {true}, 1, at::kFloat}}) {
+    AutoencoderKLWanConfig config = small_config();
+    config.decoder_base_dim = 16;
+    config.dim_mult = c.dim_mult;
+    config.temperal_downsample = c.in_time;
+    config.num_res_blocks = c.num_res_blocks;
+    LeanAttention attention;
+    AutoencoderKLWanDecoder decoder = make_decoder(config, attention, c.dtype);
+    const auto measured = static_cast<double>(peak_of(decoder, at::randn({1, 4, 3, 9, 7})));
+    const auto estimate = static_cast<double>(decode_peak_bytes(config, 9, 7, c.dtype));
+    EXPECT_NEAR(measured / estimate, 1.0, 0.05) << c.dim_mult << " " << c.dtype;
+  }
+}
+
+TEST(Decoder, FramesArriveAsTheyAreDecoded) {
+  PlainAttention attention;
+  AutoencoderKLWanDecoder decoder = make_decoder(small_config(), attention);
+  std::vector<std::string> events;
+  decoder.decode(
+      at::randn({1, 4, 3, 2, 3}),
+      [&](const at::Tensor& frames) {
+        EXPECT_EQ(frames.scalar_type(), at::kByte);
+        EXPECT_TRUE(frames.is_contiguous());
+        EXPECT_EQ(frames.sizes().slice(1), (std::vector<int64_t>{16, 24, 3}));
+        events.push_back("frames " + std::to_string(frames.size(0)));
+      },
+      [&](int64_t done, int64_t total) {
+        events.push_back("done " + std::to_string(done) + " of " + std::to_string(total));
+      });
+  EXPECT_EQ(events, (std::vector<std::string>{"done 0 of 3", "frames 1", "done 1 of 3", "frames 4", "done 2 of 3",
+                                              "frames 4", "done 3 of 3"}));
+  EXPECT_EQ(attention.calls().at("vae.mid"), (std::vector<int>{0, 0, 0}));
+}
+
+TEST(Decoder, AClipLeavesNothingToTheNextOneEvenIfCancelled) {
+  PlainAttention attention;
+  AutoencoderKLWanDecoder decoder = make_decoder(small_config(), attention);
+  const at::Tensor latents = at::randn({1, 4, 2, 3, 2});
+  const auto decoded = [&] {
+    std::vector<at::Tensor> frames;
+    decoder.decode(latents, [&](const at::Tensor& part) { frames.push_back(part); });
+    return at::cat(frames);
+  };
+  const at::Tensor first = decoded();
+  const auto cancel = [](int64_t done, int64_t) {
+    if (done == 1) throw Cancelled();
+  };
+  EXPECT_THROW(decoder.decode(
+                   at::randn({1, 4, 3, 5, 4}), [](const at::Tensor&) {}, cancel),
+               Cancelled);
+  EXPECT_TRUE(at::equal(decoded(), first));
+}
+
+TEST(Decoder, LatentsAreTakenAsTheyCome) {
+  PlainAttention attention;
+  AutoencoderKLWanDecoder decoder = make_decoder(small_config(), attention);
+  // One pixel: then the latent's layout is the decoder's own, and nothing must be written to it.
+  const at::Tensor latents = at::randn({1, 4, 1, 1, 1}), copy = latents.clone();
+  at::Tensor plain, strided;
+  decoder.decode(latents, [&](const at::Tensor& frames) { plain = frames; });
+  EXPECT_TRUE(at::equal(latents, copy));
+  decoder.decode(latents.repeat({1, 1, 2, 1, 1}).narrow(2, 1, 1).to(at::kDouble),
+                 [&](const at::Tensor& frames) { strided = frames; });
+  EXPECT_TRUE(at::equal(plain, strided));
+}
+
+TEST(Decoder, RefusesWhatItCannotDo) {
+  PlainAttention attention;
+  AutoencoderKLWanDecoder decoder = make_decoder(small_config(), attention);
+  const auto ignore = [](const at::Tensor&) {};
+  EXPECT_THROW(decoder.decode(at::randn({1, 5, 2, 3, 2}), ignore), std::invalid_argument);
+  EXPECT_THROW(decoder.decode(at::randn({2, 4, 2, 3, 2}), ignore), std::invalid_argument);
+  EXPECT_THROW(decoder.decode(at::randn({4, 2, 3, 2}), ignore), std::invalid_argument);
+  EXPECT_THROW(decoder.decode(at::randn({1, 4, 0, 3, 2}), ignore), std::invalid_argument);
+
+  EXPECT_THROW(make_decoder(small_config(), attention, at::kHalf), Refused);
+  AutoencoderKLWanConfig config = small_config();
+  config.out_channels = 12;
+  EXPECT_THROW(make_decoder(config, attention), Refused);
+
+  TensorMap surplus = random_weights(small_config());
+  surplus["decoder.up_blocks.0.avg_shortcut.weight"] = at::zeros({1});
+  const WeightFile file(surplus);
+  Weights weights = file.open();
+  EXPECT_THROW(AutoencoderKLWanDecoder(small_config(), weights, at::kFloat, at::kCPU, attention), Refused);
+}
+
+// Halves to even, as numpy rounds: (x / 2 + 1/2) * 255 is exactly k + 1/2 for no float32 but these.
+TEST(Rgb8, RoundsAndClampsAsDiffusers) {
+  const at::Tensor samples = at::tensor({-2.0F, -1.0F, -0.9999F, 0.0F, 0.5F, 0.99F, 1.0F, 3.0F});
+  EXPECT_TRUE(at::equal(to_rgb8(samples), at::tensor({0, 0, 0, 128, 191, 254, 255, 255}).to(at::kByte)));
+}
+
+}  // namespace
+}  // namespace fastvideo::wan
