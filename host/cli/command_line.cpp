@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <deque>
 
 #include "host/cli/flags.hpp"
 #include "host/error/error.hpp"
@@ -27,6 +26,11 @@ std::string help_of(const OptionSpec& option) {
   return option.help + " (" + notes + ")";
 }
 
+const char* type_word(OptionType type) {
+  if (type == OptionType::integer) return "INT";
+  return type == OptionType::number ? "NUMBER" : "TEXT";
+}
+
 // The parser, and which of its options stands for which setting.
 class Parser {
  public:
@@ -37,10 +41,9 @@ class Parser {
     app_.add_flag("--print-default-config", default_config_)
         ->description("Print a configuration file with every setting, its meaning and default");
     app_.add_flag("--no-progress", no_progress_)->description("Show no progress");
-    repeatable(*app_.add_option("--set", sets_, "A setting by its path, as in --set attention.default=TORCH_SDPA"));
-    app_.add_option("--config", config_,
-                    "Configuration file, in the place of the user's own (variable: "
-                    "FASTVIDEO_CONFIG)");
+    sets_ = text_option(app_, "--set", "A setting by its path, as in --set attention.default=TORCH_SDPA", "PATH=VALUE");
+    text_option(app_, "--config", "Configuration file, in the place of the user's own (variable: FASTVIDEO_CONFIG)",
+                "FILE");
     generate_ = command("generate", "Make a video");
     explain_ = command("explain", "Print what generate would run, and why, without running it");
     plugins_ = command("plugins", "List the plugins that are installed");
@@ -77,7 +80,12 @@ class Parser {
     CLI::Option* option;
   };
 
-  static void repeatable(CLI::Option& option) { option.allow_extra_args(false); }
+  // An option with one text, which may be given several times; results() has them all.
+  static CLI::Option* text_option(CLI::App& app, const std::string& name, const std::string& help, const char* type) {
+    CLI::Option* option = app.add_option(
+        name, [](const CLI::results_t&) { return true; }, help);
+    return option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->type_name(type);
+  }
 
   CLI::App* command(const char* name, const char* help) {
     CLI::App* app = app_.add_subcommand(name, help);
@@ -102,8 +110,7 @@ class Parser {
     if (spec.option.type == OptionType::boolean) {
       option = app.add_flag(name)->description(help_of(spec.option));
     } else {
-      option = app.add_option(name, texts_.emplace_back(), help_of(spec.option));
-      repeatable(*option);
+      option = text_option(app, name, help_of(spec.option), type_word(spec.option.type));
     }
     if (!spec.owner.empty()) option->group("Options of plugins");
     flags_.push_back({&spec, &app, option});
@@ -119,7 +126,7 @@ class Parser {
           given.push_back({flag.spec->path, text, Source::command_line(flag.spec->option.flag), true});
       }
     }
-    for (const std::string& text : sets_) given.push_back(parse_set(text));
+    for (const std::string& text : sets_->results()) given.push_back(parse_set(text));
   }
 
   CommandLine::Command chosen() const {
@@ -161,14 +168,12 @@ class Parser {
   CLI::App* explain_ = nullptr;
   CLI::App* plugins_ = nullptr;
   CLI::App* show_ = nullptr;
+  CLI::Option* sets_ = nullptr;
   bool version_ = false;
   bool default_config_ = false;
   bool no_progress_ = false;
-  std::string config_;  // read early
   std::string shown_;
-  std::vector<std::string> sets_;
   std::vector<Flag> flags_;
-  std::deque<std::vector<std::string>> texts_;  // CLI11 writes into them
 };
 
 }  // namespace

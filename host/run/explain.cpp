@@ -43,8 +43,8 @@ std::string attention_section(const PreparedRun& run, const AttentionSession& se
     Rows rows{{"runs", choice.backend->name + (binding.kernel.empty() ? "" : " (" + binding.kernel + ")") + ", " +
                            numerics_name(binding.info.numerics)},
               {"from", choice.item->item->library.string()},
-              {"why", choice.why},
-              {"asked", choice.request.describe() + ", " + scope_name(choice.request.scope)}};
+              {"why", choice.request.describe() + ", " + scope_name(choice.request.scope)}};
+    if (!choice.picked_from.empty()) rows.push_back({"", choice.picked_from});
     if (!choice.substituted_for.empty()) rows.push_back({"instead of", choice.substituted_for});
     for (const AttentionRequest::Overridden& other : choice.request.overridden)
       rows.push_back({"overrides", other.name + " of " + other.source.describe() + ", " + scope_name(other.scope)});

@@ -38,7 +38,9 @@ std::string readable_bytes(std::uint64_t bytes) {
 
 std::string readable_seconds(double seconds) {
   char text[48];
-  if (seconds < 60) {
+  if (seconds < 0.1) {
+    std::snprintf(text, sizeof text, "%.2f ms", 1000 * seconds);
+  } else if (seconds < 60) {
     std::snprintf(text, sizeof text, "%.2f s", seconds);
   } else {
     const auto total = std::llround(seconds);

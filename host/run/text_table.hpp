@@ -13,7 +13,7 @@ std::string text_table(const std::vector<std::vector<std::string>>& rows);
 /// "1.17 GiB", "24.0 MiB", "512 bytes"
 std::string readable_bytes(std::uint64_t bytes);
 
-/// "6.13 s", "2 min 05 s"
+/// "3.20 ms", "6.13 s", "2 min 05 s"
 std::string readable_seconds(double seconds);
 
 }  // namespace fastvideo

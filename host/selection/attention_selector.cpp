@@ -20,9 +20,15 @@ double cost(const Candidate& candidate) {
   return candidate.support.score > 0 ? candidate.support.score : std::numeric_limits<double>::infinity();
 }
 
+// One row for each item: a fallback may name what was tried before.
 std::vector<Ruled> ruled(const std::vector<Candidate>& candidates) {
   std::vector<Ruled> rows;
-  for (const Candidate& candidate : candidates) rows.push_back({candidate.item->item->full_name(), candidate.reason});
+  for (const Candidate& candidate : candidates) {
+    const std::string name = candidate.item->item->full_name();
+    const bool is_there =
+        std::any_of(rows.begin(), rows.end(), [&](const Ruled& row) { return row.candidate == name; });
+    if (!is_there) rows.push_back({name, candidate.reason});
+  }
   return rows;
 }
 
@@ -70,18 +76,18 @@ bool AttentionSelector::claims(const std::string& name, std::string_view role) c
 AttentionChoice AttentionSelector::choose(const fv_attention_site& site) {
   AttentionRequest request =
       request_for_role(settings_, site.role, [this](const auto& name, auto role) { return claims(name, role); });
-  require_known(request.name, request.source.describe());
+  require_known(request.name, request.asked_by());
   std::vector<Candidate> tried = candidates(request.name, site);
   const Candidate* taken = best(tried);
   if (taken == nullptr) return fall_back(std::move(request), site, std::move(tried));
 
   const auto fitting = std::count_if(tried.begin(), tried.end(), [](const Candidate& c) { return c.fits(); });
-  std::string why = request.describe();
+  std::string from;
   if (request.is_auto())
-    why = "best of " + std::to_string(fitting) + " that auto may take";
+    from = "best of " + std::to_string(fitting) + " that auto may take";
   else if (fitting > 1)
-    why += "; best of its " + std::to_string(fitting) + " implementations that can";
-  return {taken->item, taken->backend, taken->support, std::move(request), std::move(why), {}};
+    from = "best of its " + std::to_string(fitting) + " implementations that can";
+  return {taken->item, taken->backend, taken->support, std::move(request), std::move(from), {}};
 }
 
 std::vector<Candidate> AttentionSelector::candidates(const std::string& name, const fv_attention_site& site) {
@@ -157,7 +163,8 @@ AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_
       if (logged_.insert("substitute " + std::string(site.role) + used).second)
         log_warning("selection", std::string(site.role) + ": " + used + " stands in for " + request.describe() +
                                      ", as [attention] fallback permits (" + reason + ")");
-      return {taken->item, taken->backend, taken->support, std::move(request), "[attention] fallback", reason};
+      return {taken->item, taken->backend, taken->support, std::move(request), "[attention] fallback permits it",
+              reason};
     }
     tried.insert(tried.end(), std::make_move_iterator(substitutes.begin()), std::make_move_iterator(substitutes.end()));
   }

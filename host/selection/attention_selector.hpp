@@ -27,7 +27,7 @@ struct AttentionChoice {
   const OpenBackend* backend = nullptr;
   SiteSupport support;
   AttentionRequest request;     ///< what was asked for
-  std::string why;              ///< "asked for by --attention-backend", "fastest of 2 that auto may take", ...
+  std::string picked_from;      ///< "best of 2 that auto may take"; empty if there was nothing to pick from
   std::string substituted_for;  ///< why the request could not be met, if [attention] fallback stepped in
 };
 

@@ -34,11 +34,12 @@ AttentionRequest over(AttentionRequest winner, const AttentionRequest& loser) {
 
 bool AttentionRequest::is_auto() const { return same_name(name, kAuto); }
 
-std::string AttentionRequest::describe() const {
-  if (source.kind == Source::Kind::built_in)
-    return name + (scope == Scope::rest ? ", the default where the chosen backend claims nothing" : ", the default");
-  return name + ", asked for by " + source.describe();
+std::string AttentionRequest::asked_by() const {
+  if (source.kind != Source::Kind::built_in) return source.describe();
+  return scope == Scope::rest ? "the default of [attention] default" : "the default of [attention] backend";
 }
+
+std::string AttentionRequest::describe() const { return name + ", asked for by " + asked_by(); }
 
 AttentionRequest request_for_role(const Settings& settings, std::string_view role, const Claims& claims) {
   const AttentionRequest global = from(required(settings, "attention.backend"), Scope::global);

@@ -32,6 +32,8 @@ struct AttentionRequest {
   std::vector<Overridden> overridden;
 
   bool is_auto() const;
+  /// "--attention-backend", "the default of [attention] default"
+  std::string asked_by() const;
   /// "FLASH_ATTN, asked for by --attention-backend": for messages
   std::string describe() const;
 };

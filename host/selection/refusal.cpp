@@ -70,7 +70,7 @@ std::string unknown_name_refusal(const std::string& name, const std::string& ask
     rows.push_back({item.item->full_name(), why ? *why : "usable: " + item.item->summary});
   }
   if (rows.empty()) return text + "\n  none is installed: --plugin-dir and FASTVIDEO_PLUGIN_PATH say where plugins are";
-  return text + refusal_table(rows);
+  return text + refusal_table(rows) + "\nChoose one of these, or say with --plugin-dir where '" + name + "' is";
 }
 
 }  // namespace fastvideo

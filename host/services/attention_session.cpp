@@ -65,7 +65,8 @@ void AttentionSession::plan(const fv_attention_site& site, AttentionBinding& bin
   binding.run = backend.table->run;
   binding.abi = {sizeof binding.abi, 0, backend.name.c_str(), &binding.info, &binding};
   log_debug("attention", binding.role + ": " + backend.name +
-                             (binding.kernel.empty() ? "" : " (" + binding.kernel + ")") + ", " + binding.choice.why);
+                             (binding.kernel.empty() ? "" : " (" + binding.kernel + ")") + ", " +
+                             binding.choice.request.describe());
 }
 
 void AttentionSession::merge_orders(std::span<const fv_attention_site* const> sites) {
