@@ -100,7 +100,7 @@ TEST(Weights, KeepsMemoryLowWhileConverting) {
   getrusage(RUSAGE_SELF, &before);
   std::vector<at::Tensor> taken;
   for (int64_t i = 0; i < count; ++i)
-    taken.push_back(weights.take("w" + std::to_string(i), {elements}, at::kBFloat16, at::kCPU));
+    taken.push_back(weights.take(std::string("w").append(std::to_string(i)), {elements}, at::kBFloat16, at::kCPU));
   rusage after{};
   getrusage(RUSAGE_SELF, &after);
   EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 224 << 10) << "KiB";
