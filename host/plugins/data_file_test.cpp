@@ -1,0 +1,47 @@
+#include <gtest/gtest.h>
+
+#include "host/plugins/manifest.hpp"
+#include "host/plugins/testing/plugin_folder.hpp"
+
+namespace fastvideo {
+namespace {
+
+using test::contains;
+using test::refusal;
+
+class DataFiles : public ::testing::Test {
+ protected:
+  Value::Table read(const std::string& name, const std::string& text) const {
+    Item item;
+    item.data = {{"data", folder_.write(name, text)}};
+    return read_data(item);
+  }
+  std::string refused(const std::string& name, const std::string& text) const {
+    return refusal([&] { read(name, text); });
+  }
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(DataFiles, JsonAndTomlMeanTheSame) {
+  const Value::Table wanted = {{"data", Value::Table{{"z", 1}, {"list", Value::List{1.5, true, "x"}}, {"a", -2}}}};
+  EXPECT_EQ(read("d.json", R"({"z": 1, "list": [1.5, true, "x"], "a": -2})"), wanted);
+  EXPECT_EQ(read("d.toml", "z = 1\nlist = [1.5, true, \"x\"]\na = -2\n"), wanted);
+  EXPECT_EQ(read("n.json", "null"), (Value::Table{{"data", Value()}}));
+}
+
+TEST_F(DataFiles, RefusesWithTheFile) {
+  EXPECT_TRUE(contains(refused("d.json", "{\"a\": }"), "d.json: "));
+  EXPECT_TRUE(contains(refused("d.json", "{\"a\": }"), "line 1, column 7"));
+  EXPECT_TRUE(contains(refused("d.json", "[18446744073709551615]"), "18446744073709551615 is above the largest int"));
+  EXPECT_TRUE(contains(refused("d.json", "[\"a\\u0000b\"]"), "NUL"));
+  EXPECT_TRUE(contains(refused("d.json", "{\"a\\u0000b\": 1}"), "NUL"));
+  EXPECT_TRUE(contains(refused("d.json", std::string(100000, '[')), "nested more than 64 deep"));
+  EXPECT_TRUE(contains(refused("d.json", "\"\xff\""), "d.json: "));
+  EXPECT_TRUE(contains(refused("d.toml", "a = "), "d.toml:1:"));
+  Item item;
+  item.data = {{"data", folder_.path() / "none.json"}};
+  EXPECT_TRUE(contains(refusal([&] { read_data(item); }), "none.json: cannot be read: No such file"));
+}
+
+}  // namespace
+}  // namespace fastvideo

@@ -1,0 +1,68 @@
+#include "host/plugins/preflight.hpp"
+
+#include <elf.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <random>
+
+#include "host/config/toml.hpp"
+#include "host/plugins/testing/plugin_folder.hpp"
+
+namespace fastvideo {
+namespace {
+
+using test::contains;
+using test::refusal;
+
+class Preflight : public ::testing::Test {
+ protected:
+  std::string refused(const std::string& bytes) {
+    return refusal([&] { read_shared_object(files_.write("x.so", bytes)); });
+  }
+  const std::string sound_ = read_text_file(FAKE_PLUGINS "/none.so");
+  test::TemporaryFolder files_;
+};
+
+TEST_F(Preflight, ReadsExportsAndNeeds) {
+  const SharedObject plugin = read_shared_object(FAKE_PLUGINS "/uses_fake_dependency.so");
+  EXPECT_EQ(plugin.exports, std::vector<std::string>{"fastvideo_plugin"});
+  EXPECT_NE(std::find(plugin.needed.begin(), plugin.needed.end(), "libfake_dependency.so"), plugin.needed.end());
+  SharedObject other = read_shared_object(FAKE_PLUGINS "/extra_export.so");
+  std::sort(other.exports.begin(), other.exports.end());
+  EXPECT_EQ(other.exports, (std::vector<std::string>{"fastvideo_plugin", "helper_that_clashes"}));
+}
+
+TEST_F(Preflight, RefusesWhatTheLoaderWouldMisunderstand) {
+  EXPECT_TRUE(contains(refusal([] { read_shared_object("/none.so"); }), "/none.so: No such file"));
+  EXPECT_TRUE(contains(refusal([&] { read_shared_object(files_.path()); }), "is no regular file"));
+  EXPECT_TRUE(contains(refused("short"), "is no shared library (5 bytes)"));
+  EXPECT_TRUE(contains(refused(std::string(5000, 'x')), "not an ELF file"));
+  std::string bytes = sound_;
+  bytes[offsetof(Elf64_Ehdr, e_machine)] = static_cast<char>(EM_AARCH64);
+  EXPECT_TRUE(contains(refused(bytes), "is built for another machine (ELF machine 183), this host is x86-64"));
+  bytes = sound_;
+  bytes[offsetof(Elf64_Ehdr, e_type)] = ET_EXEC;
+  EXPECT_TRUE(contains(refused(bytes), "is no shared library (ELF type 2)"));
+}
+
+TEST_F(Preflight, RefusesTruncatedFilesBeforeTheyKill) {
+  // dlopen of such a file maps pages behind its end and dies of SIGBUS.
+  const std::string half = refused(sound_.substr(0, sound_.size() / 2));
+  EXPECT_TRUE(contains(half, "is truncated: has " + std::to_string(sound_.size() / 2) + " bytes"));
+  for (size_t length = 0; length < sound_.size() / 2; length += 397)
+    EXPECT_NE(refused(sound_.substr(0, length)), "(accepted)") << length;
+}
+
+TEST_F(Preflight, SurvivesDamage) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 200; ++round) {
+    std::string bytes = sound_;
+    for (int i = 0; i < 8; ++i) bytes[random() % std::min<size_t>(bytes.size(), 4096)] = static_cast<char>(random());
+    refused(bytes);  // read or refused; sanitizer builds see what else would happen
+  }
+}
+
+}  // namespace
+}  // namespace fastvideo
