@@ -166,8 +166,9 @@ template <class T, int kLanes, int kRows, int kVectors>
         std::fill(row + seen, row + kBlockKeys, kNone);
         online_softmax_row<kLanes>(row, output.get() + i * padded, padded, maximum[i], sum[i]);
       }
+      // Only keys that are seen: values behind them may be NaN, which a probability of 0 does not undo.
       product<kLanes, kRows, kVectors, true>(scores.get(), kBlockKeys, block + kBlockKeys * s.size, output.get(),
-                                             padded, rows, kBlockKeys);
+                                             padded, rows, seen);
     }
 
     const auto& os = job.out_strides.s;

@@ -125,6 +125,11 @@ double worst_error(fv_dtype dtype, const Case& c, unsigned seed = 1) {
   if (!c.key_lengths.empty()) {
     lengths.emplace(kInt32, std::vector<int64_t>{s.batch});
     for (int64_t b = 0; b < s.batch; ++b) (*lengths)(b) = c.key_lengths[b];
+    for (int64_t b = 0; b < s.batch; ++b)
+      for (int64_t j = c.key_lengths[b]; j < s.keys; ++j)  // what does not exist may be anything
+        for (int64_t h = 0; h < s.kv_heads; ++h)
+          for (int64_t d = 0; d < s.size; ++d)
+            k(b, j, h, d) = v(b, j, h, d) = from_float<T>(std::numeric_limits<float>::quiet_NaN());
   }
 
   fv_attention_site site{};
