@@ -32,6 +32,10 @@ std::vector<Ruled> ruled(const std::vector<Candidate>& candidates) {
   return rows;
 }
 
+std::string without_prefix(std::string_view text, std::string_view prefix) {
+  return std::string(text.starts_with(prefix) ? text.substr(prefix.size()) : text);
+}
+
 std::string joined(const std::vector<Ruled>& rows) {
   std::string text;
   for (const Ruled& row : rows) text += (text.empty() ? "" : "; ") + row.candidate + ": " + row.why_not;
@@ -113,7 +117,7 @@ Candidate AttentionSelector::examine(const CatalogItem& item, const fv_attention
   try {
     candidate.backend = &backends_.open(item);
   } catch (const std::exception& e) {
-    candidate.reason = e.what();
+    candidate.reason = without_prefix(e.what(), item.item->full_name() + ": ");
     if (logged_.insert("open " + item.item->full_name()).second)
       log_warning("selection", std::string("a backend cannot be opened: ") + e.what());
     return candidate;

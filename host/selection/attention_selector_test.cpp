@@ -1,0 +1,143 @@
+#include "host/selection/attention_selector.hpp"
+
+#include <gtest/gtest.h>
+
+#include "host/config/test_files.hpp"
+#include "host/selection/testing/test_plugins.hpp"
+
+namespace fastvideo {
+namespace {
+
+using test::contains;
+using test::flag;
+using test::in_file;
+using test::message_of;
+using test::site;
+using test::TestPlugins;
+
+std::string chosen(const std::vector<Given>& given, const char* role) {
+  return TestPlugins(given).selector->choose(site(role)).backend->name;
+}
+
+std::string refusal_of(const std::vector<Given>& given, const char* role) {
+  return test::refusal([&] { TestPlugins(given).selector->choose(site(role)); });
+}
+
+TEST(AttentionSelector, AutoTakesTheFastestThatIsNotApproximate) {
+  // TILED says 1 microsecond but is approximate; SWIFT says 10, FORMULA 20, RECORDER 30.
+  EXPECT_EQ(chosen({}, "dit.self"), "SWIFT/cpu");
+  EXPECT_EQ(chosen({in_file("attention.numerics", Value::List{"exact"})}, "dit.self"), "FORMULA/cpu");
+  EXPECT_EQ(chosen({in_file("attention.numerics", Value::List{"exact", "reordered", "approximate"})}, "dit.self"),
+            "TILED/cpu");  // before TILED/other, which says the same, by its name
+}
+
+TEST(AttentionSelector, PriorityOutranksTheEstimate) {
+  EXPECT_EQ(chosen({in_file("attention.priority", Value::List{"recorder", "SWIFT"})}, "dit.self"), "RECORDER/cpu");
+  EXPECT_EQ(chosen({in_file("attention.priority", Value::List{"TILED", "formula/cpu"})}, "dit.self"), "FORMULA/cpu");
+}
+
+TEST(AttentionSelector, ANameIsItsBestImplementationAndLetterCaseIsIgnored) {
+  const AttentionChoice choice = TestPlugins({flag("attention.backend", "swift")}).selector->choose(site("dit.self"));
+  EXPECT_EQ(choice.item->item->full_name(), "SWIFT/cpu");
+  EXPECT_EQ(choice.picked_from, "");
+  EXPECT_EQ(choice.request.describe(), "swift, asked for by --flag");
+  EXPECT_EQ(chosen({flag("attention.backend", "tiled")}, "dit.self"), "TILED/cpu");
+  EXPECT_EQ(chosen({flag("attention.backend", "TILED/other")}, "dit.self"), "TILED/other");
+}
+
+TEST(AttentionSelector, AnExplicitNameMayBeApproximate) {
+  EXPECT_EQ(chosen({flag("attention.backend", "TILED")}, "dit.self"), "TILED/cpu");
+}
+
+TEST(AttentionSelector, RolesThatTheChoiceDoesNotClaimGetTheDefault) {
+  const std::vector<Given> given{in_file("attention.default", "FORMULA"), flag("attention.backend", "TILED")};
+  EXPECT_EQ(chosen(given, "dit.cross"), "FORMULA/cpu");
+  EXPECT_EQ(chosen(given, "text.self"), "FORMULA/cpu");
+  EXPECT_EQ(chosen({flag("attention.backend", "RECORDER")}, "text.self"), "RECORDER/cpu");
+}
+
+TEST(AttentionSelector, ARefusalHasTheTable) {
+  const std::string text =
+      refusal_of({flag("attention.backend", "SWIFT"), flag("attention.SWIFT.fault", "supports")}, "dit.self");
+  EXPECT_EQ(text,
+            "dit.self cannot be served as configured: SWIFT, asked for by --flag (24 queries x 24 keys, 1 heads of 4, "
+            "float32 on cpu)\n"
+            "  SWIFT/cpu    could not answer: supports broke\n"
+            "  SWIFT/gpu    runs on cuda, not on cpu\n"
+            "  SWIFT/picky  head size 7 only\n"
+            "By their manifests these can serve it: FORMULA/cpu, TILED/cpu, TILED/other, RECORDER/cpu. Choose one with "
+            "--attention-backend dit.self=NAME, or permit it in [attention] fallback");
+}
+
+TEST(AttentionSelector, AForcedImplementationIsNeverReplaced) {
+  const std::string text = refusal_of({flag("attention.backend", "SWIFT/gpu")}, "dit.self");
+  EXPECT_TRUE(contains(text, "SWIFT/gpu  runs on cuda, not on cpu"));
+  EXPECT_FALSE(text.find("SWIFT/picky  head") != std::string::npos);
+}
+
+TEST(AttentionSelector, FaultsOfABackendAreReasons) {
+  const auto with_fault = [](const char* fault) {
+    return refusal_of({flag("attention.backend", "SWIFT/cpu"), flag("attention.SWIFT.fault", fault)}, "dit.self");
+  };
+  EXPECT_TRUE(contains(with_fault("create"), "SWIFT/cpu  create broke"));
+  EXPECT_TRUE(contains(with_fault("numerics"), "would be approximate where its manifest promises reordered at worst"));
+  EXPECT_TRUE(contains(refusal_of({flag("attention.backend", "SWIFT/picky")}, "dit.self"), "head size 7 only"));
+}
+
+TEST(AttentionSelector, FallbackStandsInWhereItIsPermitted) {
+  const std::vector<Given> given{in_file("attention.fallback", Value::List{"SWIFT/gpu", "TILED", "FORMULA"}),
+                                 flag("attention.backend", "SWIFT/picky")};
+  const TestPlugins plugins(given);
+  const AttentionChoice self = plugins.selector->choose(site("dit.self"));
+  EXPECT_EQ(self.backend->name, "TILED/cpu");
+  EXPECT_EQ(self.substituted_for, "SWIFT/picky: head size 7 only");
+  EXPECT_EQ(self.request.name, "SWIFT/picky");
+  EXPECT_EQ(chosen(given, "dit.cross"), "FORMULA/cpu");
+}
+
+TEST(AttentionSelector, AnExhaustedFallbackRefusesWithAllThatWasTried) {
+  const std::string text = refusal_of(
+      {in_file("attention.fallback", Value::List{"SWIFT", "TILED"}), flag("attention.backend", "SWIFT/picky")},
+      "dit.cross");
+  // SWIFT/cpu of the fallback serves it, so break that too.
+  EXPECT_EQ(text, "(accepted)");
+  const std::string broken =
+      refusal_of({in_file("attention.fallback", Value::List{"SWIFT", "TILED"}), flag("attention.SWIFT.fault", "create"),
+                  flag("attention.backend", "SWIFT/picky")},
+                 "dit.cross");
+  EXPECT_TRUE(contains(broken, "\n  SWIFT/picky  head size 7 only\n  SWIFT/cpu    create broke\n"));
+  EXPECT_TRUE(contains(broken, "\n  TILED/cpu    "));
+  EXPECT_EQ(broken.find("SWIFT/picky  head size"), broken.rfind("SWIFT/picky  head size"));
+}
+
+TEST(AttentionSelector, UnknownNamesAreRefusedBeforeAnythingIsOpened) {
+  const auto unknown = [](const Given& given) {
+    TestPlugins plugins({given});
+    const std::string text = test::refusal([&] { plugins.selector->require_known_names(); });
+    EXPECT_TRUE(plugins.loader.opened().empty());
+    return text;
+  };
+  const std::string global = unknown(flag("attention.backend", "SWIFFT"));
+  EXPECT_TRUE(contains(global, "'SWIFFT', asked for by --flag; did you mean 'SWIFT'?"));
+  EXPECT_TRUE(contains(global, "\n  SWIFT/gpu     runs on cuda, not on cpu"));
+  EXPECT_TRUE(contains(global, "\n  FORMULA/cpu   usable: "));
+  EXPECT_TRUE(contains(unknown(in_file("attention.roles.dit.cross", "SWIFT/cpi")), "did you mean 'SWIFT/cpu'?"));
+  EXPECT_EQ(unknown(flag("attention.backend", "Auto")), "(accepted)");
+}
+
+TEST(AttentionSelector, AnUnknownNameIsNotReplacedByTheFallback) {
+  EXPECT_TRUE(contains(
+      refusal_of({in_file("attention.fallback", Value::List{"FORMULA"}), flag("attention.roles.dit.self", "FORMULAR")},
+                 "dit.self"),
+      "did you mean 'FORMULA'?"));
+}
+
+TEST(AttentionSelector, WithoutPluginsTheRefusalSaysSo) {
+  const test::TemporaryFolder empty;
+  TestPlugins plugins({}, empty.path().string());
+  EXPECT_TRUE(contains(test::refusal([&] { plugins.selector->choose(site("dit.self")); }),
+                       "no attention backend is installed"));
+}
+
+}  // namespace
+}  // namespace fastvideo
