@@ -13,12 +13,16 @@ AttentionBinding& binding_of(const fv_attention_binding* binding) {
 
 }  // namespace
 
-AttentionService::AttentionService(AttentionSelector& selector) : selector_(selector), service_{} {
-  service_.struct_size = sizeof service_;
+AttentionService::AttentionService(AttentionSelector& selector) : selector_(selector), service_(functions()) {
   service_.context = this;
-  service_.open = [](void* context, const fv_attention_site* const* sites, uint32_t count,
-                     const fv_attention_binding** bindings, const int64_t** token_order, int64_t* token_count,
-                     fv_attention_session** session, fv_text* error) {
+}
+
+fv_attention_service AttentionService::functions() {
+  fv_attention_service service{};
+  service.struct_size = sizeof service;
+  service.open = [](void* context, const fv_attention_site* const* sites, uint32_t count,
+                    const fv_attention_binding** bindings, const int64_t** token_order, int64_t* token_count,
+                    fv_attention_session** session, fv_text* error) {
     return serve(error, [&] {
       auto& self = *static_cast<AttentionService*>(context);
       auto& made =
@@ -29,15 +33,16 @@ AttentionService::AttentionService(AttentionSelector& selector) : selector_(sele
       *session = reinterpret_cast<fv_attention_session*>(&made);
     });
   };
-  service_.prepare = [](void*, const fv_attention_binding* binding, void* resident, void* stream, fv_text* error) {
+  service.prepare = [](void*, const fv_attention_binding* binding, void* resident, void* stream, fv_text* error) {
     return AttentionSession::prepare(binding_of(binding), resident, stream, error);
   };
-  service_.run = [](void*, const fv_attention_binding* binding, const fv_attention_args* args, fv_text* error) {
+  service.run = [](void*, const fv_attention_binding* binding, const fv_attention_args* args, fv_text* error) {
     return AttentionSession::run(binding_of(binding), args, error);
   };
-  service_.close = [](void* context, fv_attention_session* session) {
+  service.close = [](void* context, fv_attention_session* session) {
     static_cast<AttentionService*>(context)->close(reinterpret_cast<AttentionSession*>(session));
   };
+  return service;
 }
 
 void AttentionService::close(AttentionSession* session) {

@@ -71,6 +71,8 @@ class AttentionService {
   AttentionService& operator=(const AttentionService&) = delete;
 
   const fv_attention_service* service() const { return &service_; }
+  /// The functions without a context: prepare and run need none.
+  static fv_attention_service functions();
   /// Of all sessions that were closed so far, in the order of their sites.
   const std::vector<AttentionUse>& used() const { return used_; }
 

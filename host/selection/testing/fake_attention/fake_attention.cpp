@@ -110,7 +110,7 @@ std::vector<int64_t> order_called(std::string_view name, int64_t tokens) {
 class TiledPlan : public fastvideo::AttentionPlan {
  public:
   TiledPlan(const fv_attention_site& site, std::string_view order)
-      : site_(site), order_(order_called(order, site.grid[0] * site.grid[1] * site.grid[2])) {}
+      : site_(site), order_(order_called(order, site.query_length)) {}
   void describe(fv_attention_plan_info& info) const override {
     info.numerics = FV_NUMERICS_APPROXIMATE;
     info.token_order = order_.data();
