@@ -33,7 +33,7 @@ class Consumer {
     if (count > 0) {
       Scores<S> scores;
       Probabilities<S> probabilities;
-      OnlineSoftmax softmax(p_.scale_log2);
+      OnlineSoftmax<S::kPolynomialEvery, S::kLazy> softmax(p_.scale_log2);
 
       shared_.queries_full[index_].wait(queries_parity_);
       shared_.keys_full[keys_.stage].wait(keys_.parity);
@@ -63,13 +63,13 @@ class Consumer {
         wgmma_wait<1>();
         hold(scores);
         release_keys(i == count - 1);
-        softmax.proceed(scores, factor);
+        const bool rescale = softmax.proceed(scores, factor);
         softmax.settle();
         wgmma_wait<0>();
         hold(output);
         hold(probabilities);
         release_values();
-        scale_rows(output, factor);
+        if (rescale) scale_rows(output, factor);
         round_probabilities<S>(probabilities, scores);
       }
 
@@ -130,7 +130,7 @@ class Consumer {
   const Parameters& p_;
   SharedMemory<S>& shared_;
   int index_;
-  RingPlace keys_, values_;
+  RingPlace<S> keys_, values_;
   uint32_t queries_parity_ = 0;
 };
 

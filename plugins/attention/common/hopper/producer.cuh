@@ -76,7 +76,7 @@ class Producer {
   const Parameters& p_;
   SharedMemory<S>& shared_;
   int rank_;
-  RingPlace keys_, values_;
+  RingPlace<S> keys_, values_;
   uint32_t queries_parity_ = 0;
 };
 

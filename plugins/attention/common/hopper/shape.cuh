@@ -7,20 +7,23 @@ namespace fastvideo::hopper {
 
 constexpr int kWarpgroup = 128;     ///< threads
 constexpr int kWarpgroupRows = 64;  ///< rows of a warpgroup's products, hence queries of a consumer
-constexpr int kStages = 2;          ///< blocks of keys, and of values, in flight
 
 /// Columns of 16-bit elements in a swizzled row.
 constexpr int kPanel = kSwizzleBytes / 2;
 
 /// Element: __nv_bfloat16 or __half. HeadSize: 64 or 128. Keys: width of a key block. Consumers: warpgroups that
 /// compute, 64 queries each; one more loads. Cluster: blocks that load keys and values together, 1 or 2.
-template <class Element_, int kHeadSize_, int kKeys_, int kConsumers_, int kCluster_>
+/// PolynomialEvery, Lazy: see OnlineSoftmax.
+template <class Element_, int kHeadSize_, int kKeys_, int kConsumers_, int kCluster_, int kPolynomialEvery_ = 0,
+          bool kLazy_ = false>
 struct Shape {
   using Element = Element_;
   static constexpr int kHeadSize = kHeadSize_;
   static constexpr int kKeys = kKeys_;
   static constexpr int kConsumers = kConsumers_;
   static constexpr int kCluster = kCluster_;
+  static constexpr int kPolynomialEvery = kPolynomialEvery_;
+  static constexpr bool kLazy = kLazy_;
 
   static constexpr int kRows = kConsumers * kWarpgroupRows;
   static constexpr int kThreads = (kConsumers + 1) * kWarpgroup;
@@ -28,6 +31,9 @@ struct Shape {
   /// The register file holds 65,536: what the producer gives up, the consumers take.
   static constexpr int kProducerRegisters = kConsumers == 3 ? 32 : 24;
   static constexpr int kConsumerRegisters = kConsumers == 3 ? 160 : 240;
+
+  /// Blocks of keys, and of values, in flight: what fits, and enough to hide the way from the second-level cache.
+  static constexpr int kStages = kHeadSize == 64 ? 4 : 2;
 
   /// Keys that one block of a cluster loads for all of them.
   static constexpr int kKeysLoaded = kKeys / kCluster;
@@ -41,11 +47,11 @@ struct Shape {
 template <class S>
 struct alignas(1024) SharedMemory {
   alignas(1024) typename S::Element queries[S::kConsumers][S::kPanels][kWarpgroupRows][kPanel];
-  alignas(1024) typename S::Element keys[kStages][S::kPanels][S::kKeys][kPanel];
-  alignas(1024) typename S::Element values[kStages][S::kPanels][S::kKeys][kPanel];
+  alignas(1024) typename S::Element keys[S::kStages][S::kPanels][S::kKeys][kPanel];
+  alignas(1024) typename S::Element values[S::kStages][S::kPanels][S::kKeys][kPanel];
   Barrier queries_full[S::kConsumers], queries_empty[S::kConsumers];
-  Barrier keys_full[kStages], keys_empty[kStages];
-  Barrier values_full[kStages], values_empty[kStages];
+  Barrier keys_full[S::kStages], keys_empty[S::kStages];
+  Barrier values_full[S::kStages], values_empty[S::kStages];
 
   /// One thread, at the start of the kernel.
   __device__ void init_barriers() {
@@ -53,7 +59,7 @@ struct alignas(1024) SharedMemory {
       queries_full[i].init(1);
       queries_empty[i].init(1);
     }
-    for (int i = 0; i < kStages; ++i) {
+    for (int i = 0; i < S::kStages; ++i) {
       keys_full[i].init(1);
       keys_empty[i].init(S::kConsumers * S::kCluster);
       values_full[i].init(1);
@@ -64,12 +70,13 @@ struct alignas(1024) SharedMemory {
 };
 
 /// A place in a ring of stages: which stage, and the parity of its current round.
+template <class S>
 struct RingPlace {
   int stage = 0;
   uint32_t parity = 0;
 
   __device__ void next() {
-    if (++stage == kStages) {
+    if (++stage == S::kStages) {
       stage = 0;
       parity ^= 1;
     }
