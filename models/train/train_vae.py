@@ -132,7 +132,7 @@ def main() -> None:
             trainer.step(min(1.0, (iteration + 1) / 200) * common.cosine(clock.progress(), 1.0, 0.01))
             iteration += 1
         loss = trainer.loss.item()  # Waits for the GPU, so that the clock is right.
-        if clock.elapsed() - shown >= options.seconds / 40:
+        if clock.elapsed() - shown >= options.seconds / 25:
             shown = clock.elapsed()
             log.row(shown, phase, iteration, loss, trainer.norm.item(), quality(trainer.average, test, 16))
     vae = trainer.average.float().eval()
