@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
 namespace fastvideo::wan {
 
@@ -25,14 +26,13 @@ class Convolution {
   /// sum += run(frames), in place; sum is contiguous.
   void add_to(at::Tensor& sum, const at::Tensor& frames) const;
 
-  int64_t in_channels() const { return weight_.size(1); }
-  int64_t out_channels() const { return weight_.size(0); }
+  int64_t out_channels() const { return bias_.size(0); }
 
  private:
-  at::Tensor convolve(const at::Tensor& frames) const;
-
-  bool packed_;        ///< weight_ is in oneDNN's own layout
-  at::Tensor weight_;  ///< 4-d where kt is 1: frames are then a batch of images
+  bool packed_;  ///< weights are in oneDNN's own layout
+  /// One 5-d weight [Cout, Cin, kt, kh, kw], or a 4-d one [Cout, Cin, kh, kw] for each frame of the kernel: frames are
+  /// then a batch of images.
+  std::vector<at::Tensor> weights_;
   at::Tensor bias_;
   std::array<int64_t, 3> padding_;
 };

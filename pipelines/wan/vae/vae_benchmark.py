@@ -34,7 +34,7 @@ def main():
         vae.save_pretrained(folder)
         vae.to(getattr(torch, arguments.dtype))
         for _ in range(arguments.rounds):
-            out = parity.run_driver([arguments.driver, folder, arguments.dtype, 3], {"latents": latents})
+            out = parity.run_driver([arguments.driver, folder, arguments.dtype, "cpu", 3], {"latents": latents})
             ours.append(out["seconds"][1:].min().item())
             for measured in (False, True):
                 start = time.perf_counter()
