@@ -56,16 +56,14 @@ Choice ask(const Problem& p, std::optional<at::SDPBackend> forced, bool repeat_h
   WarningTexts warnings;
   const c10::WarningUtils::WarningHandlerGuard handler(&warnings);
   const KernelScope scope(forced);
-  std::string error;
   try {
     const auto kernel = static_cast<at::SDPBackend>(
         at::_fused_sdp_choice(q, kv, kv, mask.defined() ? std::optional(mask) : std::nullopt, 0.0, p.causal,
                               std::nullopt, grouped && !repeat_heads));
     if (kernel >= at::SDPBackend::math && (!forced || kernel == *forced)) return {kernel, repeat_heads, {}};
-  } catch (const c10::Error& e) {  // thrown on CUDA after the warnings, with less to say than they
-    error = e.what_without_backtrace();
+  } catch (const c10::Error&) {  // on CUDA, after the warnings, with less to say than they
   }
-  return {std::nullopt, repeat_heads, warnings.texts().empty() ? error : warnings.texts()};
+  return {std::nullopt, repeat_heads, warnings.texts().empty() ? "it gives no reason" : warnings.texts()};
 }
 
 }  // namespace
@@ -104,8 +102,7 @@ Choice choose_kernel(const Problem& problem, std::optional<at::SDPBackend> force
   const bool slow = !choice.kernel || (!forced && choice.kernel == at::SDPBackend::math);
   if (problem.query_heads == problem.kv_heads || !slow) return choice;
   const Choice repeated = ask(problem, forced, true);
-  const bool better = repeated.kernel && (!choice.kernel || repeated.kernel != at::SDPBackend::math);
-  return better ? repeated : choice;
+  return !choice.kernel || repeated.kernel != at::SDPBackend::math ? repeated : choice;
 }
 
 KernelScope::Switches KernelScope::read() {

@@ -7,6 +7,7 @@
 #include <fastvideo/plugin.hpp>
 #include <fastvideo/torch.hpp>
 #include <filesystem>
+#include <map>
 
 #include "plugins/attention/torch_sdpa/test_support.hpp"
 
@@ -74,8 +75,7 @@ TEST_F(Cuda, EveryKernelIsTheFormulaUnderEveryMask) {
   }
 }
 
-// The rates of /docs say which kernel is worth forcing; here only that the run waits for nothing and is fast at all.
-TEST_F(Cuda, AutoTakesTheKernelThatItNames) {
+TEST_F(Cuda, AutoTakesTheKernelThatItNamesForALongVideo) {
   Problem p;
   const auto options = at::TensorOptions().dtype(at::kBFloat16).device(at::kCUDA);
   p.q = at::randn({1, 16384, 12, 128}, options);
