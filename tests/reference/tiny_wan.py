@@ -1,8 +1,10 @@
 """Tiny random models of the Wan family, with weights scaled so that every part of a model shows in its output.
 
 With PyTorch's own initialisation most of the output is the residual stream: exact GELU in the place of tanh GELU moves
-it by 4e-5 only. So the weights of attention and feed-forward layers are multiplied by 3, modulation tables by 9, and
-what starts as ones (norms) or small is made random.
+it by 4e-5 only. So the weights of attention are multiplied by 3, queries by 2, modulation tables by 9, what feed-forward
+and cross-attention write into the residual stream by more, and what starts as ones (norms) is made random. The first
+feed-forward weights stay: the two kinds of GELU differ most, relative to their values, at arguments about 1. The last
+modulation gets 2: a large shift there is a large part of the output that nothing else moves.
 """
 
 import torch
@@ -15,8 +17,8 @@ WAN21_SCHEDULER = dict(prediction_type="flow_prediction", use_flow_sigmas=True, 
 
 
 @torch.no_grad()
-def _randomise_norm(parameter):
-    parameter.copy_(1 + 0.3 * torch.randn_like(parameter))
+def _randomise_norm(parameter, scale=1):
+    parameter.copy_(scale * (1 + 0.3 * torch.randn_like(parameter)))
 
 
 @torch.no_grad()
@@ -45,13 +47,21 @@ def transformer(seed=0, **changes):
     torch.manual_seed(seed)
     model = WanTransformer3DModel(**{**config, **changes}).eval()
     for name, parameter in model.named_parameters():
-        if "scale_shift_table" in name:
+        if name == "scale_shift_table":
+            parameter.mul_(2)
+        elif "scale_shift_table" in name:
             parameter.mul_(9)
-        elif "norm_q" in name or "norm_k" in name or name.endswith("norm2.weight"):
+        elif "norm_q" in name:
+            _randomise_norm(parameter, 2)
+        elif "norm_k" in name or name.endswith("norm2.weight"):
             _randomise_norm(parameter)
         elif name.endswith("norm2.bias"):
             parameter.normal_(std=0.3)
-        elif ".attn1." in name or ".attn2." in name or ".ffn." in name:
+        elif ".ffn.net.2." in name:
+            parameter.mul_(27)
+        elif ".attn2.to_out." in name:
+            parameter.mul_(9)
+        elif ".attn1." in name or ".attn2." in name or "text_embedder" in name:
             parameter.mul_(3)
     return model
 

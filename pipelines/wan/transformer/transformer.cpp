@@ -1,0 +1,150 @@
+#include "pipelines/wan/transformer/transformer.hpp"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+namespace fastvideo::wan {
+namespace {
+
+void publish(SignalObserver* observer, std::string_view signal, const at::Tensor& value) {
+  if (observer != nullptr && observer->wants(signal)) observer->observe(signal, value);
+}
+
+void publish_difference(SignalObserver* observer, std::string_view signal, const at::Tensor& a, const at::Tensor& b) {
+  if (observer != nullptr && observer->wants(signal)) observer->observe(signal, a - b);
+}
+
+}  // namespace
+
+at::Tensor sinusoidal_embedding(const at::Tensor& timestep, int64_t channels) {
+  const int64_t half = channels / 2;
+  const at::Tensor exponents =
+      at::arange(half, timestep.options().dtype(at::kFloat)).mul_(-std::log(10000.0)).div_(half);
+  const at::Tensor angles = timestep.to(at::kFloat).unsqueeze(1) * at::exp(exponents);
+  return at::cat({angles.cos(), angles.sin()}, 1);
+}
+
+WanTransformer::WanTransformer(const WanTransformerConfig& config, Weights& weights, Placement placement)
+    : config_(config), placement_(placement) {
+  const int64_t dim = config.inner_dim();
+  const Placement float32{at::kFloat, placement.device};
+  const auto [pt, ph, pw] = config.patch_size;
+
+  // A convolution whose stride is its kernel is a linear map of each patch.
+  patch_embedding_.weight =
+      weights.take("patch_embedding.weight", {dim, config.in_channels, pt, ph, pw}, placement.dtype, placement.device)
+          .reshape({dim, -1});
+  patch_embedding_.bias = weights.take("patch_embedding.bias", {dim}, placement.dtype, placement.device);
+  const std::string condition = "condition_embedder.";
+  time_1_ = take_linear(weights, condition + "time_embedder.linear_1", config.freq_dim, dim, float32);
+  time_2_ = take_linear(weights, condition + "time_embedder.linear_2", dim, dim, float32);
+  time_proj_ = take_linear(weights, condition + "time_proj", dim, kModulations * dim, placement);
+  text_1_ = take_linear(weights, condition + "text_embedder.linear_1", config.text_dim, dim, placement);
+  text_2_ = take_linear(weights, condition + "text_embedder.linear_2", dim, dim, placement);
+
+  std::vector<at::Tensor> tables;
+  for (int64_t i = 0; i < config.num_layers; ++i) {
+    blocks_.emplace_back(config, i, weights, placement);
+    block_signals_.emplace_back(i);
+    tables.push_back(blocks_.back().modulation_table());
+  }
+  modulation_tables_ = at::stack(tables).unsqueeze(1);
+
+  at::Tensor head_table = weights.take("scale_shift_table", {1, 2, dim}, at::kFloat, placement.device)[0].clone();
+  head_table.select(0, 1).add_(1);
+  head_table_ = head_table;
+  head_ = take_linear(weights, "proj_out", dim, config.out_channels * config.patch_volume(), placement);
+  weights.finish();
+}
+
+TextContext WanTransformer::prepare_text(const at::Tensor& text) const {
+  at::Tensor x = text_1_(text.to(placement_.device, placement_.dtype));
+  at::gelu_(x, "tanh");
+  x = text_2_(x);
+  TextContext context;
+  for (const Block& block : blocks_) context.layers.push_back(block.text_key_value(x));
+  return context;
+}
+
+TokenLayout WanTransformer::prepare_tokens(std::array<int64_t, 3> latent_size, const at::Tensor& order) const {
+  return make_token_layout(config_, latent_size, order, placement_.device);
+}
+
+TimeEmbedding WanTransformer::embed_time(const at::Tensor& timestep) const {
+  const at::Tensor sinusoid = sinusoidal_embedding(timestep.to(placement_.device), config_.freq_dim);
+  TimeEmbedding time;
+  time.embed = time_2_(at::silu(time_1_(sinusoid)));
+  time.proj = time_proj_(at::silu(time.embed).to(placement_.dtype))
+                  .to(at::kFloat)
+                  .view({-1, kModulations, config_.inner_dim()});
+  return time;
+}
+
+void WanTransformer::check(const TransformerInputs& inputs) const {
+  const TokenLayout& layout = inputs.tokens;
+  const at::IntArrayRef sizes = inputs.latents.sizes();
+  const auto require = [](bool holds, const char* what) {
+    if (!holds) throw std::invalid_argument(std::string("inputs of a transformer pass: ") + what);
+  };
+  require(sizes.size() == 5 && sizes[1] == config_.in_channels, "latents are [B, in_channels, T, H, W]");
+  for (size_t axis = 0; axis < 3; ++axis)
+    require(sizes[axis + 2] == layout.grid[axis] * layout.patch[axis], "the token layout is of another latent size");
+  require(inputs.timestep.dim() == 1 && inputs.timestep.size(0) == sizes[0], "one timestep for each batch row");
+  require(static_cast<int64_t>(inputs.text.layers.size()) == blocks(), "the text was prepared by another transformer");
+  require(blocks_.empty() || inputs.text.layers[0].k.size(0) == sizes[0], "one text for each batch row");
+}
+
+at::Tensor WanTransformer::forward(const TransformerInputs& inputs, Attention& attention,
+                                   SignalObserver* observer) const {
+  TransformerPass pass = embed(inputs, observer);
+  const at::Tensor input = pass.hidden;
+  run_blocks(pass, 0, blocks(), attention, observer);
+  publish_difference(observer, "blocks.residual", pass.hidden, input);
+  return head(pass, observer);
+}
+
+TransformerPass WanTransformer::embed(const TransformerInputs& inputs, SignalObserver* observer) const {
+  check(inputs);
+  publish(observer, "latent.in", inputs.latents);
+  TransformerPass pass;
+  pass.text = &inputs.text;
+  pass.tokens = &inputs.tokens;
+  pass.time = embed_time(inputs.timestep);
+  pass.modulations = modulation_tables_ + pass.time.proj;
+  publish(observer, "time.embed", pass.time.embed);
+  publish(observer, "time.proj", pass.time.proj);
+  pass.hidden = patch_embedding_(to_patches(inputs.latents.to(placement_.device, placement_.dtype), inputs.tokens));
+  return pass;
+}
+
+at::Tensor WanTransformer::modulated_input(const TransformerPass& pass, int64_t block) const {
+  return blocks_.at(static_cast<size_t>(block)).modulated_input(pass.hidden, pass.modulations[block]);
+}
+
+void WanTransformer::run_blocks(TransformerPass& pass, int64_t first, int64_t last, Attention& attention,
+                                SignalObserver* observer) const {
+  for (int64_t i = first; i < last; ++i) {
+    const auto at = static_cast<size_t>(i);
+    const BlockSignals& signals = block_signals_.at(at);
+    const at::Tensor modulated = modulated_input(pass, i);
+    publish(observer, signals.modulated, modulated);
+    const at::Tensor out = blocks_[at].forward(pass.hidden, modulated, pass.modulations[i], pass.text->layers[at],
+                                               pass.tokens->rotary, attention);
+    publish(observer, signals.out, out);
+    publish_difference(observer, signals.residual, out, pass.hidden);
+    pass.hidden = out;
+  }
+}
+
+at::Tensor WanTransformer::head(const TransformerPass& pass, SignalObserver* observer) const {
+  const at::Tensor table = head_table_ + pass.time.embed.unsqueeze(1);  // [B, 2, dim]
+  const at::Tensor normed = modulated_norm(pass.hidden, table.select(1, 1), table.select(1, 0), config_.eps);
+  at::Tensor out = from_patches(head_(normed), *pass.tokens);
+  publish(observer, "model.out", out);
+  return out;
+}
+
+}  // namespace fastvideo::wan

@@ -1,0 +1,102 @@
+// WanTransformer3DModel: predicts the velocity of noisy latents at a time, given a text (Wan Team 2025, arXiv
+// 2503.20314). A pass may be taken apart: embed, any blocks, head.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "pipelines/common/attention/attention.hpp"
+#include "pipelines/common/layers/linear.hpp"
+#include "pipelines/common/model_folder/configs.hpp"
+#include "pipelines/common/weights/weights.hpp"
+#include "pipelines/wan/transformer/block.hpp"
+#include "pipelines/wan/transformer/signals.hpp"
+#include "pipelines/wan/transformer/tokens.hpp"
+
+namespace fastvideo::wan {
+
+/// A text as the blocks read it: the same in every step.
+struct TextContext {
+  std::vector<TextKeyValue> layers;
+};
+
+/// The time as the transformer reads it.
+struct TimeEmbedding {
+  at::Tensor embed;  ///< float32 [B, dim]: signal time.embed
+  at::Tensor proj;   ///< float32 [B, 6, dim]: signal time.proj
+};
+
+/// What a forward pass reads. Text and tokens are borrowed until its end.
+struct TransformerInputs {
+  at::Tensor latents;   ///< [B, C, T, H, W], any floating point type and device
+  at::Tensor timestep;  ///< [B], in units of training (0..1000)
+  const TextContext& text;
+  const TokenLayout& tokens;
+};
+
+/// A forward pass between embed and head. hidden may be replaced, by what stands in for blocks that are left out; the
+/// transformer never writes into it.
+struct TransformerPass {
+  at::Tensor hidden;       ///< [B, L, dim], in the layout's token order
+  TimeEmbedding time;      ///< of this pass
+  at::Tensor modulations;  ///< float32 [layers, B, 6, dim]
+  const TextContext* text;
+  const TokenLayout* tokens;
+};
+
+/// Immutable after construction; passes may run on several threads if the attention may.
+class WanTransformer {
+ public:
+  /// Takes all its weights (WanTransformer3DModel's names). In bfloat16, the time embedding, modulation and layer
+  /// normalisation stay in float32, as in diffusers. Throws Refused if a weight is missing, misshapen or left over.
+  WanTransformer(const WanTransformerConfig& config, Weights& weights, Placement placement);
+
+  const WanTransformerConfig& config() const { return config_; }
+  int64_t blocks() const { return static_cast<int64_t>(blocks_.size()); }
+
+  /// text: [B, Lt, text_dim], any floating point type and device. Rows of padding are zeros and are attended to.
+  TextContext prepare_text(const at::Tensor& text) const;
+
+  /// As make_token_layout, on this transformer's device.
+  TokenLayout prepare_tokens(std::array<int64_t, 3> latent_size, const at::Tensor& order = {}) const;
+
+  /// timestep: [B]. Depends on nothing else: a caching strategy's early signals.
+  TimeEmbedding embed_time(const at::Tensor& timestep) const;
+
+  /// [B, out_channels, T, H, W] in the placement's dtype: embed, all blocks, head. The observer, if any, gets what it
+  /// wants of signal_names(blocks()).
+  at::Tensor forward(const TransformerInputs& inputs, Attention& attention, SignalObserver* observer = nullptr) const;
+
+  /// Patches and the time. Throws std::invalid_argument if the inputs do not belong together.
+  TransformerPass embed(const TransformerInputs& inputs, SignalObserver* observer = nullptr) const;
+  /// Runs blocks [first, last) and replaces pass.hidden.
+  void run_blocks(TransformerPass& pass, int64_t first, int64_t last, Attention& attention,
+                  SignalObserver* observer = nullptr) const;
+  at::Tensor head(const TransformerPass& pass, SignalObserver* observer = nullptr) const;
+
+  /// Signal block.N.modulated without running the block: some strategies decide by it whether to.
+  at::Tensor modulated_input(const TransformerPass& pass, int64_t block) const;
+
+ private:
+  void check(const TransformerInputs& inputs) const;
+
+  WanTransformerConfig config_;
+  Placement placement_;
+  Linear patch_embedding_;
+  Linear time_1_, time_2_, time_proj_;
+  Linear text_1_, text_2_;
+  std::vector<Block> blocks_;
+  std::vector<BlockSignals> block_signals_;
+  at::Tensor modulation_tables_;  // float32 [layers, 1, 6, dim]
+  at::Tensor head_table_;         // float32 [2, dim]: shift, 1 + scale
+  Linear head_;
+};
+
+/// Cosines, then sines of a time, float32 [B, channels], channels even; frequencies 10000^(-i / half) (Vaswani et al.
+/// 2017, section 3.5).
+at::Tensor sinusoidal_embedding(const at::Tensor& timestep, int64_t channels);
+
+}  // namespace fastvideo::wan

@@ -1,0 +1,107 @@
+// Runs the transformer for transformer_parity.py: transformer_driver FOLDER DTYPE DEVICE IN OUT.
+// In: latents, timestep, text; optionally order, and hidden.N, the input of block N. Out: all signals, out, alone.N for
+// each hidden.N, and the layers that called attention.
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+
+#include <cstdio>
+#include <exception>
+#include <stdexcept>
+#include <string>
+
+#include "pipelines/common/model_folder/configs.hpp"
+#include "pipelines/common/testing/plain_attention.hpp"
+#include "pipelines/common/testing/tensor_file.hpp"
+#include "pipelines/wan/transformer/transformer.hpp"
+
+namespace {
+
+using namespace fastvideo;
+
+// Keeps copies of all signals, or of those named.
+class Recorder final : public wan::SignalObserver {
+ public:
+  explicit Recorder(std::string only = {}) : only_(std::move(only)) {}
+  bool wants(std::string_view signal) override { return only_.empty() || signal == only_; }
+  void observe(std::string_view signal, const at::Tensor& value) override {
+    if (!signals.emplace(signal, value.clone()).second) throw std::logic_error("a signal came twice");
+    kept.emplace(signal, value);
+  }
+  // Whether a signal was written to after it was observed.
+  bool overwritten() const {
+    for (const auto& [name, value] : kept)
+      if (!at::equal(value, signals.at(name))) return true;
+    return false;
+  }
+  testing::TensorMap signals;
+
+ private:
+  std::string only_;
+  testing::TensorMap kept;
+};
+
+void require(bool holds, const char* what) {
+  if (!holds) throw std::logic_error(what);
+}
+
+// A pass in pieces is the pass, and an observer gets what it asks for and no more.
+void check_pieces(const wan::WanTransformer& transformer, const wan::TransformerInputs& inputs, const at::Tensor& out) {
+  testing::PlainAttention attention;
+  const int64_t cut = transformer.blocks() / 2;
+  wan::TransformerPass pass = transformer.embed(inputs);
+  transformer.run_blocks(pass, 0, cut, attention);
+  const at::Tensor at_cut = pass.hidden;
+  const at::Tensor copy = at_cut.clone();
+  transformer.run_blocks(pass, cut, transformer.blocks(), attention);
+  require(at::equal(at_cut, copy), "a block wrote into its input");
+  require(at::equal(transformer.head(pass), out), "a pass in pieces differs from the whole");
+
+  Recorder one("block.0.modulated");
+  require(at::equal(transformer.forward(inputs, attention, &one), out), "an observed pass differs");
+  pass = transformer.embed(inputs);
+  require(
+      one.signals.size() == 1 && at::equal(one.signals.at("block.0.modulated"), transformer.modulated_input(pass, 0)),
+      "block.0.modulated differs from modulated_input");
+}
+
+}  // namespace
+
+int main(int, char** argv) try {
+  const c10::InferenceMode no_gradients;
+  const std::filesystem::path folder = argv[1];
+  const Placement placement{std::string(argv[2]) == "bfloat16" ? at::kBFloat16 : at::kFloat, at::Device(argv[3])};
+  Weights weights = Weights::open(folder);
+  const wan::WanTransformer transformer(read_wan_transformer_config(folder / "config.json"), weights, placement);
+
+  const testing::TensorMap in = testing::read_tensors(argv[4]);
+  const at::Tensor& latents = in.at("latents");
+  const wan::TextContext text = transformer.prepare_text(in.at("text"));
+  const wan::TokenLayout tokens = transformer.prepare_tokens({latents.size(2), latents.size(3), latents.size(4)},
+                                                             in.contains("order") ? in.at("order") : at::Tensor());
+  const wan::TransformerInputs inputs{latents, in.at("timestep"), text, tokens};
+
+  testing::PlainAttention attention;
+  Recorder recorder;
+  const at::Tensor result = transformer.forward(inputs, attention, &recorder);
+  require(!recorder.overwritten(), "a signal was written to after it was observed");
+  require(recorder.signals.size() == wan::signal_names(transformer.blocks()).size(), "a signal is missing");
+  check_pieces(transformer, inputs, result);
+
+  testing::TensorMap out = recorder.signals;
+  out["out"] = result;
+  for (const auto& [role, layers] : attention.calls())
+    out["calls." + role] = at::tensor(std::vector<int64_t>(layers.begin(), layers.end()));
+  for (int64_t i = 0; i < transformer.blocks(); ++i) {
+    const auto hidden = in.find("hidden." + std::to_string(i));
+    if (hidden == in.end()) continue;
+    wan::TransformerPass pass = transformer.embed(inputs);
+    pass.hidden = hidden->second.to(placement.device, placement.dtype);
+    transformer.run_blocks(pass, i, i + 1, attention);
+    out["alone." + std::to_string(i)] = pass.hidden;
+  }
+  testing::write_tensors(argv[5], out);
+  return 0;
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "%s\n", e.what());
+  return 1;
+}
