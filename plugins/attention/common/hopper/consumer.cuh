@@ -14,16 +14,15 @@ namespace fastvideo::hopper {
 constexpr int kTurnBarrier = 1;       ///< + consumer: its turn to issue products
 constexpr int kWarpgroupBarrier = 4;  ///< + consumer: its threads among themselves
 
-template <class S>
+template <class S, class KeyBlocks>
 class Consumer {
  public:
   /// index: number of this warpgroup among the consumers.
-  __device__ Consumer(const Parameters& parameters, SharedMemory<S>& shared, int index)
+  __device__ Consumer(const Parameters<KeyBlocks>& parameters, SharedMemory<S>& shared, int index)
       : p_(parameters), shared_(shared), index_(index) {
     if (index == S::kConsumers - 1) pass_turn();  // the first consumer begins
   }
 
-  template <class KeyBlocks>
   __device__ void compute_tile(QueryTile tile, const KeyBlocks& blocks) {
     const int count = blocks.count(), first_query = tile.first_query + index_ * kWarpgroupRows;
     Output<S> output;
@@ -45,7 +44,7 @@ class Consumer {
       const KeyBlock first = blocks.at(0);
       if (first.count < S::kKeys) {
         mask_keys_from(scores, first.count);
-        if (first.first + first.count < p_.key_length) clear_values(first.count);
+        if (blocks.clear_behind(first)) clear_values(first.count);
       }
       softmax.start(scores);
       round_probabilities<S>(probabilities, scores);
@@ -63,6 +62,10 @@ class Consumer {
         wgmma_wait<1>();
         hold(scores);
         release_keys(i == count - 1);
+        if constexpr (!KeyBlocks::kOnlyFirstIsPartial) {
+          const KeyBlock block = blocks.at(i);
+          if (block.count < S::kKeys) mask_keys_from(scores, block.count);
+        }
         const bool rescale = softmax.proceed(scores, factor);
         softmax.settle();
         wgmma_wait<0>();
@@ -127,7 +130,7 @@ class Consumer {
     named_barrier_sync(kWarpgroupBarrier + index_, kWarpgroup);
   }
 
-  const Parameters& p_;
+  const Parameters<KeyBlocks>& p_;
   SharedMemory<S>& shared_;
   int index_;
   RingPlace<S> keys_, values_;

@@ -33,9 +33,9 @@ __device__ inline uint32_t pack_pair(float low, float high) {
 }
 
 /// Writes 64 rows, those that exist. output is already divided by its sums; first_query is the warpgroup's.
-template <class S>
-__device__ inline void store_output(const Parameters& p, QueryTile tile, int first_query, const Output<S>& output,
-                                    const float (&log_sum_exp)[2]) {
+template <class S, class KeyBlocks>
+__device__ inline void store_output(const Parameters<KeyBlocks>& p, QueryTile tile, int first_query,
+                                    const Output<S>& output, const float (&log_sum_exp)[2]) {
   using Element = typename S::Element;
   const int lane = threadIdx.x % 32, warp = threadIdx.x % kWarpgroup / 32;
 #pragma unroll

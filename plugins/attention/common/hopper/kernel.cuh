@@ -21,15 +21,9 @@ __device__ inline void take_registers() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
 }
 
-/// The policy's blocks for a tile, dense attention.
-template <class S>
-__device__ inline DenseKeyBlocks<S::kKeys> dense_key_blocks(const Parameters& p, QueryTile tile) {
-  return {p.keys_of(tile.batch)};
-}
-
 /// Launch: S::kThreads threads, sizeof(SharedMemory<S>) bytes of dynamic shared memory, clusters of S::kCluster.
-template <class S>
-__global__ void __launch_bounds__(S::kThreads, 1) attention_kernel(const __grid_constant__ Parameters p) {
+template <class S, class KeyBlocks>
+__global__ void __launch_bounds__(S::kThreads, 1) attention_kernel(const __grid_constant__ Parameters<KeyBlocks> p) {
   extern __shared__ __align__(1024) unsigned char raw[];
   SharedMemory<S>& shared = *reinterpret_cast<SharedMemory<S>*>(raw);
   if (threadIdx.x == 0) shared.init_barriers();
@@ -45,18 +39,18 @@ __global__ void __launch_bounds__(S::kThreads, 1) attention_kernel(const __grid_
   if (warpgroup == 0) {
     give_registers<S::kProducerRegisters>();
     if (threadIdx.x == 0) {
-      Producer<S> producer(p, shared);
+      Producer<S, KeyBlocks> producer(p, shared);
       for (int job = blockIdx.x / S::kCluster; job < jobs; job += clusters) {
         const QueryTile tile = p.scheduler.tile(job, rank);
-        producer.load_tile(tile, dense_key_blocks<S>(p, tile));
+        producer.load_tile(tile, KeyBlocks::of(p.key_blocks, tile));
       }
     }
   } else {
     take_registers<S::kConsumerRegisters>();
-    Consumer<S> consumer(p, shared, warpgroup - 1);
+    Consumer<S, KeyBlocks> consumer(p, shared, warpgroup - 1);
     for (int job = blockIdx.x / S::kCluster; job < jobs; job += clusters) {
       const QueryTile tile = p.scheduler.tile(job, rank);
-      consumer.compute_tile(tile, dense_key_blocks<S>(p, tile));
+      consumer.compute_tile(tile, KeyBlocks::of(p.key_blocks, tile));
     }
   }
   // Nobody leaves while another block of the cluster may still write into its memory.

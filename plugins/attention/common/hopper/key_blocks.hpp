@@ -1,13 +1,19 @@
 // Which blocks of keys a query tile visits: the policy in which dense and sparse attention differ.
 //
-// A policy is a value with
-//   static constexpr bool kOnlyFirstIsPartial;   // whether blocks after the first always hold kWidth keys
-//   int count() const;                           // blocks to visit; may be 0
-//   KeyBlock at(int i) const;                    // the i-th, 0 <= i < count()
+// A policy is a value, made for one tile, with
+//   struct Data;                                          // what a launch passes for it
+//   static KeyBlocks of(const Data&, QueryTile);          // the policy of a tile
+//   static constexpr bool kOnlyFirstIsPartial;            // whether all blocks after the first hold kWidth keys
+//   int count() const;                                    // blocks to visit; may be 0
+//   KeyBlock at(int i) const;                             // the i-th, 0 <= i < count()
+//   bool clear_behind(KeyBlock) const;                    // whether values behind a partial block may be anything, NaN
+//   too
 // Producer and consumers each walk it by themselves and must see the same.
 #pragma once
 
-#include "plugins/attention/common/hopper/host_device.hpp"
+#include <cstdint>
+
+#include "plugins/attention/common/hopper/tile_scheduler.hpp"
 
 namespace fastvideo::hopper {
 
@@ -20,14 +26,25 @@ struct KeyBlock {
 /// and none in it.
 template <int kWidth>
 struct DenseKeyBlocks {
+  struct Data {
+    const int32_t* key_lengths;  ///< nullptr, or [batch]: keys that exist for a batch row
+    int key_length;              ///< of the tensor
+  };
   static constexpr bool kOnlyFirstIsPartial = true;
-  int keys;
+  int keys, key_length;
 
+  FV_HOST_DEVICE static DenseKeyBlocks of(const Data& data, QueryTile tile) {
+    if (data.key_lengths == nullptr) return {data.key_length, data.key_length};
+    const int keys = data.key_lengths[tile.batch];
+    return {keys < 0 ? 0 : keys > data.key_length ? data.key_length : keys, data.key_length};
+  }
   FV_HOST_DEVICE int count() const { return ceil_div(keys, kWidth); }
   FV_HOST_DEVICE KeyBlock at(int i) const {
     const int first = (count() - 1 - i) * kWidth;
     return {first, keys - first < kWidth ? keys - first : kWidth};
   }
+  /// Behind the tensor there are zeros; behind the keys of a batch row whatever the caller left there.
+  FV_HOST_DEVICE bool clear_behind(KeyBlock block) const { return block.first + block.count < key_length; }
 };
 
 }  // namespace fastvideo::hopper

@@ -9,10 +9,10 @@
 
 namespace fastvideo::hopper {
 
-template <class S>
+template <class S, class KeyBlocks>
 class Producer {
  public:
-  __device__ Producer(const Parameters& parameters, SharedMemory<S>& shared)
+  __device__ Producer(const Parameters<KeyBlocks>& parameters, SharedMemory<S>& shared)
       : p_(parameters), shared_(shared), rank_(S::kCluster == 1 ? 0 : block_of_cluster()) {
     prefetch_tensor_map(p_.queries);
     prefetch_tensor_map(p_.keys);
@@ -20,7 +20,6 @@ class Producer {
   }
 
   /// Brings everything that the consumers need for one tile.
-  template <class KeyBlocks>
   __device__ void load_tile(QueryTile tile, const KeyBlocks& blocks) {
     const int count = blocks.count();
     if (count == 0) return;
@@ -73,7 +72,7 @@ class Producer {
     }
   }
 
-  const Parameters& p_;
+  const Parameters<KeyBlocks>& p_;
   SharedMemory<S>& shared_;
   int rank_;
   RingPlace<S> keys_, values_;

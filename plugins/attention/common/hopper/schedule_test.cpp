@@ -54,7 +54,7 @@ TEST(TileScheduler, NeighboursInTimeAreNeighboursInAHead) {
 
 template <int kWidth>
 void expect_cover(int keys) {
-  const DenseKeyBlocks<kWidth> blocks{keys};
+  const auto blocks = DenseKeyBlocks<kWidth>::of({nullptr, keys}, {});
   std::vector<int> seen(keys);
   for (int i = 0; i < blocks.count(); ++i) {
     const KeyBlock block = blocks.at(i);
@@ -70,6 +70,20 @@ TEST(DenseKeyBlocks, CoverEveryKeyOnceTheRaggedBlockFirst) {
   for (int keys : {0, 1, 7, 127, 128, 129, 175, 176, 177, 352, 353, 1000, 4096}) {
     expect_cover<128>(keys);
     expect_cover<176>(keys);
+  }
+}
+
+TEST(DenseKeyBlocks, FollowKeyLengthsAndClearWhatLiesBehind) {
+  const int32_t lengths[] = {0, -5, 300, 1000, 2000};
+  const DenseKeyBlocks<128>::Data data{lengths, 1000};
+  const int keys[] = {0, 0, 300, 1000, 1000};
+  for (int batch = 0; batch < 5; ++batch) {
+    const auto blocks = DenseKeyBlocks<128>::of(data, {0, 0, batch});
+    EXPECT_EQ(blocks.count(), ceil_div(keys[batch], 128));
+    if (blocks.count() == 0) continue;
+    const KeyBlock first = blocks.at(0);
+    EXPECT_EQ(first.first + first.count, keys[batch]);
+    EXPECT_EQ(blocks.clear_behind(first), keys[batch] < 1000);
   }
 }
 

@@ -11,6 +11,12 @@
 namespace fastvideo::sm90 {
 
 template <class S>
+using KeyBlocks = hopper::DenseKeyBlocks<S::kKeys>;
+
+template <class S>
+constexpr auto attention_kernel = hopper::attention_kernel<S, KeyBlocks<S>>;
+
+template <class S>
 cudaLaunchConfig_t launch_configuration(int blocks, cudaStream_t stream, cudaLaunchAttribute& cluster) {
   cluster.id = cudaLaunchAttributeClusterDimension;
   cluster.val.clusterDim = {static_cast<unsigned>(S::kCluster), 1, 1};
@@ -26,13 +32,13 @@ cudaLaunchConfig_t launch_configuration(int blocks, cudaStream_t stream, cudaLau
 
 template <class S>
 int prepare() {
-  check_cuda(cudaFuncSetAttribute(hopper::attention_kernel<S>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+  check_cuda(cudaFuncSetAttribute(attention_kernel<S>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                   sizeof(hopper::SharedMemory<S>)),
              "setting the shared memory of an attention kernel");
   cudaLaunchAttribute cluster{};
   const cudaLaunchConfig_t config = launch_configuration<S>(S::kCluster, nullptr, cluster);
   int clusters = 0;
-  check_cuda(cudaOccupancyMaxActiveClusters(&clusters, hopper::attention_kernel<S>, &config),
+  check_cuda(cudaOccupancyMaxActiveClusters(&clusters, attention_kernel<S>, &config),
              "asking how many blocks of an attention kernel fit");
   return clusters * S::kCluster;
 }
@@ -46,7 +52,7 @@ template <class S>
 void launch(const Call& c, int blocks, cudaStream_t stream) {
   constexpr bool kBFloat16 = std::is_same_v<typename S::Element, __nv_bfloat16>;
   if (c.batch == 0 || c.queries == 0 || c.heads == 0) return;
-  hopper::Parameters p{};
+  hopper::Parameters<KeyBlocks<S>> p{};
   p.queries = hopper::make_tensor_map(token_tensor(c.q, c.batch, c.queries, c.heads, S::kHeadSize, c.q_strides),
                                       hopper::kWarpgroupRows, kBFloat16);
   if (c.keys > 0) {  // without keys nothing is loaded
@@ -62,8 +68,7 @@ void launch(const Call& c, int blocks, cudaStream_t stream) {
   p.log_sum_exp = c.log_sum_exp;
   p.log_sum_exp_batch = c.log_sum_exp_batch;
   p.log_sum_exp_head = c.log_sum_exp_head;
-  p.key_lengths = c.key_lengths;
-  p.key_length = static_cast<int>(c.keys);
+  p.key_blocks = {c.key_lengths, static_cast<int>(c.keys)};
   p.heads_per_key_head = static_cast<int>(c.heads / c.kv_heads);
   p.scale_log2 = c.scale * std::numbers::log2e_v<float>;
   p.scheduler = {static_cast<int>(c.queries), static_cast<int>(c.heads), static_cast<int>(c.batch), S::kRows,
@@ -72,7 +77,7 @@ void launch(const Call& c, int blocks, cudaStream_t stream) {
   cudaLaunchAttribute cluster{};
   const int wanted = p.scheduler.jobs() * S::kCluster;
   const cudaLaunchConfig_t config = launch_configuration<S>(std::min(blocks, wanted), stream, cluster);
-  check_cuda(cudaLaunchKernelEx(&config, hopper::attention_kernel<S>, p), "launching an attention kernel");
+  check_cuda(cudaLaunchKernelEx(&config, attention_kernel<S>, p), "launching an attention kernel");
 }
 
 template <class S>
