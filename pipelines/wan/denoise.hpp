@@ -6,6 +6,7 @@
 #include <fastvideo/pipeline.hpp>
 
 #include "pipelines/common/attention/host_attention.hpp"
+#include "pipelines/common/cache/step_cache.hpp"
 #include "pipelines/common/schedulers/scheduler.hpp"
 #include "pipelines/wan/prompt.hpp"
 #include "pipelines/wan/request.hpp"
@@ -17,9 +18,10 @@ namespace fastvideo::wan {
 at::Tensor initial_noise(const Shape& shape, int64_t channels, uint64_t seed);
 
 /// Runs every step of the scheduler, whose timesteps are set, from `noise` on. Returns the latents, float32, on the
-/// request's device. Classifier-free guidance as in Ho and Salimans 2022, in float32: u + s (c - u).
-at::Tensor denoise(const at::Tensor& noise, const Request& request, const EncodedPrompts& prompts,
-                   WanTransformer& transformer, Scheduler& scheduler, HostAttention& attention,
+/// request's device. Classifier-free guidance as in Ho and Salimans 2022, in float32: u + s (c - u). cache: nullptr for
+/// none. Throws Cancelled between two forward passes.
+at::Tensor denoise(const at::Tensor& noise, const Request& request, const Shape& shape, const EncodedPrompts& prompts,
+                   const WanTransformer& transformer, Scheduler& scheduler, HostAttention& attention, StepCache* cache,
                    const Progress& progress);
 
 }  // namespace fastvideo::wan

@@ -10,12 +10,11 @@
 namespace fastvideo::wan {
 namespace {
 
-// The rows of one text. Run at its true length: padded keys would be masked, and the rows of padding are dropped.
+// The rows of one text, followed by zeros.
 at::Tensor encode(const std::string& text, const Tokenizer& tokenizer, const UMT5Encoder& encoder,
                   const Request& request, Attention& attention) {
   const std::vector<int64_t> ids = tokenizer.encode(clean_prompt(text), request.max_sequence_length);
-  const at::Tensor input = at::tensor(ids, at::kLong).unsqueeze(0).to(request.device);
-  const at::Tensor rows = encoder.forward(input, attention).to(request.dtype);
+  const at::Tensor rows = encoder.encode(ids, attention).to(request.dtype);
   return at::constant_pad_nd(rows, {0, 0, 0, request.max_sequence_length - rows.size(1)});
 }
 
@@ -26,7 +25,7 @@ EncodedPrompts encode_prompts(const ModelFolder& folder, const Request& request,
   progress.stage("load text encoder");
   const Tokenizer tokenizer = Tokenizer::open(folder.tokenizer);
   Weights weights = Weights::open(folder.text_encoder_weights.folder);
-  const UMT5Encoder encoder(folder.text_encoder, weights, request.dtype, request.device);
+  const UMT5Encoder encoder(folder.text_encoder, weights, {request.dtype, request.device});
   progress.throw_if_cancelled();
 
   progress.stage("encode text", request.branches());

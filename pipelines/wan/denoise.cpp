@@ -1,0 +1,57 @@
+#include "pipelines/wan/denoise.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <optional>
+
+#include "pipelines/wan/cached_pass.hpp"
+
+namespace fastvideo::wan {
+
+at::Tensor initial_noise(const Shape& shape, int64_t channels, uint64_t seed) {
+  const at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  return at::randn({1, channels, shape.latent_frames, shape.latent_height, shape.latent_width}, generator,
+                   at::TensorOptions().dtype(at::kFloat));
+}
+
+at::Tensor denoise(const at::Tensor& noise, const Request& request, const Shape& shape, const EncodedPrompts& prompts,
+                   const WanTransformer& transformer, Scheduler& scheduler, HostAttention& attention, StepCache* cache,
+                   const Progress& progress) {
+  const std::vector<double>& times = scheduler.timesteps();
+  const auto steps = static_cast<int32_t>(times.size());
+  progress.stage("denoise", steps);
+
+  // What is the same in every step.
+  const TokenLayout tokens = transformer.prepare_tokens(
+      {shape.latent_frames, shape.latent_height, shape.latent_width}, attention.token_order());
+  const TextContext conditional_text = transformer.prepare_text(prompts.conditional);
+  std::optional<TextContext> unconditional_text;
+  if (request.guided()) unconditional_text = transformer.prepare_text(prompts.unconditional);
+  const at::Tensor timesteps = at::tensor(times, at::kDouble).to(at::kFloat).to(request.device);
+  if (cache != nullptr) schedule(*cache, transformer, timesteps);
+
+  at::Tensor latents = noise;
+  for (int32_t step = 0; step < steps; ++step) {
+    const auto predict = [&](Branch branch, const TextContext& text, const at::Tensor& conditional) {
+      progress.throw_if_cancelled();
+      attention.set_point({step, steps, scheduler.sigmas()[static_cast<size_t>(step)], 0, {branch}});
+      const TransformerInputs inputs{latents, timesteps.narrow(0, step, 1), text, tokens};
+      const at::Tensor output =
+          cache == nullptr ? transformer.forward(inputs, attention)
+                           : cached_pass(*cache, step, branch, conditional, inputs, transformer, attention);
+      return output.to(at::kFloat);
+    };
+    at::Tensor velocity = predict(kConditional, conditional_text, {});
+    if (request.guided()) {
+      const at::Tensor unconditional = predict(kUnconditional, *unconditional_text, velocity);
+      velocity = unconditional + request.guidance_scale * (velocity - unconditional);
+    }
+    latents = scheduler.step(velocity, step, latents);
+    progress.step(step + 1);
+  }
+  attention.set_point({});
+  return latents;
+}
+
+}  // namespace fastvideo::wan

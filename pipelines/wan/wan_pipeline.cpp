@@ -1,0 +1,99 @@
+#include "pipelines/wan/wan_pipeline.hpp"
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+
+#include <fastvideo/torch.hpp>
+
+#include "pipelines/common/attention/host_attention.hpp"
+#include "pipelines/common/cache/step_cache.hpp"
+#include "pipelines/common/schedulers/scheduler.hpp"
+#include "pipelines/common/weights/weights.hpp"
+#include "pipelines/wan/cached_pass.hpp"
+#include "pipelines/wan/denoise.hpp"
+#include "pipelines/wan/memory.hpp"
+#include "pipelines/wan/prompt.hpp"
+#include "pipelines/wan/sites.hpp"
+#include "pipelines/wan/transformer/transformer.hpp"
+#include "pipelines/wan/vae/decoder.hpp"
+
+namespace fastvideo::wan {
+namespace {
+
+Geometry geometry_of(const ModelFolder& folder) {
+  return {folder.vae.temporal_stride(), folder.vae.spatial_stride(), folder.transformer.patch_size[0],
+          folder.transformer.patch_size[1], folder.transformer.patch_size[2]};
+}
+
+// The schedule of a request.
+std::unique_ptr<Scheduler> scheduler_of(const ModelFolder& folder, const Request& request) {
+  SchedulerConfig config = folder.scheduler;
+  if (request.flow_shift) config.shift = *request.flow_shift;
+  std::unique_ptr<Scheduler> scheduler = make_scheduler(config);
+  scheduler->set_timesteps(request.num_inference_steps);
+  return scheduler;
+}
+
+// Until it returns, work that was enqueued belongs to the stage that has just ended.
+void wait_for(at::Device device) {
+  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).getStream(device).synchronize();
+}
+
+}  // namespace
+
+WanPipeline::WanPipeline(const Host&, const std::string& folder)
+    : folder_(open_model_folder(folder)), geometry_(geometry_of(folder_)) {}
+
+void WanPipeline::check(const Options& parameters, const fv_pipeline_plan_sink& sink) {
+  const Request request = parse_request(parameters, geometry_);
+  const Shape shape = shape_of(request, geometry_);
+  for (const PlannedSite& planned : plan_sites(request, shape, folder_.text_encoder, folder_.transformer, folder_.vae))
+    sink.site(sink.context, &planned.site, planned.runs);
+  for (const Bytes& component : component_bytes(folder_, request))
+    sink.component(sink.context, component.name, component.bytes);
+  for (const Bytes& peak : stage_peaks(folder_, request, shape)) sink.peak(sink.context, peak.name, peak.bytes);
+  const CacheOffer offer = cache_offer(folder_.transformer, request, *scheduler_of(folder_, request));
+  sink.cache(sink.context, CacheSessionInfo(offer).get());
+}
+
+void WanPipeline::run(const Host& run, const Options& parameters, const PipelineSink& sink) {
+  const c10::InferenceMode inference;
+  lend_torch_threads(run);
+  const Progress progress(run);
+  const Request request = parse_request(parameters, geometry_);
+  const Shape shape = shape_of(request, geometry_);
+  const std::unique_ptr<Scheduler> scheduler = scheduler_of(folder_, request);
+
+  const std::vector<PlannedSite> planned =
+      plan_sites(request, shape, folder_.text_encoder, folder_.transformer, folder_.vae);
+  std::vector<const fv_attention_site*> sites;
+  for (const PlannedSite& p : planned) sites.push_back(&p.site);
+  HostAttention attention(run, sites, request.device);
+  const std::unique_ptr<StepCache> cache =
+      StepCache::open(run, cache_offer(folder_.transformer, request, *scheduler));
+
+  const EncodedPrompts prompts = encode_prompts(folder_, request, attention, progress);
+  wait_for(request.device);
+
+  at::Tensor latents = initial_noise(shape, folder_.transformer.in_channels, request.seed).to(request.device);
+  {
+    progress.stage("load transformer");
+    Weights weights = Weights::open(folder_.transformer_weights.folder);
+    WanTransformer transformer(folder_.transformer, weights, {request.dtype, request.device});
+    wait_for(request.device);
+    latents = denoise(latents, request, shape, prompts, transformer, *scheduler, attention, cache.get(), progress);
+    wait_for(request.device);
+  }
+
+  progress.stage("load VAE");
+  Weights weights = Weights::open(folder_.vae_weights.folder);
+  AutoencoderKLWanDecoder decoder(folder_.vae, weights, request.vae_dtype, request.device, attention);
+  progress.stage("decode", shape.latent_frames);
+  sink.video(static_cast<int32_t>(request.width), static_cast<int32_t>(request.height), request.num_frames,
+             static_cast<int32_t>(request.fps), 1);
+  decoder.decode(
+      latents, [&](const at::Tensor& frames) { sink.frames(*LentTensor(frames).get()); },
+      [&](int64_t done, int64_t) { progress.step(done); });
+}
+
+}  // namespace fastvideo::wan
