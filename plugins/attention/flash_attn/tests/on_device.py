@@ -267,4 +267,5 @@ def main():
     bench(a.library, tiles, shapes, a.seconds)
 
 
-main()
+if __name__ == "__main__":
+    main()
