@@ -47,6 +47,17 @@ bool is_bare(std::string_view key) {
 
 }  // namespace
 
+// Here, where Entry is complete.
+Value::Value(bool value) : data_(value) {}
+Value::Value(int value) : data_(int64_t{value}) {}
+Value::Value(int64_t value) : data_(value) {}
+Value::Value(double value) : data_(value) {}
+Value::Value(const char* value) : data_(std::string(value)) {}
+Value::Value(std::string value) : data_(std::move(value)) {}
+Value::Value(std::string_view value) : data_(std::string(value)) {}
+Value::Value(List value) : data_(std::move(value)) {}
+Value::Value(Table value) : data_(std::move(value)) {}
+
 std::string_view Value::type_name() const {
   static constexpr std::array<std::string_view, 7> names = {"nothing", "bool", "int",  "float",
                                                             "string",  "list", "table"};

@@ -23,15 +23,15 @@ class Value {
   using Table = std::vector<Entry>;
 
   Value() = default;
-  Value(bool value) : data_(value) {}                           // NOLINT(google-explicit-constructor)
-  Value(int value) : data_(int64_t{value}) {}                   // NOLINT(google-explicit-constructor)
-  Value(int64_t value) : data_(value) {}                        // NOLINT(google-explicit-constructor)
-  Value(double value) : data_(value) {}                         // NOLINT(google-explicit-constructor)
-  Value(const char* value) : data_(std::string(value)) {}       // NOLINT(google-explicit-constructor)
-  Value(std::string value) : data_(std::move(value)) {}         // NOLINT(google-explicit-constructor)
-  Value(std::string_view value) : data_(std::string(value)) {}  // NOLINT(google-explicit-constructor)
-  Value(List value) : data_(std::move(value)) {}                // NOLINT(google-explicit-constructor)
-  Value(Table value) : data_(std::move(value)) {}               // NOLINT(google-explicit-constructor)
+  Value(bool value);
+  Value(int value);
+  Value(int64_t value);
+  Value(double value);
+  Value(const char* value);
+  Value(std::string value);
+  Value(std::string_view value);
+  Value(List value);
+  Value(Table value);
 
   /// FV_VALUE_*
   uint32_t type() const { return static_cast<uint32_t>(data_.index()); }
