@@ -31,6 +31,17 @@ const char* type_word(OptionType type) {
   return type == OptionType::number ? "NUMBER" : "TEXT";
 }
 
+// "--prompt=" as "--prompt" and "": CLI11 would take the next word for its value.
+std::vector<std::string> with_empty_values(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words;
+  for (const std::string& word : arguments) {
+    const bool is_empty = word.starts_with("--") && word.find('=') == word.size() - 1;
+    words.push_back(is_empty ? word.substr(0, word.size() - 1) : word);
+    if (is_empty) words.emplace_back();
+  }
+  return words;
+}
+
 // The parser, and which of its options stands for which setting.
 class Parser {
  public:
@@ -56,7 +67,9 @@ class Parser {
   CommandLine parse(const std::vector<std::string>& arguments) {
     CommandLine line;
     try {
-      app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+      std::vector<std::string> words = with_empty_values(arguments);
+      std::reverse(words.begin(), words.end());
+      app_.parse(std::move(words));
     } catch (const CLI::CallForHelp&) {
       line.text = app_.help();
       return line;

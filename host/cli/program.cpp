@@ -68,7 +68,13 @@ void run(const std::vector<std::string>& arguments) {
   Catalog catalog = Catalog::discover(searched, first.strings("plugins.disable"));
   add_options(schema, catalog);
 
-  const CommandLine line = parse_command_line(arguments, schema);
+  CommandLine line;
+  try {
+    line = parse_command_line(arguments, schema);
+  } catch (const RequestError&) {
+    warn_of(catalog);  // a flag may be unknown because its item is refused
+    throw;
+  }
   given = std::move(files);
   append(given, read_environment(schema));
   append(given, line.given);

@@ -40,6 +40,10 @@ class Tokens {
   }
   float& at(int64_t token, int64_t d) { return data_[static_cast<size_t>(token * kHeadSize + d)]; }
   int64_t count() const { return shape_[1]; }
+  /// The residual connection, weighed so that many layers stay in range and the tokens stay apart.
+  void add(const Tokens& other) {
+    for (size_t i = 0; i < data_.size(); ++i) data_[i] = (7 * data_[i] + other.data_[i]) / 8;
+  }
 
  private:
   std::vector<float> data_;
@@ -237,8 +241,8 @@ class Fake : public fastvideo::Pipeline {
       for (int64_t branch = 0; branch < request.branches; ++branch) {
         if (cache != nullptr && leaves_out(*cache, cache_session, plan, step, request, branch)) continue;
         for (int layer = 0; layer < kLayers; ++layer) {
-          video = session.run(kSelf, layer, static_cast<int>(step), video, video);
-          video = session.run(kCross, layer, static_cast<int>(step), video, text);
+          video.add(session.run(kSelf, layer, static_cast<int>(step), video, video));
+          video.add(session.run(kCross, layer, static_cast<int>(step), video, text));
         }
       }
       if (options.boolean("verbose"))
@@ -294,7 +298,7 @@ class Fake : public fastvideo::Pipeline {
     for (int64_t f = 0; f < count; ++f) {
       for (size_t i = 0; i < pixels.size(); ++i)
         pixels[i] = static_cast<uint8_t>(
-            128 + 100 * std::sin(40 * video.at((static_cast<int64_t>(i) + f) % request.tokens(), i % kHeadSize)));
+            128 + 100 * std::sin(100 * video.at((static_cast<int64_t>(i) + f) % request.tokens(), i % kHeadSize)));
       try {
         sink.frames(frame);
       } catch (const std::exception&) {
