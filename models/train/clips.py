@@ -4,6 +4,7 @@ Everything is a batch of PyTorch operations, so thousands of clips a second come
 """
 
 import dataclasses
+import functools
 import math
 
 import numpy
@@ -104,10 +105,16 @@ def distances(x: torch.Tensor, y: torch.Tensor, radius: torch.Tensor) -> list:
     ]
 
 
+@functools.cache
+def palette_on(device: torch.device) -> torch.Tensor:
+    """[colours, 3] float32 in 8-bit levels. Kept, since a CUDA graph cannot copy it from the CPU."""
+    return torch.tensor(list(COLOURS.values()), device=device, dtype=torch.float32)
+
+
 def draw(layout: Layout, first: int = 0, frames: int = FRAMES, corner: torch.Tensor | None = None, window=(HEIGHT, WIDTH)) -> torch.Tensor:
     """[N, 3, frames, *window] float32 in [-1, 1]: the frames from `first` on, cut out at `corner` [N, 2] (x, y) if given."""
     device, count = layout.background.device, len(layout)
-    palette = torch.tensor(list(COLOURS.values()), device=device, dtype=torch.float32)
+    palette = palette_on(device)
     y = torch.arange(window[0], device=device, dtype=torch.float32).view(1, 1, -1, 1)
     x = torch.arange(window[1], device=device, dtype=torch.float32).view(1, 1, 1, -1)
     if corner is not None:

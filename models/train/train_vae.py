@@ -1,6 +1,7 @@
 """Trains the autoencoder on freshly drawn clips: first on crops, which are many iterations a second, then on whole clips."""
 
 import argparse
+import math
 import pathlib
 
 import torch
@@ -29,8 +30,7 @@ def crops(layout: clips.Layout, count: int) -> torch.Tensor:
     thing = torch.where((random_numbers(count) < 0.5) & (part.colour[:, 1] >= 0), 1, 0)
     middle = part.path[torch.arange(count, device=device), thing, CROP_FRAMES // 2]
     corner = middle - CROP / 2 + CROP * (random_numbers(count, 2) - 0.5)
-    limit = torch.tensor([WIDTH - CROP, HEIGHT - CROP], device=device)
-    corner = corner.clamp(min=0).minimum(limit).round()
+    corner = torch.stack([corner[:, 0].clamp(0, WIDTH - CROP), corner[:, 1].clamp(0, HEIGHT - CROP)], -1).round()
     return clips.draw(part, 0, CROP_FRAMES, corner, (CROP, CROP))
 
 
@@ -47,8 +47,8 @@ def loss_of(vae, video: torch.Tensor) -> torch.Tensor:
     for axis in (2, 3, 4):
         loss = loss + 0.25 * error.diff(dim=axis).abs().mean()
     # Latents of moderate size, and a stated variance that is the one trained with.
-    noise = torch.log(torch.tensor(LATENT_NOISE**2))
-    return loss + 2e-4 * mean.square().mean() + 1e-3 * (log_variance - noise.item()).square().mean()
+    noise = 2 * math.log(LATENT_NOISE)
+    return loss + 2e-4 * mean.square().mean() + 1e-3 * (log_variance - noise).square().mean()
 
 
 @torch.no_grad()
