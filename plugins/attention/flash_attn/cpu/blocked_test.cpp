@@ -2,7 +2,6 @@
 // ABI of the built library.
 #include "plugins/attention/flash_attn/cpu/blocked.hpp"
 
-#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -12,6 +11,7 @@
 #include <random>
 #include <vector>
 
+#include "plugins/attention/common/tests/attention_library.hpp"
 #include "plugins/attention/flash_attn/cpu/half.hpp"
 
 namespace fastvideo::cpu {
@@ -284,52 +284,6 @@ TEST(BFloat16, RoundsToNearestEven) {
 // ---- Through the ABI
 // -------------------------------------------------------------------------------------------------
 
-class Library {
- public:
-  Library() {
-    void* handle = dlopen(FLASH_ATTN_CPU_LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) throw std::runtime_error(dlerror());
-    services_ = {sizeof(services_), FV_ABI_MAJOR, FV_ABI_MINOR, "test",
-                 [](const fv_services*, const char*) -> const void* { return nullptr; }};
-    const auto entry = reinterpret_cast<fv_plugin_entry>(dlsym(handle, "fastvideo_plugin"));
-    const fv_plugin* plugin = entry(&services_, text_.get());
-    check(plugin == nullptr ? FV_FAILED : FV_OK, text_);
-    table_ = static_cast<const fv_attention_interface*>(plugin->items[0]->get_interface(FV_ATTENTION_INTERFACE));
-    check(table_->create(&services_, nullptr, 0, &backend_, text_.get()), text_);
-  }
-  ~Library() { table_->destroy(backend_); }
-  Library(const Library&) = delete;
-  Library& operator=(const Library&) = delete;
-
-  bool supports(const fv_attention_site& site) {
-    fv_attention_support support{};
-    support.struct_size = sizeof(support);
-    check(table_->supports(backend_, &site, &support, text_.get()), text_);
-    return support.supported == 1;
-  }
-  // Plans, runs once and destroys; returns the status of run.
-  fv_status run(const fv_attention_site& site, fv_attention_args args) {
-    fv_attention_plan* plan = nullptr;
-    fv_attention_plan_info info{};
-    info.struct_size = sizeof(info);
-    check(table_->plan(backend_, &site, &plan, &info, text_.get()), text_);
-    std::vector<char> room(info.scratch_bytes + 256);
-    void* start = room.data();
-    size_t bytes = room.size();
-    args.scratch = std::align(256, info.scratch_bytes, start, bytes);
-    const fv_status status = table_->run(plan, &args, text_.get());
-    table_->destroy_plan(plan);
-    return status;
-  }
-  std::string message() const { return text_.str(); }
-
- private:
-  fv_services services_{};
-  TextBuffer text_;
-  const fv_attention_interface* table_ = nullptr;
-  fv_attention* backend_ = nullptr;
-};
-
 fv_attention_site small_site() {
   fv_attention_site site{};
   site.struct_size = sizeof(site);
@@ -345,7 +299,7 @@ fv_attention_site small_site() {
 }
 
 TEST(FlashAttnCpuLibrary, RunsAndRefuses) {
-  Library library;
+  AttentionLibrary library(FLASH_ATTN_CPU_LIBRARY);
   fv_attention_site site = small_site();
   ASSERT_TRUE(library.supports(site));
   // One key: the output is its value, whatever the scores are.

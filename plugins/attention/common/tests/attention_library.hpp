@@ -1,0 +1,74 @@
+// An attention backend's library in a test: opened as the host opens it, called through the ABI, without a host.
+#pragma once
+
+#include <dlfcn.h>
+
+#include <fastvideo/plugin.hpp>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace fastvideo {
+
+/// The first item of a library. It is offered no service: it runs on the calling thread.
+class AttentionLibrary {
+ public:
+  /// Throws std::runtime_error with the reason if the library cannot be opened or the backend not be created.
+  explicit AttentionLibrary(const char* file, std::span<const fv_entry> options = {}) {
+    void* handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    if (handle == nullptr) throw std::runtime_error(dlerror());
+    services_ = {sizeof(services_), FV_ABI_MAJOR, FV_ABI_MINOR, "test",
+                 [](const fv_services*, const char*) -> const void* { return nullptr; }};
+    const auto entry = reinterpret_cast<fv_plugin_entry>(dlsym(handle, "fastvideo_plugin"));
+    const fv_plugin* plugin = entry(&services_, text_.get());
+    check(plugin == nullptr ? FV_FAILED : FV_OK, text_);
+    table_ = static_cast<const fv_attention_interface*>(plugin->items[0]->get_interface(FV_ATTENTION_INTERFACE));
+    check(table_->create(&services_, options.data(), static_cast<uint32_t>(options.size()), &backend_, text_.get()),
+          text_);
+  }
+  ~AttentionLibrary() { table_->destroy(backend_); }
+  AttentionLibrary(const AttentionLibrary&) = delete;
+  AttentionLibrary& operator=(const AttentionLibrary&) = delete;
+
+  /// Whether the backend takes a site; message() is its reason.
+  bool supports(const fv_attention_site& site) {
+    char reason[1024] = {};
+    fv_attention_support support{};
+    support.struct_size = sizeof(support);
+    support.reason = {reason, sizeof(reason), 0};
+    check(table_->supports(backend_, &site, &support, text_.get()), text_);
+    message_ = reason;
+    return support.supported == 1;
+  }
+
+  /// Plans, runs once on the CPU and destroys; the status of the first of them that failed. message() says why.
+  fv_status run(const fv_attention_site& site, fv_attention_args args) {
+    fv_attention_plan* plan = nullptr;
+    fv_attention_plan_info info{};
+    info.struct_size = sizeof(info);
+    fv_status status = table_->plan(backend_, &site, &plan, &info, text_.get());
+    if (status == FV_OK) {
+      std::vector<char> room(info.scratch_bytes + 256);
+      void* start = room.data();
+      size_t bytes = room.size();
+      args.scratch = std::align(256, info.scratch_bytes, start, bytes);
+      status = table_->run(plan, &args, text_.get());
+      table_->destroy_plan(plan);
+    }
+    message_ = text_.str();
+    return status;
+  }
+
+  const std::string& message() const { return message_; }
+
+ private:
+  fv_services services_{};
+  TextBuffer text_;
+  std::string message_;
+  const fv_attention_interface* table_ = nullptr;
+  fv_attention* backend_ = nullptr;
+};
+
+}  // namespace fastvideo

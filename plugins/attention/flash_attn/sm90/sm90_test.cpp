@@ -1,0 +1,75 @@
+// What FLASH_ATTN/sm90 says about sites. It runs without a GPU; tests/on_device.py checks the kernels on one.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "plugins/attention/common/tests/attention_library.hpp"
+
+namespace fastvideo {
+namespace {
+
+fv_entry tile_option(const char* tile) {
+  fv_entry option{};
+  option.name = "tile";
+  option.value.type = FV_VALUE_STRING;
+  option.value.as.string = tile;
+  return option;
+}
+
+fv_attention_site wan_site() {
+  fv_attention_site site{};
+  site.struct_size = sizeof(site);
+  site.role = FV_ROLE_DIT_SELF;
+  site.device = {FV_DEVICE_CUDA, 0};
+  site.dtype = kBFloat16;
+  site.head_size = 128;
+  site.query_heads = site.kv_heads = site.total_heads = 12;
+  site.batch = 1;
+  site.query_length = site.key_length = 32760;
+  site.scale = 0.088;
+  return site;
+}
+
+TEST(FlashAttnSm90, TakesBothHeadSizesAndTypes) {
+  const fv_entry option = tile_option("auto");
+  AttentionLibrary library(FLASH_ATTN_SM90_LIBRARY, {&option, 1});
+  for (int32_t size : {64, 128})
+    for (fv_dtype dtype : {kBFloat16, kFloat16}) {
+      fv_attention_site site = wan_site();
+      site.head_size = size;
+      site.dtype = dtype;
+      EXPECT_TRUE(library.supports(site)) << library.message();
+    }
+  fv_attention_site site = wan_site();
+  site.kv_heads = 4;
+  site.masks = FV_MASK_KEY_LENGTHS;
+  site.require = FV_REQUIRE_LOG_SUM_EXP | FV_REQUIRE_CAPTURE;
+  EXPECT_TRUE(library.supports(site)) << library.message();
+}
+
+TEST(FlashAttnSm90, RefusesWithTheReason) {
+  const fv_entry option = tile_option("auto");
+  AttentionLibrary library(FLASH_ATTN_SM90_LIBRARY, {&option, 1});
+  const auto refusal = [&](auto change) {
+    fv_attention_site site = wan_site();
+    change(site);
+    return library.supports(site) ? std::string("taken") : library.message();
+  };
+  EXPECT_EQ(refusal([](auto& s) { s.device.type = FV_DEVICE_CPU; }), "runs on a Hopper GPU");
+  EXPECT_EQ(refusal([](auto& s) { s.masks = FV_MASK_CAUSAL; }), "no masks but key lengths");
+  EXPECT_EQ(refusal([](auto& s) { s.kv_heads = 5; }), "12 query heads cannot share 5 key heads");
+  EXPECT_EQ(refusal([](auto& s) { s.scale = 0; }), "the scale of the scores must be positive");
+  EXPECT_NE(refusal([](auto& s) { s.head_size = 96; }).find("head size 96"), std::string::npos);
+  EXPECT_NE(refusal([](auto& s) { s.dtype = kFloat32; }).find("no kernel for float32"), std::string::npos);
+  EXPECT_NE(refusal([](auto& s) { s.key_length = int64_t{1} << 31; }).find("at most"), std::string::npos);
+}
+
+TEST(FlashAttnSm90, ATileIsOfOneHeadSize) {
+  const fv_entry option = tile_option("192x128");
+  AttentionLibrary library(FLASH_ATTN_SM90_LIBRARY, {&option, 1});
+  EXPECT_FALSE(library.supports(wan_site()));
+  EXPECT_NE(library.message().find("tile '192x128'"), std::string::npos) << library.message();
+}
+
+}  // namespace
+}  // namespace fastvideo
