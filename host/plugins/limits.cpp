@@ -23,6 +23,7 @@ bool runs_on(const Architecture& wanted, int architecture) {
 
 std::string architecture_names(const std::vector<Architecture>& architectures) {
   std::vector<std::string> names;
+  names.reserve(architectures.size());
   for (const Architecture& one : architectures)
     names.push_back("sm" + std::to_string(one.number) + (one.and_later ? "+" : ""));
   return list_text(names);

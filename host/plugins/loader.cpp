@@ -105,22 +105,21 @@ const fv_plugin* Loader::open(const Plugin& plugin, const Item& item) {
 
 void Loader::open_torch(const Item& item) {
   const std::string who = item.library.string();
-  if (torch_version_.empty()) {
-    const std::string version = torch_version(find_library("libtorch_cpu.so", who).parent_path());
-    if (version == item.needs.torch) {
-      // The CUDA part registers itself with the CPU part, and only if nobody has asked for CUDA before.
-      open_needed("libtorch_cpu.so", who);
-      if (cuda_) open_needed("libtorch_cuda.so", who);
-      torch_version_ = version;
-      return;
-    }
-    throw RequestError(who + ": built for LibTorch " + item.needs.torch + ", [libraries] path has " + version + " in " +
-                       find_library("libtorch_cpu.so", who).parent_path().string() +
-                       "; rebuild the plugin for that one, or point [libraries] path at LibTorch " + item.needs.torch);
-  }
-  if (torch_version_ != item.needs.torch)
-    throw RequestError(who + ": built for LibTorch " + item.needs.torch + ", this process uses " + torch_version_ +
+  const std::string& wanted = item.needs.torch;
+  if (torch_version_ == wanted) return;
+  if (!torch_version_.empty())
+    throw RequestError(who + ": built for LibTorch " + wanted + ", this process uses " + torch_version_ +
                        "; two of them cannot share a process: rebuild the plugin for " + torch_version_);
+  const fs::path folder = find_library("libtorch_cpu.so", who).parent_path();
+  const std::string version = torch_version(folder);
+  if (version != wanted)
+    throw RequestError(who + ": built for LibTorch " + wanted + ", [libraries] path has " + version + " in " +
+                       folder.string() + "; rebuild the plugin for that one, or point [libraries] path at LibTorch " +
+                       wanted);
+  // The CUDA part registers itself with the CPU part, and only if nobody has asked for CUDA before.
+  open_needed("libtorch_cpu.so", who);
+  if (cuda_) open_needed("libtorch_cuda.so", who);
+  torch_version_ = version;
 }
 
 void Loader::open_needed(const std::string& file_name, const std::string& who) {
@@ -141,7 +140,7 @@ void Loader::open_needed(const std::string& file_name, const std::string& who) {
 fs::path Loader::find_library(const std::string& file_name, const std::string& who) const {
   std::string searched;
   for (const fs::path& folder : library_path_) {
-    const fs::path file = folder / file_name;
+    fs::path file = folder / file_name;
     std::error_code code;
     if (fs::exists(file, code)) return file;
     searched += (searched.empty() ? "" : ", ") + folder.string();

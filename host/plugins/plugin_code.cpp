@@ -30,6 +30,17 @@ std::string describe(const fv_item* code) {
   return std::string(code->kind) + " " + code->name + "/" + code->implementation;
 }
 
+std::string describe(const Item& item) { return item.kind + " " + item.full_name(); }
+
+RequestError lacks_function(const std::string& who, const std::string& table, const char* function) {
+  return RequestError(who + ": " + table + " has no function '" + function + "'");
+}
+
+// Code and manifest tell different things.
+RequestError disagree(const std::filesystem::path& file, const std::string& what) {
+  return RequestError(file.string() + ": " + what + "; rebuild the plugin, so that code and plugin.toml agree");
+}
+
 // A field of a table that the first revision has, with its place in the struct.
 struct Required {
   const char* name;
@@ -48,7 +59,7 @@ void check_table(const void* table, size_t struct_size, std::initializer_list<Re
   for (const Required& function : functions) {
     const void* address = nullptr;
     std::memcpy(&address, static_cast<const char*>(table) + function.offset, sizeof(address));
-    if (address == nullptr) throw RequestError(who + ": " + id + " has no function '" + function.name + "'");
+    if (address == nullptr) throw lacks_function(who, id, function.name);
   }
 }
 
@@ -66,17 +77,17 @@ void check_library_file(const Item& item) {
                        entry_name + " ('" + other +
                        "'), which can clash with other plugins; build it with fastvideo_add_plugin()");
   }
-  for (const std::string& needed : object.needed) {
-    const bool is_torch = needed.starts_with("libtorch") || needed.starts_with("libc10");
-    if (is_torch && item.needs.torch.empty())
-      throw RequestError(file + ": is linked with " + needed + ", but its manifest names no LibTorch; add torch = \"" +
-                         "major.minor\" to [item.needs]");
-  }
+  const auto is_torch = [](const std::string& needed) {
+    return needed.starts_with("libtorch") || needed.starts_with("libc10");
+  };
+  const auto torch = std::find_if(object.needed.begin(), object.needed.end(), is_torch);
+  if (torch != object.needed.end() && item.needs.torch.empty())
+    throw RequestError(file + ": is linked with " + *torch +
+                       ", but its manifest names no LibTorch; add torch = " + "\"major.minor\" to [item.needs]");
 }
 
 void check_plugin_code(const fv_plugin* code, const Manifest& manifest, const std::filesystem::path& file) {
   const std::string who = file.string() + ": ";
-  const std::string rebuild = "; rebuild the plugin, so that code and plugin.toml agree";
   const auto version = [](int major, int minor) { return std::to_string(major) + "." + std::to_string(minor); };
   if (code->struct_size < sizeof(fv_plugin))
     throw RequestError(who + "fv_plugin has " + std::to_string(code->struct_size) + " bytes, ABI " +
@@ -87,24 +98,21 @@ void check_plugin_code(const fv_plugin* code, const Manifest& manifest, const st
                        ", this host takes exactly " + version(FV_ABI_MAJOR, FV_ABI_MINOR) +
                        "; rebuild the plugin with the SDK of this host");
   if (!equal(code->id, manifest.id))
-    throw RequestError(who + "its manifest says id '" + manifest.id + "', its code " + text(code->id) + rebuild);
+    throw disagree(file, "its manifest says id '" + manifest.id + "', its code " + text(code->id));
   if (!equal(code->version, manifest.version))
-    throw RequestError(who + "its manifest says version '" + manifest.version + "', its code " + text(code->version) +
-                       rebuild);
-  if (code->item_count > 0 && code->items == nullptr) throw RequestError(who + "its list of items is NULL" + rebuild);
+    throw disagree(file, "its manifest says version '" + manifest.version + "', its code " + text(code->version));
+  if (code->item_count > 0 && code->items == nullptr) throw disagree(file, "its list of items is NULL");
   for (uint32_t i = 0; i < code->item_count; ++i) {
     const fv_item* one = code->items[i];
     if (one == nullptr || one->struct_size < sizeof(fv_item) || one->get_interface == nullptr)
-      throw RequestError(who + "item " + std::to_string(i) + " of its code is incomplete" + rebuild);
+      throw disagree(file, "item " + std::to_string(i) + " of its code is incomplete");
     const auto listed = [&](const Item& item) { return item.library == file && is_same(one, item); };
     if (std::none_of(manifest.items.begin(), manifest.items.end(), listed))
-      throw RequestError(who + "its code offers " + describe(one) + ", which the manifest does not list for it" +
-                         rebuild);
+      throw disagree(file, "its code offers " + describe(one) + ", which the manifest does not list for it");
   }
   for (const Item& item : manifest.items)
     if (item.known_kind() && item.library == file && find_item_code(code, item) == nullptr)
-      throw RequestError(who + "its manifest lists " + item.kind + " " + item.full_name() +
-                         ", which its code does not offer" + rebuild);
+      throw disagree(file, "its manifest lists " + describe(item) + ", which its code does not offer");
 }
 
 const fv_item* find_item_code(const fv_plugin* code, const Item& item) {
