@@ -185,7 +185,7 @@ TEST(Tokenizer, SurvivesRandomDamage) {
   const std::string good = serialize(small_model());
   std::mt19937 random(0);
   int refused = 0;
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < 300; ++i) {
     std::string bad = good;
     for (int n = 0; n < 1 + i % 3; ++n) bad[random() % bad.size()] = static_cast<char>(random());
     write_file(folder / "spiece.model", bad);
@@ -196,7 +196,7 @@ TEST(Tokenizer, SurvivesRandomDamage) {
       ++refused;
     }
   }
-  EXPECT_GT(refused, 300);
+  EXPECT_GT(refused, 100);
 }
 
 }  // namespace

@@ -69,17 +69,18 @@ at::Tensor Weights::take(std::string_view name, at::IntArrayRef shape, at::Scala
   const auto found = impl_->tensors.find(name);
   if (found == impl_->tensors.end())
     throw Refused(impl_->path.string() + ": no tensor " + quote_name(name) + " of shape " + shape_text(shape.vec()));
-  auto& [entry, file, used] = found->second;
+  Impl::Tensor& tensor = found->second;
+  const SafetensorsEntry& entry = tensor.entry;
   const auto refuse = [&](const std::string& what) {
-    throw Refused(impl_->files[file].string() + ": tensor " + quote_name(name) + " " + what);
+    throw Refused(impl_->files[tensor.file].string() + ": tensor " + quote_name(name) + " " + what);
   };
   if (shape != at::IntArrayRef(entry.shape))
     refuse("has shape " + shape_text(entry.shape) + ", and the model needs " + shape_text(shape.vec()));
   const std::optional<at::ScalarType> stored = floating_dtype(entry.dtype);
   if (!stored) refuse("is " + entry.dtype + ": weights are read as F32, BF16, F16 or F64, not quantised");
 
-  used = true;
-  const std::shared_ptr<MappedFile>& mapping = impl_->mappings[file];
+  tensor.used = true;
+  const std::shared_ptr<MappedFile>& mapping = impl_->mappings[tensor.file];
   const std::span<const std::byte> bytes = mapping->bytes(entry.begin, entry.end);
   if (bytes.empty()) return at::empty(shape, at::TensorOptions(device).dtype(dtype));
   void* data = const_cast<std::byte*>(bytes.data());
