@@ -151,6 +151,25 @@ TEST(Tokenizer, RefusesATokenizerJsonThatSentencePieceCannotDo) {
   EXPECT_CONTAINS(refusal([&] { Tokenizer::open(folder.path()); }), "not JSON");
 }
 
+TEST(Tokenizer, ReadsEveryFormThatTransformersHasWritten) {
+  const TemporaryFolder folder;
+  const json metaspace = {{"type", "Metaspace"}, {"replacement", space}, {"add_prefix_space", true}};
+  const json runs = {{"type", "Replace"}, {"pattern", {{"Regex", " {2,}"}}}, {"content", space}};
+  const json strip = {{"type", "Strip"}, {"strip_left", false}, {"strip_right", true}};
+  const json empty_rules = {{"type", "Precompiled"}, {"precompiled_charsmap", ""}};
+  const std::pair<json, json> forms[] = {
+      {nullptr, metaspace},
+      {{{"type", "Sequence"}, {"normalizers", {empty_rules, strip, runs}}}, metaspace},
+      {runs, {{"type", "Sequence"}, {"pretokenizers", {{{"type", "WhitespaceSplit"}}, metaspace}}}}};
+  for (const auto& [normalizer, pre_tokenizer] : forms) {
+    json form = small_json();
+    form["normalizer"] = normalizer;
+    form["pre_tokenizer"] = pre_tokenizer;
+    write_file(folder / "tokenizer.json", form.dump());
+    EXPECT_EQ(Tokenizer::open(folder.path()).encode(" a  b bb ", 8), (Ids{4, 5, 5, 6, 1})) << form.dump();
+  }
+}
+
 TEST(PrecompiledCharsmap, IsFollowedNowhereOutside) {
   // A trie of one block whose root has one child, a leaf for "" with the replacement at 0.
   std::string trie(256 * 4, '\0');
