@@ -1,6 +1,7 @@
 #include "pipelines/common/model_folder/model_folder.hpp"
 
 #include <nlohmann/json.hpp>
+#include <ostream>
 
 #include "pipelines/common/weights/test_files.hpp"
 
@@ -104,6 +105,8 @@ struct Change {
   json value;
   std::string message;
 };
+
+std::ostream& operator<<(std::ostream& out, const Change& change) { return out << change.file << ' ' << change.key; }
 
 class ChangedFolder : public testing::TestWithParam<Change> {};
 

@@ -1,6 +1,7 @@
 #include "pipelines/common/weights/safetensors.hpp"
 
 #include <array>
+#include <ostream>
 #include <random>
 
 #include "pipelines/common/weights/test_files.hpp"
@@ -46,6 +47,8 @@ struct Damage {
   std::string data;
   std::string message;
 };
+
+std::ostream& operator<<(std::ostream& out, const Damage& damage) { return out << damage.name; }
 
 class DamagedHeader : public testing::TestWithParam<Damage> {};
 
