@@ -98,6 +98,13 @@ at::Tensor Weights::take(std::string_view name, at::IntArrayRef shape, at::Scala
   return result;
 }
 
+void Weights::release(std::string_view name) {
+  if (const auto found = impl_->tensors.find(name); found != impl_->tensors.end()) {
+    const auto& [entry, file, used] = found->second;
+    impl_->mappings[file]->drop(entry.begin, entry.end);
+  }
+}
+
 bool Weights::has(std::string_view name) const { return impl_->tensors.contains(name); }
 
 std::vector<std::string> Weights::names() const {

@@ -31,6 +31,10 @@ class Weights {
   /// one (F64, F32, F16, BF16): that is a quantised file.
   at::Tensor take(std::string_view name, at::IntArrayRef shape, at::ScalarType dtype, at::Device device);
 
+  /// Gives the file's pages of a tensor back to the system, for one that has been made into another form. What borrows
+  /// them stays valid, and reads them from the file again.
+  void release(std::string_view name);
+
   bool has(std::string_view name) const;
 
   /// All names, in order.

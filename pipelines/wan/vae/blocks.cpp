@@ -91,6 +91,7 @@ Convolution quadrant_convolution(const VaeParameters& from, const std::string& n
   for (const int64_t dy : {0, 1})
     for (const int64_t dx : {0, 1}) quadrants.push_back(halves(halves(weight, 2, dy), 3, dx));
   const at::Tensor bias = from.take(name + ".bias", {out});
+  from.weights->release(name + ".weight");
   return {at::cat(quadrants).to(from.dtype).unsqueeze(2), bias.repeat({4}), {1, 1}};
 }
 

@@ -23,9 +23,8 @@ struct VaeParameters {
   /// NAME.gamma as float32 [channels]; stored with so many axes of length 1 behind.
   at::Tensor gamma(const std::string& name, int64_t channels, int64_t axes) const;
 
-  at::Tensor take(const std::string& name, at::IntArrayRef shape) const {
-    return weights->take(name, shape, dtype, device);
-  }
+  /// NAME itself, as a copy.
+  at::Tensor take(const std::string& name, at::IntArrayRef shape) const;
 };
 
 }  // namespace fastvideo::wan
