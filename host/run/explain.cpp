@@ -61,17 +61,17 @@ std::string attention_section(const PreparedRun& run, const AttentionSession& se
   return text;
 }
 
-std::string caching_section(PreparedRun& run, const Settings& settings) {
-  const Setting& setting = *settings.find("cache.strategy");
+std::string caching_section(PreparedRun& run) {
+  const CacheRequest& request = run.cache_request();
   Rows rows;
   if (run.cache() == nullptr) {
-    rows.push_back({"strategy", "none (" + setting.source.describe() + ")"});
+    rows.push_back({"strategy", "none (" + request.source.describe() + ")"});
   } else {
-    rows.push_back({"strategy", run.cache()->name() + " (" + setting.source.describe() + ")"});
+    rows.push_back({"strategy", run.cache()->name() + " (" + request.source.describe() + ")"});
     rows.push_back({"from", run.cache()->item().item->library.string()});
   }
-  for (const Setting::Outranked& other : setting.outranked)
-    rows.push_back({"overrides", other.value.string() + " of " + other.source.describe()});
+  for (const CacheRequest::Overridden& other : request.overridden)
+    rows.push_back({"overrides", other.name + " of " + other.source.describe()});
   if (run.estimate().cache != nullptr) {
     const fv_cache_session_info& info = run.estimate().cache->get();
     rows.push_back({"loop", std::to_string(info.steps) + " steps of " + std::to_string(info.branches) +
@@ -116,7 +116,7 @@ std::string explain(const Settings& settings, const Catalog& catalog, const Host
   PreparedRun run(settings, catalog, host);
   run.require_served();
   const AttentionSession session(run.selector(), run.estimate().site_pointers());
-  std::string text = model_section(run) + attention_section(run, session) + caching_section(run, settings) +
+  std::string text = model_section(run) + attention_section(run, session) + caching_section(run) +
                      request_section(run) + memory_section(run);
   if (const std::string shortage = run.memory_shortage(); !shortage.empty())
     text += "refused by generate: " + shortage + "\n";

@@ -44,7 +44,8 @@ PreparedRun::PreparedRun(const Settings& settings, const Catalog& catalog, const
       folder_(open_model_folder(settings)),
       device_(device_for(settings, pipelines_of_class(catalog, folder_))),
       item_(first_that_fits(pipelines_of_class(catalog, folder_), folder_, device_)),
-      cache_item_(chosen_cache_strategy(settings, catalog, device_.facts)),
+      cache_request_(fastvideo::cache_request(settings, catalog)),
+      cache_item_(chosen_cache_strategy(cache_request_, catalog, device_.facts)),
       loader_(library_path(settings), host.get(), device_.is_cuda()),
       backends_(loader_, settings, host.get()),
       selector_(settings, catalog, backends_, device_.facts),
@@ -87,7 +88,8 @@ void PreparedRun::require_effect(const std::vector<std::string>& backends) const
     else if (section == "attention" && !item.empty() && !path.starts_with("attention.roles.") &&
              std::none_of(backends.begin(), backends.end(), is_item))
       why = "no site of this run is served by " + item;
-    else if (section == "cache" && !item.empty() && (cache_ == nullptr || !is_item(cache_->item().item->name)))
+    else if (section == "cache" && !item.empty() && path.substr(last + 1) != kEnableOption &&
+             (cache_ == nullptr || !is_item(cache_->item().item->name)))
       why = "the caching strategy is " + (cache_ == nullptr ? "none" : cache_->name());
     if (!why.empty()) throw RequestError(setting.source.describe() + " (" + path + ") would have no effect: " + why);
   }

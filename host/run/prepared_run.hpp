@@ -8,6 +8,7 @@
 #include "host/run/pipeline.hpp"
 #include "host/run/request.hpp"
 #include "host/selection/attention_selector.hpp"
+#include "host/selection/cache_policy.hpp"
 #include "host/services/cache_session.hpp"
 #include "host/services/host_services.hpp"
 
@@ -27,6 +28,7 @@ class PreparedRun {
   const PipelineEstimate& estimate() const { return estimate_; }
   AttentionSelector& selector() { return selector_; }
   OpenPipeline& pipeline() { return pipeline_; }
+  const CacheRequest& cache_request() const { return cache_request_; }
   /// nullptr: caching is off
   CacheStrategyHandle* cache() { return cache_.get(); }
 
@@ -43,6 +45,7 @@ class PreparedRun {
   ModelFolder folder_;
   RunDevice device_;
   const CatalogItem& item_;
+  CacheRequest cache_request_;
   const CatalogItem* cache_item_;
   Loader loader_;
   OpenBackends backends_;

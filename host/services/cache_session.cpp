@@ -5,8 +5,6 @@
 
 #include "host/selection/border.hpp"
 #include "host/selection/item_values.hpp"
-#include "host/selection/names.hpp"
-#include "host/selection/refusal.hpp"
 
 namespace fastvideo {
 namespace {
@@ -65,23 +63,6 @@ void CacheStrategyHandle::require_support(const fv_cache_session_info& info) con
   if (support.supported == 0)
     throw RequestError("caching with " + name_ + " is not possible here: " + reason.str() +
                        "; [cache] strategy = \"none\" turns caching off");
-}
-
-const CatalogItem* chosen_cache_strategy(const Settings& settings, const Catalog& catalog, const DeviceFacts& device) {
-  const Setting& setting = *settings.find("cache.strategy");
-  const std::string& name = setting.value.string();
-  if (same_name(name, "none")) return nullptr;
-  const std::vector<const CatalogItem*> candidates = catalog.find("cache", name);
-  if (candidates.empty())
-    throw RequestError(unknown_name_refusal(name, setting.source.describe(), "cache", catalog, device));
-  std::vector<Ruled> ruled;
-  for (const CatalogItem* item : candidates) {
-    const auto reason = rule_out(item->item->limits, device);
-    if (!reason) return item;
-    ruled.push_back({item->item->full_name(), *reason});
-  }
-  throw RequestError("caching cannot be done as configured: " + name + ", asked for by " + setting.source.describe() +
-                     refusal_table(ruled));
 }
 
 CacheService::CacheService(CacheStrategyHandle& strategy) : strategy_(strategy), service_{} {

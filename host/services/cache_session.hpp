@@ -7,7 +7,6 @@
 #include <string>
 
 #include "host/config/settings.hpp"
-#include "host/plugins/limits.hpp"
 #include "host/plugins/loader.hpp"
 
 namespace fastvideo {
@@ -36,10 +35,6 @@ class CacheStrategyHandle {
   const fv_cache_interface* table_ = nullptr;
   fv_cache_strategy* strategy_ = nullptr;
 };
-
-/// The item that `[cache] strategy` names, or nullptr for "none". Throws RequestError, with the nearest name and a
-/// table of what is installed and why not, if it is unknown or cannot serve the device.
-const CatalogItem* chosen_cache_strategy(const Settings& settings, const Catalog& catalog, const DeviceFacts& device);
 
 /// fv_cache_service over a strategy. One thread at a time, and one session at a time as far as the counts go.
 class CacheService {

@@ -5,6 +5,7 @@
 #include <fastvideo/core.hpp>
 
 #include "host/config/test_files.hpp"
+#include "host/selection/cache_policy.hpp"
 #include "host/selection/testing/test_plugins.hpp"
 
 namespace fastvideo {
@@ -42,7 +43,7 @@ struct Opened {
       : plugins(given),
         loop(steps),
         strategy(plugins.loader, plugins.settings, test::no_services(),
-                 *chosen_cache_strategy(plugins.settings, plugins.catalog, {})),
+                 *chosen_cache_strategy(cache_request(plugins.settings, plugins.catalog), plugins.catalog, {})),
         cache(strategy),
         service(*cache.service()) {
     plan.struct_size = sizeof plan;
@@ -78,18 +79,6 @@ struct Opened {
   double coefficients[2] = {};
   TextBuffer text;
 };
-
-TEST(CacheSession, NoneIsNoStrategy) {
-  const TestPlugins plugins({flag("cache.strategy", "None")});
-  EXPECT_EQ(chosen_cache_strategy(plugins.settings, plugins.catalog, {}), nullptr);
-}
-
-TEST(CacheSession, AnUnknownStrategyIsRefusedWithTheTable) {
-  const TestPlugins plugins({flag("cache.strategy", "every_othr")});
-  const std::string text = test::refusal([&] { chosen_cache_strategy(plugins.settings, plugins.catalog, {}); });
-  EXPECT_TRUE(contains(text, "'every_othr', asked for by --flag; did you mean 'every_other'?"));
-  EXPECT_TRUE(contains(text, "\n  every_other/policy  usable: "));
-}
 
 TEST(CacheSession, DecidesAndCounts) {
   Opened opened({flag("cache.strategy", "EVERY_OTHER")}, 5);
