@@ -32,7 +32,7 @@ class Consumer {
     if (count > 0) {
       Scores<S> scores;
       Probabilities<S> probabilities;
-      OnlineSoftmax<S::kPolynomialEvery, S::kLazy> softmax(p_.scale_log2);
+      OnlineSoftmax<S::kPolynomialEvery> softmax(p_.scale_log2);
 
       shared_.queries_full[index_].wait(queries_parity_);
       shared_.keys_full[keys_.stage].wait(keys_.parity);
@@ -66,13 +66,13 @@ class Consumer {
           const KeyBlock block = blocks.at(i);
           if (block.count < S::kKeys) mask_keys_from(scores, block.count);
         }
-        const bool rescale = softmax.proceed(scores, factor);
+        const bool raised = softmax.proceed(scores, factor);
         softmax.settle();
         wgmma_wait<0>();
         hold(output);
         hold(probabilities);
         release_values();
-        if (rescale) scale_rows(output, factor);
+        if (raised) scale_rows(output, factor);
         round_probabilities<S>(probabilities, scores);
       }
 

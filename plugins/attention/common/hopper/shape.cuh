@@ -13,9 +13,8 @@ constexpr int kPanel = kSwizzleBytes / 2;
 
 /// Element: __nv_bfloat16 or __half. HeadSize: 64 or 128. Keys: width of a key block. Consumers: warpgroups that
 /// compute, 64 queries each; one more loads. Cluster: blocks that load keys and values together, 1 or 2.
-/// PolynomialEvery, Lazy: see OnlineSoftmax.
-template <class Element_, int kHeadSize_, int kKeys_, int kConsumers_, int kCluster_, int kPolynomialEvery_ = 0,
-          bool kLazy_ = false>
+/// PolynomialEvery: see OnlineSoftmax.
+template <class Element_, int kHeadSize_, int kKeys_, int kConsumers_, int kCluster_, int kPolynomialEvery_ = 0>
 struct Shape {
   using Element = Element_;
   static constexpr int kHeadSize = kHeadSize_;
@@ -23,7 +22,6 @@ struct Shape {
   static constexpr int kConsumers = kConsumers_;
   static constexpr int kCluster = kCluster_;
   static constexpr int kPolynomialEvery = kPolynomialEvery_;
-  static constexpr bool kLazy = kLazy_;
 
   static constexpr int kRows = kConsumers * kWarpgroupRows;
   static constexpr int kThreads = (kConsumers + 1) * kWarpgroup;
