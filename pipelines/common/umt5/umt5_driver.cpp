@@ -1,7 +1,7 @@
 // Runs the text encoder for umt5_parity.py: umt5_driver FOLDER DTYPE DEVICE IN OUT.
 // In: ids [B, L], and mask [B, L] if it is padded. Out: hidden, and the number of attention calls.
 #include <ATen/ATen.h>
-#include <ATen/Context.h>
+#include <c10/core/InferenceMode.h>
 
 #include <cstdio>
 #include <exception>

@@ -1,6 +1,6 @@
-// Runs the transformer for transformer_parity.py: transformer_driver FOLDER DTYPE DEVICE IN OUT.
-// In: latents, timestep, text; optionally order, and hidden.N, the input of block N. Out: all signals, out, alone.N for
-// each hidden.N, and the layers that called attention.
+// Runs the transformer for transformer_parity.py: transformer_driver FOLDER DEVICE IN OUT.
+// In: latents, timestep, text; optionally order, and hidden.N, the input of block N. Out, in float32: all signals, out,
+// alone.N for each hidden.N, and the layers that called attention; bfloat16.out.
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
@@ -64,16 +64,10 @@ void check_pieces(const wan::WanTransformer& transformer, const wan::Transformer
       "block.0.modulated differs from modulated_input");
 }
 
-}  // namespace
-
-int main(int, char** argv) try {
-  const c10::InferenceMode no_gradients;
-  const std::filesystem::path folder = argv[1];
-  const Placement placement{std::string(argv[2]) == "bfloat16" ? at::kBFloat16 : at::kFloat, at::Device(argv[3])};
+// Everything in one type, on the inputs `in`.
+testing::TensorMap run(const std::filesystem::path& folder, Placement placement, const testing::TensorMap& in) {
   Weights weights = Weights::open(folder);
   const wan::WanTransformer transformer(read_wan_transformer_config(folder / "config.json"), weights, placement);
-
-  const testing::TensorMap in = testing::read_tensors(argv[4]);
   const at::Tensor& latents = in.at("latents");
   const wan::TextContext text = transformer.prepare_text(in.at("text"));
   const wan::TokenLayout tokens = transformer.prepare_tokens({latents.size(2), latents.size(3), latents.size(4)},
@@ -99,7 +93,18 @@ int main(int, char** argv) try {
     transformer.run_blocks(pass, i, i + 1, attention);
     out["alone." + std::to_string(i)] = pass.hidden;
   }
-  testing::write_tensors(argv[5], out);
+  return out;
+}
+
+}  // namespace
+
+int main(int, char** argv) try {
+  const c10::InferenceMode no_gradients;
+  const at::Device device(argv[2]);
+  const testing::TensorMap in = testing::read_tensors(argv[3]);
+  testing::TensorMap out = run(argv[1], {at::kFloat, device}, in);
+  out["bfloat16.out"] = run(argv[1], {at::kBFloat16, device}, in).at("out");
+  testing::write_tensors(argv[4], out);
   return 0;
 } catch (const std::exception& e) {
   std::fprintf(stderr, "%s\n", e.what());

@@ -125,8 +125,8 @@ def main():
     torch.set_num_threads(2)
     report = parity.Report()
 
-    def ours(folder, inputs, dtype="float32"):
-        return parity.run_driver([arguments.driver, folder, dtype, arguments.device], inputs)
+    def ours(folder, inputs):
+        return parity.run_driver([arguments.driver, folder, arguments.device], inputs)
 
     with tempfile.TemporaryDirectory() as temporary:
         folders = {}
@@ -146,7 +146,7 @@ def main():
                          and out["calls.dit.cross"].tolist() == layers, "one of each role for each layer")
 
             theirs, _ = run(WanTransformer3DModel.from_pretrained(folder, torch_dtype=torch.bfloat16).eval(), inputs)
-            report.bfloat16(f"{name}, bfloat16", ours(folder, inputs, dtype="bfloat16")["out"], theirs, truth)
+            report.bfloat16(f"{name}, bfloat16", out["bfloat16.out"], theirs, truth)
 
         folder = folders["plain"]
         model = WanTransformer3DModel.from_pretrained(folder).eval()
