@@ -17,6 +17,7 @@ import common
 import configs
 import fast_transformer
 import fast_vae
+import train_vae
 
 SHIFT = configs.SCHEDULER["flow_shift"]
 EMPTY_SHARE = 0.1  # Captions dropped, for classifier-free guidance.
@@ -121,9 +122,17 @@ def main() -> None:
     setup = common.Clock(1)
     if device.type == "cuda" and not options.no_compile:
         fast_transformer.functions["block"] = torch.compile(fast_transformer.block_forward, fullgraph=True, dynamic=False)
+        train_vae.compile_pieces()
     bank = Bank(options.model, options.clips, device)
     for start in range(0, options.clips, source.CHUNK):
         codes, tokens = source.take()
+        if start == 0:
+            try:
+                bank.put(codes[:8], tokens[:8])
+            except Exception as error:
+                print(f"compiled pieces failed ({error}), encoding without", flush=True)
+                fast_vae.functions["norm_silu"] = fast_vae.norm_silu
+            bank.next = 0
         bank.put(codes[: options.clips - start], tokens[: options.clips - start])
     if device.type == "cuda":
         torch.cuda.synchronize()
