@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <sstream>
 
 #include "host/error/error.hpp"
 #include "host/process/file_descriptor.hpp"
@@ -32,11 +33,12 @@ class ElfFile {
     SharedObject out;
     std::optional<uint64_t> strings, symbols, gnu_hash, hash;
     uint64_t string_bytes = 0;
-    std::vector<uint64_t> needed;
+    std::vector<uint64_t> needed, paths;
     for (const Elf64_Dyn& entry : dynamic_) {
       const uint64_t value = entry.d_un.d_val;
       if (entry.d_tag == DT_NULL) break;
       if (entry.d_tag == DT_NEEDED) needed.push_back(value);
+      if (entry.d_tag == DT_RPATH || entry.d_tag == DT_RUNPATH) paths.push_back(value);
       if (entry.d_tag == DT_STRTAB) strings = offset_of(value);
       if (entry.d_tag == DT_STRSZ) string_bytes = value;
       if (entry.d_tag == DT_SYMTAB) symbols = offset_of(value);
@@ -52,6 +54,7 @@ class ElfFile {
       return std::string(begin, end);
     };
     for (const uint64_t at : needed) out.needed.push_back(name_at(at));
+    for (const uint64_t at : paths) add_search_path(name_at(at), out.search_path);
     const uint64_t count = gnu_hash ? count_by_gnu_hash(*gnu_hash) : hash ? read<uint32_t>(*hash, 2)[1] : 0;
     for (const Elf64_Sym& symbol : read<Elf64_Sym>(*symbols, count)) {
       const bool seen =
@@ -62,6 +65,17 @@ class ElfFile {
   }
 
  private:
+  // "$ORIGIN/../lib:/opt/lib" as folders
+  void add_search_path(const std::string& list, std::vector<std::filesystem::path>& folders) const {
+    const std::string origin = std::filesystem::absolute(name_).parent_path().string();
+    std::istringstream parts(list);
+    for (std::string part; std::getline(parts, part, ':');) {
+      for (const std::string_view token : {"$ORIGIN", "${ORIGIN}"})
+        if (const size_t at = part.find(token); at != std::string::npos) part.replace(at, token.size(), origin);
+      if (!part.empty()) folders.emplace_back(part);
+    }
+  }
+
   RequestError refuse(const std::string& what) const { return RequestError(name_ + ": " + what); }
 
   template <class T>

@@ -9,8 +9,9 @@ namespace fastvideo {
 
 /// What the dynamic section of a shared object says.
 struct SharedObject {
-  std::vector<std::string> needed;   ///< DT_NEEDED: sonames of libraries it is linked with
-  std::vector<std::string> exports;  ///< names of defined symbols that others can see
+  std::vector<std::string> needed;                 ///< DT_NEEDED: sonames of libraries it is linked with
+  std::vector<std::string> exports;                ///< names of defined symbols that others can see
+  std::vector<std::filesystem::path> search_path;  ///< DT_RPATH and DT_RUNPATH, $ORIGIN put in
 };
 
 /// Reads an ELF shared object of x86-64. Throws RequestError: not there, not ELF, for another machine, not a shared

@@ -35,15 +35,16 @@ std::optional<int> cuda_index(std::string_view text) {
 
 }  // namespace
 
-RunDevice resolve_device(const Settings& settings, bool cuda_possible) {
+RunDevice resolve_device(const Settings& settings, const std::function<std::string()>& against_cuda) {
   const Setting& setting = *settings.find("run.device");
   const std::string& asked = setting.value.string();
   const std::string by = "asked for by " + setting.source.describe();
   if (asked == "cpu") return cpu(by);
   if (asked == "auto") {
-    if (!cuda_possible) return cpu("auto: the pipeline runs on the CPU only");
     const CudaDriver& driver = cuda_driver();
     if (driver.devices.empty()) return cpu("auto: " + driver.problem);
+    if (const std::string why_not = against_cuda(); !why_not.empty())
+      return cpu("auto: not on " + driver.devices.front().name + ", for " + why_not);
     return cuda(driver.devices.front(), "auto: the first CUDA device");
   }
   const std::optional<int> index = cuda_index(asked);

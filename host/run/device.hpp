@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -19,9 +20,11 @@ struct RunDevice {
   bool is_cuda() const { return facts.device.type == FV_DEVICE_CUDA; }
 };
 
-/// What [run] device means on this machine. auto: the first CUDA device if there is one and `cuda_possible` (the
-/// pipeline can use it), otherwise the CPU. Throws RequestError for a device that is not there, saying what is.
-RunDevice resolve_device(const Settings& settings, bool cuda_possible);
+/// What [run] device means on this machine. auto: the first CUDA device if there is one and nothing speaks against
+/// using it, otherwise the CPU. `against_cuda` is asked only for auto and where there is a device; it answers why not
+/// ("the pipeline runs on the CPU only"), or with an empty text. Throws RequestError for a device that is not there,
+/// saying what is.
+RunDevice resolve_device(const Settings& settings, const std::function<std::string()>& against_cuda);
 
 /// Bytes that a run can have on the device now; nothing if the machine does not say.
 std::optional<std::uint64_t> available_memory(const RunDevice& device);

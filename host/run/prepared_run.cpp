@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "host/error/error.hpp"
+#include "host/run/libraries.hpp"
 #include "host/run/text_table.hpp"
 #include "host/selection/names.hpp"
 #include "host/selection/refusal.hpp"
@@ -15,8 +16,20 @@ bool runs_on_cuda(const CatalogItem* item) {
   return !devices || std::find(devices->begin(), devices->end(), "cuda") != devices->end();
 }
 
-RunDevice device_for(const Settings& settings, const std::vector<const CatalogItem*>& pipelines) {
-  return resolve_device(settings, std::any_of(pipelines.begin(), pipelines.end(), runs_on_cuda));
+std::vector<std::filesystem::path> library_path(const Settings& settings) {
+  std::vector<std::filesystem::path> path;
+  for (const std::string& folder : settings.strings("libraries.path")) path.emplace_back(folder);
+  return path;
+}
+
+// Why auto should not take a CUDA device; empty if nothing speaks against it.
+std::string against_cuda(const Settings& settings, const std::vector<const CatalogItem*>& pipelines) {
+  const auto on_cuda = std::find_if(pipelines.begin(), pipelines.end(), runs_on_cuda);
+  if (on_cuda == pipelines.end()) return "the pipeline runs on the CPU only";
+  if ((*on_cuda)->item->needs.torch.empty()) return {};
+  const std::vector<std::string> missing = missing_libraries("libtorch_cuda.so", library_path(settings));
+  if (missing.empty()) return {};
+  return "LibTorch is installed without its CUDA libraries (" + missing.front() + " is missing)";
 }
 
 const CatalogItem& first_that_fits(const std::vector<const CatalogItem*>& pipelines, const ModelFolder& folder,
@@ -31,18 +44,12 @@ const CatalogItem& first_that_fits(const std::vector<const CatalogItem*>& pipeli
                      ")" + refusal_table(ruled));
 }
 
-std::vector<std::filesystem::path> library_path(const Settings& settings) {
-  std::vector<std::filesystem::path> path;
-  for (const std::string& folder : settings.strings("libraries.path")) path.emplace_back(folder);
-  return path;
-}
-
 }  // namespace
 
 PreparedRun::PreparedRun(const Settings& settings, const Catalog& catalog, const HostServices& host)
     : settings_(settings),
       folder_(open_model_folder(settings)),
-      device_(device_for(settings, pipelines_of_class(catalog, folder_))),
+      device_(resolve_device(settings, [&] { return against_cuda(settings, pipelines_of_class(catalog, folder_)); })),
       item_(first_that_fits(pipelines_of_class(catalog, folder_), folder_, device_)),
       cache_request_(fastvideo::cache_request(settings, catalog)),
       cache_item_(chosen_cache_strategy(cache_request_, catalog, device_.facts)),
