@@ -37,7 +37,9 @@ class Program : public ::testing::Test {
     folder_.write("model/model_index.json", R"({"_class_name": "FakePipeline"})");
   }
 
-  CommandResult run(std::vector<std::string> arguments) const { return run_command(program_, arguments, kTimeout); }
+  CommandResult run(const std::vector<std::string>& arguments) const {
+    return run_command(program_, arguments, kTimeout);
+  }
 
   // `fastvideo COMMAND` with the test plugins, the model and a backend for every role, then `more`.
   std::vector<std::string> request(const std::string& command, const std::vector<std::string>& more) const {
@@ -75,7 +77,7 @@ TEST_F(Program, MakesAVideo) {
   ASSERT_EQ(result.status.code, 0) << result.error_output;
   const std::string video = read(output());
   EXPECT_TRUE(video.starts_with("YUV4MPEG2 W12 H8 F16:1 "));
-  const size_t frame_bytes = std::string("FRAME\n").size() + 3 * 12 * 8;
+  const size_t frame_bytes = std::string("FRAME\n").size() + size_t{3} * 12 * 8;
   EXPECT_EQ(video.size(), video.find('\n') + 1 + 5 * frame_bytes);
   EXPECT_TRUE(contains(result.output, "video.y4m: 5 frames of 12x8"));
   EXPECT_TRUE(std::regex_search(result.output, std::regex("denoise +[0-9.]+ m?s +3 steps")));

@@ -48,6 +48,7 @@ std::string summary(const std::string& output, const VideoFormat& video, const P
                     const std::vector<StageTime>& times, double seconds, const std::vector<AttentionUse>& attention,
                     const CacheService* cache, const std::string& strategy) {
   std::vector<std::vector<std::string>> rows;
+  rows.reserve(times.size() + attention.size() + 4);
   for (const StageTime& stage : times) rows.push_back({stage.name, readable_seconds(stage.seconds), steps_text(stage)});
   rows.push_back({"in all", readable_seconds(seconds), ""});
   for (const AttentionUse& use : attention)

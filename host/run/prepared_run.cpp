@@ -22,6 +22,11 @@ std::vector<std::filesystem::path> library_path(const Settings& settings) {
   return path;
 }
 
+// Parameters that the host itself declares.
+bool is_of_every_request(std::string_view option) {
+  return option == "model_path" || option == "prompt" || option == "seed" || option == "output_path";
+}
+
 // Why auto should not take a CUDA device; empty if nothing speaks against it.
 std::string against_cuda(const Settings& settings, const std::vector<const CatalogItem*>& pipelines) {
   const auto on_cuda = std::find_if(pipelines.begin(), pipelines.end(), runs_on_cuda);
@@ -78,28 +83,31 @@ void PreparedRun::require_served() {
 }
 
 void PreparedRun::require_effect(const std::vector<std::string>& backends) const {
-  const auto is_parameter = [&](std::string_view name) {
-    if (name == "model_path" || name == "prompt" || name == "seed" || name == "output_path") return true;
-    const auto& options = item_.item->options;
-    return std::any_of(options.begin(), options.end(), [&](const OptionSpec& option) { return option.name == name; });
-  };
   for (const auto& [path, setting] : settings_.all()) {
     if (setting.source.kind != Source::Kind::command_line) continue;
-    const size_t first = path.find('.'), last = path.rfind('.');
-    const std::string section = path.substr(0, first);
-    const std::string item = first < last ? path.substr(first + 1, last - first - 1) : "";
-    const auto is_item = [&](const std::string& name) { return same_name(name, item); };
-    std::string why;
-    if (section == "request" && !is_parameter(std::string_view(path).substr(last + 1)))
-      why = "the pipeline " + item_.item->full_name() + " has no such parameter";
-    else if (section == "attention" && !item.empty() && !path.starts_with("attention.roles.") &&
-             std::none_of(backends.begin(), backends.end(), is_item))
-      why = "no site of this run is served by " + item;
-    else if (section == "cache" && !item.empty() && path.substr(last + 1) != kEnableOption &&
-             (cache_ == nullptr || !is_item(cache_->item().item->name)))
-      why = "the caching strategy is " + (cache_ == nullptr ? "none" : cache_->name());
-    if (!why.empty()) throw RequestError(setting.source.describe() + " (" + path + ") would have no effect: " + why);
+    const std::string why_not = no_effect(path, backends);
+    if (!why_not.empty())
+      throw RequestError(setting.source.describe() + " (" + path + ") would have no effect: " + why_not);
   }
+}
+
+std::string PreparedRun::no_effect(const std::string& path, const std::vector<std::string>& backends) const {
+  const size_t first = path.find('.'), last = path.rfind('.');
+  const std::string section = path.substr(0, first), option = path.substr(last + 1);
+  if (section == "request") {
+    const auto is_it = [&](const OptionSpec& one) { return one.name == option; };
+    if (is_of_every_request(option) || std::any_of(item_.item->options.begin(), item_.item->options.end(), is_it))
+      return {};
+    return "the pipeline " + item_.item->full_name() + " has no such parameter";
+  }
+  if (first == last || path.starts_with("attention.roles.")) return {};  // a setting of the host
+  const std::string item = path.substr(first + 1, last - first - 1);
+  const auto is_item = [&](const std::string& name) { return same_name(name, item); };
+  if (section == "attention" && std::none_of(backends.begin(), backends.end(), is_item))
+    return "no site of this run is served by " + item;
+  if (section == "cache" && option != kEnableOption && (cache_ == nullptr || !is_item(cache_->item().item->name)))
+    return "the caching strategy is " + (cache_ == nullptr ? "none" : cache_->name());
+  return {};
 }
 
 std::string PreparedRun::memory_shortage() const {

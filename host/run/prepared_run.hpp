@@ -40,6 +40,7 @@ class PreparedRun {
 
  private:
   void require_effect(const std::vector<std::string>& backends) const;
+  std::string no_effect(const std::string& path, const std::vector<std::string>& backends) const;
 
   const Settings& settings_;
   ModelFolder folder_;

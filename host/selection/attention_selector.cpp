@@ -156,6 +156,13 @@ const Candidate* AttentionSelector::best(const std::vector<Candidate>& candidate
   return taken;
 }
 
+void AttentionSelector::log_substitute(const std::string& role, const std::string& used,
+                                       const AttentionRequest& request, const std::string& reason) {
+  if (!logged_.insert(role + ": substitute " + used).second) return;
+  log_warning("selection", role + ": " + used + " stands in for " + request.describe() +
+                               ", as [attention] fallback permits (" + reason + ")");
+}
+
 AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_attention_site& site,
                                              std::vector<Candidate> tried) {
   const std::string reason = joined(ruled(tried));
@@ -163,10 +170,7 @@ AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_
     require_known(name, settings_.find("attention.fallback")->source.describe());
     std::vector<Candidate> substitutes = candidates(name, site);
     if (const Candidate* taken = best(substitutes)) {
-      const std::string used = taken->item->item->full_name();
-      if (logged_.insert("substitute " + std::string(site.role) + used).second)
-        log_warning("selection", std::string(site.role) + ": " + used + " stands in for " + request.describe() +
-                                     ", as [attention] fallback permits (" + reason + ")");
+      log_substitute(site.role, taken->item->item->full_name(), request, reason);
       return {taken->item, taken->backend, taken->support, std::move(request), "[attention] fallback permits it",
               reason};
     }

@@ -62,6 +62,8 @@ class AttentionSelector {
   bool auto_takes(uint32_t numerics) const;
   bool claims(const std::string& name, std::string_view role) const;
   void require_known(const std::string& name, const std::string& asked) const;
+  void log_substitute(const std::string& role, const std::string& used, const AttentionRequest& request,
+                      const std::string& reason);
   AttentionChoice fall_back(AttentionRequest request, const fv_attention_site& site, std::vector<Candidate> tried);
 
   const Settings& settings_;

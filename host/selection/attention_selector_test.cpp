@@ -11,7 +11,6 @@ namespace {
 using test::contains;
 using test::flag;
 using test::in_file;
-using test::message_of;
 using test::site;
 using test::TestPlugins;
 
@@ -113,7 +112,7 @@ TEST(AttentionSelector, AnExhaustedFallbackRefusesWithAllThatWasTried) {
 TEST(AttentionSelector, UnknownNamesAreRefusedBeforeAnythingIsOpened) {
   const auto unknown = [](const Given& given) {
     TestPlugins plugins({given});
-    const std::string text = test::refusal([&] { plugins.selector->require_known_names(); });
+    std::string text = test::refusal([&] { plugins.selector->require_known_names(); });
     EXPECT_TRUE(plugins.loader.opened().empty());
     return text;
   };

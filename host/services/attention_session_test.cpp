@@ -13,15 +13,15 @@ namespace {
 
 using test::contains;
 using test::flag;
-using test::message_of;
 using test::site;
 using test::TestPlugins;
 
 // The service, called as a pipeline does it.
 struct Opened {
-  Opened(const std::vector<Given>& given, std::vector<fv_attention_site> sites)
+  Opened(const std::vector<Given>& given, const std::vector<fv_attention_site>& sites)
       : plugins(given), attention(*plugins.selector), service(*attention.service()), bindings(sites.size()) {
     std::vector<const fv_attention_site*> pointers;
+    pointers.reserve(sites.size());
     for (const fv_attention_site& one : sites) pointers.push_back(&one);
     status = service.open(service.context, pointers.data(), static_cast<uint32_t>(pointers.size()), bindings.data(),
                           &order, &order_count, &session, text.get());

@@ -88,6 +88,7 @@ TEST(ThreadPool, ANestedLoopRunsOnItsCaller) {
 TEST(ThreadPool, SeveralCallersAtOnce) {
   ThreadPool pool(3);
   std::vector<std::thread> callers;
+  callers.reserve(4);
   std::atomic<int> faults{0};
   for (int c = 0; c < 4; ++c)
     callers.emplace_back([&] {
