@@ -275,7 +275,7 @@ def main():
         polynomials = add_rows(arguments.plugins, plugins, ratios)
 
         def teacache(threshold, ret):
-            flags = ["--cache-strategy", "teacache", "--teacache-threshold", threshold,
+            flags = ["--enable-teacache", "--teacache-threshold", threshold,
                      f"--teacache-use-ret-steps={str(ret).lower()}"]
             return flags, lambda left, steps: TeaCache(left, steps, threshold, polynomials[ret], ret)
 
