@@ -97,12 +97,13 @@ Choice choose_kernel(const Problem& problem, std::optional<at::SDPBackend> force
   if (on_cpu && (forced == at::SDPBackend::efficient_attention || forced == at::SDPBackend::cudnn_attention)) {
     return {std::nullopt, false, "it exists on CUDA only; the CPU has math and flash"};
   }
-  const Choice choice = ask(problem, forced, false);
+  Choice choice = ask(problem, forced, false);
   // Grouped heads that only the slow kernel takes as they are may suit a fast one when they are repeated.
   const bool slow = !choice.kernel || (!forced && choice.kernel == at::SDPBackend::math);
   if (problem.query_heads == problem.kv_heads || !slow) return choice;
-  const Choice repeated = ask(problem, forced, true);
-  return !choice.kernel || repeated.kernel != at::SDPBackend::math ? repeated : choice;
+  Choice repeated = ask(problem, forced, true);
+  if (!choice.kernel || (repeated.kernel && repeated.kernel != at::SDPBackend::math)) return repeated;
+  return choice;
 }
 
 KernelScope::Switches KernelScope::read() {

@@ -36,7 +36,7 @@ at::Tensor in_accepted_type(const at::Tensor& bias, at::ScalarType dtype) {
 }  // namespace
 
 at::Tensor merge_masks(const fv_attention_args& args, bool causal, at::ScalarType dtype) {
-  const at::Tensor allowed = allowed_keys(args, causal, to_device(args.q->device));
+  at::Tensor allowed = allowed_keys(args, causal, to_device(args.q->device));
   if (args.mask == nullptr) return allowed;
   const at::Tensor mask = borrow(*args.mask);
   if (mask.scalar_type() == at::kBool) return allowed.defined() ? mask.logical_and(allowed) : mask;
