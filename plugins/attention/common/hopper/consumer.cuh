@@ -32,7 +32,7 @@ class Consumer {
     if (count > 0) {
       Scores<S> scores;
       Probabilities<S> probabilities;
-      OnlineSoftmax<S::kPolynomialEvery> softmax(p_.scale_log2);
+      typename S::Softmax softmax(p_.scale_log2);
 
       shared_.queries_full[index_].wait(queries_parity_);
       shared_.keys_full[keys_.stage].wait(keys_.parity);
@@ -46,7 +46,7 @@ class Consumer {
         mask_keys_from(scores, first.count);
         if (blocks.clear_behind(first)) clear_values(first.count);
       }
-      softmax.start(scores);
+      softmax.template start<typename S::Element>(scores);
       round_probabilities<S>(probabilities, scores);
 
 #pragma unroll 1
@@ -66,8 +66,7 @@ class Consumer {
           const KeyBlock block = blocks.at(i);
           if (block.count < S::kKeys) mask_keys_from(scores, block.count);
         }
-        const bool raised = softmax.proceed(scores, factor);
-        softmax.settle();
+        const bool raised = softmax.template proceed<typename S::Element>(scores, factor);
         wgmma_wait<0>();
         hold(output);
         hold(probabilities);

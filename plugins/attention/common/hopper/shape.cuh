@@ -1,6 +1,8 @@
 // The shape of the kernel: tiles, warpgroups, and what lies where in shared memory.
 #pragma once
 
+#include <algorithm>
+
 #include "plugins/attention/common/hopper/wgmma.cuh"
 
 namespace fastvideo::hopper {
@@ -8,20 +10,23 @@ namespace fastvideo::hopper {
 constexpr int kWarpgroup = 128;     ///< threads
 constexpr int kWarpgroupRows = 64;  ///< rows of a warpgroup's products, hence queries of a consumer
 
+constexpr int kSharedBytes = 227 * 1024;  ///< of a block, at most
+constexpr int kBarrierBytes = 1024;       ///< more than the barriers need
+
 /// Columns of 16-bit elements in a swizzled row.
 constexpr int kPanel = kSwizzleBytes / 2;
 
 /// Element: __nv_bfloat16 or __half. HeadSize: 64 or 128. Keys: width of a key block. Consumers: warpgroups that
 /// compute, 64 queries each; one more loads. Cluster: blocks that load keys and values together, 1 or 2.
-/// PolynomialEvery: see OnlineSoftmax.
-template <class Element_, int kHeadSize_, int kKeys_, int kConsumers_, int kCluster_, int kPolynomialEvery_ = 0>
+/// Softmax: ExactSoftmax or LazySoftmax.
+template <class Element_, int kHeadSize_, int kKeys_, int kConsumers_, int kCluster_, class Softmax_>
 struct Shape {
   using Element = Element_;
+  using Softmax = Softmax_;
   static constexpr int kHeadSize = kHeadSize_;
   static constexpr int kKeys = kKeys_;
   static constexpr int kConsumers = kConsumers_;
   static constexpr int kCluster = kCluster_;
-  static constexpr int kPolynomialEvery = kPolynomialEvery_;
 
   static constexpr int kRows = kConsumers * kWarpgroupRows;
   static constexpr int kThreads = (kConsumers + 1) * kWarpgroup;
@@ -30,13 +35,15 @@ struct Shape {
   static constexpr int kProducerRegisters = kConsumers == 3 ? 32 : 24;
   static constexpr int kConsumerRegisters = kConsumers == 3 ? 160 : 240;
 
-  /// Blocks of keys, and of values, in flight: what fits, and enough to hide the way from the second-level cache.
-  static constexpr int kStages = kHeadSize == 64 ? 4 : 2;
-
   /// Keys that one block of a cluster loads for all of them.
   static constexpr int kKeysLoaded = kKeys / kCluster;
   static constexpr int kQueryBytes = kWarpgroupRows * kHeadSize * 2;
   static constexpr int kKeyBytes = kKeys * kHeadSize * 2;
+
+  /// Blocks of keys, and of values, in flight: what fits, at most four.
+  static constexpr int kStages =
+      std::min(4, (kSharedBytes - kBarrierBytes - kConsumers * kQueryBytes) / (2 * kKeyBytes));
+  static_assert(kStages >= 2);
 
   static_assert(kHeadSize % kPanel == 0 && kKeys % 16 == 0 && kKeysLoaded % 8 == 0);
 };

@@ -4,14 +4,18 @@ namespace fastvideo::sm90 {
 
 std::span<const Kernel> bfloat16_kernels() {
   using Element = __nv_bfloat16;
-  // Head size, width of a key block, consumers, cluster.
+  using hopper::ExactSoftmax;
+  using hopper::LazySoftmax;
+  using hopper::Shape;
+  // Head size, width of a key block, consumers, cluster, softmax.
   static constexpr Kernel kKernels[] = {
-      kernel<hopper::Shape<Element, 128, 176, 2, 1>>("128x176"),
-      kernel<hopper::Shape<Element, 128, 176, 2, 2>>("128x176c2"),
-      kernel<hopper::Shape<Element, 128, 128, 2, 1>>("128x128"),
-      kernel<hopper::Shape<Element, 64, 128, 3, 1>>("192x128"),
-      kernel<hopper::Shape<Element, 64, 128, 3, 2>>("192x128c2"),
-      kernel<hopper::Shape<Element, 64, 192, 2, 1>>("128x192"),
+      kernel<Shape<Element, 128, 176, 2, 1, LazySoftmax>>("128x176"),
+      kernel<Shape<Element, 128, 176, 2, 1, ExactSoftmax>>("128x176e"),
+      kernel<Shape<Element, 128, 176, 2, 2, ExactSoftmax>>("128x176c2e"),
+      kernel<Shape<Element, 128, 128, 2, 1, LazySoftmax>>("128x128"),
+      kernel<Shape<Element, 128, 128, 2, 1, ExactSoftmax>>("128x128e"),
+      kernel<Shape<Element, 64, 128, 3, 1, LazySoftmax>>("192x128"),
+      kernel<Shape<Element, 64, 128, 3, 1, ExactSoftmax>>("192x128e"),
   };
   return kKernels;
 }

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "plugins/attention/common/hopper/kernel.cuh"
+#include "plugins/attention/common/hopper/lazy_softmax.cuh"
 #include "plugins/attention/common/hopper/tensor_map.hpp"
 #include "plugins/attention/flash_attn/sm90/launch.hpp"
 

@@ -27,8 +27,9 @@ struct Call {
 
 /// A kernel: elements, head size, and its tile of queries x keys.
 struct Kernel {
-  const char* name;  ///< "128x176", with "c2" behind it if two blocks share what they load
-  bool bfloat16;     ///< otherwise float16
+  const char*
+      name;       ///< "128x176"; "c2" behind it: two blocks share what they load, "e": softmax with the exact maximum
+  bool bfloat16;  ///< otherwise float16
   int head_size;
   int query_rows;  ///< that a cluster works on
   /// Blocks that the current device holds at once; sets the kernel up. Throws std::runtime_error.
