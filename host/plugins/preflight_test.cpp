@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <random>
 
 #include "host/config/toml.hpp"
@@ -24,6 +25,19 @@ class Preflight : public ::testing::Test {
   const std::string sound_ = read_text_file(FAKE_PLUGINS "/none.so");
   test::TemporaryFolder files_;
 };
+
+// Where the last mapped byte of an ELF file lies.
+size_t end_of_segments(const std::string& bytes) {
+  Elf64_Ehdr header;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  size_t end = 0;
+  for (int i = 0; i < header.e_phnum; ++i) {
+    Elf64_Phdr segment;
+    std::memcpy(&segment, bytes.data() + header.e_phoff + i * sizeof(segment), sizeof(segment));
+    if (segment.p_type == PT_LOAD) end = std::max<size_t>(end, segment.p_offset + segment.p_filesz);
+  }
+  return end;
+}
 
 TEST_F(Preflight, ReadsExportsAndNeeds) {
   const SharedObject plugin = read_shared_object(FAKE_PLUGINS "/uses_fake_dependency.so");
@@ -49,10 +63,13 @@ TEST_F(Preflight, RefusesWhatTheLoaderWouldMisunderstand) {
 
 TEST_F(Preflight, RefusesTruncatedFilesBeforeTheyKill) {
   // dlopen of such a file maps pages behind its end and dies of SIGBUS.
-  const std::string half = refused(sound_.substr(0, sound_.size() / 2));
-  EXPECT_TRUE(contains(half, "is truncated: has " + std::to_string(sound_.size() / 2) + " bytes"));
-  for (size_t length = 0; length < sound_.size() / 2; length += 397)
+  const size_t end = end_of_segments(sound_);
+  const std::string cut = refused(sound_.substr(0, end - 1));
+  EXPECT_TRUE(contains(
+      cut, "is truncated: has " + std::to_string(end - 1) + " bytes, a segment ends at " + std::to_string(end)));
+  for (size_t length = 0; length < end; length += 397)
     EXPECT_NE(refused(sound_.substr(0, length)), "(accepted)") << length;
+  EXPECT_EQ(refused(sound_.substr(0, end)), "(accepted)") << "section headers and debug information are not mapped";
 }
 
 TEST_F(Preflight, SurvivesDamage) {
