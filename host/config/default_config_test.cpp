@@ -29,8 +29,7 @@ TEST(DefaultConfig, SetsNothingAsItIs) {
   const test::TemporaryFolder folder;
   const auto given = read_config_file(folder.write("c.toml", default_config(Schema::host())));
   const Settings settings = resolve(Schema::host(), given, Unknown::refuse);
-  for (const auto& [path, setting] : settings.all())
-    EXPECT_EQ(setting.source.kind, Source::Kind::built_in) << path;
+  for (const auto& [path, setting] : settings.all()) EXPECT_EQ(setting.source.kind, Source::Kind::built_in) << path;
 }
 
 TEST(DefaultConfig, ReadsBackAsTheDefaults) {
