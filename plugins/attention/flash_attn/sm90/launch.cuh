@@ -83,9 +83,7 @@ void launch(const Call& c, int blocks, cudaStream_t stream) {
 
 template <class S>
 constexpr Kernel kernel(const char* name) {
-  return {name,         std::is_same_v<typename S::Element, __nv_bfloat16>,
-          S::kHeadSize, S::kRows * S::kCluster,
-          prepare<S>,   launch<S>};
+  return {name, std::is_same_v<typename S::Element, __nv_bfloat16>, S::kHeadSize, S::kKeys, prepare<S>, launch<S>};
 }
 
 }  // namespace fastvideo::sm90

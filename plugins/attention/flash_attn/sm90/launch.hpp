@@ -31,7 +31,7 @@ struct Kernel {
       name;       ///< "128x176"; "c2" behind it: two blocks share what they load, "e": softmax with the exact maximum
   bool bfloat16;  ///< otherwise float16
   int head_size;
-  int query_rows;  ///< that a cluster works on
+  int key_width;  ///< of a key block
   /// Blocks that the current device holds at once; sets the kernel up. Throws std::runtime_error.
   int (*prepare)();
   /// Enqueues a call on the current device. blocks: what prepare returned. Throws std::runtime_error.

@@ -29,13 +29,27 @@ class CurrentDevice {
   int before_ = 0;
 };
 
-// The kernel of that tile ("auto": the best) for a site, or nullptr.
+// Above so many keys a wide block is best whatever it leaves empty at the end.
+constexpr int64_t kShortKeys = 1024;
+
+// Keys that blocks of a kernel cover where there are so many.
+int64_t covered(const Kernel& kernel, int64_t keys) {
+  return (keys + kernel.key_width - 1) / kernel.key_width * kernel.key_width;
+}
+
+// The kernel of that tile for a site, or nullptr. "auto": the first of its kind; over few keys the first of those that
+// leave least of their last block empty (measured at 512 keys: 128 wide is 2 % faster than 176).
 const Kernel* find_kernel(const fv_attention_site& site, std::string_view tile) {
   const bool bfloat16 = same_dtype(site.dtype, kBFloat16);
   if (!bfloat16 && !same_dtype(site.dtype, kFloat16)) return nullptr;
-  for (const Kernel& kernel : bfloat16 ? bfloat16_kernels() : float16_kernels())
-    if (kernel.head_size == site.head_size && (tile == "auto" || tile == kernel.name)) return &kernel;
-  return nullptr;
+  const Kernel* best = nullptr;
+  for (const Kernel& kernel : bfloat16 ? bfloat16_kernels() : float16_kernels()) {
+    if (kernel.head_size != site.head_size || (tile != "auto" && tile != kernel.name)) continue;
+    if (best == nullptr ||
+        (site.key_length <= kShortKeys && covered(kernel, site.key_length) < covered(*best, site.key_length)))
+      best = &kernel;
+  }
+  return best;
 }
 
 TokenStrides strides_of(const fv_tensor& t) { return {t.strides[0], t.strides[1], t.strides[2]}; }

@@ -64,6 +64,22 @@ TEST(FlashAttnSm90, RefusesWithTheReason) {
   EXPECT_NE(refusal([](auto& s) { s.key_length = int64_t{1} << 31; }).find("at most"), std::string::npos);
 }
 
+TEST(FlashAttnSm90, PicksTheTileByTheKeys) {
+  const fv_entry option = tile_option("auto");
+  AttentionLibrary library(FLASH_ATTN_SM90_LIBRARY, {&option, 1});
+  const auto tile = [&](int32_t size, int64_t keys) {
+    fv_attention_site site = wan_site();
+    site.head_size = size;
+    site.key_length = keys;
+    EXPECT_TRUE(library.supports(site));
+    return library.message();
+  };
+  EXPECT_EQ(tile(128, 32760), "128x176");
+  EXPECT_EQ(tile(128, 512), "128x128");  // 4 x 128, not 3 x 176
+  EXPECT_EQ(tile(128, 176), "128x176");
+  EXPECT_EQ(tile(64, 512), "192x128");
+}
+
 TEST(FlashAttnSm90, ATileIsOfOneHeadSize) {
   const fv_entry option = tile_option("192x128");
   AttentionLibrary library(FLASH_ATTN_SM90_LIBRARY, {&option, 1});

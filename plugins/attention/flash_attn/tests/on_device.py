@@ -115,19 +115,19 @@ class Checks:
         got_lse = lse[:, :, rows].double()
         self.expect(torch.equal(torch.isfinite(got_lse), finite), what + ": log-sum-exp of masked rows")
         if finite.any():
-            # ex2.approx and lg2.approx err by 2^-22; a score of size s is rounded to 2^-24 s.
-            bound = 2e-6 + 4e-7 * expected_lse[finite].abs().max().item() + 1e-6 * deviation * deviation
+            # ex2.approx and lg2.approx err by 2^-22; float32 rounds the sum of D products, and a score, by 2^-24 each.
+            bound = 2e-6 + 4e-7 * (expected_lse[finite].abs().max().item() + scale * self.size * deviation**2)
             worst = (got_lse[finite] - expected_lse[finite]).abs().max().item()
             self.expect(worst <= bound, what + f": log-sum-exp off by {worst:.2e}, bound {bound:.2e}")
         other = 0.0
         if lengths is None:
             other = relative_error(rival(q, k, v, scale)[:, rows], expected)
         # 1.2 times the rival; with few elements both errors are luck, hence the unit roundoff of the type.
-        floor = 2.0**-9 if self.dtype == torch.bfloat16 else 2.0**-12 if self.dtype == torch.float16 else 1e-6
-        if lengths is not None:
-            floor *= 2
+        floor = 2.0**-8 if self.dtype == torch.bfloat16 else 2.0**-11 if self.dtype == torch.float16 else 2e-6
+        if lengths is None and expected.numel() > 20000:
+            floor = 1e-6
         self.expect(error <= max(1.2 * other, floor), what + f": error {error:.2e}, rival {other:.2e}")
-        if other > 0 and error > floor / 2 and error / other > self.worst[0]:
+        if expected.numel() > 20000 and other > 0 and error / other > self.worst[0]:
             self.worst = (error / other, error, what)
 
     def all(self, longest):
@@ -141,6 +141,8 @@ class Checks:
         self.one(1, 300, 500, 2, 2, scale=0.02)
         self.one(1, 300, 500, 2, 2, scale=1.0)
         self.one(2, 200, 300, 2, 2, deviation=30.0)  # scores of several thousand
+        for deviation in (0.5, 2.0, 4.0):  # from even weights to one key that outweighs all others
+            self.one(1, 300, min(longest, 2000), 4, 4, deviation=deviation)
         self.one(3, 200, 400, 4, 2, lengths=[400, 0, 131])
         self.one(2, 130, 512, 2, 1, layout="heads", lengths=[1, 352])
         self.one(1, 64, 200, 1, 1, lengths=[0])
@@ -215,8 +217,10 @@ def bench(library, tiles, shapes, seconds):
         for run in runs.values():
             run(*sets[0])
         guess = flops / 5e14 if CUDA else flops / 2e11
-        rounds = max(3, min(60, int(seconds / (guess * len(runs)))))
+        rounds = max(3, min(400, int(seconds / (guess * len(runs)))))
         times = {name: [] for name in runs}
+        if CUDA:
+            torch.cuda._sleep(40_000_000)  # let the queue fill: launches from Python are slower than short kernels
         for i in range(rounds):
             for name, run in runs.items():
                 times[name].append(elapsed(run, sets, i))
