@@ -44,8 +44,10 @@ void warn_of(const Catalog& catalog) {
 
 // Makes or explains the video.
 std::string run_request(const CommandLine& line, const Settings& settings, const Catalog& catalog) {
-  // Plugins are never unloaded and may use it until the process ends.
-  const auto& host = *new HostServices(settings, static_cast<int>(settings.integer("run.threads")));
+  // Plugins are never unloaded and may use it until the process ends, so it is never destroyed.
+  static const HostServices* const services =
+      new HostServices(settings, static_cast<int>(settings.integer("run.threads")));
+  const HostServices& host = *services;
   if (line.command == CommandLine::Command::explain) return explain(settings, catalog, host);
   CancelToken cancel;
   const SignalGuard guard(cancel, "\nstopping after this step; Ctrl-C again ends at once\n");

@@ -86,8 +86,10 @@ void PreparedRun::require_effect(const std::vector<std::string>& backends) const
   for (const auto& [path, setting] : settings_.all()) {
     if (setting.source.kind != Source::Kind::command_line) continue;
     const std::string why_not = no_effect(path, backends);
-    if (!why_not.empty())
-      throw RequestError(setting.source.describe() + " (" + path + ") would have no effect: " + why_not);
+    if (why_not.empty()) continue;
+    std::string text = setting.source.describe();
+    text.append(" (").append(path).append(") would have no effect: ").append(why_not);
+    throw RequestError(text);
   }
 }
 

@@ -36,7 +36,8 @@ TEST(AttentionSelector, PriorityOutranksTheEstimate) {
 }
 
 TEST(AttentionSelector, ANameIsItsBestImplementationAndLetterCaseIsIgnored) {
-  const AttentionChoice choice = TestPlugins({flag("attention.backend", "swift")}).selector->choose(site("dit.self"));
+  const TestPlugins plugins({flag("attention.backend", "swift")});
+  const AttentionChoice choice = plugins.selector->choose(site("dit.self"));
   EXPECT_EQ(choice.item->item->full_name(), "SWIFT/cpu");
   EXPECT_EQ(choice.picked_from, "");
   EXPECT_EQ(choice.request.describe(), "swift, asked for by --flag");

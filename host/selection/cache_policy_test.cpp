@@ -12,7 +12,6 @@ using test::contains;
 using test::flag;
 using test::in_file;
 using test::TestPlugins;
-using test::variable;
 
 CacheRequest request(const std::vector<Given>& given) {
   const TestPlugins plugins(given);
