@@ -39,7 +39,9 @@ std::string AttentionRequest::asked_by() const {
   return scope == Scope::rest ? "the default of [attention] default" : "the default of [attention] backend";
 }
 
-std::string AttentionRequest::describe() const { return name + ", asked for by " + asked_by(); }
+std::string AttentionRequest::describe() const {
+  return name + (source.kind == Source::Kind::built_in ? ", " : ", asked for by ") + asked_by();
+}
 
 AttentionRequest request_for_role(const Settings& settings, std::string_view role, const Claims& claims) {
   const AttentionRequest global = from(required(settings, "attention.backend"), Scope::global);

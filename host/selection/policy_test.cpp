@@ -85,7 +85,7 @@ TEST(Policy, TellsWhatItOverrides) {
 
 TEST(Policy, ADefaultThatLosesIsNotWorthAWord) {
   EXPECT_TRUE(request({in_file("attention.roles.dit.self", "X")}, "dit.self").overridden.empty());
-  EXPECT_EQ(request({}, "text.self").describe(), "TORCH_SDPA, asked for by the default of [attention] default");
+  EXPECT_EQ(request({}, "text.self").describe(), "TORCH_SDPA, the default of [attention] default");
 }
 
 }  // namespace
