@@ -18,6 +18,8 @@ PALETTE = numpy.array(list(COLOURS.values()), numpy.float32)
 FOREGROUND = 48.0  # A pixel this far from the background (RGB, 8-bit levels) belongs to an object. Palette colours are 100 apart.
 MIN_CORE = 16  # An object shows at least so many pixels whose 3x3 neighbourhood has its colour ...
 MIN_PRESENT = 0.6  # ... in at least this share of the frames.
+BLURS = (0.0, 1.0, 2.0, 3.0)  # Softness of the outlines that are tried, in pixels.
+SHAPE_FRAMES = 6  # A shape is read off so many frames, evenly spread.
 MIN_FIT = 0.6  # Below this overlap with the best template an object has no shape.
 
 
@@ -68,18 +70,28 @@ def fit_background(frames: numpy.ndarray) -> numpy.ndarray:
 
 
 def template(shape: str, x: numpy.ndarray, y: numpy.ndarray, radius: float) -> numpy.ndarray:
-    """True inside the shape around the origin."""
+    """How much of each pixel the shape around the origin covers, 0 to 1."""
     ax, ay = numpy.abs(x), numpy.abs(y)
     if shape == "circle":
-        return x * x + y * y < radius * radius
-    if shape == "square":
-        return numpy.maximum(ax, ay) < 0.9 * radius
-    if shape == "triangle":
-        return numpy.maximum(y, 0.5 * (math.sqrt(3) * ax - y)) < 0.68 * radius
-    if shape == "diamond":
-        return ax + ay < 1.25 * radius
-    long, short = 1.15 * radius, 0.42 * radius
-    return ((ax < long) & (ay < short)) | ((ax < short) & (ay < long))
+        distance = numpy.hypot(x, y) - radius
+    elif shape == "square":
+        distance = numpy.maximum(ax, ay) - 0.9 * radius
+    elif shape == "triangle":
+        distance = numpy.maximum(y, 0.5 * (math.sqrt(3) * ax - y)) - 0.68 * radius
+    elif shape == "diamond":
+        distance = (ax + ay - 1.25 * radius) / math.sqrt(2)
+    else:
+        long, short = 1.15 * radius, 0.42 * radius
+        distance = numpy.minimum(numpy.maximum(ax - long, ay - short), numpy.maximum(ax - short, ay - long))
+    return numpy.clip(0.5 - distance, 0, 1)
+
+
+def blur(picture: numpy.ndarray, sigma: float) -> numpy.ndarray:
+    """Gaussian blur of a picture whose border is empty."""
+    weights = numpy.exp(-(numpy.arange(-math.ceil(3 * sigma), math.ceil(3 * sigma) + 1) ** 2) / (2 * sigma * sigma))
+    for _ in range(2):
+        picture = sum(w * numpy.roll(picture, i - len(weights) // 2, 0) for i, w in enumerate(weights / weights.sum())).T
+    return picture
 
 
 # Area of each template at radius 1.
@@ -92,19 +104,32 @@ AREA = {
 }
 
 
-def read_shape(masks: numpy.ndarray, path: numpy.ndarray) -> tuple:
-    """(shape, overlap, radius): the template that overlaps the masks best, each laid at the mask's centre with its area."""
-    height, width = masks.shape[1:]
-    y, x = numpy.mgrid[:height, :width]
-    scores, radii = dict.fromkeys(SHAPES, 0.0), dict.fromkeys(SHAPES, 0.0)
-    for mask, (cx, cy) in zip(masks, path):
+def read_shape(shares: numpy.ndarray, path: numpy.ndarray) -> tuple:
+    """(shape, overlap, radius) of an object that covers `shares` [frames, H, W] of the pixels, with its centre at path [frames, 2].
+
+    Each template is laid at the centre with the object's area, sharp and blurred: a model's picture is softer than a drawn one. The overlap
+    is the intersection over the union of covered area, averaged over the frames; the best template wins.
+    """
+    reach = 40  # No object is wider than this from its centre.
+    some = numpy.linspace(0, len(shares) - 1, min(len(shares), SHAPE_FRAMES)).round().astype(int)
+    shares, path = shares[some].astype(numpy.float32), path[some]
+    shares = numpy.pad(shares, ((0, 0), (reach, reach), (reach, reach)))
+    scores, radii = {}, dict.fromkeys(SHAPES, 0.0)
+    for share, (cx, cy) in zip(shares, path):
+        left, top = int(cx), int(cy)
+        window = share[top : top + 2 * reach + 1, left : left + 2 * reach + 1]
+        y, x = numpy.mgrid[: 2 * reach + 1, : 2 * reach + 1].astype(numpy.float32) - reach
         for shape in SHAPES:
-            radius = math.sqrt(mask.sum() / AREA[shape])
-            laid = template(shape, x - cx, y - cy, radius)
-            scores[shape] += (mask & laid).sum() / max(1, (mask | laid).sum()) / len(masks)
-            radii[shape] += radius / len(masks)
-    best = max(SHAPES, key=scores.get)
-    return (best if scores[best] >= MIN_FIT else "unclear"), scores[best], radii[best]
+            radius = math.sqrt(window.sum() / AREA[shape])
+            laid = template(shape, x - (cx - left), y - (cy - top), radius)
+            radii[shape] += radius / len(shares)
+            for sigma in BLURS:
+                soft = blur(laid, sigma) if sigma else laid
+                overlap = numpy.minimum(window, soft).sum() / max(1.0, numpy.maximum(window, soft).sum())
+                scores[shape, sigma] = scores.get((shape, sigma), 0.0) + overlap / len(shares)
+    best = max(scores, key=scores.get, default=(SHAPES[0], 0))
+    fit = scores.get(best, 0.0)
+    return (best[0] if fit >= MIN_FIT else "unclear"), fit, radii[best[0]]
 
 
 def read_motion(path: numpy.ndarray) -> str:
@@ -142,6 +167,14 @@ def read(frames: numpy.ndarray) -> Reading:
         core = neighbourhood(label == colour, 1, numpy.logical_and)
         if (core.sum((1, 2)) >= MIN_CORE).mean() >= MIN_PRESENT:
             cores[colour] = core
+    # A soft outline between two colours looks like a third. What is left away from the larger objects must still be an object.
+    for colour in sorted(cores, key=lambda c: -cores[c].sum())[1:]:
+        larger = [other for other in cores if cores[other].sum() > cores[colour].sum()]
+        away = cores[colour].copy()
+        for other in larger:
+            away &= ~neighbourhood(cores[other], 3, numpy.logical_or)
+        if (away.sum((1, 2)) >= MIN_CORE).mean() < MIN_PRESENT:
+            del cores[colour]
     objects = []
     for colour, core in cores.items():
         near = neighbourhood(core, 4, numpy.logical_or)
@@ -151,14 +184,14 @@ def read(frames: numpy.ndarray) -> Reading:
         # How far from the background to the object's colour a pixel is: half of it is the outline.
         towards = numpy.median(frames[core], axis=0) - plane
         share = ((frames - plane) * towards).sum(-1) / (towards * towards).sum(-1)
-        masks = (share > 0.5) & near
-        area = masks.sum((1, 2))
+        share = numpy.clip(share, 0, 1) * near
+        area = share.sum((1, 2))
         path = numpy.full((len(frames), 2), numpy.nan)
         y, x = numpy.mgrid[: frames.shape[1], : frames.shape[2]]
-        for t in numpy.flatnonzero(area >= MIN_CORE):
-            path[t] = x[masks[t]].mean(), y[masks[t]].mean()
         seen = numpy.flatnonzero(area >= MIN_CORE)
-        shape, fit, radius = read_shape(masks[seen], path[seen])
+        for t in seen:
+            path[t] = (x * share[t]).sum() / area[t], (y * share[t]).sum() / area[t]
+        shape, fit, radius = read_shape(share[seen], path[seen])
         size = "small" if radius < 12 else "large" if radius > 17.2 else ""
         objects.append(Seen(COLOUR_NAMES[colour], shape, size, read_motion(path), fit, path))
     return Reading(COLOUR_NAMES[background], tuple(objects))
@@ -176,6 +209,12 @@ def compare(scene: Scene, reading: Reading) -> dict:
         result[what] = all(t.colour in seen and getattr(seen[t.colour], what) == getattr(t, what) for t in scene.objects)
     result["all"] = all(result[what] for what in ("background", "count", "colour", "shape", "motion"))
     return result
+
+
+def describe(reading: Reading) -> str:
+    """One line of text: every object with how well its shape fits, and the background."""
+    things = [f"{thing.size or 'medium'} {thing.colour} {thing.shape}, {thing.motion} (fit {thing.fit:.2f})" for thing in reading.objects]
+    return f"{'; '.join(things) or 'nothing'} on {reading.background}"
 
 
 def read_png(path: pathlib.Path) -> numpy.ndarray:
@@ -269,8 +308,6 @@ def load(path: pathlib.Path) -> numpy.ndarray:
 
 if __name__ == "__main__":
     result = read(load(pathlib.Path(sys.argv[1])))
-    print(f"background {result.background}")
-    for thing in result.objects:
-        print(f"{thing.size or 'medium'} {thing.colour} {thing.shape}, motion {thing.motion}, fit {thing.fit:.2f}")
+    print(describe(result))
     if len(sys.argv) > 2:
         print(compare(parse(sys.argv[2]), result))

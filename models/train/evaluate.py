@@ -24,8 +24,7 @@ WHAT = ("background", "count", "colour", "shape", "motion", "size", "all")
 def judge(task: tuple) -> tuple:
     prompt, frames = task
     reading = checker.read(frames)
-    seen = "; ".join(f"{t.size or 'medium'} {t.colour} {t.shape} {t.motion} ({t.fit:.2f})" for t in reading.objects)
-    return checker.compare(vocabulary.parse(prompt), reading), f"{seen} on {reading.background}"
+    return checker.compare(vocabulary.parse(prompt), reading), checker.describe(reading)
 
 
 def main() -> None:
@@ -39,6 +38,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--guidance", type=float, nargs="*", default=[3.0])
     parser.add_argument("--prompt", nargs="*", help="these prompts instead")
+    parser.add_argument("--keep", action="store_true", help="keep the frames as .npz")
     parser.add_argument("--kind", choices=("held-out", "demo"), default="held-out", help="demo: the README's prompt with 50 seeds")
     options = parser.parse_args()
     prompts = options.prompt or vocabulary.held_out_prompts()[:: options.every][: options.limit]
@@ -70,6 +70,8 @@ def main() -> None:
                     output_type="np",
                 ).frames
                 frames = numpy.rint(numpy.asarray(video) * 255).astype(numpy.uint8)
+                if options.keep:
+                    numpy.savez_compressed(options.out / f"frames_g{guidance:g}_{start:03}.npz", prompts=some, frames=frames)
                 waiting.append(pool.map_async(judge, list(zip(some, frames))))
                 sheet += list(frames[:: max(1, len(prompts) // 16)])
             results = [result for part in waiting for result in part.get()]

@@ -56,7 +56,7 @@ def mid(block, x: torch.Tensor, frames: int) -> torch.Tensor:
 
 def down(layer, x: torch.Tensor, frames: int) -> tuple:
     x = layer.resample(x)
-    if layer.mode != "downsample3d":
+    if layer.mode != "downsample3d" or frames == 1:
         return x, frames
     # The first frame stays; the convolution of stride 2 sees frames (0 1 2), (2 3 4), ...
     clip = x.unflatten(0, (-1, frames))

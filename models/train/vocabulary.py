@@ -133,5 +133,5 @@ def held_out_prompts(per_count: int = 100, seed: int = 2026) -> list:
         chosen = set()
         while len(chosen) < per_count:
             chosen.add(caption(random_scene(rng, count, want_held_out=True)))
-        prompts += sorted(chosen, key=lambda text: rng.random())
+        prompts += [text for _, text in sorted((rng.random(), text) for text in sorted(chosen))]
     return prompts
