@@ -18,7 +18,8 @@ PALETTE = numpy.array(list(COLOURS.values()), numpy.float32)
 FOREGROUND = 48.0  # A pixel this far from the background (RGB, 8-bit levels) belongs to an object. Palette colours are 100 apart.
 MIN_CORE = 16  # An object shows at least so many pixels whose 3x3 neighbourhood has its colour ...
 MIN_PRESENT = 0.6  # ... in at least this share of the frames.
-BLURS = (0.0, 1.0, 2.0, 3.0)  # Softness of the outlines that are tried, in pixels.
+# How a template's outline is changed to be nearer to what a model paints: blurred by so many pixels, and sharp again or not.
+OUTLINES = ((0.0, False), (1.0, False), (2.0, False), (3.0, False), (2.0, True), (3.0, True))
 SHAPE_FRAMES = 6  # A shape is read off so many frames, evenly spread.
 MIN_FIT = 0.6  # Below this overlap with the best template an object has no shape.
 
@@ -94,6 +95,15 @@ def blur(picture: numpy.ndarray, sigma: float) -> numpy.ndarray:
     return picture
 
 
+def redraw(picture: numpy.ndarray, sigma: float, sharpen: bool) -> numpy.ndarray:
+    """The picture blurred; sharpened again, its corners, outer and inner ones, are rounded."""
+    if not sigma:
+        return picture
+    soft = blur(picture, sigma)
+    # The slope of a blurred straight edge is 1 / (sigma sqrt(2 pi)): this makes it 1 again.
+    return numpy.clip((soft - 0.5) * (sigma * math.sqrt(2 * math.pi)) + 0.5, 0, 1) if sharpen else soft
+
+
 # Area of each template at radius 1.
 AREA = {
     "circle": math.pi,
@@ -107,8 +117,8 @@ AREA = {
 def read_shape(shares: numpy.ndarray, path: numpy.ndarray) -> tuple:
     """(shape, overlap, radius) of an object that covers `shares` [frames, H, W] of the pixels, with its centre at path [frames, 2].
 
-    Each template is laid at the centre with the object's area, sharp and blurred: a model's picture is softer than a drawn one. The overlap
-    is the intersection over the union of covered area, averaged over the frames; the best template wins.
+    Each template is laid at the centre with the object's area, as it is, blurred, and with rounded corners (OUTLINES): a model paints softer
+    than clips.py draws. The overlap is the intersection over the union of covered area, averaged over the frames; the best template wins.
     """
     reach = 40  # No object is wider than this from its centre.
     some = numpy.linspace(0, len(shares) - 1, min(len(shares), SHAPE_FRAMES)).round().astype(int)
@@ -123,11 +133,11 @@ def read_shape(shares: numpy.ndarray, path: numpy.ndarray) -> tuple:
             radius = math.sqrt(window.sum() / AREA[shape])
             laid = template(shape, x - (cx - left), y - (cy - top), radius)
             radii[shape] += radius / len(shares)
-            for sigma in BLURS:
-                soft = blur(laid, sigma) if sigma else laid
-                overlap = numpy.minimum(window, soft).sum() / max(1.0, numpy.maximum(window, soft).sum())
-                scores[shape, sigma] = scores.get((shape, sigma), 0.0) + overlap / len(shares)
-    best = max(scores, key=scores.get, default=(SHAPES[0], 0))
+            for outline in OUTLINES:
+                drawn = redraw(laid, *outline)
+                overlap = numpy.minimum(window, drawn).sum() / max(1.0, numpy.maximum(window, drawn).sum())
+                scores[shape, outline] = scores.get((shape, outline), 0.0) + overlap / len(shares)
+    best = max(scores, key=scores.get, default=(SHAPES[0], None))
     fit = scores.get(best, 0.0)
     return (best[0] if fit >= MIN_FIT else "unclear"), fit, radii[best[0]]
 

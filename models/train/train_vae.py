@@ -87,7 +87,7 @@ def compile_pieces() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=pathlib.Path, required=True, help="the model's folder; its tokenizer/ is there")
-    parser.add_argument("--seconds", type=float, default=400, help="of training; compiling and measuring come on top")
+    parser.add_argument("--seconds", type=float, default=270, help="of training; compiling and measuring come on top")
     parser.add_argument("--crop-share", type=float, default=0.5, help="part of the time spent on crops")
     parser.add_argument("--crop-batch", type=int, default=32)
     parser.add_argument("--whole-batch", type=int, default=8)
