@@ -87,17 +87,32 @@ Schema Schema::host() {
               .default_value = true,
               .help = "Refuse a run whose estimated peak exceeds the memory that is available"});
 
-  add("request", {.name = "model_path", .help = "Model folder in diffusers format", .flag = "--model-path"});
+  add("request", {.name = "model_path",
+                  .help = "Model folder in diffusers format, or the name of a repository in the Hugging Face cache",
+                  .flag = "--model-path"});
   add("request", {.name = "prompt", .help = "What the video shows", .flag = "--prompt"});
   add("request", {.name = "seed",
                   .type = Type::integer,
                   .minimum = 0,
                   .help = "Seed of the noise; left out: a new one each time, which the run prints",
                   .flag = "--seed"});
+  add("request", {.name = "preset",
+                  .default_value = "auto",
+                  .help = "Preset of the model's parameters by name, none, or auto (the model's own)",
+                  .flag = "--preset"});
   add("request", {.name = "output_path",
                   .default_value = "video.mp4",
                   .help = "The video: .mp4, .y4m, or a folder for PNG frames",
                   .flag = "--output-path"});
+  add("request", {.name = "no_metadata",
+                  .type = Type::boolean,
+                  .default_value = false,
+                  .help = "Leave prompt, seed, settings and versions out of the video file",
+                  .flag = "--no-metadata"});
+  add("request", {.name = "perf_json",
+                  .help = "JSON file of what the run took: seconds per stage and step, memory, versions, hardware",
+                  .flag = "--perf-json",
+                  .is_path = true});
   return schema;
 }
 

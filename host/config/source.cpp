@@ -4,6 +4,7 @@ namespace fastvideo {
 
 std::string Source::describe() const {
   if (kind == Kind::built_in) return "default";
+  if (kind == Kind::preset) return "preset " + name;
   if (kind == Kind::file) return name + ":" + std::to_string(line) + ":" + std::to_string(column);
   return name;
 }

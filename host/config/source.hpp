@@ -8,17 +8,19 @@ namespace fastvideo {
 
 /// Where a value came from. Later kinds outrank earlier ones.
 struct Source {
-  enum class Kind { built_in, file, environment, command_line };
+  enum class Kind { built_in, preset, file, environment, command_line };
 
   Kind kind = Kind::built_in;
-  std::string name;     ///< path of the file, name of the variable, or the flag
+  std::string name;     ///< of the preset, path of the file, name of the variable, or the flag
   uint32_t line = 0;    ///< of a file, from 1
   uint32_t column = 0;  ///< of a file, from 1
 
-  /// "default", "fastvideo.toml:3:1" (with the whole path), "FASTVIDEO_ATTENTION_BACKEND" or "--attention-backend"
+  /// "default", "preset 480p", "fastvideo.toml:3:1" (with the whole path), "FASTVIDEO_ATTENTION_BACKEND" or
+  /// "--attention-backend"
   std::string describe() const;
 
   static Source built_in() { return {}; }
+  static Source preset(std::string name) { return {Kind::preset, std::move(name), 0, 0}; }
   static Source environment(std::string variable) { return {Kind::environment, std::move(variable), 0, 0}; }
   static Source command_line(std::string flag) { return {Kind::command_line, std::move(flag), 0, 0}; }
 };

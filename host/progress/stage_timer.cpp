@@ -15,11 +15,17 @@ void StageTimer::enter(std::string_view stage) {
       std::find_if(stages_.begin(), stages_.end(), [stage](const StageTime& time) { return time.name == stage; });
   current_ = static_cast<std::size_t>(known - stages_.begin());
   if (known == stages_.end()) stages_.push_back({std::string(stage), 0, 0});
-  entered_ = clock_();
+  entered_ = step_began_ = clock_();
 }
 
 void StageTimer::add_steps(std::int64_t count) {
-  if (current_ != kNone) stages_[current_].steps += count;
+  if (current_ == kNone || count <= 0) return;
+  const double now = clock_();
+  StageTime& stage = stages_[current_];
+  stage.steps += count;
+  stage.step_seconds.insert(stage.step_seconds.end(), static_cast<std::size_t>(count),
+                            (now - step_began_) / static_cast<double>(count));
+  step_began_ = now;
 }
 
 void StageTimer::stop() {

@@ -20,6 +20,9 @@ struct StageTime {
   std::string name;
   double seconds = 0;
   std::int64_t steps = 0;  ///< steps done, 0 if the stage has none
+  /// Of each step, from the end of the one before it; steps that were reported at once share their time. On a GPU a
+  /// step may be reported when its work is enqueued: single ones tell less than their sum.
+  std::vector<double> step_seconds = {};
 };
 
 /// Adds up the time spent in each stage. A stage that is entered again goes on counting. One thread at a time.
@@ -44,6 +47,7 @@ class StageTimer {
   std::vector<StageTime> stages_;
   std::size_t current_ = kNone;
   double entered_ = 0;
+  double step_began_ = 0;
 };
 
 }  // namespace fastvideo

@@ -30,6 +30,19 @@ TEST(StageTimer, AddsUpEachStageInOrderOfFirstEntry) {
   EXPECT_DOUBLE_EQ(timer.stages()[0].seconds, 5);
 }
 
+TEST(StageTimer, KeepsTheSecondsOfEachStep) {
+  double now = 100;
+  StageTimer timer([&now] { return now; });
+  timer.enter("denoise");
+  now += 3;
+  timer.add_steps(1);
+  now += 4;
+  timer.add_steps(2);
+  timer.add_steps(0);
+  now += 1;
+  EXPECT_EQ(timer.stages()[0].step_seconds, (std::vector<double>{3, 2, 2}));
+}
+
 TEST(StageTimer, SteadySecondsNeverGoBack) {
   const double first = steady_seconds();
   EXPECT_GE(steady_seconds(), first);

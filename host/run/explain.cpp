@@ -82,7 +82,9 @@ std::string caching_section(PreparedRun& run) {
 }
 
 std::string request_section(const PreparedRun& run) {
-  Rows rows{{"prompt", '"' + run.request().prompt() + '"'},
+  const Preset* preset = run.preset();
+  Rows rows{{"preset", preset != nullptr ? preset->name : "none", preset != nullptr ? preset->summary : ""},
+            {"prompt", '"' + run.request().prompt() + '"'},
             {"seed", std::to_string(run.request().seed()), run.request().seed_was_drawn() ? "drawn" : ""}};
   for (const ItemSetting& parameter : run.request().parameters()) {
     const auto corrected =

@@ -1,11 +1,13 @@
 #include "host/run/generate.hpp"
 
-#include <sys/resource.h>
+#include <memory>
 
 #include "host/error/error.hpp"
 #include "host/log/log.hpp"
+#include "host/media/staged_output.hpp"
 #include "host/media/video_writer.hpp"
 #include "host/run/prepared_run.hpp"
+#include "host/run/run_record.hpp"
 #include "host/run/text_table.hpp"
 #include "host/run/video_sink.hpp"
 #include "host/services/run_services.hpp"
@@ -13,19 +15,32 @@
 namespace fastvideo {
 namespace {
 
-std::uint64_t peak_memory() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+// Linux takes 128 KiB as one argument of a program, and ffmpeg gets the metadata as arguments.
+constexpr std::size_t kMostMetadata = 100 << 10;
+
+std::vector<std::pair<std::string, std::string>> metadata_of(const PreparedRun& run) {
+  if (run.settings().boolean("request.no_metadata")) return {};
+  auto metadata = video_metadata(run);
+  for (const auto& [name, text] : metadata)
+    if (text.size() > kMostMetadata)
+      throw RequestError("prompt and settings have " + std::to_string(text.size()) +
+                         " bytes, more than a video file can carry (" + std::to_string(kMostMetadata) +
+                         "): shorten the prompt, or leave them out with --no-metadata");
+  return metadata;
 }
 
-// What the file says of itself, so that a video can be made again.
-std::vector<std::pair<std::string, std::string>> metadata_of(const PreparedRun& run) {
-  std::string how = "fastvideo " + std::string(host_version()) + ", model " + run.folder().path.filename().string() +
-                    ", seed " + std::to_string(run.request().seed());
-  for (const ItemSetting& parameter : run.request().parameters())
-    how += ", " + parameter.name + " " + parameter.setting.value.to_toml();
-  return {{"title", run.request().prompt()}, {"comment", std::move(how)}};
+// The file of --perf-json, taken before anything expensive so that it can be written in the end.
+std::unique_ptr<StagedFile> perf_file(const Settings& settings, const std::string& output) {
+  const Setting* setting = settings.find("request.perf_json");
+  if (setting == nullptr) return nullptr;
+  const std::filesystem::path target = resolve_target(setting->value.string());
+  const std::string where = setting->source.describe() + ": ";
+  if (target == resolve_target(output)) throw RequestError(where + "is the file of the video; choose another");
+  try {
+    return std::make_unique<StagedFile>(target);
+  } catch (const std::exception& e) {
+    throw RequestError(where + e.what());
+  }
 }
 
 std::string steps_text(const StageTime& stage) {
@@ -44,21 +59,21 @@ std::string video_text(const VideoFormat& video) {
          std::to_string(video.height) + ", " + readable_seconds(static_cast<double>(video.frame_count) / fps);
 }
 
-std::string summary(const std::string& output, const VideoFormat& video, const PreparedRun& run,
-                    const std::vector<StageTime>& times, double seconds, const std::vector<AttentionUse>& attention,
-                    const CacheService* cache, const std::string& strategy) {
+std::string summary(const PreparedRun& run, const MadeVideo& made) {
   std::vector<std::vector<std::string>> rows;
-  rows.reserve(times.size() + attention.size() + 4);
-  for (const StageTime& stage : times) rows.push_back({stage.name, readable_seconds(stage.seconds), steps_text(stage)});
-  rows.push_back({"in all", readable_seconds(seconds), ""});
-  for (const AttentionUse& use : attention)
+  rows.reserve(made.stages.size() + made.attention.size() + 4);
+  for (const StageTime& stage : made.stages)
+    rows.push_back({stage.name, readable_seconds(stage.seconds), steps_text(stage)});
+  rows.push_back({"in all", readable_seconds(made.seconds), ""});
+  for (const AttentionUse& use : made.attention)
     rows.push_back({use.role, attention_text(use), std::to_string(use.calls) + " calls"});
-  if (cache != nullptr)
-    rows.push_back({"caching", strategy,
-                    std::to_string(cache->reused()) + " of " + std::to_string(cache->decided()) + " passes left out"});
+  if (run.cache() != nullptr)
+    rows.push_back(
+        {"caching", run.cache()->name(),
+         std::to_string(made.passes_reused) + " of " + std::to_string(made.passes_decided) + " passes left out"});
   rows.push_back({"peak memory", readable_bytes(peak_memory()), run.device().is_cuda() ? "of the host" : ""});
   rows.push_back({"seed", std::to_string(run.request().seed()), run.request().seed_was_drawn() ? "drawn" : ""});
-  return output + ": " + video_text(video) + "\n" + text_table(rows);
+  return made.output + ": " + video_text(made.format) + "\n" + text_table(rows);
 }
 
 }  // namespace
@@ -70,6 +85,7 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
     throw RequestError("no prompt is given: --prompt \"what the video shows\"");
   const std::string& output = settings.string("request.output_path");
   check_output(output);
+  const std::unique_ptr<StagedFile> perf = perf_file(settings, output);
 
   PreparedRun run(settings, catalog, host);
   run.require_served();
@@ -86,7 +102,7 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
   Progress progress(Console::standard_error(), style);
   AttentionService attention(run.selector());
   std::optional<CacheService> cache;
-  if (run.cache() != nullptr) cache.emplace(*run.cache());
+  if (run.cache() != nullptr) cache.emplace(*run.cache(), run.preset() != nullptr ? run.preset()->name : "");
   const RunServices services(host, progress, cancel, attention, cache ? &*cache : nullptr);
   try {
     run.pipeline().run(services.get(), run.request().get(), sink.get());
@@ -98,8 +114,18 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
   }
   sink.finish();
   progress.finish();
-  return summary(output, sink.format(), run, progress.times(), steady_seconds() - began, attention.used(),
-                 cache ? &*cache : nullptr, run.cache() != nullptr ? run.cache()->name() : "");
+  MadeVideo made{output,           run.request().prompt(),   sink.format(),
+                 progress.times(), steady_seconds() - began, attention.used()};
+  if (cache) {
+    made.passes_decided = cache->decided();
+    made.passes_reused = cache->reused();
+  }
+  if (perf != nullptr) {
+    const std::string text = perf_json(run, {made});
+    perf->append({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+    perf->publish();
+  }
+  return summary(run, made);
 }
 
 }  // namespace fastvideo

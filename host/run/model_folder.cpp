@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "host/error/error.hpp"
+#include "host/run/hub_cache.hpp"
 
 namespace fastvideo {
 namespace {
@@ -42,17 +43,24 @@ std::string class_name_of(const fs::path& file) {
 ModelFolder open_model_folder(const Settings& settings) {
   const Setting* setting = settings.find("request.model_path");
   if (setting == nullptr || setting->value.string().empty())
-    throw RequestError("no model is given: --model-path FOLDER, a model in diffusers format");
+    throw RequestError(
+        "no model is given: --model-path FOLDER, a model in diffusers format, or the name of a "
+        "downloaded repository (Wan-AI/Wan2.1-T2V-1.3B-Diffusers)");
+  const std::string& asked = setting->value.string();
+  const std::string named = asked + " (" + setting->source.describe() + ")";
   std::error_code failure;
-  const fs::path folder = fs::canonical(setting->value.string(), failure);
-  const std::string named = setting->value.string() + " (" + setting->source.describe() + ")";
+  if (!fs::exists(asked, failure) && is_repository_name(asked)) {
+    const fs::path snapshot = downloaded_snapshot(asked, hub_cache_folder());
+    return {snapshot, asked, class_name_of(snapshot / "model_index.json")};
+  }
+  const fs::path folder = fs::canonical(asked, failure);
   if (failure) throw RequestError("the model folder " + named + " cannot be opened: " + failure.message());
   if (!fs::is_directory(folder)) throw RequestError("the model " + named + " is not a folder");
   const fs::path file = folder / "model_index.json";
   if (!fs::exists(file, failure))
     throw RequestError("the folder " + named +
                        " has no model_index.json: give the folder of a model in diffusers format");
-  return {folder, class_name_of(file)};
+  return {folder, folder.filename().string(), class_name_of(file)};
 }
 
 }  // namespace fastvideo

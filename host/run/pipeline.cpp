@@ -77,6 +77,12 @@ CacheInfoCopy::CacheInfoCopy(const fv_cache_session_info& info)
   info_.expert_of_step = expert_of_step_.data();
 }
 
+void CacheInfoCopy::name_preset(const std::string& name) {
+  if (!preset_.empty()) return;
+  preset_ = name;
+  info_.preset = preset_.c_str();
+}
+
 std::vector<const fv_attention_site*> PipelineEstimate::site_pointers() const {
   std::vector<const fv_attention_site*> pointers;
   for (const Site& site : sites) pointers.push_back(&site.site->get());

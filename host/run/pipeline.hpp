@@ -22,6 +22,8 @@ class CacheInfoCopy {
   CacheInfoCopy(const CacheInfoCopy&) = delete;
   CacheInfoCopy& operator=(const CacheInfoCopy&) = delete;
   const fv_cache_session_info& get() const { return info_; }
+  /// Names the preset, unless the pipeline has.
+  void name_preset(const std::string& name);
 
  private:
   fv_cache_session_info info_;

@@ -24,7 +24,8 @@ std::vector<std::filesystem::path> library_path(const Settings& settings) {
 
 // Parameters that the host itself declares.
 bool is_of_every_request(std::string_view option) {
-  return option == "model_path" || option == "prompt" || option == "seed" || option == "output_path";
+  return option == "model_path" || option == "prompt" || option == "seed" || option == "output_path" ||
+         option == "no_metadata" || option == "perf_json" || option == "preset";
 }
 
 // Why auto should not take a CUDA device; empty if nothing speaks against it.
@@ -66,13 +67,19 @@ PreparedRun::PreparedRun(const Settings& settings, const Catalog& catalog, const
           (selector_.require_known_names(),
            cache_item_ ? std::make_unique<CacheStrategyHandle>(loader_, settings, host.get(), *cache_item_) : nullptr)),
       pipeline_(loader_, host.get(), item_, folder_),
-      request_(settings, *item_.item, device_),
-      estimate_(pipeline_.check(request_.get())) {}
+      preset_(chosen_preset(settings, *item_.item, folder_)),
+      request_(settings, *item_.item, device_, preset_ ? &*preset_ : nullptr),
+      estimate_(pipeline_.check(request_.get())) {
+  if (estimate_.cache != nullptr && preset_) estimate_.cache->name_preset(preset_->name);
+}
 
 void PreparedRun::require_served() {
   std::vector<std::string> used;
-  for (const fv_attention_site* site : estimate_.site_pointers())
-    used.push_back(selector_.choose(*site).item->item->name);
+  chosen_.clear();
+  for (const fv_attention_site* site : estimate_.site_pointers()) {
+    chosen_.push_back(selector_.choose(*site).item);
+    used.push_back(chosen_.back()->item->name);
+  }
   if (cache_ != nullptr) {
     if (estimate_.cache == nullptr)
       throw RequestError("caching with " + cache_->name() + " is not possible: " + item_.item->full_name() +

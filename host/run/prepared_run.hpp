@@ -2,10 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "host/run/pipeline.hpp"
+#include "host/run/preset.hpp"
 #include "host/run/request.hpp"
 #include "host/selection/attention_selector.hpp"
 #include "host/selection/cache_policy.hpp"
@@ -24,13 +26,21 @@ class PreparedRun {
 
   const ModelFolder& folder() const { return folder_; }
   const RunDevice& device() const { return device_; }
+  /// nullptr: none applies
+  const Preset* preset() const { return preset_ ? &*preset_ : nullptr; }
   const PipelineRequest& request() const { return request_; }
   const PipelineEstimate& estimate() const { return estimate_; }
   AttentionSelector& selector() { return selector_; }
   OpenPipeline& pipeline() { return pipeline_; }
+  const OpenPipeline& pipeline() const { return pipeline_; }
   const CacheRequest& cache_request() const { return cache_request_; }
   /// nullptr: caching is off
   CacheStrategyHandle* cache() { return cache_.get(); }
+  const CacheStrategyHandle* cache() const { return cache_.get(); }
+
+  const Settings& settings() const { return settings_; }
+  /// The backends that will serve the sites, as PipelineEstimate has them; known once require_served has returned.
+  const std::vector<const CatalogItem*>& backends() const { return chosen_; }
 
   /// Throws RequestError if a site cannot be served as configured, or the strategy does not take the session, or
   /// something that was given on the command line would have no effect.
@@ -53,8 +63,10 @@ class PreparedRun {
   AttentionSelector selector_;
   std::unique_ptr<CacheStrategyHandle> cache_;
   OpenPipeline pipeline_;
+  std::optional<Preset> preset_;
   PipelineRequest request_;
   PipelineEstimate estimate_;
+  std::vector<const CatalogItem*> chosen_;
 };
 
 }  // namespace fastvideo

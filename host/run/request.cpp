@@ -4,8 +4,10 @@
 
 namespace fastvideo {
 
-PipelineRequest::PipelineRequest(const Settings& settings, const Item& pipeline, const RunDevice& device)
+PipelineRequest::PipelineRequest(const Settings& settings, const Item& pipeline, const RunDevice& device,
+                                 const Preset* preset)
     : parameters_(settings.of_item(pipeline.settings_prefix(), pipeline.options)) {
+  if (preset != nullptr) complete(parameters_, *preset, pipeline);
   if (const Setting* prompt = settings.find("request.prompt")) prompt_ = prompt->value.string();
   if (const Setting* seed = settings.find("request.seed")) {
     seed_ = seed->value.integer();

@@ -10,15 +10,16 @@
 #include "host/config/settings.hpp"
 #include "host/plugins/manifest.hpp"
 #include "host/run/device.hpp"
+#include "host/run/preset.hpp"
 
 namespace fastvideo {
 
 /// A request in the ABI's form, with the memory behind it.
 class PipelineRequest {
  public:
-  /// The pipeline's parameters, completed and checked, and prompt, seed and device. Without a seed in the settings a
-  /// random one is drawn. Throws RequestError: a parameter out of range.
-  PipelineRequest(const Settings& settings, const Item& pipeline, const RunDevice& device);
+  /// The pipeline's parameters, completed by the preset (nullptr: none) and by defaults and checked, and prompt, seed
+  /// and device. Without a seed in the settings a random one is drawn. Throws RequestError: a parameter out of range.
+  PipelineRequest(const Settings& settings, const Item& pipeline, const RunDevice& device, const Preset* preset);
   PipelineRequest(const PipelineRequest&) = delete;
   PipelineRequest& operator=(const PipelineRequest&) = delete;
 

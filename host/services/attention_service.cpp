@@ -49,7 +49,8 @@ void AttentionService::close(AttentionSession* session) {
   const auto at = std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& s) { return s.get() == session; });
   if (at == sessions_.end()) return;
   for (const auto& binding : session->bindings())
-    used_.push_back({binding->role, binding->choice.backend->name, binding->kernel, binding->calls});
+    used_.push_back({binding->role, binding->choice.backend->name, binding->kernel,
+                     binding->choice.item->item->library.string(), binding->calls});
   sessions_.erase(at);
 }
 

@@ -60,6 +60,7 @@ struct AttentionUse {
   std::string role;
   std::string backend;
   std::string kernel;
+  std::string library;  ///< the backend's file
   std::uint64_t calls = 0;
 };
 

@@ -65,7 +65,8 @@ void CacheStrategyHandle::require_support(const fv_cache_session_info& info) con
                        "; [cache] strategy = \"none\" turns caching off");
 }
 
-CacheService::CacheService(CacheStrategyHandle& strategy) : strategy_(strategy), service_{} {
+CacheService::CacheService(CacheStrategyHandle& strategy, std::string preset)
+    : strategy_(strategy), preset_(std::move(preset)), service_{} {
   service_.struct_size = sizeof service_;
   service_.context = this;
   service_.strategy = strategy.item().item->name.c_str();
@@ -100,7 +101,8 @@ CacheService::CacheService(CacheStrategyHandle& strategy) : strategy_(strategy),
   };
 }
 
-void CacheService::open(const fv_cache_session_info& info, fv_cache_session** session, fv_cache_plan& plan) {
+void CacheService::open(fv_cache_session_info info, fv_cache_session** session, fv_cache_plan& plan) {
+  if (info.preset == nullptr || *info.preset == '\0') info.preset = preset_.c_str();
   strategy_.require_support(info);
   const fv_cache_interface& table = strategy_.table();
   TextBuffer text;

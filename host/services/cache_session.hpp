@@ -39,8 +39,8 @@ class CacheStrategyHandle {
 /// fv_cache_service over a strategy. One thread at a time, and one session at a time as far as the counts go.
 class CacheService {
  public:
-  /// The strategy must outlive the service.
-  explicit CacheService(CacheStrategyHandle& strategy);
+  /// The strategy must outlive the service. `preset` is told to the strategy unless the pipeline names one.
+  explicit CacheService(CacheStrategyHandle& strategy, std::string preset = {});
   CacheService(const CacheService&) = delete;
   CacheService& operator=(const CacheService&) = delete;
 
@@ -50,11 +50,12 @@ class CacheService {
   std::uint64_t reused() const { return reused_; }
 
  private:
-  void open(const fv_cache_session_info& info, fv_cache_session** session, fv_cache_plan& plan);
+  void open(fv_cache_session_info info, fv_cache_session** session, fv_cache_plan& plan);
   fv_status count(fv_status status, const fv_cache_decision& decision, fv_text* error);
   fv_status with_name(fv_status status, fv_text* error) const;
 
   CacheStrategyHandle& strategy_;
+  std::string preset_;
   std::uint64_t static_decisions_ = 0;  // steps x branches of the open session
   std::uint64_t decided_ = 0;
   std::uint64_t reused_ = 0;

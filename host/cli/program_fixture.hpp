@@ -1,0 +1,69 @@
+// For tests of the program from outside: a copy of it in a folder of its own, so that only the test plugins are found.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "host/config/test_files.hpp"
+#include "host/process/child_process.hpp"
+
+namespace fastvideo::test {
+
+inline constexpr auto kTimeout = std::chrono::seconds(60);
+
+inline std::string read(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+class Program : public ::testing::Test {
+ protected:
+  Program() {
+    for (const char* name : {"FASTVIDEO_ATTENTION_BACKEND", "FASTVIDEO_CONFIG", "FASTVIDEO_PLUGIN_PATH",
+                             "FASTVIDEO_LOGGING_LEVEL", "XDG_CONFIG_HOME"})
+      unsetenv(name);
+    setenv("HOME", folder_.path().c_str(), 1);
+    std::filesystem::create_directories(folder_.path() / "bin");
+    std::filesystem::copy_file(FASTVIDEO_PROGRAM, program_);
+    folder_.write("model/model_index.json", R"({"_class_name": "FakePipeline"})");
+  }
+
+  CommandResult run(const std::vector<std::string>& arguments) const {
+    return run_command(program_, arguments, kTimeout);
+  }
+
+  // `fastvideo COMMAND` with the test plugins, the model and a backend for every role, then `more`.
+  std::vector<std::string> request(const std::string& command, const std::vector<std::string>& more) const {
+    std::vector<std::string> all{command,          "--plugin-dir", FASTVIDEO_TEST_PLUGINS,     "--model-path",
+                                 model().string(), "--set",        "attention.default=FORMULA"};
+    if (command == "generate") all.insert(all.end(), {"--output-path", output().string()});
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  CommandResult generate(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> all{"--prompt", "a red circle", "--seed", "7"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run(request("generate", all));
+  }
+  CommandResult explain(const std::vector<std::string>& more = {}) const { return run(request("explain", more)); }
+
+  // Exit code 2 and this on standard error.
+  void expect_refused(const CommandResult& result, const std::string& part) const {
+    EXPECT_EQ(result.status.code, 2) << result.error_output;
+    EXPECT_TRUE(contains(result.error_output, part));
+    EXPECT_EQ(result.output, "");
+  }
+
+  std::filesystem::path model() const { return folder_.path() / "model"; }
+  std::filesystem::path output() const { return folder_.path() / "video.y4m"; }
+
+  TemporaryFolder folder_;
+  std::filesystem::path program_ = folder_.path() / "bin" / "fastvideo";
+};
+
+}  // namespace fastvideo::test

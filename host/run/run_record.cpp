@@ -1,0 +1,170 @@
+#include "host/run/run_record.hpp"
+
+#include <sys/resource.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "host/hardware/hardware.hpp"
+#include "host/process/child_process.hpp"
+#include "host/run/json_value.hpp"
+
+namespace fastvideo {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// A prompt need not be UTF-8; JSON must be.
+std::string text_of(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string cache_name(const CacheStrategyHandle* cache) { return cache != nullptr ? cache->name() : "none"; }
+
+std::string preset_name(const PreparedRun& run) { return run.preset() != nullptr ? run.preset()->name : "none"; }
+
+// "ffmpeg version 7.1 Copyright ..." as "7.1"; empty if it does not say.
+std::string ffmpeg_version() {
+  const auto program = find_program("ffmpeg");
+  if (!program) return {};
+  const CommandResult result = run_command(*program, {"-version"}, std::chrono::seconds(30));
+  constexpr std::string_view kBegin = "ffmpeg version ";
+  if (!result.output.starts_with(kBegin)) return {};
+  const std::string rest = result.output.substr(kBegin.size());
+  return rest.substr(0, rest.find_first_of(" \n"));
+}
+
+Json versions(PreparedRun const& run, bool with_ffmpeg) {
+  Json out{{"fastvideo", host_version()}, {"abi", std::to_string(FV_ABI_MAJOR) + "." + std::to_string(FV_ABI_MINOR)}};
+  const CatalogItem& pipeline = run.pipeline().item();
+  if (!pipeline.item->needs.torch.empty()) out["torch"] = pipeline.item->needs.torch;
+  if (with_ffmpeg) out["ffmpeg"] = ffmpeg_version();
+  Json& plugins = out["plugins"] = Json::object();
+  const auto add = [&](const CatalogItem& item) { plugins[item.plugin->manifest.id] = item.plugin->manifest.version; };
+  add(pipeline);
+  for (const CatalogItem* backend : run.backends()) add(*backend);
+  if (run.cache() != nullptr) add(run.cache()->item());
+  return out;
+}
+
+Json hardware(const RunDevice& device) {
+  const CpuInfo cpu = cpu_info();
+  Json out{{"device", device.name},  {"description", device.description}, {"why", device.why}, {"cpu", cpu.model},
+           {"threads", cpu.threads}, {"memory_bytes", cpu.total_memory}};
+  if (device.is_cuda()) out["driver"] = cuda_driver().version_text();
+  return out;
+}
+
+Json settings(const PreparedRun& run) {
+  Json out = Json::object();
+  const auto add = [&](const std::string& path, const Setting& setting) {
+    out[path] = Json{{"value", json_of(setting.value)}, {"source", setting.source.describe()}};
+  };
+  for (const auto& [path, setting] : run.settings().all()) add(path, setting);
+  for (const ItemSetting& parameter : run.request().parameters()) add("request." + parameter.name, parameter.setting);
+  return out;
+}
+
+Json caching(const PreparedRun& run, const MadeVideo& made) {
+  Json out{{"strategy", cache_name(run.cache())}};
+  if (run.estimate().cache == nullptr) return out;
+  const fv_cache_session_info& loop = run.estimate().cache->get();
+  const std::uint64_t passes = static_cast<std::uint64_t>(loop.steps) * static_cast<std::uint64_t>(loop.branches);
+  out["passes"] = passes;
+  out["computed"] = passes - made.passes_reused;
+  out["reused"] = made.passes_reused;
+  return out;
+}
+
+Json stages(const std::vector<StageTime>& times) {
+  Json out = Json::array();
+  for (const StageTime& stage : times)
+    out.push_back({{"name", stage.name},
+                   {"seconds", stage.seconds},
+                   {"steps", stage.steps},
+                   {"step_seconds", stage.step_seconds}});
+  return out;
+}
+
+Json attention(const std::vector<AttentionUse>& uses) {
+  Json out = Json::array();
+  for (const AttentionUse& use : uses)
+    out.push_back({{"role", use.role},
+                   {"backend", use.backend},
+                   {"kernel", use.kernel},
+                   {"file", use.library},
+                   {"calls", use.calls}});
+  return out;
+}
+
+Json video(const PreparedRun& run, const MadeVideo& made) {
+  return {{"output", made.output},
+          {"width", made.format.width},
+          {"height", made.format.height},
+          {"frames", made.format.frame_count},
+          {"fps", static_cast<double>(made.format.fps_numerator) / made.format.fps_denominator},
+          {"prompt", made.prompt},
+          {"seed", run.request().seed()},
+          {"seed_drawn", run.request().seed_was_drawn()},
+          {"seconds", made.seconds},
+          {"stages", stages(made.stages)},
+          {"attention", attention(made.attention)},
+          {"caching", caching(run, made)}};
+}
+
+bool is_written_by_ffmpeg(const std::string& output) {
+  const OutputFormat format = output_format(output);
+  return format == OutputFormat::kMp4 || format == OutputFormat::kWebm || format == OutputFormat::kGif;
+}
+
+}  // namespace
+
+std::uint64_t peak_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+std::vector<std::pair<std::string, std::string>> video_metadata(const PreparedRun& run) {
+  Json parameters = Json::object(), attention = Json::object();
+  for (const ItemSetting& parameter : run.request().parameters())
+    parameters[parameter.name] = json_of(parameter.setting.value);
+  for (const PipelineEstimate::Correction& corrected : run.estimate().corrections)
+    parameters[corrected.parameter] = corrected.used;
+  for (size_t i = 0; i < run.backends().size(); ++i)
+    attention[run.estimate().sites[i].site->get().role] = run.backends()[i]->item->full_name();
+  const Json comment{{"prompt", run.request().prompt()},
+                     {"seed", run.request().seed()},
+                     {"model", run.folder().name},
+                     {"preset", preset_name(run)},
+                     {"pipeline", run.pipeline().item().item->full_name()},
+                     {"parameters", parameters},
+                     {"attention", attention},
+                     {"caching", cache_name(run.cache())},
+                     {"device", run.device().description},
+                     {"versions", versions(run, false)}};
+  return {{"title", run.request().prompt()}, {"comment", text_of(comment, -1)}};
+}
+
+std::string perf_json(const PreparedRun& run, const std::vector<MadeVideo>& made) {
+  const CatalogItem& pipeline = run.pipeline().item();
+  Json estimated = Json::object(), videos = Json::array();
+  for (const PipelineEstimate::Bytes& peak : run.estimate().peaks) estimated[peak.name] = peak.bytes;
+  for (const MadeVideo& one : made) videos.push_back(video(run, one));
+  const Json json{{"schema", 1},
+                  {"versions", versions(run, !made.empty() && is_written_by_ffmpeg(made.front().output))},
+                  {"hardware", hardware(run.device())},
+                  {"model",
+                   {{"name", run.folder().name},
+                    {"folder", run.folder().path.string()},
+                    {"class", run.folder().class_name},
+                    {"preset", preset_name(run)},
+                    {"pipeline", pipeline.item->full_name()},
+                    {"file", pipeline.item->library.string()}}},
+                  {"settings", settings(run)},
+                  {"memory", {{"peak_host_bytes", peak_memory()}, {"estimated", estimated}}},
+                  {"videos", videos}};
+  return text_of(json, 2) + "\n";
+}
+
+}  // namespace fastvideo

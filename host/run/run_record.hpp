@@ -1,0 +1,44 @@
+// What a run leaves behind beside its video: the metadata inside the file, and --perf-json.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "host/media/video_writer.hpp"
+#include "host/progress/stage_timer.hpp"
+#include "host/run/prepared_run.hpp"
+#include "host/services/attention_session.hpp"
+
+namespace fastvideo {
+
+/// A video that was made, with what it took.
+struct MadeVideo {
+  std::string output;
+  std::string prompt;
+  VideoFormat format;
+  std::vector<StageTime> stages;
+  double seconds = 0;  ///< from the call of generate, or from the end of the video before
+  std::vector<AttentionUse> attention;
+  std::uint64_t passes_decided = 0;  ///< by the caching strategy; 0 without one
+  std::uint64_t passes_reused = 0;
+};
+
+/// Bytes of the process at its peak, in main memory.
+std::uint64_t peak_memory();
+
+/// "title": the prompt; "comment": one line of JSON with prompt, seed, model, parameters, backend of each role, caching
+/// strategy, device and versions. It names no folder. The run is served (require_served).
+std::vector<std::pair<std::string, std::string>> video_metadata(const PreparedRun& run);
+
+/// The text of --perf-json. Keys: schema (1); versions {fastvideo, abi, torch: what the pipeline was built for, ffmpeg:
+/// absent if not used, plugins {id: version}}; hardware {device, description, why, cpu, threads, memory_bytes, driver};
+/// model {name, folder, class, preset, pipeline, file}; settings {path: {value, source}}; memory {peak_host_bytes,
+/// estimated {stage: bytes}}; videos, a list of {output, width, height, frames, fps, prompt, seed, seed_drawn, seconds,
+/// stages [{name, seconds, steps, step_seconds}], attention [{role, backend, kernel, file, calls}], caching {strategy,
+/// passes, computed, reused}}.
+std::string perf_json(const PreparedRun& run, const std::vector<MadeVideo>& videos);
+
+}  // namespace fastvideo
