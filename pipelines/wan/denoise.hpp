@@ -19,7 +19,8 @@ at::Tensor initial_noise(const Shape& shape, int64_t channels, uint64_t seed);
 
 /// Runs every step of the scheduler, whose timesteps are set, from `noise` on. Returns the latents, float32, on the
 /// request's device. Classifier-free guidance as in Ho and Salimans 2022, in float32: u + s (c - u). cache: nullptr for
-/// none. Throws Cancelled between two forward passes.
+/// none. Throws Cancelled between two forward passes, std::runtime_error naming step, site and backend if the latents
+/// turn to NaN, infinity or a constant.
 at::Tensor denoise(const at::Tensor& noise, const Request& request, const Shape& shape, const EncodedPrompts& prompts,
                    const WanTransformer& transformer, Scheduler& scheduler, HostAttention& attention, StepCache* cache,
                    const Progress& progress);

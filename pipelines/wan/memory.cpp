@@ -45,8 +45,7 @@ std::vector<Bytes> stage_peaks(const ModelFolder& folder, const Request& request
                            activations(shape.tokens(), dit.ffn_dim, {2, 0}, element) +
                            activations(length * request.branches(), dit.inner_dim() * dit.num_layers, {2, 0}, element);
 
-  const uint64_t decode =
-      decode_peak_bytes(folder.vae, shape.latent_height, shape.latent_width, request.vae_dtype);
+  const uint64_t decode = decode_peak_bytes(folder.vae, shape.latent_height, shape.latent_width, request.vae_dtype);
   return {{"encode text", weights[0].bytes + encode},
           {"denoise", weights[1].bytes + denoise},
           {"decode", weights[2].bytes + decode}};

@@ -69,8 +69,7 @@ void WanPipeline::run(const Host& run, const Options& parameters, const Pipeline
   std::vector<const fv_attention_site*> sites;
   for (const PlannedSite& p : planned) sites.push_back(&p.site);
   HostAttention attention(run, sites, request.device);
-  const std::unique_ptr<StepCache> cache =
-      StepCache::open(run, cache_offer(folder_.transformer, request, *scheduler));
+  const std::unique_ptr<StepCache> cache = StepCache::open(run, cache_offer(folder_.transformer, request, *scheduler));
 
   const EncodedPrompts prompts = encode_prompts(folder_, request, attention, progress);
   wait_for(request.device);

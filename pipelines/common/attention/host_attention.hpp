@@ -39,6 +39,9 @@ class HostAttention final : public Attention {
   /// undefined for raster order.
   const at::Tensor& token_order() const { return token_order_; }
 
+  /// Who serves a role: "TORCH_SDPA/torch".
+  std::string backend(const char* role) const { return binding_of(role).handle->backend; }
+
   void set_point(DenoisePoint point) { point_ = std::move(point); }
 
  private:

@@ -1,4 +1,4 @@
-// Two backends that look into a run from outside: one writes down every call, one asks for a random token order.
+// Backends that look into a run from outside: one writes down every call, one asks for a random token order, one fails.
 #include <algorithm>
 #include <cmath>
 #include <fastvideo/plugin.hpp>
@@ -146,7 +146,31 @@ class Shuffled final : public fastvideo::AttentionBackend {
   std::string trace_;
 };
 
+// Gives NaN in one value of one layer at one step.
+class Faulty final : public fastvideo::AttentionBackend {
+ public:
+  Faulty(const Host& host, const Options& options)
+      : host_(host), step_(options.integer("step")), layer_(options.integer("layer")) {}
+
+  Support supports(const fv_attention_site& site) const override {
+    if (site.require != 0) return Support::no("gives no log-sum-exp and cannot be captured");
+    return Support::yes(FV_NUMERICS_EXACT);
+  }
+
+  void run(const fv_attention_site& site, const fv_attention_args& args) override {
+    formula(host_, site.scale, args);
+    if (args.step == step_ && args.layer == layer_ && std::string(site.role) == FV_ROLE_DIT_SELF)
+      TensorView<float, 4> (*args.out)(0, 0, 0, 0) = std::numeric_limits<float>::quiet_NaN();
+  }
+
+ private:
+  Host host_;
+  int64_t step_;
+  int64_t layer_;
+};
+
 }  // namespace
 
 FASTVIDEO_PLUGIN("org.example.probe_attention", "1.0.0", fastvideo::attention<Recording>("RECORDING_ATTN", "cpu"),
-                 fastvideo::attention<Shuffled>("SHUFFLED_ATTN", "cpu"))
+                 fastvideo::attention<Shuffled>("SHUFFLED_ATTN", "cpu"),
+                 fastvideo::attention<Faulty>("FAULTY_ATTN", "cpu"))
