@@ -21,12 +21,12 @@ import vocabulary
 
 
 def spread(prompts, count):
-    """`count` of the prompts, evenly spread: half of one object, half of two."""
+    """Indices of `count` of the prompts, evenly spread: half of one object, half of two."""
     half = len(prompts) // 2
     first = -(-count // 2)
     pick = [i * half // first for i in range(first)]
     second = count - first
-    return [prompts[i] for i in pick] + [prompts[half + i * half // second] for i in range(second)]
+    return pick + [half + i * half // second for i in range(second)]
 
 
 def main():
@@ -34,7 +34,7 @@ def main():
     parser.add_argument("program", help="the fastvideo program")
     parser.add_argument("--model", type=pathlib.Path, default=ROOT / "models" / "shapes")
     parser.add_argument("--prompts", type=int, default=12, help="how many of the 200 held-out prompts")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first prompt; each next one has the next seed")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first of the 200 prompts; each next one has the next seed")
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--keep", type=pathlib.Path, help="folder to keep the frames in")
@@ -47,7 +47,8 @@ def main():
         parser.error(f"--prompts must be from 2 to {len(all_prompts)}")
     hits = {1: [], 2: []}
     with tempfile.TemporaryDirectory() as scratch:
-        for i, prompt in enumerate(spread(all_prompts, options.prompts)):
+        for i in spread(all_prompts, options.prompts):
+            prompt = all_prompts[i]
             folder = (options.keep or pathlib.Path(scratch)) / f"{i:03}"
             folder.parent.mkdir(parents=True, exist_ok=True)
             command = [options.program, "generate", "--model-path", str(options.model), "--prompt", prompt]
