@@ -61,6 +61,13 @@ class Parser {
     show_ = plugins_->add_subcommand("show", "Print all that a plugin or one of its items says of itself");
     show_->fallthrough()->allow_extras();
     show_->add_option("NAME", shown_, "Public name, NAME/implementation or id")->required();
+    check_ = plugins_->add_subcommand("check", "Check that a plugin keeps the rules of the ABI, in a child process");
+    check_->fallthrough()->allow_extras();
+    check_->add_option("FOLDER", shown_, "The folder that holds its plugin.toml")->required();
+    check_->add_option("--deadline", deadline_, "Seconds that the checks of one item may take (default: 120)")
+        ->check(CLI::Range(0.1, 86400.0));
+    check_->add_option("--item", item_, "Check this item alone, counted from 0, in this process: for a debugger")
+        ->check(CLI::Range(0, 10000));
     for (const SettingSpec& spec : schema.all()) add_flag(spec);
   }
 
@@ -81,6 +88,8 @@ class Parser {
     line.command = chosen();
     line.text = app_.help();
     line.plugin = shown_;
+    line.deadline = deadline_;
+    line.item = item_;
     line.no_progress = no_progress_;
     collect(line.given);
     return line;
@@ -149,6 +158,7 @@ class Parser {
     if (generate_->parsed()) return Command::generate;
     if (explain_->parsed()) return Command::explain;
     if (show_->parsed()) return Command::show_plugin;
+    if (check_->parsed()) return Command::check_plugin;
     if (plugins_->parsed()) return Command::list_plugins;
     return Command::help;
   }
@@ -181,11 +191,14 @@ class Parser {
   CLI::App* explain_ = nullptr;
   CLI::App* plugins_ = nullptr;
   CLI::App* show_ = nullptr;
+  CLI::App* check_ = nullptr;
   CLI::Option* sets_ = nullptr;
   bool version_ = false;
   bool default_config_ = false;
   bool no_progress_ = false;
   std::string shown_;
+  double deadline_ = 120;
+  int item_ = -1;
   std::vector<Flag> flags_;
 };
 

@@ -11,11 +11,22 @@ namespace fastvideo {
 
 /// What the user asked for.
 struct CommandLine {
-  enum class Command { help, version, print_default_config, generate, explain, list_plugins, show_plugin };
+  enum class Command {
+    help,
+    version,
+    print_default_config,
+    generate,
+    explain,
+    list_plugins,
+    show_plugin,
+    check_plugin
+  };
 
   Command command = Command::help;
-  std::string text;          ///< the help that the arguments ask for
-  std::string plugin;        ///< show_plugin: which
+  std::string text;     ///< the help that the arguments ask for
+  std::string plugin;   ///< show_plugin: which; check_plugin: its folder
+  double deadline = 0;  ///< check_plugin: seconds for each item
+  int item = -1;        ///< check_plugin: this one alone, in this process; -1: all of them, each in a child process
   std::vector<Given> given;  ///< settings, in the order in which they outrank each other
   bool no_progress = false;
 };

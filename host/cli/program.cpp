@@ -5,6 +5,7 @@
 
 #include "host/cli/command_line.hpp"
 #include "host/cli/flags.hpp"
+#include "host/cli/plugin_check.hpp"
 #include "host/cli/plugin_list.hpp"
 #include "host/config/installation.hpp"
 #include "host/error/error.hpp"
@@ -95,6 +96,8 @@ void run(const std::vector<std::string>& arguments) {
       return print(list_plugins(catalog, searched));
     case Command::show_plugin:
       return print(show_plugin(catalog, line.plugin));
+    case Command::check_plugin:
+      return check_plugin(line, arguments, settings);
     case Command::generate:
     case Command::explain:
       break;

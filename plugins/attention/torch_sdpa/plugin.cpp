@@ -37,6 +37,14 @@ Problem problem_of(const fv_attention_site& site) {
           by_token(site) && !mask};
 }
 
+// LibTorch counts bytes in 64 bits, and ends the process where they overflow.
+bool can_be_counted(const fv_attention_site& site, int64_t tokens) {
+  int64_t elements = site.head_size;
+  for (const int64_t size : {site.batch, tokens, static_cast<int64_t>(site.query_heads)})
+    if (__builtin_mul_overflow(elements, size, &elements)) return false;
+  return elements < INT64_MAX / 8;
+}
+
 // Why a site cannot be served by any of LibTorch's kernels; empty if it can.
 std::string reason_against(const fv_attention_site& site) {
   if ((site.require & FV_REQUIRE_LOG_SUM_EXP) != 0) return "LibTorch's call gives no log-sum-exp";
@@ -49,6 +57,9 @@ std::string reason_against(const fv_attention_site& site) {
   if (site.device.type != FV_DEVICE_CPU && site.device.type != FV_DEVICE_CUDA) return "it runs on cpu and cuda";
   // Asked on a CUDA run only: on others LibTorch must not be made to look for CUDA.
   if (site.device.type == FV_DEVICE_CUDA && !at::hasCUDA()) return "LibTorch finds no CUDA device";
+  if (!can_be_counted(site, site.query_length) || !can_be_counted(site, site.key_length))
+    return "the tensors of " + std::to_string(site.batch) + " rows of " + std::to_string(site.query_length) + " and " +
+           std::to_string(site.key_length) + " tokens have more bytes than 64 bits can count";
   if (by_token(site) && site.query_length != site.key_length) {
     return "causal attention needs as many queries as keys, not " + std::to_string(site.query_length) + " and " +
            std::to_string(site.key_length);

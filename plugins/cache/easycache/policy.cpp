@@ -1,7 +1,9 @@
 #include "plugins/cache/easycache/policy.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string_view>
 
 namespace fastvideo::easycache {
 namespace {
@@ -63,6 +65,9 @@ std::string EasyCache::refuses(const fv_cache_session_info& info) const {
     return std::to_string(info.steps) + " steps leave nothing to skip: the first " + std::to_string(kept_first_) +
            " and the last one are always computed; ask for " + std::to_string(kept_first_ + 2) +
            " steps or more, or lower kept_first_steps";
+  for (const std::string_view wanted : {"latent.in", "model.out"})
+    if (std::none_of(info.signals, info.signals + info.signal_count, [&](const char* one) { return wanted == one; }))
+      return "this pipeline does not measure " + std::string(wanted);
   return {};
 }
 

@@ -76,7 +76,8 @@ TEST(EasyCache, skips_what_the_published_procedure_skips) {
 TEST(EasyCache, refuses_what_it_cannot_serve) {
   OptionList list;
   const EasyCache strategy(options(list, 0.05, 10));
-  EXPECT_EQ(strategy.refuses(SessionFacts(12).info), "");
+  EXPECT_EQ(strategy.refuses(SessionFacts(12, {"latent.in", "model.out"}).info), "");
+  EXPECT_EQ(strategy.refuses(SessionFacts(12, {"latent.in"}).info), "this pipeline does not measure model.out");
   EXPECT_NE(strategy.refuses(SessionFacts(11).info).find("ask for 12 steps"), std::string::npos);
   for (const double wrong : {-0.1, std::nan(""), HUGE_VAL}) {
     OptionList wrong_list;

@@ -60,6 +60,7 @@ class CacheStrategy {
   /// Empty if it takes the session, otherwise the reason why not, with the remedy. Pure.
   virtual std::string refuses(const fv_cache_session_info& info) const = 0;
 
+  /// Only for sessions that it does not refuse.
   virtual std::unique_ptr<CacheSession> open(const fv_cache_session_info& info) = 0;
 };
 
@@ -108,6 +109,7 @@ struct CacheTable {
   static fv_status open(fv_cache_strategy* s, const fv_cache_session_info* info, fv_cache_session** out,
                         fv_cache_plan* plan, fv_text* error) noexcept {
     return guard(error, [&] {
+      if (const std::string reason = strategy(s).refuses(*info); !reason.empty()) throw Refused(reason);
       auto made = std::make_unique<CacheSessionBox>(CacheSessionBox{
           strategy(s).open(*info), static_cast<size_t>(info->steps), static_cast<size_t>(info->branches)});
       const CachePlan& wanted = made->session->plan();

@@ -1,0 +1,30 @@
+#include "host/cli/plugin_check.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "host/conformance/check_item.hpp"
+#include "host/conformance/check_plugin.hpp"
+#include "host/error/error.hpp"
+
+namespace fastvideo {
+
+void check_plugin(const CommandLine& line, const std::vector<std::string>& arguments, const Settings& settings) {
+  const std::filesystem::path folder = std::filesystem::absolute(line.plugin).lexically_normal();
+  if (line.item >= 0) {
+    // Plugins are never unloaded and may use it until the process ends.
+    const auto& host = *new HostServices(settings, static_cast<int>(settings.integer("run.threads")));
+    return conformance::check_item(folder, static_cast<size_t>(line.item), settings, host, STDOUT_FILENO);
+  }
+  const auto deadline = std::chrono::milliseconds(static_cast<int64_t>(1000 * line.deadline));
+  const conformance::PluginVerdict verdict = conformance::check_plugin(folder, {"/proc/self/exe", arguments, deadline});
+  if (std::fputs(verdict.text.c_str(), stdout) < 0 || std::fflush(stdout) != 0)
+    throw std::runtime_error("standard output cannot be written");
+  if (verdict.failed > 0)
+    throw RequestError(line.plugin + " fails " + std::to_string(verdict.failed) + " of " +
+                       std::to_string(verdict.checks) + " checks; sdk/conformance/README.md says what each wants");
+  std::printf("%s passes all %zu checks\n", line.plugin.c_str(), verdict.checks);
+}
+
+}  // namespace fastvideo

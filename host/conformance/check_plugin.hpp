@@ -1,0 +1,29 @@
+// `fastvideo plugins check`: every rule of the ABI that can be checked from outside, on one plugin folder.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace fastvideo::conformance {
+
+/// What the checks of a plugin came to.
+struct PluginVerdict {
+  std::string text;  ///< a table of all checks, ready to be printed
+  size_t checks = 0;
+  size_t failed = 0;
+};
+
+/// Runs a program with these arguments and --item N, for every item N of the plugin in `folder`; each has `deadline` to
+/// end. The program calls check_item with its standard output. What crashes there, or hangs, is a failed check.
+struct CheckProgram {
+  std::filesystem::path program;
+  std::vector<std::string> arguments;
+  std::chrono::milliseconds deadline;
+};
+
+/// Throws RequestError if `folder` is no folder or holds no plugin.toml.
+PluginVerdict check_plugin(const std::filesystem::path& folder, const CheckProgram& program);
+
+}  // namespace fastvideo::conformance

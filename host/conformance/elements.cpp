@@ -1,0 +1,123 @@
+#include "host/conformance/elements.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+
+namespace fastvideo::conformance {
+namespace {
+
+constexpr size_t kRule = 16;  // bytes that data and strides are multiples of
+
+// A 16-bit binary floating-point type after IEEE 754: bits behind the point, and the bias of the exponent.
+struct Format {
+  int fraction;
+  int bias;
+};
+constexpr Format kHalf{10, 15};
+constexpr Format kBrain{7, 127};
+
+uint16_t encode(double value, Format format) {
+  const uint16_t sign = std::signbit(value) ? 0x8000 : 0;
+  const double size = std::fabs(value);
+  if (size == 0) return sign;
+  const int exponent = std::max(std::ilogb(size), 1 - format.bias);
+  const auto fraction = static_cast<int>(std::nearbyint(std::ldexp(size, format.fraction - exponent)));
+  // The hidden bit adds one to the exponent, and so does a fraction that was rounded up to the next power of two.
+  return static_cast<uint16_t>(sign + ((exponent + format.bias - 1) << format.fraction) + fraction);
+}
+
+double decode(uint16_t bits, Format format) {
+  const int exponent = (bits & 0x7FFF) >> format.fraction;
+  const int fraction = bits & ((1 << format.fraction) - 1);
+  const double sign = (bits & 0x8000) != 0 ? -1 : 1;
+  if (exponent == 2 * format.bias + 1) return fraction != 0 ? std::nan("") : sign * HUGE_VAL;
+  if (exponent == 0) return sign * std::ldexp(fraction, 1 - format.bias - format.fraction);
+  return sign * std::ldexp(fraction + (1 << format.fraction), exponent - format.bias - format.fraction);
+}
+
+int64_t rounded_up(int64_t count, int64_t multiple) { return (count + multiple - 1) / multiple * multiple; }
+
+template <class T>
+T load(const std::byte* from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+template <class T>
+void store(std::byte* to, T value) {
+  std::memcpy(to, &value, sizeof value);
+}
+
+}  // namespace
+
+double unit_roundoff(fv_dtype dtype) {
+  if (dtype.code == FV_BFLOAT) return std::ldexp(1.0, -8);
+  return std::ldexp(1.0, dtype.bits == 16 ? -11 : dtype.bits == 32 ? -24 : -53);
+}
+
+Elements::Elements(fv_dtype dtype, const std::array<int64_t, 4>& shape, Layout layout) : dtype_(dtype), shape_(shape) {
+  const int64_t unit = static_cast<int64_t>(kRule) * 8 / dtype.bits;  // elements in 16 bytes
+  const int64_t gap = layout == Layout::padded ? unit : 0;
+  const int64_t row = rounded_up(shape[3], unit) + gap;
+  if (layout == Layout::heads_first)
+    strides_ = {shape[1] * shape[2] * row, row, shape[1] * row, 1};
+  else
+    strides_ = {shape[1] * (shape[2] * row + gap) + 3 * gap, shape[2] * row + gap, row, 1};
+  const size_t element = dtype.bits / 8;
+  const size_t offset = layout == Layout::padded ? 3 * kRule : 0;
+  const auto bytes = static_cast<size_t>(shape[0] * strides_[0]) * element + offset;
+  // A row of gaps before and behind, so that writing outside is seen; aligned to 16 bytes and not to more.
+  memory_.resize(bytes + 8 * kRule);
+  const size_t misaligned = reinterpret_cast<uintptr_t>(memory_.data()) % kRule;
+  begin_ = 3 * kRule + (kRule - misaligned) % kRule;
+  tensor_ = {memory_.data() + begin_, {FV_DEVICE_CPU, 0}, 4, dtype, shape_.data(), strides_.data(), offset};
+  poison();
+}
+
+size_t Elements::offset(const std::array<int64_t, 4>& at) const {
+  int64_t elements = 0;
+  for (size_t i = 0; i < 4; ++i) elements += at[i] * strides_[i];
+  return begin_ + tensor_.byte_offset + static_cast<size_t>(elements) * dtype_.bits / 8;
+}
+
+void Elements::set(const std::array<int64_t, 4>& at, double value) {
+  std::byte* to = memory_.data() + offset(at);
+  if (dtype_.code == FV_BOOL)
+    store<uint8_t>(to, value != 0 ? 1 : 0);
+  else if (dtype_.code == FV_BFLOAT)
+    store(to, encode(value, kBrain));
+  else if (dtype_.bits == 16)
+    store(to, encode(value, kHalf));
+  else if (dtype_.bits == 32)
+    store(to, static_cast<float>(value));
+  else
+    store(to, value);
+}
+
+double Elements::get(const std::array<int64_t, 4>& at) const {
+  const std::byte* from = memory_.data() + offset(at);
+  if (dtype_.code == FV_BOOL) return load<uint8_t>(from);
+  if (dtype_.code == FV_BFLOAT) return decode(load<uint16_t>(from), kBrain);
+  if (dtype_.bits == 16) return decode(load<uint16_t>(from), kHalf);
+  return dtype_.bits == 32 ? load<float>(from) : load<double>(from);
+}
+
+void Elements::poison() { std::fill(memory_.begin(), memory_.end(), std::byte{0xFF}); }
+
+bool Elements::gaps_untouched() const {
+  std::vector<bool> used(memory_.size(), false);
+  for (int64_t a = 0; a < shape_[0]; ++a)
+    for (int64_t b = 0; b < shape_[1]; ++b)
+      for (int64_t c = 0; c < shape_[2]; ++c) {
+        const auto row = used.begin() + static_cast<std::ptrdiff_t>(offset({a, b, c, 0}));
+        std::fill(row, row + static_cast<std::ptrdiff_t>(shape_[3] * dtype_.bits / 8), true);
+      }
+  for (size_t i = 0; i < memory_.size(); ++i)
+    if (!used[i] && memory_[i] != std::byte{0xFF}) return false;
+  return true;
+}
+
+}  // namespace fastvideo::conformance

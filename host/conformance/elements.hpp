@@ -1,0 +1,55 @@
+// Strided tensors of any floating-point type on the CPU, read and written as float64.
+#pragma once
+
+#include <fastvideo/tensor.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace fastvideo::conformance {
+
+/// How the four dimensions [B, L, H, D] lie in memory. All keep the rule of 16 bytes.
+enum class Layout {
+  dense,        ///< in that order, without gaps
+  padded,       ///< gaps after every row, and a byte_offset
+  heads_first,  ///< as [B, H, L, D]
+};
+
+/// Half the distance between 1 and the next larger number of a type: 2^-8 for bfloat16.
+double unit_roundoff(fv_dtype dtype);
+
+/// A tensor with its memory, which is filled with one byte (0xFF: not-a-number in every type).
+class Elements {
+ public:
+  Elements(fv_dtype dtype, const std::array<int64_t, 4>& shape, Layout layout = Layout::dense);
+  Elements(const Elements&) = delete;
+  Elements& operator=(const Elements&) = delete;
+
+  const fv_tensor* tensor() const { return &tensor_; }
+  const std::array<int64_t, 4>& shape() const { return shape_; }
+
+  /// Rounds to the type. Bool: non-zero is true.
+  void set(const std::array<int64_t, 4>& at, double value);
+  double get(const std::array<int64_t, 4>& at) const;
+
+  /// All memory, gaps included, back to 0xFF.
+  void poison();
+  /// Whether the gaps still are as poison() left them.
+  bool gaps_untouched() const;
+  const std::vector<std::byte>& memory() const { return memory_; }
+
+ private:
+  size_t offset(const std::array<int64_t, 4>& at) const;
+
+  fv_dtype dtype_;
+  std::array<int64_t, 4> shape_;
+  std::array<int64_t, 4> strides_{};
+  std::vector<std::byte> memory_;
+  size_t begin_ = 0;  // of the tensor's data pointer in memory_
+  fv_tensor tensor_{};
+};
+
+}  // namespace fastvideo::conformance

@@ -1,0 +1,83 @@
+// What checks found, and how a child process tells its parent: the parent reads it even if the child died in between.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/error/error.hpp"
+
+namespace fastvideo::conformance {
+
+/// A plugin breaks a rule: what it did, and what the rule is.
+class Fault : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A check does not apply, and why.
+class Skipped : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+enum class Outcome : char { passed = '+', failed = '-', skipped = '~' };
+
+/// One check and how it ended.
+struct Finding {
+  std::string check;
+  Outcome outcome = Outcome::passed;
+  std::string text;  ///< why it failed or was skipped
+};
+
+/// Runs checks and writes their beginnings and ends to a file descriptor at once. One thread.
+class Reporter {
+ public:
+  explicit Reporter(int descriptor) : descriptor_(descriptor) {}
+
+  /// Runs one check: it fails with Fault or RequestError, is skipped with Skipped; whatever else comes out of it was
+  /// thrown by the plugin across the ABI. False if it failed.
+  template <class Body>
+  bool check(const std::string& name, Body&& body) {
+    begin(name);
+    try {
+      body();
+    } catch (const Skipped& e) {
+      end(Outcome::skipped, e.what());
+      return true;
+    } catch (const Fault& e) {
+      return end(Outcome::failed, e.what());
+    } catch (const RequestError& e) {
+      return end(Outcome::failed, e.what());
+    } catch (const std::exception& e) {
+      return end(Outcome::failed, "threw an exception across the ABI: " + std::string(e.what()));
+    } catch (...) {
+      return end(Outcome::failed, "threw an exception across the ABI, which is no std::exception");
+    }
+    return end(Outcome::passed, "");
+  }
+
+  /// All checks are over: without it the parent knows that the child ended too early.
+  void complete();
+
+ private:
+  void begin(const std::string& name);
+  bool end(Outcome outcome, const std::string& text);
+  void write(char kind, std::string text);
+
+  int descriptor_;
+};
+
+/// What a child told.
+struct Report {
+  std::vector<Finding> findings;
+  std::string unfinished;  ///< the check that had begun and not ended; empty if none had
+  bool complete = false;
+  std::string stray;  ///< what else was written there: a plugin's own output
+};
+
+/// Takes apart what a Reporter wrote.
+Report read_report(std::string_view written);
+
+}  // namespace fastvideo::conformance

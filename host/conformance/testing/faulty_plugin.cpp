@@ -1,0 +1,220 @@
+// A plugin of every kind that breaks one rule at a time: the default of its option 'fault' says which. With "none" it
+// keeps them all.
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fastvideo/plugin.hpp>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using fastvideo::Options;
+using fastvideo::Support;
+
+// The library's only item is created first, and says what goes wrong from then on.
+std::string& fault() {
+  static std::string name = "none";
+  return name;
+}
+bool is(const char* name) { return fault() == name; }
+
+void break_down() {
+  if (is("crashes")) std::raise(SIGSEGV);
+  if (is("aborts")) std::abort();
+  if (is("exits")) std::_Exit(0);
+  if (is("hangs")) std::this_thread::sleep_for(std::chrono::hours(1));
+  if (is("throws")) throw std::runtime_error("thrown on purpose");
+  if (is("throws_int")) throw 5;
+  if (is("prints")) std::fputs("hello from a plugin", stdout), std::fflush(stdout);
+}
+
+// ---- Attention ----
+
+void formula(const fv_attention_site& site, const fv_attention_args& args) {
+  const fastvideo::TensorView<const float, 4> q(*args.q), k(*args.k), v(*args.v);
+  const fastvideo::TensorView<float, 4> out(*args.out);
+  const int64_t size = q.size(3), group = q.size(2) / k.size(2);
+  const double scale = is("ignores_scale") ? 1 / std::sqrt(static_cast<double>(size)) : site.scale;
+  for (int64_t b = 0; b < q.size(0); ++b)
+    for (int64_t i = 0; i < q.size(1) - (is("leaves_a_row") ? 1 : 0); ++i)
+      for (int64_t h = 0; h < q.size(2); ++h) {
+        std::vector<double> sum(static_cast<size_t>(size), 0.0);
+        double total = 0;
+        for (int64_t j = is("skips_a_key") && k.size(1) > 1 ? 1 : 0; j < k.size(1); ++j) {
+          double score = 0;
+          for (int64_t d = 0; d < size; ++d) score += double{q(b, i, h, d)} * k(b, j, h / group, d);
+          const double weight = std::exp(scale * score);
+          total += weight;
+          for (int64_t d = 0; d < size; ++d) sum[static_cast<size_t>(d)] += weight * v(b, j, h / group, d);
+        }
+        for (int64_t d = 0; d < size; ++d) out(b, i, h, d) = static_cast<float>(sum[static_cast<size_t>(d)] / total);
+        if (is("writes_behind_rows")) *(&out(b, i, h, size - 1) + 1) = 0;
+        if (is("changes_inputs")) const_cast<float&>(q(b, i, h, 0)) = 0;
+      }
+}
+
+class Attention : public fastvideo::AttentionBackend {
+ public:
+  explicit Attention(const Options& options) {
+    fault() = options.string("fault");
+    if (is("refuses_create")) throw fastvideo::Refused("create broke");
+    if (is("starts_full")) throw std::bad_alloc();
+  }
+  Support supports(const fv_attention_site& site) const override {
+    if (is("moody") && ++asked_ % 2 == 0) return Support::yes(FV_NUMERICS_EXACT, 1);
+    if (is("no_reason")) return Support::no("");
+    if (is("worse")) return Support::yes(FV_NUMERICS_APPROXIMATE);
+    if (is("fails_outside") && site.dtype.code == FV_INT) throw std::runtime_error("what is this type?");
+    if (site.require != 0) return Support::no("gives no log-sum-exp and cannot be captured");
+    return Support::yes(FV_NUMERICS_EXACT);
+  }
+  void run(const fv_attention_site& site, const fv_attention_args& args) override { formula(site, args); }
+
+ private:
+  mutable std::atomic<int> asked_{0};
+};
+
+using AttentionTable = fastvideo::detail::AttentionTable<Attention>;
+
+// What the C++ layer of the SDK prevents is put into the table itself.
+const fv_attention_interface* attention_table() {
+  static fv_attention_interface table = [] {
+    fv_attention_interface t =
+        *static_cast<const fv_attention_interface*>(AttentionTable::get_interface(FV_ATTENTION_INTERFACE));
+    t.supports = [](fv_attention* b, const fv_attention_site* site, fv_attention_support* support, fv_text* error) {
+      if (is("writes_null_text")) error->data[0] = 'x';
+      if (is("takes_any_bits")) {
+        support->supported = 1;
+        return fv_status{FV_OK};
+      }
+      if (is("reads_too_far") && site->struct_size > sizeof(fv_attention_site)) {
+        support->supported = 0;
+        fastvideo::write_text(&support->reason, "a struct of another size");
+        return fv_status{FV_OK};
+      }
+      return AttentionTable::supports(b, site, support, error);
+    };
+    t.plan = [](fv_attention* b, const fv_attention_site* site, fv_attention_plan** plan, fv_attention_plan_info* info,
+                fv_text* error) {
+      if (is("no_plan")) return fv_status{FV_OK};
+      const fv_status status = AttentionTable::make_plan(b, site, plan, info, error);
+      if (is("greedy")) info->scratch_bytes = uint64_t{1} << 50;
+      return status;
+    };
+    t.run = [](fv_attention_plan* plan, const fv_attention_args* args, fv_text* error) {
+      break_down();
+      return AttentionTable::run(plan, args, error);
+    };
+    t.destroy = [](fv_attention* b) {
+      if (is("crashes_at_the_end")) std::raise(SIGSEGV);
+      AttentionTable::destroy(b);
+    };
+    return t;
+  }();
+  return &table;
+}
+
+const void* attention_interface(const char* id) {
+  return std::string_view(id) == FV_ATTENTION_INTERFACE ? attention_table() : nullptr;
+}
+
+// ---- Caching ----
+
+class EveryOther : public fastvideo::CacheSession {
+ public:
+  EveryOther() {
+    plan_.cut = {FV_CUT_MODEL, 0, 0, 0};
+    plan_.measures = {{is("odd_signal") ? "weather" : "latent.in", FV_NORM_L1, FV_MINUS_PREVIOUS}};
+    plan_.slots = {{FV_KEEP_RESIDUAL, 0, 0, 0}};
+    if (is("odd_cut")) plan_.cut = {FV_CUT_BLOCKS, 3, 99, 0};
+  }
+  const fastvideo::CachePlan& plan() const override { return plan_; }
+  fastvideo::CacheDecision decide(const fv_cache_point& point, std::span<const double>) override {
+    static int decided = 0;
+    ++decided;
+    break_down();
+    const int32_t step = is("hasty") ? point.step + 1 : point.step;
+    if (is("forgetful") ? decided % 3 != 0 : step % 2 == 0) return fastvideo::CacheDecision::computed();
+    return fastvideo::CacheDecision::combined({is("not_a_number") ? std::nan("") : 1.0, 1.0});
+  }
+
+ private:
+  fastvideo::CachePlan plan_;
+};
+
+class Strategy : public fastvideo::CacheStrategy {
+ public:
+  explicit Strategy(const Options& options) { fault() = options.string("fault"); }
+  std::string refuses(const fv_cache_session_info& info) const override {
+    if ((info.cuts & FV_CUT_MODEL) == 0 && !is("needs_no_cut")) return "the pipeline cannot leave out the model";
+    return info.signal_count == 0 ? "the pipeline measures nothing" : "";
+  }
+  std::unique_ptr<fastvideo::CacheSession> open(const fv_cache_session_info&) override {
+    return std::make_unique<EveryOther>();
+  }
+};
+
+const void* cache_interface(const char* id) {
+  using Table = fastvideo::detail::CacheTable<Strategy>;
+  static fv_cache_interface table = [] {
+    fv_cache_interface t = *static_cast<const fv_cache_interface*>(Table::get_interface(FV_CACHE_INTERFACE));
+    t.decide = [](fv_cache_session* session, const fv_cache_point* point, const double* measurements,
+                  fv_cache_decision* decision, fv_text* error) {
+      const fv_status status = Table::decide(session, point, measurements, decision, error);
+      if (is("odd_action")) decision->action = 7;
+      return status;
+    };
+    return t;
+  }();
+  return std::string_view(id) == FV_CACHE_INTERFACE ? &table : nullptr;
+}
+
+// ---- Pipelines, which are created without options: the setting run.threads says what goes wrong ----
+
+struct Pipeline {};
+
+fv_status create_pipeline(const fv_services* host, const char* folder, fv_pipeline** pipeline, fv_text* error) {
+  const auto* configuration = static_cast<const fv_configuration_service*>(host->get(host, FV_CONFIGURATION_SERVICE));
+  const fv_value* threads = configuration->get(configuration->context, "run.threads");
+  const int64_t what = threads == nullptr ? 0 : threads->as.integer;
+  if (what == 2) std::raise(SIGSEGV);
+  if (what == 3) {
+    *pipeline = reinterpret_cast<fv_pipeline*>(new Pipeline);
+    return FV_OK;
+  }
+  if (what == 4) return FV_FAILED;
+  if (what == 5) return FV_REFUSED;
+  fastvideo::write_text(error, std::string(folder) + " holds no model");
+  return FV_REFUSED;
+}
+
+const void* pipeline_interface(const char* id) {
+  static const fv_pipeline_interface table = {
+      sizeof(fv_pipeline_interface),
+      0,
+      create_pipeline,
+      [](fv_pipeline* pipeline) { delete reinterpret_cast<Pipeline*>(pipeline); },
+      [](fv_pipeline*, const fv_pipeline_request*, const fv_pipeline_plan_sink*, fv_text*) {
+        return fv_status{FV_FAILED};
+      },
+      [](fv_pipeline*, const fv_services*, const fv_pipeline_request*, const fv_pipeline_sink*, fv_text*) {
+        return fv_status{FV_FAILED};
+      }};
+  return std::string_view(id) == FV_PIPELINE_INTERFACE ? &table : nullptr;
+}
+
+}  // namespace
+
+#if defined(FAULTY_KIND_attention)
+FASTVIDEO_PLUGIN("org.example.faulty", "1.0.0",
+                 fastvideo::detail::item("attention", "FAULTY", "cpu", attention_interface))
+#elif defined(FAULTY_KIND_cache)
+FASTVIDEO_PLUGIN("org.example.faulty", "1.0.0", fastvideo::detail::item("cache", "FAULTY", "cpu", cache_interface))
+#else
+FASTVIDEO_PLUGIN("org.example.faulty", "1.0.0",
+                 fastvideo::detail::item("pipeline", "FAULTY", "cpu", pipeline_interface))
+#endif
