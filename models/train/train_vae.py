@@ -134,7 +134,7 @@ def main() -> None:
         loss = trainer.loss.item()  # Waits for the GPU, so that the clock is right.
         if clock.elapsed() - shown >= options.seconds / 25:
             shown = clock.elapsed()
-            log.row(shown, phase, iteration, loss, trainer.norm.item(), quality(trainer.average, test, 16))
+            log.row(shown, phase, iteration, loss, trainer.norm.item(), quality(trainer.average, test, min(16, len(test))))
     vae = trainer.average.float().eval()
     vae.to(torch.bfloat16).float()  # Measured as stored.
     mean, std = measure_latents(vae, layout, 1024 if device.type == "cuda" else 16)
