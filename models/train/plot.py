@@ -12,7 +12,7 @@ def panel(x0: float, title: str, points: list, second: list, label: str) -> list
     """SVG of one panel: the loss (points: seconds, value) on a log scale; `second` linear, with its last value in the label."""
     end = max(p[0] for p in points)
     low = math.floor(math.log10(min(p[1] for p in points)))
-    high = math.ceil(math.log10(max(p[1] for p in points)))
+    high = max(low + 1, math.ceil(math.log10(max(p[1] for p in points))))
 
     def at(seconds: float, part: float) -> str:
         return f"{x0 + PANEL_WIDTH * seconds / end:.1f},{TOP + PANEL_HEIGHT * (1 - part):.1f}"
@@ -29,7 +29,7 @@ def panel(x0: float, title: str, points: list, second: list, label: str) -> list
     out.append(f'<polyline points="{line}" fill="none" stroke="#1f5fbf" stroke-width="1.6"/>')
     if second:
         top = max(v for _, v in second)
-        line = " ".join(at(s, v / top * 0.97) for s, v in second)
+        line = " ".join(at(s, v / (top or 1) * 0.97) for s, v in second)
         out.append(f'<polyline points="{line}" fill="none" stroke="#c0392b" stroke-width="1.2" stroke-dasharray="4 3"/>')
         out.append(f'<text x="{x0 + PANEL_WIDTH - 6}" y="{TOP + PANEL_HEIGHT - 10}" text-anchor="end" fill="#c0392b">{label}</text>')
     return out

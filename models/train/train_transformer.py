@@ -193,6 +193,7 @@ def main() -> None:
             tag = f"at{int(100 * pending.pop(0)):03d}"
             command = [sys.executable, str(common.HERE / "evaluate.py"), "--model", str(options.model), "--every", "2"]
             judges.append(subprocess.Popen([*command, "--out", str(options.log.parent / tag)]))
+    log.row(clock.elapsed(), iteration, trainer.loss.item(), trainer.norm.item(), trainer.rate.item())
     source.close()
     save()
     print(f"{iteration} iterations", flush=True)
