@@ -4,6 +4,10 @@ include(GoogleTest)
 set(FASTVIDEO_REFERENCE_PYTHON "${PROJECT_SOURCE_DIR}/.deps/reference/bin/python" CACHE FILEPATH
     "A Python with the packages of tests/requirements.txt: the reference implementations")
 
+# The tests that sanitizers can run, for their label and this target have the same name: LibTorch is not built with any,
+# and its headers alone take minutes.
+add_custom_target(without_libtorch)
+
 # fastvideo_add_test(NAME SOURCES... [LINK libs...] [TORCH] [LABELS labels...]): one GoogleTest program.
 function(fastvideo_add_test name)
   cmake_parse_arguments(ARG "TORCH" "" "SOURCES;LINK;LABELS" ${ARGN})
@@ -17,7 +21,8 @@ function(fastvideo_add_test name)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
   else()
-    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS}")
+    add_dependencies(without_libtorch ${name})
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS};without_libtorch")
   endif()
 endfunction()
 
