@@ -57,6 +57,8 @@ class Parser {
                 "FILE");
     generate_ = command("generate", "Make a video");
     explain_ = command("explain", "Print what generate would run, and why, without running it");
+    bench_ = command("bench", "Compare attention backends and caching strategies: seconds, speed-up, quality, memory");
+    add_bench_flags();
     plugins_ = command("plugins", "List the plugins that are installed");
     show_ = plugins_->add_subcommand("show", "Print all that a plugin or one of its items says of itself");
     show_->fallthrough()->allow_extras();
@@ -91,6 +93,7 @@ class Parser {
     line.deadline = deadline_;
     line.item = item_;
     line.no_progress = no_progress_;
+    line.bench = bench_flags_;
     collect(line.given);
     return line;
   }
@@ -121,6 +124,27 @@ class Parser {
     if (!is_of_request(spec)) return add_flag(app_, spec);
     add_flag(*generate_, spec);
     add_flag(*explain_, spec);
+    if (spec.path != "request.output_path") add_flag(*bench_, spec);
+  }
+
+  void add_bench_flags() {
+    const auto list = [&](const char* name, std::vector<std::string>& to, const char* type, const char* help) {
+      bench_->add_option(name, to, help)->allow_extra_args(false)->type_name(type);
+    };
+    const auto text = [&](const char* name, std::string& to, const char* type, const char* help) {
+      bench_->add_option(name, to, help)->type_name(type);
+    };
+    list("--attention", bench_flags_.attention, "A,B",
+         "Backends to compare, as --attention-backend takes them; NAME:option=value sets an option");
+    list("--cache", bench_flags_.cache, "A,B",
+         "Caching strategies to compare: none, teacache:0.05 (its threshold), taylorseer:interval=4:max_order=2");
+    text("--matrix", bench_flags_.matrix, "FILE", "A TOML file of settings, in place of --attention and --cache");
+    text("--prompt-file", bench_flags_.prompt_file, "FILE", "Prompts, one a line, in place of --prompt");
+    list("--seeds", bench_flags_.seeds, "1,2", "Seeds, in place of --seed (default: 0)");
+    text("--repeat", bench_flags_.repeat, "INT", "Timed rounds over all settings (int from 1 to 1000; default: 3)");
+    text("--json", bench_flags_.json, "FILE.json", "Write all figures, those of each run among them");
+    text("--plot", bench_flags_.plot, "FILE.svg", "Draw speed-up against PSNR");
+    text("--side-by-side", bench_flags_.side_by_side, "FILE.mp4", "Write the clips of all settings as one video");
   }
 
   void add_flag(CLI::App& app, const SettingSpec& spec) {
@@ -157,6 +181,7 @@ class Parser {
     if (default_config_) return Command::print_default_config;
     if (generate_->parsed()) return Command::generate;
     if (explain_->parsed()) return Command::explain;
+    if (bench_->parsed()) return Command::bench;
     if (show_->parsed()) return Command::show_plugin;
     if (check_->parsed()) return Command::check_plugin;
     if (plugins_->parsed()) return Command::list_plugins;
@@ -173,14 +198,15 @@ class Parser {
     }
     if (extras.empty()) return;
     if (app_.get_subcommands().empty())
-      throw RequestError("there is no command '" + extras.front() + "'" +
-                         did_you_mean(extras.front(), std::vector<std::string>{"generate", "explain", "plugins"}));
+      throw RequestError(
+          "there is no command '" + extras.front() + "'" +
+          did_you_mean(extras.front(), std::vector<std::string>{"generate", "explain", "bench", "plugins"}));
     throw RequestError("'" + extras.front() + "' is one word too many; a text of several words is put in quotes");
   }
 
   std::vector<std::string> known_flags() const {
     std::vector<std::string> known;
-    for (const CLI::App* app : {&app_, static_cast<const CLI::App*>(generate_)})
+    for (const CLI::App* app : {&app_, static_cast<const CLI::App*>(generate_), static_cast<const CLI::App*>(bench_)})
       for (const CLI::Option* option : app->get_options())
         for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
     return known;
@@ -189,6 +215,7 @@ class Parser {
   CLI::App app_;
   CLI::App* generate_ = nullptr;
   CLI::App* explain_ = nullptr;
+  CLI::App* bench_ = nullptr;
   CLI::App* plugins_ = nullptr;
   CLI::App* show_ = nullptr;
   CLI::App* check_ = nullptr;
@@ -199,6 +226,7 @@ class Parser {
   std::string shown_;
   double deadline_ = 120;
   int item_ = -1;
+  BenchFlags bench_flags_;
   std::vector<Flag> flags_;
 };
 

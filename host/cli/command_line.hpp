@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "host/bench/plan.hpp"
 #include "host/config/schema.hpp"
 #include "host/config/settings.hpp"
 
@@ -17,6 +18,7 @@ struct CommandLine {
     print_default_config,
     generate,
     explain,
+    bench,
     list_plugins,
     show_plugin,
     check_plugin
@@ -29,6 +31,7 @@ struct CommandLine {
   int item = -1;        ///< check_plugin: this one alone, in this process; -1: all of them, each in a child process
   std::vector<Given> given;  ///< settings, in the order in which they outrank each other
   bool no_progress = false;
+  BenchFlags bench;  ///< bench: what to compare, and where to write it
 };
 
 /// Parses the arguments (without the program's name). The flags are those of the schema. Throws RequestError: an

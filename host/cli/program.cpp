@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <fastvideo/core.hpp>
 
+#include "host/bench/command.hpp"
 #include "host/cli/command_line.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/plugin_check.hpp"
@@ -56,6 +57,16 @@ std::string run_request(const CommandLine& line, const Settings& settings, const
   return generate(settings, catalog, host, style, cancel);
 }
 
+void run_bench_command(const CommandLine& line, const ResolveSettings& resolve, const Catalog& catalog) {
+  const Settings settings = resolve({});
+  const auto& host = *new HostServices(settings, static_cast<int>(settings.integer("run.threads")));
+  CancelToken cancel;
+  const SignalGuard guard(cancel, "\nstopping after this step; Ctrl-C again ends at once\n");
+  const BenchReport report = bench(line.bench, resolve, catalog, host, cancel);
+  print(report.text);
+  if (!report.failure.empty()) throw std::runtime_error(report.failure);
+}
+
 void run(const std::vector<std::string>& arguments) {
   // Plugins say which flags there are, and a few flags and settings say where plugins are.
   const Installation installation = Installation::of_this_program();
@@ -100,9 +111,18 @@ void run(const std::vector<std::string>& arguments) {
       return check_plugin(line, arguments, settings);
     case Command::generate:
     case Command::explain:
+    case Command::bench:
       break;
   }
   warn_of(catalog);
+  if (line.command == Command::bench) {
+    const auto with = [&](const std::vector<Given>& more) {
+      std::vector<Given> all = given;
+      append(all, more);
+      return resolve(schema, all, Unknown::refuse);
+    };
+    return run_bench_command(line, with, catalog);
+  }
   print(run_request(line, settings, catalog));
 }
 

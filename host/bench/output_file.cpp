@@ -1,0 +1,32 @@
+#include "host/bench/output_file.hpp"
+
+#include <span>
+
+#include "host/error/error.hpp"
+#include "host/media/staged_output.hpp"
+
+namespace fastvideo {
+
+void check_result_file(const std::string& path, const std::string& extension) {
+  if (std::filesystem::path(path).extension() != extension)
+    throw RequestError(path + ": a name that ends in " + extension + " is needed");
+  const std::filesystem::path target = resolve_target(path);
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(target.parent_path(), ignored))
+    throw RequestError("the folder " + target.parent_path().string() +
+                       " does not exist: make it or choose another path");
+  check_file_target(target);
+  try {
+    const StagedFile probe(target);
+  } catch (const std::runtime_error& e) {
+    throw RequestError(std::string(e.what()) + "; choose another path");
+  }
+}
+
+void write_result_file(const std::string& path, const std::string& text) {
+  StagedFile file(resolve_target(path));
+  file.append({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  file.publish();
+}
+
+}  // namespace fastvideo

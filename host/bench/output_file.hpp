@@ -1,0 +1,15 @@
+// Result files that appear whole or not at all.
+#pragma once
+
+#include <string>
+
+namespace fastvideo {
+
+/// Throws RequestError if no file can be written at `path`, or if its name does not end in `extension` (".json"). Meant
+/// to be asked before the work.
+void check_result_file(const std::string& path, const std::string& extension);
+
+/// Writes the text under a temporary name beside it, then renames it. Throws std::runtime_error.
+void write_result_file(const std::string& path, const std::string& text);
+
+}  // namespace fastvideo

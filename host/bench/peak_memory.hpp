@@ -1,0 +1,34 @@
+// The most memory that a stretch of a program took.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "host/run/device.hpp"
+
+namespace fastvideo {
+
+/// Watches memory from its construction on. On the CPU: the highest resident size of the process, whose mark is set
+/// back first (/proc/self/clear_refs); what was resident before counts too. On CUDA: the highest number of bytes in use
+/// on the device, by all processes, read from NVML every 20 ms; memory that LibTorch keeps for later runs counts.
+class PeakMemory {
+ public:
+  explicit PeakMemory(const RunDevice& device);
+  ~PeakMemory();
+  PeakMemory(const PeakMemory&) = delete;
+  PeakMemory& operator=(const PeakMemory&) = delete;
+
+  /// Bytes so far; nothing if the system does not say.
+  std::optional<std::uint64_t> bytes() const;
+  /// What bytes() means on the device, for a table.
+  static std::string describe(bool is_cuda);
+
+ private:
+  struct DeviceWatch;
+  std::unique_ptr<DeviceWatch> watch_;  // of CUDA; null on the CPU
+  bool is_own_mark_ = false;
+};
+
+}  // namespace fastvideo
