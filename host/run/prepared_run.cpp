@@ -35,7 +35,8 @@ std::string against_cuda(const Settings& settings, const std::vector<const Catal
   if ((*on_cuda)->item->needs.torch.empty()) return {};
   const std::vector<std::string> missing = missing_libraries("libtorch_cuda.so", library_path(settings));
   if (missing.empty()) return {};
-  return "LibTorch is installed without its CUDA libraries (" + missing.front() + " is missing; ./dev setup cuda installs them)";
+  return "LibTorch is installed without its CUDA libraries (" + missing.front() +
+         " is missing; ./dev setup cuda installs them)";
 }
 
 const CatalogItem& first_that_fits(const std::vector<const CatalogItem*>& pipelines, const ModelFolder& folder,

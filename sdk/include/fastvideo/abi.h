@@ -40,8 +40,7 @@ extern "C" {
 #endif
 
 /* Whether the struct behind pointer, as its filler knew the type, holds field. */
-#define FV_HAS(pointer, type, field) \
-  ((pointer)->struct_size >= offsetof(type, field) + sizeof(((const type*)0)->field))
+#define FV_HAS(pointer, type, field) ((pointer)->struct_size >= offsetof(type, field) + sizeof(((const type*)0)->field))
 
 /* What a call came to. Values are appended; an unknown one is a failure. */
 typedef int32_t fv_status;

@@ -55,18 +55,18 @@ typedef struct fv_attention_site {
   uint64_t require; /* FV_REQUIRE_* */
   const char* role;
   fv_device device;
-  fv_dtype dtype;         /* of q, k, v and out */
-  int32_t head_size;      /* D */
-  int32_t query_heads;    /* in this process; a multiple of kv_heads */
-  int32_t kv_heads;       /* in this process */
-  int32_t total_heads;    /* query heads of the model, all processes together */
-  int32_t layers;         /* layers of this role in the model */
-  int64_t batch;          /* rows at most; a run may have fewer */
-  int64_t query_length;   /* tokens at most; a run may have fewer where the grid is absent */
+  fv_dtype dtype;       /* of q, k, v and out */
+  int32_t head_size;    /* D */
+  int32_t query_heads;  /* in this process; a multiple of kv_heads */
+  int32_t kv_heads;     /* in this process */
+  int32_t total_heads;  /* query heads of the model, all processes together */
+  int32_t layers;       /* layers of this role in the model */
+  int64_t batch;        /* rows at most; a run may have fewer */
+  int64_t query_length; /* tokens at most; a run may have fewer where the grid is absent */
   int64_t key_length;
   double scale;
-  int64_t grid[3];        /* video tokens as (t, h, w), w fastest; zeros if the tokens are no grid */
-  int64_t tokens_before;  /* tokens of the sequence before the grid's, and after them */
+  int64_t grid[3];       /* video tokens as (t, h, w), w fastest; zeros if the tokens are no grid */
+  int64_t tokens_before; /* tokens of the sequence before the grid's, and after them */
   int64_t tokens_after;
   const char* const* inputs; /* names of further inputs the model offers here (a gate, a text length) */
   uint32_t input_count;
@@ -79,8 +79,8 @@ typedef struct fv_attention_support {
   uint32_t supported; /* 0 or 1 */
   uint32_t numerics;  /* FV_NUMERICS_* */
   uint32_t reserved0;
-  double score;       /* estimated microseconds of one run at this site's full shape; 0 = no estimate */
-  fv_text reason;     /* buffer of the caller's: why not, or what will be used ("cuDNN") */
+  double score;   /* estimated microseconds of one run at this site's full shape; 0 = no estimate */
+  fv_text reason; /* buffer of the caller's: why not, or what will be used ("cuDNN") */
 } fv_attention_support;
 
 /* What a plan needs and wants. Filled by plan; pointers live until the plan is destroyed. */
@@ -95,30 +95,30 @@ typedef struct fv_attention_plan_info {
    * token_count = t*h*w numbers. The pipeline permutes once per forward pass. */
   const int64_t* token_order;
   int64_t token_count;
-  const char* kernel;      /* what will run, for the log ("cudnn", "flash_attention_2"); may be NULL */
+  const char* kernel; /* what will run, for the log ("cudnn", "flash_attention_2"); may be NULL */
 } fv_attention_plan_info;
 
 /* One call. Lengths and batch at most those of the site; shapes agree with each other. */
 typedef struct fv_attention_args {
   uint32_t struct_size;
   uint32_t reserved0;
-  const fv_tensor* q;           /* [B, Lq, H, D] */
-  const fv_tensor* k;           /* [B, Lk, Hkv, D] */
-  const fv_tensor* v;           /* [B, Lk, Hkv, D] */
-  const fv_tensor* out;         /* [B, Lq, H, D], written whole */
-  const fv_tensor* mask;        /* NULL, or 4-dimensional and broadcastable to [B, H, Lq, Lk] */
-  const fv_tensor* key_lengths; /* NULL, or int32 [B] */
-  const fv_tensor* log_sum_exp; /* NULL, or float32 [B, H, Lq], natural logarithm, written whole */
+  const fv_tensor* q;             /* [B, Lq, H, D] */
+  const fv_tensor* k;             /* [B, Lk, Hkv, D] */
+  const fv_tensor* v;             /* [B, Lk, Hkv, D] */
+  const fv_tensor* out;           /* [B, Lq, H, D], written whole */
+  const fv_tensor* mask;          /* NULL, or 4-dimensional and broadcastable to [B, H, Lq, Lk] */
+  const fv_tensor* key_lengths;   /* NULL, or int32 [B] */
+  const fv_tensor* log_sum_exp;   /* NULL, or float32 [B, H, Lq], natural logarithm, written whole */
   const fv_tensor* const* inputs; /* further inputs, as the site names them */
-  void* scratch;                /* scratch_bytes of the plan, 256-byte aligned */
+  void* scratch;                  /* scratch_bytes of the plan, 256-byte aligned */
   void* stream;
-  int32_t step;                 /* denoising step, from 0; -1 outside the loop */
+  int32_t step; /* denoising step, from 0; -1 outside the loop */
   int32_t steps;
   double sigma;
-  int32_t layer;                /* among the layers of this role */
+  int32_t layer; /* among the layers of this role */
   int32_t expert;
-  const int32_t* branches;      /* host memory, B numbers: 0 conditional, 1 unconditional, ...; NULL = all 0 */
-  int32_t first_head;           /* number of the first head of this process in the model */
+  const int32_t* branches; /* host memory, B numbers: 0 conditional, 1 unconditional, ...; NULL = all 0 */
+  int32_t first_head;      /* number of the first head of this process in the model */
   int32_t reserved1;
 } fv_attention_args;
 

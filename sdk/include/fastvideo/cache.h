@@ -59,8 +59,8 @@ enum { FV_KEEP_OUTPUT = 0, FV_KEEP_RESIDUAL = 1, FV_KEEP_BRANCH_DIFFERENCE = 2 }
 /* A slot. The pipeline owns its memory; there is one for each branch. A cut may carry several tensors (image and text
  * streams): a slot then holds all of them. Frozen. */
 typedef struct fv_cache_slot {
-  uint32_t keep; /* FV_KEEP_* */
-  int32_t back;  /* 0: the last computed step, 1: the one before it, ... */
+  uint32_t keep;        /* FV_KEEP_* */
+  int32_t back;         /* 0: the last computed step, 1: the one before it, ... */
   int32_t other_branch; /* for FV_KEEP_BRANCH_DIFFERENCE */
   int32_t reserved0;
 } fv_cache_slot;
@@ -68,19 +68,19 @@ typedef struct fv_cache_slot {
 /* What a session is about. Borrowed for the call. */
 typedef struct fv_cache_session_info {
   uint32_t struct_size;
-  uint32_t cuts;               /* FV_CUT_* that the pipeline offers */
-  const char* model;           /* configuration key, "wan2.1-t2v-1.3b"; empty if the pipeline knows none */
-  const char* preset;          /* tells models of equal configuration apart; may be empty */
+  uint32_t cuts;      /* FV_CUT_* that the pipeline offers */
+  const char* model;  /* configuration key, "wan2.1-t2v-1.3b"; empty if the pipeline knows none */
+  const char* preset; /* tells models of equal configuration apart; may be empty */
   int32_t steps;
-  int32_t branches;            /* 1 without guidance, 2 with */
-  int32_t branches_at_once;    /* 1: one forward pass a branch; branches: all in one, left out together or not at all */
+  int32_t branches;         /* 1 without guidance, 2 with */
+  int32_t branches_at_once; /* 1: one forward pass a branch; branches: all in one, left out together or not at all */
   int32_t blocks;
   int32_t experts;
   uint32_t signal_count;
   const char* const* signals;
-  const uint8_t* early;        /* [signal_count] 1: its norms over all steps are known before the loop */
-  const double* sigmas;        /* [steps + 1] */
-  const double* timesteps;     /* [steps], in units of the model's training (0..1000) */
+  const uint8_t* early;          /* [signal_count] 1: its norms over all steps are known before the loop */
+  const double* sigmas;          /* [steps + 1] */
+  const double* timesteps;       /* [steps], in units of the model's training (0..1000) */
   const int32_t* expert_of_step; /* [steps] */
 } fv_cache_session_info;
 
@@ -169,8 +169,8 @@ typedef struct fv_cache_service {
   /* [one per session] As in the table of the strategy. */
   fv_status (*schedule)(void* context, fv_cache_session* session, const double* measurements,
                         fv_cache_decision* const* decisions, fv_text* error);
-  fv_status (*decide)(void* context, fv_cache_session* session, const fv_cache_point* point,
-                      const double* measurements, fv_cache_decision* decision, fv_text* error);
+  fv_status (*decide)(void* context, fv_cache_session* session, const fv_cache_point* point, const double* measurements,
+                      fv_cache_decision* decision, fv_text* error);
   fv_status (*observe)(void* context, fv_cache_session* session, const fv_cache_point* point,
                        const double* measurements, fv_text* error);
   void (*close)(void* context, fv_cache_session* session);
