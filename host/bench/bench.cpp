@@ -148,7 +148,7 @@ class Bench {
     Progress progress(Console::standard_error(), ProgressStyle::none);
     AttentionService attention(run.selector());
     std::optional<CacheService> cache;
-    if (run.cache() != nullptr) cache.emplace(*run.cache());
+    if (run.cache() != nullptr) cache.emplace(*run.cache(), run.preset() != nullptr ? run.preset()->name : "");
     const RunServices services(host_, progress, cancel_, attention, cache ? &*cache : nullptr);
 
     Made made;

@@ -5,8 +5,8 @@
 #include <sstream>
 
 #include "host/bench/matrix_file.hpp"
-#include "host/config/toml.hpp"
 #include "host/error/error.hpp"
+#include "host/run/prompts.hpp"
 #include "host/selection/names.hpp"
 #include "host/selection/policy.hpp"
 
@@ -99,21 +99,11 @@ void refuse_twice(const std::vector<BenchSetting>& settings) {
         throw RequestError("the setting '" + settings[i].name + "' is there twice");
 }
 
-std::vector<std::string> prompts_of_file(const std::string& file) {
-  std::vector<std::string> prompts;
-  for (std::string line : split(read_text_file(file), '\n')) {
-    if (line.ends_with('\r')) line.pop_back();
-    if (!line.empty()) prompts.push_back(std::move(line));
-  }
-  if (prompts.empty()) throw RequestError(file + ": holds no prompt; write one a line");
-  return prompts;
-}
-
 void set_prompts(BenchPlan& plan, const BenchFlags& flags, const Settings& base) {
   if (!flags.prompt_file.empty()) {
     refuse_second(base, "request.prompt", "--prompt-file");
     if (!plan.prompts.empty()) throw RequestError("--prompt-file and prompts of " + flags.matrix + ": leave one out");
-    plan.prompts = prompts_of_file(flags.prompt_file);
+    plan.prompts = read_prompt_file(flags.prompt_file);
   } else if (!plan.prompts.empty()) {
     refuse_second(base, "request.prompt", "prompts of " + flags.matrix);
   } else if (const Setting* prompt = base.find("request.prompt")) {

@@ -16,6 +16,11 @@ constexpr const char* kExample =
     "  fastvideo generate --help     every flag of a video, those of the installed plugins among them\n"
     "  fastvideo plugins             what is installed";
 
+// What is about the one video file of generate.
+bool is_of_output(const SettingSpec& spec) {
+  return spec.path == "request.output_path" || spec.path == "request.no_metadata" || spec.path == "request.perf_json";
+}
+
 // The flags of a request and of items belong to the commands that make or explain a video; all others to the program.
 bool is_of_request(const SettingSpec& spec) { return !spec.owner.empty() || spec.path.starts_with("request."); }
 
@@ -60,6 +65,7 @@ class Parser {
     bench_ = command("bench", "Compare attention backends and caching strategies: seconds, speed-up, quality, memory");
     add_bench_flags();
     plugins_ = command("plugins", "List the plugins that are installed");
+    doctor_ = command("doctor", "Print what a bug report needs: versions, hardware, libraries, plugins, settings");
     show_ = plugins_->add_subcommand("show", "Print all that a plugin or one of its items says of itself");
     show_->fallthrough()->allow_extras();
     show_->add_option("NAME", shown_, "Public name, NAME/implementation or id")->required();
@@ -124,7 +130,7 @@ class Parser {
     if (!is_of_request(spec)) return add_flag(app_, spec);
     add_flag(*generate_, spec);
     add_flag(*explain_, spec);
-    if (spec.path != "request.output_path") add_flag(*bench_, spec);
+    if (!is_of_output(spec) && spec.path != "request.prompt_file") add_flag(*bench_, spec);  // it has its own
   }
 
   void add_bench_flags() {
@@ -184,6 +190,7 @@ class Parser {
     if (bench_->parsed()) return Command::bench;
     if (show_->parsed()) return Command::show_plugin;
     if (check_->parsed()) return Command::check_plugin;
+    if (doctor_->parsed()) return Command::doctor;
     if (plugins_->parsed()) return Command::list_plugins;
     return Command::help;
   }
@@ -200,7 +207,7 @@ class Parser {
     if (app_.get_subcommands().empty())
       throw RequestError(
           "there is no command '" + extras.front() + "'" +
-          did_you_mean(extras.front(), std::vector<std::string>{"generate", "explain", "bench", "plugins"}));
+          did_you_mean(extras.front(), std::vector<std::string>{"generate", "explain", "bench", "plugins", "doctor"}));
     throw RequestError("'" + extras.front() + "' is one word too many; a text of several words is put in quotes");
   }
 
@@ -219,6 +226,7 @@ class Parser {
   CLI::App* plugins_ = nullptr;
   CLI::App* show_ = nullptr;
   CLI::App* check_ = nullptr;
+  CLI::App* doctor_ = nullptr;
   CLI::Option* sets_ = nullptr;
   bool version_ = false;
   bool default_config_ = false;

@@ -21,7 +21,8 @@ struct CommandLine {
     bench,
     list_plugins,
     show_plugin,
-    check_plugin
+    check_plugin,
+    doctor
   };
 
   Command command = Command::help;

@@ -5,6 +5,7 @@
 
 #include "host/bench/command.hpp"
 #include "host/cli/command_line.hpp"
+#include "host/cli/doctor.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/plugin_check.hpp"
 #include "host/cli/plugin_list.hpp"
@@ -72,7 +73,8 @@ void run(const std::vector<std::string>& arguments) {
   const Installation installation = Installation::of_this_program();
   const EarlyFlags early = read_early_flags(arguments);
   Schema schema = Schema::host();
-  std::vector<Given> files = read_config_files(config_files(installation, early.config));
+  const std::vector<std::filesystem::path> found = config_files(installation, early.config);
+  std::vector<Given> files = read_config_files(found);
   std::vector<Given> given = files;
   append(given, read_environment(schema));
   append(given, early.given);
@@ -109,6 +111,8 @@ void run(const std::vector<std::string>& arguments) {
       return print(show_plugin(catalog, line.plugin));
     case Command::check_plugin:
       return check_plugin(line, arguments, settings);
+    case Command::doctor:
+      return print(doctor(settings, schema, catalog, searched, found));
     case Command::generate:
     case Command::explain:
     case Command::bench:
@@ -137,8 +141,8 @@ int run_program(const std::vector<std::string>& arguments) noexcept {
   try {
     run(arguments);
     return static_cast<int>(ExitCode::done);
-  } catch (const CancelledError&) {
-    Console::standard_error().print("fastvideo: cancelled, nothing was written");
+  } catch (const CancelledError& e) {
+    Console::standard_error().print("fastvideo: " + std::string(e.what()));
     return kCancelled;
   } catch (const RequestError& e) {
     return complain(ExitCode::refused, e.what());

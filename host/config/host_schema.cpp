@@ -91,10 +91,14 @@ Schema Schema::host() {
                   .help = "Model folder in diffusers format, or the name of a repository in the Hugging Face cache",
                   .flag = "--model-path"});
   add("request", {.name = "prompt", .help = "What the video shows", .flag = "--prompt"});
+  add("request", {.name = "prompt_file",
+                  .help = "File with one prompt on each line (# begins a comment): a video of each, loaded once",
+                  .flag = "--prompt-file",
+                  .is_path = true});
   add("request", {.name = "seed",
                   .type = Type::integer,
                   .minimum = 0,
-                  .help = "Seed of the noise; left out: a new one each time, which the run prints",
+                  .help = "Seed of the noise, of every prompt; left out: a new one each time, which the run prints",
                   .flag = "--seed"});
   add("request", {.name = "preset",
                   .default_value = "auto",

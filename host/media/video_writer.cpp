@@ -129,6 +129,11 @@ void check_output(const fs::path& path) {
   } catch (const std::runtime_error& error) {
     throw Refused(std::string(error.what()) + "; choose another output path");
   }
+  check_ffmpeg_for(path);
+}
+
+void check_ffmpeg_for(const fs::path& path) {
+  const OutputFormat format = output_format(path);
   if (format != OutputFormat::kPngFolder && format != OutputFormat::kY4m) check_ffmpeg(format);
 }
 

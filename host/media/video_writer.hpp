@@ -94,4 +94,8 @@ std::unique_ptr<VideoWriter> make_video_writer(const std::filesystem::path& path
 /// asked before anything expensive. Creates and removes a file of no bytes in the parent folder.
 void check_output(const std::filesystem::path& path);
 
+/// The part of check_output that is about ffmpeg: throws Refused if there is none, or none with the encoder that the
+/// format of `path` needs; does nothing for formats that need none.
+void check_ffmpeg_for(const std::filesystem::path& path);
+
 }  // namespace fastvideo

@@ -13,25 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// "2.11" of the LibTorch whose lib/ folder this is: a wheel has version.py ("__version__ = '2.11.0+cu130'"), a zip
-// archive build-version ("2.11.0+cpu").
-std::string torch_version(const fs::path& lib) {
-  const fs::path root = lib.parent_path();
-  for (const char* name : {"version.py", "build-version"}) {
-    const fs::path file = root / name;
-    if (!fs::exists(file)) continue;
-    std::string text = read_text_file(file);
-    if (const size_t at = text.find("__version__"); at != std::string::npos) text.erase(0, at);
-    const size_t begin = text.find_first_of("0123456789");
-    const size_t dot = text.find('.', std::min(begin, text.size()));
-    const size_t end = text.find_first_not_of("0123456789", dot == std::string::npos ? dot : dot + 1);
-    if (begin != std::string::npos && dot != std::string::npos) return text.substr(begin, end - begin);
-    throw RequestError(file.string() + ": states no version of LibTorch");
-  }
-  throw RequestError(root.string() + " holds neither version.py nor build-version, so the version of its LibTorch is " +
-                     "unknown; point [libraries] path at the lib folder of an unchanged LibTorch");
-}
-
 // What to do about what the dynamic linker said.
 std::string advice(const std::string& words) {
   const auto says = [&](const char* part) { return words.find(part) != std::string::npos; };
@@ -76,6 +57,25 @@ const fv_plugin* enter(fv_plugin_entry entry, const fv_services* host, const fs:
 
 }  // namespace
 
+// A wheel has version.py ("__version__ = '2.11.0+cu130'"), a zip
+// archive build-version ("2.11.0+cpu").
+std::string installed_torch_version(const fs::path& lib) {
+  const fs::path root = lib.parent_path();
+  for (const char* name : {"version.py", "build-version"}) {
+    const fs::path file = root / name;
+    if (!fs::exists(file)) continue;
+    std::string text = read_text_file(file);
+    if (const size_t at = text.find("__version__"); at != std::string::npos) text.erase(0, at);
+    const size_t begin = text.find_first_of("0123456789");
+    const size_t dot = text.find('.', std::min(begin, text.size()));
+    const size_t end = text.find_first_not_of("0123456789", dot == std::string::npos ? dot : dot + 1);
+    if (begin != std::string::npos && dot != std::string::npos) return text.substr(begin, end - begin);
+    throw RequestError(file.string() + ": states no version of LibTorch");
+  }
+  throw RequestError(root.string() + " holds neither version.py nor build-version, so the version of its LibTorch is " +
+                     "unknown; point [libraries] path at the lib folder of an unchanged LibTorch");
+}
+
 Loader::Loader(std::vector<fs::path> library_path, const fv_services* host, bool cuda)
     : library_path_(std::move(library_path)), host_(host), cuda_(cuda) {}
 
@@ -111,7 +111,7 @@ void Loader::open_torch(const Item& item) {
     throw RequestError(who + ": built for LibTorch " + wanted + ", this process uses " + torch_version_ +
                        "; two of them cannot share a process: rebuild the plugin for " + torch_version_);
   const fs::path folder = find_library("libtorch_cpu.so", who).parent_path();
-  const std::string version = torch_version(folder);
+  const std::string version = installed_torch_version(folder);
   if (version != wanted)
     throw RequestError(who + ": built for LibTorch " + wanted + ", [libraries] path has " + version + " in " +
                        folder.string() + "; rebuild the plugin for that one, or point [libraries] path at LibTorch " +

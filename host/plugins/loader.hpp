@@ -25,6 +25,9 @@ struct LoadedItem {
   }
 };
 
+/// "2.11" of the LibTorch whose lib/ folder this is. Throws RequestError if its version is not to be found.
+std::string installed_torch_version(const std::filesystem::path& lib);
+
 /// Opens the libraries of plugins, each when it is first asked for. [one thread: the loader's]
 class Loader {
  public:

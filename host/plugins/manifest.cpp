@@ -63,7 +63,7 @@ void parse_options(TableReader& reader, const ManifestContext& context, Item& it
   for (const TomlValue& table : reader.tables("option")) {
     item.options.push_back(parse_option(table, context));
     const std::string& name = item.options.back().name;
-    if (item.kind == "pipeline" && (name == "prompt" || name == "seed" || name == "device"))
+    if (item.kind == "pipeline" && (name == "prompt" || name == "seed" || name == "device" || name == "later_prompts"))
       throw reader.refuse("option", "'" + name + "' reaches every pipeline; it is not to be declared");
     add("option", name);
   }

@@ -84,7 +84,8 @@ std::string caching_section(PreparedRun& run) {
 std::string request_section(const PreparedRun& run) {
   const Preset* preset = run.preset();
   Rows rows{{"preset", preset != nullptr ? preset->name : "none", preset != nullptr ? preset->summary : ""},
-            {"prompt", '"' + run.request().prompt() + '"'},
+            {"prompt", '"' + run.request().prompt() + '"',
+             run.request().count() > 1 ? "the first of " + std::to_string(run.request().count()) : ""},
             {"seed", std::to_string(run.request().seed()), run.request().seed_was_drawn() ? "drawn" : ""}};
   for (const ItemSetting& parameter : run.request().parameters()) {
     const auto corrected =

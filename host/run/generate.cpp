@@ -7,6 +7,7 @@
 #include "host/media/staged_output.hpp"
 #include "host/media/video_writer.hpp"
 #include "host/run/prepared_run.hpp"
+#include "host/run/prompts.hpp"
 #include "host/run/run_record.hpp"
 #include "host/run/text_table.hpp"
 #include "host/run/video_sink.hpp"
@@ -30,12 +31,13 @@ std::vector<std::pair<std::string, std::string>> metadata_of(const PreparedRun& 
 }
 
 // The file of --perf-json, taken before anything expensive so that it can be written in the end.
-std::unique_ptr<StagedFile> perf_file(const Settings& settings, const std::string& output) {
+std::unique_ptr<StagedFile> perf_file(const Settings& settings, const std::vector<std::string>& outputs) {
   const Setting* setting = settings.find("request.perf_json");
   if (setting == nullptr) return nullptr;
   const std::filesystem::path target = resolve_target(setting->value.string());
   const std::string where = setting->source.describe() + ": ";
-  if (target == resolve_target(output)) throw RequestError(where + "is the file of the video; choose another");
+  for (const std::string& output : outputs)
+    if (target == resolve_target(output)) throw RequestError(where + "is the file of the video; choose another");
   try {
     return std::make_unique<StagedFile>(target);
   } catch (const std::exception& e) {
@@ -76,43 +78,35 @@ std::string summary(const PreparedRun& run, const MadeVideo& made) {
   return made.output + ": " + video_text(made.format) + "\n" + text_table(rows);
 }
 
-}  // namespace
+// What all videos of a run share.
+struct RunContext {
+  PreparedRun& run;
+  const HostServices& host;
+  ProgressStyle style;
+  const CancelToken& cancel;
+};
 
-std::string generate(const Settings& settings, const Catalog& catalog, const HostServices& host, ProgressStyle style,
-                     const CancelToken& cancel) {
+// The video of the prompt that the run asks for. Throws CancelledError saying how far it came.
+MadeVideo make_video(const RunContext& in, const std::string& output) {
+  PreparedRun& run = in.run;
   const double began = steady_seconds();
-  if (settings.find("request.prompt") == nullptr)
-    throw RequestError("no prompt is given: --prompt \"what the video shows\"");
-  const std::string& output = settings.string("request.output_path");
-  check_output(output);
-  const std::unique_ptr<StagedFile> perf = perf_file(settings, output);
-
-  PreparedRun run(settings, catalog, host);
-  run.require_served();
-  if (const std::string shortage = run.memory_shortage(); !shortage.empty()) throw RequestError(shortage);
-  for (const auto& correction : run.estimate().corrections)
-    log_warning("run", correction.parameter + ": " + correction.used + " instead of " + correction.asked + ", " +
-                           correction.why);
-  log_info("run", "seed " + std::to_string(run.request().seed()) + ", " + run.device().name + " (" +
-                      run.device().description + "; " + run.device().why + ")");
-  cancel.throw_if_requested();
-
-  const auto writer = make_video_writer(output, {metadata_of(run), &cancel});
+  const auto writer = make_video_writer(output, {metadata_of(run), &in.cancel});
   VideoSink sink(*writer);
-  Progress progress(Console::standard_error(), style);
+  Progress progress(Console::standard_error(), in.style);
   AttentionService attention(run.selector());
   std::optional<CacheService> cache;
   if (run.cache() != nullptr) cache.emplace(*run.cache(), run.preset() != nullptr ? run.preset()->name : "");
-  const RunServices services(host, progress, cancel, attention, cache ? &*cache : nullptr);
+  const RunServices services(in.host, progress, in.cancel, attention, cache ? &*cache : nullptr);
   try {
     run.pipeline().run(services.get(), run.request().get(), sink.get());
+    sink.finish();
   } catch (const std::exception&) {
+    const std::string position = progress.position();
     progress.stop();
-    if (cancel.requested()) throw CancelledError("cancelled");
+    if (in.cancel.requested()) throw CancelledError("cancelled" + (position.empty() ? "" : " at " + position));
     if (sink.failure()) std::rethrow_exception(sink.failure());
     throw;
   }
-  sink.finish();
   progress.finish();
   MadeVideo made{output,           run.request().prompt(),   sink.format(),
                  progress.times(), steady_seconds() - began, attention.used()};
@@ -120,12 +114,72 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
     made.passes_decided = cache->decided();
     made.passes_reused = cache->reused();
   }
+  return made;
+}
+
+// How many videos are there when a later one fails.
+std::string what_is_done(const std::vector<MadeVideo>& videos, size_t count) {
+  if (videos.empty()) return "nothing was written";
+  return std::to_string(videos.size()) + " of " + std::to_string(count) + " videos are done, up to " +
+         videos.back().output;
+}
+
+std::vector<MadeVideo> make_videos(const RunContext& in, const std::vector<std::string>& outputs, double began) {
+  std::vector<MadeVideo> videos;
+  try {
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      in.cancel.throw_if_requested();
+      in.run.select_prompt(i);
+      if (outputs.size() > 1) log_info("run", outputs[i] + ": \"" + in.run.request().prompt() + "\"");
+      videos.push_back(make_video(in, outputs[i]));
+      videos.back().seconds = steady_seconds() - began;
+      began = steady_seconds();
+    }
+  } catch (const CancelledError& e) {
+    throw CancelledError(std::string(e.what()) + ", " + what_is_done(videos, outputs.size()));
+  } catch (const std::exception&) {
+    if (!videos.empty()) log_error("run", what_is_done(videos, outputs.size()));
+    throw;
+  }
+  return videos;
+}
+
+}  // namespace
+
+std::string generate(const Settings& settings, const Catalog& catalog, const HostServices& host, ProgressStyle style,
+                     const CancelToken& cancel) {
+  const double began = steady_seconds();
+  const size_t count = prompts_of(settings).size();
+  if (count == 0)
+    throw RequestError("no prompt is given: --prompt \"what the video shows\", or --prompt-file FILE for several");
+  std::vector<std::string> outputs;
+  for (size_t i = 0; i < count; ++i)
+    outputs.push_back(numbered_output(settings.string("request.output_path"), i, count));
+  for (const std::string& output : outputs) check_output(output);
+  const std::unique_ptr<StagedFile> perf = perf_file(settings, outputs);
+
+  PreparedRun run(settings, catalog, host);
+  run.require_served();
+  if (const std::string shortage = run.memory_shortage(); !shortage.empty()) throw RequestError(shortage);
+  for (size_t i = 0; i < count; ++i) {  // whether it can be carried is to be known before the first is made
+    run.select_prompt(i);
+    static_cast<void>(metadata_of(run));
+  }
+  for (const auto& correction : run.estimate().corrections)
+    log_warning("run", correction.parameter + ": " + correction.used + " instead of " + correction.asked + ", " +
+                           correction.why);
+  log_info("run", "seed " + std::to_string(run.request().seed()) + ", " + run.device().name + " (" +
+                      run.device().description + "; " + run.device().why + ")");
+
+  const std::vector<MadeVideo> videos = make_videos({run, host, style, cancel}, outputs, began);
   if (perf != nullptr) {
-    const std::string text = perf_json(run, {made});
+    const std::string text = perf_json(run, videos);
     perf->append({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
     perf->publish();
   }
-  return summary(run, made);
+  std::string text;
+  for (const MadeVideo& made : videos) text += summary(run, made);
+  return text;
 }
 
 }  // namespace fastvideo

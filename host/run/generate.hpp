@@ -11,9 +11,10 @@
 
 namespace fastvideo {
 
-/// Makes the video that the settings ask for and returns the summary for the user. Whatever can be refused is refused
-/// before weights are read. Throws RequestError or Refused (impossible), CancelledError, or std::runtime_error
-/// (failed); then what was at the output is still there. [one thread: the loader's]
+/// Makes the video that the settings ask for, or one for each prompt of a file, and returns the summary for the user.
+/// Whatever can be refused is refused before weights are read. Throws RequestError or Refused (impossible),
+/// CancelledError saying how far it came, or std::runtime_error (failed); then what was at the output is still there.
+/// [one thread: the loader's]
 std::string generate(const Settings& settings, const Catalog& catalog, const HostServices& host, ProgressStyle style,
                      const CancelToken& cancel);
 

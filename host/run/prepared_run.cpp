@@ -25,7 +25,7 @@ std::vector<std::filesystem::path> library_path(const Settings& settings) {
 // Parameters that the host itself declares.
 bool is_of_every_request(std::string_view option) {
   return option == "model_path" || option == "prompt" || option == "seed" || option == "output_path" ||
-         option == "no_metadata" || option == "perf_json" || option == "preset";
+         option == "prompt_file" || option == "no_metadata" || option == "perf_json" || option == "preset";
 }
 
 // Why auto should not take a CUDA device; empty if nothing speaks against it.

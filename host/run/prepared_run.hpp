@@ -29,6 +29,8 @@ class PreparedRun {
   /// nullptr: none applies
   const Preset* preset() const { return preset_ ? &*preset_ : nullptr; }
   const PipelineRequest& request() const { return request_; }
+  /// Of several prompts, asks for this one from now on.
+  void select_prompt(std::size_t index) { request_.select(index); }
   const PipelineEstimate& estimate() const { return estimate_; }
   AttentionSelector& selector() { return selector_; }
   OpenPipeline& pipeline() { return pipeline_; }

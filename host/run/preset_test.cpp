@@ -1,6 +1,7 @@
 #include "host/run/preset.hpp"
 
 #include "host/config/test_files.hpp"
+#include "host/config/toml.hpp"
 
 namespace fastvideo {
 namespace {
@@ -56,6 +57,56 @@ TEST_F(PresetFile, MistakesAreRefusedWithTheirPlace) {
                        "p/x has no parameter 'hieght'; did you mean 'height'?"));
   EXPECT_TRUE(contains(refused("[[preset]]\nname = \"a\"\nrequest = { height = 101 }\n"), "height"));
   EXPECT_TRUE(contains(refused("[[preset]]\nname = \"a\"\nrequest = { height = 101 }\n"), "100"));
+}
+
+// The presets that come with the Wan pipeline, by the transformer's configuration.
+class WanPresets : public ::testing::Test {
+ protected:
+  std::optional<Preset> chosen(const std::string& transformer, const std::string& name = "auto") {
+    folder_.write("transformer/config.json", transformer);
+    const Settings settings =
+        resolve(Schema::host(), {{"request.preset", name, Source::command_line("--preset")}}, Unknown::refuse);
+    return chosen_preset(settings, manifest_.items.front(), {folder_.path(), "model", "WanPipeline"});
+  }
+  static Value parameter(const std::optional<Preset>& preset, const std::string& name) {
+    for (const Entry& entry : preset.value().parameters)
+      if (entry.name == name) return entry.value;
+    return {};
+  }
+
+  const std::string small_ =
+      R"({"num_layers": 30, "num_attention_heads": 12, "attention_head_dim": 128, "in_channels": 16})";
+  const std::string large_ =
+      R"({"num_layers": 40, "num_attention_heads": 40, "attention_head_dim": 128, "in_channels": 16})";
+  const Manifest manifest_ = read_manifest(FASTVIDEO_SOURCE_DIR "/pipelines/wan");
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(WanPresets, SuitTheSizeOfTheModel) {
+  EXPECT_EQ(chosen(small_)->name, "480p");
+  EXPECT_EQ(parameter(chosen(small_), "height"), Value(480));
+  EXPECT_EQ(parameter(chosen(small_), "guidance_scale"), Value(3.0));
+  EXPECT_EQ(parameter(chosen(small_), "flow_shift"), Value(3.0));
+  EXPECT_EQ(parameter(chosen(small_, "official"), "flow_shift"), Value(8.0));
+  EXPECT_EQ(chosen(large_)->name, "720p");
+  EXPECT_EQ(parameter(chosen(large_), "width"), Value(1280));
+  EXPECT_EQ(parameter(chosen(large_), "flow_shift"), Value(5.0));
+  EXPECT_EQ(parameter(chosen(large_, "480p"), "flow_shift"), Value(3.0));
+  EXPECT_EQ(parameter(chosen(large_, "480p"), "guidance_scale"), Value(5.0));
+}
+
+TEST_F(WanPresets, NoneForAnUnknownModel) {
+  EXPECT_FALSE(chosen(R"({"num_layers": 30, "num_attention_heads": 12})").has_value());
+  EXPECT_FALSE(chosen(small_, "none").has_value());
+  EXPECT_TRUE(contains(refusal([&] { chosen(small_, "720p"); }), "this model has no preset '720p'"));
+}
+
+TEST_F(WanPresets, TheEmbeddedModelHasItsOwn) {
+  const std::optional<Preset> preset =
+      chosen(read_text_file(FASTVIDEO_SOURCE_DIR "/models/shapes/transformer/config.json"));
+  ASSERT_TRUE(preset.has_value());
+  EXPECT_EQ(preset->name, "shapes");
+  EXPECT_EQ(parameter(preset, "num_frames"), Value(17));
 }
 
 }  // namespace

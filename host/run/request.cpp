@@ -2,23 +2,37 @@
 
 #include <random>
 
+#include "host/run/prompts.hpp"
+
 namespace fastvideo {
 
 PipelineRequest::PipelineRequest(const Settings& settings, const Item& pipeline, const RunDevice& device,
                                  const Preset* preset)
-    : parameters_(settings.of_item(pipeline.settings_prefix(), pipeline.options)) {
+    : parameters_(settings.of_item(pipeline.settings_prefix(), pipeline.options)),
+      prompts_(prompts_of(settings)),
+      device_(device.name) {
   if (preset != nullptr) complete(parameters_, *preset, pipeline);
-  if (const Setting* prompt = settings.find("request.prompt")) prompt_ = prompt->value.string();
   if (const Setting* seed = settings.find("request.seed")) {
     seed_ = seed->value.integer();
   } else {
     seed_ = std::random_device()() & 0x7fffffffu;  // short enough to be typed again
     seed_was_drawn_ = true;
   }
+  select(0);
+}
+
+void PipelineRequest::select(std::size_t index) {
+  at_ = index;
   Value::Table values = to_table(parameters_);
-  values.push_back({"prompt", prompt_});
+  values.push_back({"prompt", prompt()});
   values.push_back({"seed", seed_});
-  values.push_back({"device", device.name});
+  values.push_back({"device", device_});
+  if (index + 1 < prompts_.size()) {
+    Value::List later;
+    for (std::size_t i = index + 1; i < prompts_.size(); ++i) later.emplace_back(prompts_[i]);
+    values.push_back({"later_prompts", std::move(later)});
+  }
+  memory_ = AbiValues();
   const std::span<const fv_entry> entries = memory_.add(values);
   abi_ = {sizeof abi_, static_cast<uint32_t>(entries.size()), entries.data()};
 }

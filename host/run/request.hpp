@@ -18,14 +18,20 @@ namespace fastvideo {
 class PipelineRequest {
  public:
   /// The pipeline's parameters, completed by the preset (nullptr: none) and by defaults and checked, and prompt, seed
-  /// and device. Without a seed in the settings a random one is drawn. Throws RequestError: a parameter out of range.
+  /// and device. Without a seed in the settings a random one is drawn. Throws RequestError: a parameter out of range;
+  /// as prompts_of.
   PipelineRequest(const Settings& settings, const Item& pipeline, const RunDevice& device, const Preset* preset);
   PipelineRequest(const PipelineRequest&) = delete;
   PipelineRequest& operator=(const PipelineRequest&) = delete;
 
   const fv_pipeline_request& get() const { return abi_; }
 
-  const std::string& prompt() const { return prompt_; }
+  /// The prompt that is asked for, the first one to begin with; empty if there is none.
+  const std::string& prompt() const { return prompts_.empty() ? none_ : prompts_[at_]; }
+  /// How many prompts there are.
+  std::size_t count() const { return prompts_.size(); }
+  /// Asks for the prompt `index` from now on.
+  void select(std::size_t index);
   std::int64_t seed() const { return seed_; }
   bool seed_was_drawn() const { return seed_was_drawn_; }
   /// Those of the manifest, with their origin.
@@ -33,7 +39,9 @@ class PipelineRequest {
 
  private:
   std::vector<ItemSetting> parameters_;
-  std::string prompt_;
+  std::vector<std::string> prompts_;
+  std::size_t at_ = 0;
+  std::string none_, device_;
   std::int64_t seed_ = 0;
   bool seed_was_drawn_ = false;
   AbiValues memory_;

@@ -46,9 +46,16 @@ std::vector<Bytes> stage_peaks(const ModelFolder& folder, const Request& request
                            activations(length * request.branches(), dit.inner_dim() * dit.num_layers, {2, 0}, element);
 
   const uint64_t decode = decode_peak_bytes(folder.vae, shape.latent_height, shape.latent_width, request.vae_dtype);
-  return {{"encode text", weights[0].bytes + encode},
-          {"denoise", weights[1].bytes + denoise},
-          {"decode", weights[2].bytes + decode}};
+  const uint64_t encoder = weights[0].bytes, transformer = weights[1].bytes, vae = weights[2].bytes;
+  // What other stages, of this run or the one before, have left behind.
+  const bool follows = !request.later_prompts.empty();
+  const uint64_t kept_encoder = request.offload == Offload::nothing ? encoder : 0;
+  const uint64_t kept_transformer = request.offload != Offload::everything ? transformer : 0;
+  const uint64_t kept_vae = request.offload != Offload::everything && follows ? vae : 0;
+  const uint64_t before_encoding = kept_encoder != 0 && follows ? transformer + vae : 0;
+  return {{"encode text", encoder + before_encoding + encode},
+          {"denoise", transformer + kept_encoder + kept_vae + denoise},
+          {"decode", vae + kept_encoder + kept_transformer + decode}};
 }
 
 }  // namespace fastvideo::wan

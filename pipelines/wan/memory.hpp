@@ -18,8 +18,8 @@ struct Bytes {
 /// Weights as the run holds them, by component.
 std::vector<Bytes> component_bytes(const ModelFolder& folder, const Request& request);
 
-/// Peak of each stage, the weights then in memory included; what attention backends keep is not. A component is
-/// released before the next one is loaded, so the largest of these is the run's peak.
+/// Peak of each stage, the weights then in memory included, as request.offload keeps them; what attention backends keep
+/// is not. Where more runs follow, it is the peak of all of them.
 std::vector<Bytes> stage_peaks(const ModelFolder& folder, const Request& request, const Shape& shape);
 
 }  // namespace fastvideo::wan

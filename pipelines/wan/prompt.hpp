@@ -4,6 +4,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <fastvideo/pipeline.hpp>
+#include <map>
+#include <memory>
+#include <string>
 
 #include "pipelines/common/attention/attention.hpp"
 #include "pipelines/common/model_folder/model_folder.hpp"
@@ -18,8 +21,24 @@ struct EncodedPrompts {
   at::Tensor unconditional;  ///< of the negative prompt; undefined without guidance
 };
 
-/// Loads the text encoder, encodes, and lets it go again. Throws Refused for a prompt that is not UTF-8.
-EncodedPrompts encode_prompts(const ModelFolder& folder, const Request& request, Attention& attention,
-                              const Progress& progress);
+/// Encodes prompts, and remembers what has been encoded. One thread at a time.
+class PromptEncoder {
+ public:
+  /// The folder is borrowed.
+  explicit PromptEncoder(const ModelFolder& folder);
+  ~PromptEncoder();
+
+  /// Loads the text encoder if a text is new; unless request.offload keeps it, it then encodes the prompts of later
+  /// runs too and lets it go. Throws Refused for a prompt that is not UTF-8.
+  EncodedPrompts encode(const Request& request, Attention& attention, const Progress& progress);
+
+ private:
+  struct TextEncoder;
+  at::Tensor padded(const std::string& text, const Request& request) const;
+
+  const ModelFolder& folder_;
+  std::unique_ptr<TextEncoder> encoder_;    // null: not loaded
+  std::map<std::string, at::Tensor> rows_;  // text -> [1, tokens, d_model] on the CPU
+};
 
 }  // namespace fastvideo::wan

@@ -35,12 +35,35 @@ at::ScalarType dtype_of(std::string_view name, const char* parameter, at::Device
   throw Refused(std::string(parameter) + " '" + std::string(name) + "' is not one of auto, float32, bfloat16");
 }
 
+std::vector<std::string> later_prompts(const Options& parameters) {
+  std::vector<std::string> prompts;
+  if (const fv_value* list = parameters.find("later_prompts"); list != nullptr && list->type == FV_VALUE_LIST)
+    for (const fv_value& item : std::span(list->as.items, list->count)) prompts.emplace_back(item.as.string);
+  return prompts;
+}
+
+// auto: as little memory as possible for one video, as little loading as possible for many, without the text encoder,
+// which is the largest of all and done once it has read the prompts.
+Offload offload(const Options& parameters) {
+  const std::string_view name = parameters.string("offload");
+  if (name == "none") return Offload::nothing;
+  if (name == "text" || (name == "auto" && parameters.has("later_prompts"))) return Offload::text_encoder;
+  return Offload::everything;
+}
+
+void require_text(const std::string& prompt) {
+  const auto blank = [](unsigned char c) { return std::isspace(c) != 0; };
+  if (std::all_of(prompt.begin(), prompt.end(), blank))
+    throw Refused("the prompt is empty; say what the video shows with --prompt");
+}
+
 }  // namespace
 
 Request parse_request(const Options& parameters, const Geometry& geometry) {
   const at::Device device{std::string(parameters.string("device"))};
   Request request{
       .prompt = std::string(parameters.string("prompt")),
+      .later_prompts = later_prompts(parameters),
       .negative_prompt = std::string(parameters.string("negative_prompt")),
       .height = side(parameters, "height", geometry.spatial_stride * geometry.patch_h),
       .width = side(parameters, "width", geometry.spatial_stride * geometry.patch_w),
@@ -56,11 +79,11 @@ Request parse_request(const Options& parameters, const Geometry& geometry) {
       .vae_dtype = parameters.string("vae_dtype") == "auto"
                        ? dtype_of(parameters.string("dtype"), "dtype", device)
                        : dtype_of(parameters.string("vae_dtype"), "vae_dtype", device),
+      .offload = offload(parameters),
   };
   if (parameters.has("flow_shift")) request.flow_shift = parameters.number("flow_shift");
-  const auto blank = [](unsigned char c) { return std::isspace(c) != 0; };
-  if (std::all_of(request.prompt.begin(), request.prompt.end(), blank))
-    throw Refused("the prompt is empty; say what the video shows with --prompt");
+  require_text(request.prompt);
+  for (const std::string& prompt : request.later_prompts) require_text(prompt);
   return request;
 }
 

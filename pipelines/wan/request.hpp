@@ -7,6 +7,7 @@
 #include <fastvideo/core.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace fastvideo::wan {
 
@@ -19,9 +20,13 @@ struct Geometry {
   int64_t patch_w;
 };
 
+/// What is released as soon as its stage is over, to make room for the next; the rest stays for the next run.
+enum class Offload { everything, text_encoder, nothing };
+
 /// A checked request.
 struct Request {
   std::string prompt;
+  std::vector<std::string> later_prompts;  ///< of the runs that will follow
   std::string negative_prompt;
   int64_t height;
   int64_t width;
@@ -35,6 +40,7 @@ struct Request {
   at::Device device;
   at::ScalarType dtype;
   at::ScalarType vae_dtype;
+  Offload offload;
 
   /// Classifier-free guidance takes a second forward pass; at a scale of 1 and below it changes nothing.
   bool guided() const { return guidance_scale > 1.0; }

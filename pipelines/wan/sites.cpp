@@ -49,7 +49,8 @@ std::vector<PlannedSite> plan_sites(const Request& request, const Shape& shape, 
       site(FV_ROLE_VAE_MID, request.device, request.vae_dtype, 1, vae.decoder_channels().front(), 1);
   mid.query_length = mid.key_length = shape.latent_height * shape.latent_width;
 
-  return {{text, text_encoder.num_layers * request.branches()},
+  const auto later = request.offload == Offload::nothing ? 0 : static_cast<int64_t>(request.later_prompts.size());
+  return {{text, text_encoder.num_layers * (request.branches() + later)},
           {self, transformer.num_layers * passes},
           {cross, transformer.num_layers * passes},
           {mid, shape.latent_frames}};

@@ -8,14 +8,10 @@
 #include "pipelines/common/attention/host_attention.hpp"
 #include "pipelines/common/cache/step_cache.hpp"
 #include "pipelines/common/schedulers/scheduler.hpp"
-#include "pipelines/common/weights/weights.hpp"
 #include "pipelines/wan/cached_pass.hpp"
 #include "pipelines/wan/denoise.hpp"
 #include "pipelines/wan/memory.hpp"
-#include "pipelines/wan/prompt.hpp"
 #include "pipelines/wan/sites.hpp"
-#include "pipelines/wan/transformer/transformer.hpp"
-#include "pipelines/wan/vae/decoder.hpp"
 
 namespace fastvideo::wan {
 namespace {
@@ -34,15 +30,10 @@ std::unique_ptr<Scheduler> scheduler_of(const ModelFolder& folder, const Request
   return scheduler;
 }
 
-// Until it returns, work that was enqueued belongs to the stage that has just ended.
-void wait_for(at::Device device) {
-  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).getStream(device).synchronize();
-}
-
 }  // namespace
 
 WanPipeline::WanPipeline(const Host&, const std::string& folder)
-    : folder_(open_model_folder(folder)), geometry_(geometry_of(folder_)) {}
+    : folder_(open_model_folder(folder)), geometry_(geometry_of(folder_)), components_(folder_) {}
 
 void WanPipeline::check(const Options& parameters, const fv_pipeline_plan_sink& sink) {
   const Request request = parse_request(parameters, geometry_);
@@ -71,28 +62,22 @@ void WanPipeline::run(const Host& run, const Options& parameters, const Pipeline
   HostAttention attention(run, sites, request.device);
   const std::unique_ptr<StepCache> cache = StepCache::open(run, cache_offer(folder_.transformer, request, *scheduler));
 
-  const EncodedPrompts prompts = encode_prompts(folder_, request, attention, progress);
-  wait_for(request.device);
+  components_.begin(request);
+  const EncodedPrompts prompts = components_.encode(request, attention, progress);
 
   at::Tensor latents = initial_noise(shape, folder_.transformer.in_channels, request.seed).to(request.device);
-  {
-    progress.stage("load transformer");
-    Weights weights = Weights::open(folder_.transformer_weights.folder);
-    WanTransformer transformer(folder_.transformer, weights, {request.dtype, request.device});
-    wait_for(request.device);
-    latents = denoise(latents, request, shape, prompts, transformer, *scheduler, attention, cache.get(), progress);
-    wait_for(request.device);
-  }
+  latents = denoise(latents, request, shape, prompts, components_.transformer(request, progress), *scheduler, attention,
+                    cache.get(), progress);
+  components_.release_transformer(request);
 
-  progress.stage("load VAE");
-  Weights weights = Weights::open(folder_.vae_weights.folder);
-  AutoencoderKLWanDecoder decoder(folder_.vae, weights, request.vae_dtype, request.device, attention);
+  AutoencoderKLWanDecoder& decoder = components_.decoder(request, attention, progress);
   progress.stage("decode", shape.latent_frames);
   sink.video(static_cast<int32_t>(request.width), static_cast<int32_t>(request.height), request.num_frames,
              static_cast<int32_t>(request.fps), 1);
   decoder.decode(
       latents, [&](const at::Tensor& frames) { sink.frames(*LentTensor(frames).get()); },
       [&](int64_t done, int64_t) { progress.step(done); });
+  components_.release_decoder(request);
 }
 
 }  // namespace fastvideo::wan

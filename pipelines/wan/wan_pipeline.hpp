@@ -5,12 +5,13 @@
 #include <string>
 
 #include "pipelines/common/model_folder/model_folder.hpp"
+#include "pipelines/wan/components.hpp"
 #include "pipelines/wan/request.hpp"
 
 namespace fastvideo::wan {
 
-/// A folder in the format of diffusers' WanPipeline. Weights are read by run, one component at a time, and each is
-/// released before the next is read. One thread at a time.
+/// A folder in the format of diffusers' WanPipeline. Weights are read by run, one component at a time; parameter
+/// offload says how long they stay. One thread at a time.
 class WanPipeline final : public Pipeline {
  public:
   /// Reads the configurations. Throws Refused, with file and field, if the folder is not one that this can run.
@@ -22,6 +23,7 @@ class WanPipeline final : public Pipeline {
  private:
   ModelFolder folder_;
   Geometry geometry_;
+  Components components_;
 };
 
 }  // namespace fastvideo::wan

@@ -166,7 +166,9 @@ class Fake : public fastvideo::Pipeline {
     const Request request(options);
     const std::string behaviour(options.string("behaviour"));
     const fastvideo::Progress progress(run);
-    if (behaviour == "fails") throw std::runtime_error("the weights are rotten");
+    const bool has_word = options.string("prompt").find("fail") != std::string_view::npos;
+    if (behaviour == "fails" || (behaviour == "fails_at_word" && has_word))
+      throw std::runtime_error("the weights are rotten");
     if (behaviour == "waits") wait(progress);
     Session session(run, sites_of(request, behaviour == "joint"));
 

@@ -1,0 +1,91 @@
+#include "pipelines/wan/components.hpp"
+
+#include <ATen/ATen.h>
+
+#include "pipelines/common/weights/weights.hpp"
+
+namespace fastvideo::wan {
+namespace {
+
+// Until it returns, work that was enqueued belongs to the stage that has just ended.
+void wait_for(at::Device device) {
+  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).getStream(device).synchronize();
+}
+
+// The decoder keeps the attention it was made with, and each run has its own.
+class AttentionOfRun final : public Attention {
+ public:
+  void set(Attention& attention) { attention_ = &attention; }
+  at::Tensor run(const AttentionCall& call) override { return attention_->run(call); }
+
+ private:
+  Attention* attention_ = nullptr;
+};
+
+}  // namespace
+
+struct Components::Transformer {
+  Transformer(const ModelFolder& folder, const Request& request)
+      : weights(Weights::open(folder.transformer_weights.folder)),
+        model(folder.transformer, weights, {request.dtype, request.device}) {}
+  Weights weights;
+  WanTransformer model;
+};
+
+struct Components::Decoder {
+  Decoder(const ModelFolder& folder, const Request& request)
+      : weights(Weights::open(folder.vae_weights.folder)),
+        model(folder.vae, weights, request.vae_dtype, request.device, attention) {}
+  AttentionOfRun attention;
+  Weights weights;
+  AutoencoderKLWanDecoder model;
+};
+
+Components::Components(const ModelFolder& folder)
+    : folder_(folder), prompts_(std::make_unique<PromptEncoder>(folder)) {}
+Components::~Components() = default;
+
+void Components::begin(const Request& request) {
+  const Key key{request.device, request.dtype, request.vae_dtype, request.max_sequence_length};
+  if (key_ && !(*key_ == key)) {
+    prompts_ = std::make_unique<PromptEncoder>(folder_);
+    transformer_.reset();
+    decoder_.reset();
+  }
+  key_ = key;
+}
+
+EncodedPrompts Components::encode(const Request& request, Attention& attention, const Progress& progress) {
+  EncodedPrompts prompts = prompts_->encode(request, attention, progress);
+  wait_for(request.device);
+  return prompts;
+}
+
+const WanTransformer& Components::transformer(const Request& request, const Progress& progress) {
+  if (transformer_ == nullptr) {
+    progress.stage("load transformer");
+    transformer_ = std::make_unique<Transformer>(folder_, request);
+    wait_for(request.device);
+  }
+  return transformer_->model;
+}
+
+void Components::release_transformer(const Request& request) {
+  wait_for(request.device);
+  if (request.offload == Offload::everything) transformer_.reset();
+}
+
+AutoencoderKLWanDecoder& Components::decoder(const Request& request, Attention& attention, const Progress& progress) {
+  if (decoder_ == nullptr) {
+    progress.stage("load VAE");
+    decoder_ = std::make_unique<Decoder>(folder_, request);
+  }
+  decoder_->attention.set(attention);
+  return decoder_->model;
+}
+
+void Components::release_decoder(const Request& request) {
+  if (request.offload == Offload::everything) decoder_.reset();
+}
+
+}  // namespace fastvideo::wan

@@ -1,0 +1,53 @@
+// The models of a folder: what is loaded, and how long it stays.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <optional>
+
+#include "pipelines/wan/prompt.hpp"
+#include "pipelines/wan/request.hpp"
+#include "pipelines/wan/transformer/transformer.hpp"
+#include "pipelines/wan/vae/decoder.hpp"
+
+namespace fastvideo::wan {
+
+/// Loads components when they are asked for and keeps them as request.offload says, over several runs. A request of
+/// another dtype or device drops what was loaded. One thread at a time.
+class Components {
+ public:
+  /// The folder is borrowed.
+  explicit Components(const ModelFolder& folder);
+  ~Components();
+
+  /// To be called at the beginning of a run, before the others.
+  void begin(const Request& request);
+
+  /// Text encoder and prompts; the encoder is released when it has read them.
+  EncodedPrompts encode(const Request& request, Attention& attention, const Progress& progress);
+  /// Loaded until release_transformer.
+  const WanTransformer& transformer(const Request& request, const Progress& progress);
+  void release_transformer(const Request& request);
+  /// Loaded until release_decoder; calls `attention`, which must live as long.
+  AutoencoderKLWanDecoder& decoder(const Request& request, Attention& attention, const Progress& progress);
+  void release_decoder(const Request& request);
+
+ private:
+  struct Key {
+    at::Device device;
+    at::ScalarType dtype, vae_dtype;
+    int64_t max_sequence_length;
+    bool operator==(const Key&) const = default;
+  };
+  struct Transformer;
+  struct Decoder;
+
+  const ModelFolder& folder_;
+  std::optional<Key> key_;
+  std::unique_ptr<PromptEncoder> prompts_;
+  std::unique_ptr<Transformer> transformer_;
+  std::unique_ptr<Decoder> decoder_;
+};
+
+}  // namespace fastvideo::wan
