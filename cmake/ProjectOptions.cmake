@@ -32,7 +32,7 @@ endif()
 # -Wrestrict sees overlaps in std::string of g++ 12 that are not there (GCC bug 105651).
 add_compile_options(
   $<$<COMPILE_LANGUAGE:C,CXX>:-Wall> $<$<COMPILE_LANGUAGE:C,CXX>:-Wextra> $<$<COMPILE_LANGUAGE:C,CXX>:-Wshadow>
-  $<$<COMPILE_LANGUAGE:C,CXX>:-Wno-restrict> $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
+  $<$<COMPILE_LANG_AND_ID:C,GNU>:-Wno-restrict> $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict> $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
 if(FASTVIDEO_SANITIZE)
   add_compile_options("$<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${FASTVIDEO_SANITIZE};-fno-sanitize-recover=all;-fno-omit-frame-pointer;-g>")
   add_link_options(-fsanitize=${FASTVIDEO_SANITIZE})

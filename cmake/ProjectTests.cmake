@@ -4,8 +4,7 @@ include(GoogleTest)
 set(FASTVIDEO_REFERENCE_PYTHON "${PROJECT_SOURCE_DIR}/.deps/reference/bin/python" CACHE FILEPATH
     "A Python with the packages of tests/requirements.txt: the reference implementations")
 
-# The tests that sanitizers can run, for their label and this target have the same name: LibTorch is not built with any,
-# and its headers alone take minutes.
+# All tests that use no LibTorch. A build with sanitizers runs these alone: LibTorch is built without them.
 add_custom_target(without_libtorch)
 
 # fastvideo_add_test(NAME SOURCES... [LINK libs...] [TORCH] [LABELS labels...]): one GoogleTest program.
@@ -17,12 +16,14 @@ function(fastvideo_add_test name)
     fastvideo_use_libtorch(${name})
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
-  if(ARG_TORCH)  # one process for all of them: loading LibTorch costs half a second each time
+  if(ARG_TORCH AND FASTVIDEO_SANITIZE)
+    set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+  elseif(ARG_TORCH)  # one process for all of them: loading LibTorch costs half a second each time
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
   else()
     add_dependencies(without_libtorch ${name})
-    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS};without_libtorch")
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS}")
   endif()
 endfunction()
 

@@ -68,6 +68,64 @@ class Converter {
   const std::string& file_;
 };
 
+// toml++ 3.3 takes characters beyond ASCII for impossible where white space may stand (its tables of Unicode end in
+// __builtin_unreachable). TOML has none there outside of strings and comments: they are refused before it sees them.
+class OutsideOfStrings {
+ public:
+  OutsideOfStrings(std::string_view text, const std::string& file) : text_(text), file_(file) {}
+
+  void check() {
+    if (starts("\xEF\xBB\xBF")) at_ += 3;  // the mark that some editors put at the beginning
+    while (at_ < text_.size()) {
+      if (starts("\"\"\"") || starts("\'\'\'"))
+        skip_string(text_.substr(at_, 3));
+      else if (text_[at_] == '"' || text_[at_] == '\'')
+        skip_string(text_.substr(at_, 1));
+      else if (text_[at_] == '#')
+        at_ = std::min(text_.find('\n', at_), text_.size());
+      else
+        require_ascii(at_++);
+    }
+  }
+
+ private:
+  bool starts(std::string_view with) const { return text_.substr(at_).starts_with(with); }
+
+  void skip_string(std::string_view quotes) {
+    at_ += quotes.size();
+    while (at_ < text_.size() && !starts(quotes)) {
+      if (quotes.size() == 1 && text_[at_] == '\n') return;  // unfinished, which the parser will say
+      const bool escapes = text_[at_] == '\\' && quotes[0] == '"';
+      at_ += escapes ? 2 : 1;
+      if (escapes && quotes.size() == 3) skip_folded_lines();
+    }
+    at_ = std::min(at_ + quotes.size(), text_.size());
+  }
+
+  // Behind a backslash at the end of a line, white space up to the next character is left out.
+  void skip_folded_lines() {
+    size_t next = at_ - 1;
+    while (next < text_.size() && (text_[next] == ' ' || text_[next] == '\t' || text_[next] == '\r')) ++next;
+    if (next >= text_.size() || text_[next] != '\n') return;
+    while (next < text_.size() && std::strchr(" \t\r\n", text_[next]) != nullptr && text_[next] != '\0') ++next;
+    require_ascii(next);
+    at_ = next;
+  }
+
+  void require_ascii(size_t at) const {
+    if (at >= text_.size() || static_cast<unsigned char>(text_[at]) < 0x80) return;
+    const std::string_view before = text_.substr(0, at);
+    const auto line = static_cast<uint32_t>(1 + std::count(before.begin(), before.end(), '\n'));
+    const auto column = static_cast<uint32_t>(at - before.rfind('\n'));  // from npos, which is -1, in the first line
+    throw RequestError(place(file_, {line, column}) +
+                       "a character beyond ASCII where only strings may have one; put the text in quotes");
+  }
+
+  std::string_view text_;
+  const std::string& file_;
+  size_t at_ = 0;
+};
+
 }  // namespace
 
 const TomlValue* TomlValue::find(std::string_view key) const {
@@ -91,6 +149,7 @@ Value TomlValue::value() const {
 }
 
 TomlValue parse_toml(std::string_view text, const std::string& file) {
+  OutsideOfStrings(text, file).check();
   try {
     return Converter(file).convert(toml::parse(text, std::string_view(file)));
   } catch (const toml::parse_error& e) {

@@ -39,6 +39,19 @@ TEST(Toml, RefusesWithPlace) {
   EXPECT_TRUE(contains(refusal([] { parse_toml("a = 99999999999999999999\n", "f"); }), "f:1:"));
 }
 
+TEST(Toml, TakesCharactersBeyondAsciiInStringsAndCommentsOnly) {
+  const std::string accepted =
+      "\xEF\xBB\xBF# \xC3\xA9\n\"\xC3\xA9\" = '\xC3\xA9' # \xC3\xA9\nb = \"\\\"\xC3\xA9\"\n"
+      "c = \"\"\"\n\xC3\xA9\"\n\"\"\"\nd = '''\\\n\xC3\xA9'''\n";
+  const TomlValue parsed = parse_toml(accepted, "f");
+  ASSERT_NE(parsed.find("b"), nullptr);
+  EXPECT_EQ(parsed.find("b")->scalar.string(), "\"\xC3\xA9");
+  const std::string beyond = "a character beyond ASCII where only strings may have one; put the text in quotes";
+  EXPECT_EQ(refusal([] { parse_toml("a = 1\nh\xC3\xA9 = 2\n", "f"); }), "f:2:2: " + beyond);
+  EXPECT_EQ(refusal([] { parse_toml("\xC3\xA9 = 2\n", "f"); }), "f:1:1: " + beyond);
+  EXPECT_EQ(refusal([] { parse_toml("a = \"\"\"x \\\n  \xC3\xA9\"\"\"\n", "f"); }), "f:2:3: " + beyond);
+}
+
 TEST(ReadTextFile, RefusesWhatIsNoFile) {
   const test::TemporaryFolder folder;
   EXPECT_EQ(read_text_file(folder.write("a", "text\n")), "text\n");
