@@ -1,0 +1,158 @@
+"""What bad input gets from the program with the real pipeline: exit code 2, what is wrong, the number, what to do; and
+the video that was there before is still there, byte for byte. One row a kind of bad input."""
+
+import argparse
+import json
+import pathlib
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+BEFORE = b"what was here before"
+
+
+class Case:
+    """One bad input: flags, a change of the model folder, a configuration file, and the parts of the message."""
+
+    def __init__(self, name, *flags, says, model=None, config=None, output="video.y4m", environment=None):
+        self.name, self.flags, self.says, self.model = name, flags, says, model
+        self.config, self.output, self.environment = config, output, environment or {}
+
+
+def header_of(file):
+    """The header and the data of a safetensors file."""
+    bytes_ = file.read_bytes()
+    (length,) = struct.unpack("<Q", bytes_[:8])
+    return json.loads(bytes_[8:8 + length]), bytes_[8 + length:]
+
+
+def change_header(path, change):
+    """A model change that rewrites the header of a safetensors file."""
+    def apply(model):
+        header, data = header_of(model / path)
+        change(header)
+        text = json.dumps(header).encode()
+        (model / path).write_bytes(struct.pack("<Q", len(text)) + text + data)
+    return apply
+
+
+def change_json(path, **values):
+    def apply(model):
+        (model / path).write_text(json.dumps({**json.loads((model / path).read_text()), **values}))
+    return apply
+
+
+def remove(path):
+    return lambda model: (model / path).unlink()
+
+
+def truncate(path, bytes_):
+    def apply(model):
+        with open(model / path, "r+b") as file:
+            file.truncate(bytes_)
+    return apply
+
+
+WEIGHTS = "transformer/diffusion_pytorch_model.safetensors"
+FIRST = "patch_embedding.bias"
+
+
+def rename_first(header):
+    header["renamed"] = header.pop(FIRST)
+
+
+def flatten_first(header):
+    header[FIRST]["shape"] = [1, *header[FIRST]["shape"]]
+
+
+CASES = [
+    Case("unknown key", config='[attention]\nbackand = "X"\n',
+         says=[r"c\.toml:2:1", "backand", r"did you mean '[a-z.]*backend'"]),
+    Case("wrong type", config="[run]\nthreads = \"many\"\n", says=[r"c\.toml:2:1", "run.threads", "int"]),
+    Case("out of range", config="[run]\nthreads = -3\n", says=[r"c\.toml:2:1", "-3", "0"]),
+    Case("not TOML", config="[run\n", says=[r"c\.toml:1:"]),
+    Case("wrong type of a flag", "--height", "tall", says=["--height", "tall"]),
+    Case("out of range of a flag", "--num-inference-steps", "0", says=["--num-inference-steps", "0", "1"]),
+    Case("impossible height", "--height", "100", says=["height", "100", "96|112"]),
+    Case("impossible width", "--width", "161", says=["width", "161", "160|176"]),
+    Case("impossible frames", "--num-frames", "6", says=["frames", "6", "5|9"]),
+    Case("empty prompt", "--prompt", "", says=["prompt"]),
+    Case("unknown backend", "--attention-backend", "TORCH_SPDA", says=["TORCH_SPDA", "did you mean 'TORCH_SDPA'"]),
+    Case("unknown strategy", "--cache-strategy", "teecache", says=["teecache", "did you mean 'teacache'"]),
+    Case("missing weights", model=remove(WEIGHTS), says=["transformer"]),
+    Case("missing configuration", model=remove("vae/config.json"), says=["vae/config.json"]),
+    Case("missing vocabulary", model=remove("tokenizer/spiece.model"), says=["tokenizer"]),
+    Case("truncated weights", model=truncate(WEIGHTS, 1000000), says=[re.escape(WEIGHTS), "1000000|bytes"]),
+    Case("no weights but text", model=lambda m: (m / WEIGHTS).write_text("hello, I am no tensor"),
+         says=[re.escape(WEIGHTS), "not a safetensors file"]),
+    Case("missing tensor", model=change_header(WEIGHTS, rename_first), says=[re.escape(FIRST)]),
+    Case("tensor of another shape", model=change_header(WEIGHTS, flatten_first),
+         says=[re.escape(FIRST), r"\[1, \d+\]", r"\[\d+\]"]),
+    Case("torn configuration", model=lambda m: (m / "transformer/config.json").write_text('{"num_layers": '),
+         says=["transformer/config.json"]),
+    Case("configuration of another type", model=change_json("transformer/config.json", num_layers="two"),
+         says=["transformer/config.json", "num_layers"]),
+    Case("another model class", model=change_json("model_index.json", _class_name="OtherPipeline"),
+         says=["OtherPipeline", "WanPipeline"]),
+    Case("more memory than there is", "--height", "16384", "--width", "16384", "--num-frames", "9997",
+         says=["needs about", "available", "smaller or shorter"]),
+    Case("no folder for the output", output="none/video.y4m", says=["none"]),
+    Case("unknown kind of video", output="video.avi", says=["avi", "mp4"]),
+    Case("no ffmpeg", output="video.mp4", environment={"PATH": "/nowhere"}, says=["ffmpeg", "y4m"]),
+]
+
+
+def run_case(program, folder, case):
+    """Returns what went wrong, or an empty list."""
+    here = folder / case.name.replace(" ", "_")
+    here.mkdir()
+    model = SOURCE / "models" / "shapes"
+    if case.model is not None:
+        shutil.copytree(model, here / "model")
+        model = here / "model"
+        case.model(model)
+    output = here / case.output
+    if output.parent.is_dir():
+        output.write_bytes(BEFORE)
+    command = [program, "generate", "--model-path", model, "--output-path", output, "--device", "cpu",
+               "--num-inference-steps", "1", "--height", "32", "--width", "32", "--num-frames", "5"]
+    command += [] if "--prompt" in case.flags else ["--prompt", "a red circle"]
+    if case.config is not None:
+        (here / "c.toml").write_text(case.config)
+        command += ["--config", here / "c.toml"]
+    for flag, value in zip(case.flags[::2], case.flags[1::2]):
+        if flag in command:
+            command[command.index(flag) + 1] = value
+        else:
+            command += [flag, value]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(here), "OMP_NUM_THREADS": "2", **case.environment}
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=environment, timeout=120)
+    wrong = []
+    if done.returncode != 2:
+        wrong.append(f"exit code {done.returncode}, not 2")
+    wrong += [f"the message has no '{part}'" for part in case.says if not re.search(part, done.stderr)]
+    if output.parent.is_dir() and output.read_bytes() != BEFORE:
+        wrong.append("the earlier video was written over")
+    left = [entry.name for entry in here.iterdir() if ".partial" in entry.name]
+    wrong += [f"{name} was left behind" for name in left]
+    return [f"{case.name}: {one}\n    {done.stderr.strip()[-600:]}" for one in wrong]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("program", type=pathlib.Path)
+    program = parser.parse_args().program.resolve()
+    wrong = []
+    with tempfile.TemporaryDirectory(prefix="fastvideo_refusals_") as folder:
+        for case in CASES:
+            wrong += run_case(program, pathlib.Path(folder), case)
+    print("\n".join(wrong) or f"{len(CASES)} kinds of bad input are refused")
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
