@@ -106,7 +106,7 @@ Schema Schema::host() {
                   .flag = "--preset"});
   add("request", {.name = "output_path",
                   .default_value = "video.mp4",
-                  .help = "The video: .mp4, .y4m, or a folder for PNG frames",
+                  .help = "The video: .mp4, .webm, .gif, .y4m, or a folder for PNG frames",
                   .flag = "--output-path"});
   add("request", {.name = "no_metadata",
                   .type = Type::boolean,

@@ -70,7 +70,7 @@ fs::path downloaded_snapshot(const std::string& repository, const fs::path& cach
                        std::min_element(snapshots.begin(), snapshots.end())->string() + ", or" + remedy.substr(1));
   const fs::path snapshot = commit.empty() ? snapshots.front() : folder / "snapshots" / commit;
   std::error_code failure;
-  const fs::path real = fs::canonical(snapshot, failure);
+  fs::path real = fs::canonical(snapshot, failure);
   if (failure || !fs::exists(real / "model_index.json"))
     throw RequestError(snapshot.string() + ", the download of " + repository +
                        ", has no model_index.json: it is not complete, or no model in diffusers format" + remedy);

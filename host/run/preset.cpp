@@ -135,6 +135,7 @@ std::optional<Preset> chosen_preset(const Settings& settings, const Item& pipeli
     for (const Preset& preset : fitting)
       if (same_name(preset.name, name)) return preset;
     std::vector<std::string> names;
+    names.reserve(fitting.size());
     for (const Preset& preset : fitting) names.push_back(preset.name);
     throw RequestError(asked.source.describe() + ": this model has no preset '" + name + "'" +
                        did_you_mean(name, names) +
