@@ -160,7 +160,7 @@ void Rehearsal::schedule() {
   require_success("schedule", table_->schedule(session_, numbers.data(), pointers.data(), error.get()), error);
   for (int32_t step = 0; step < info_.steps; ++step)
     for (int32_t branch = 0; branch < info_.branches; ++branch) {
-      const auto i = static_cast<size_t>(step * info_.branches + branch);
+      const auto i = static_cast<size_t>(step) * static_cast<size_t>(info_.branches) + static_cast<size_t>(branch);
       take(step, {branch}, decisions[i], coefficients[i]);
     }
 }
