@@ -1,7 +1,7 @@
 // For tests: a bench of the test plugins, whose pipeline makes grey frames and fails on demand.
 #pragma once
 
-#include "host/bench/command.hpp"
+#include "host/bench/attention_bench.hpp"
 #include "host/config/test_files.hpp"
 #include "host/plugins/catalog.hpp"
 #include "host/selection/testing/test_plugins.hpp"
@@ -30,7 +30,11 @@ class TestBench {
   }
   BenchReport command(const BenchFlags& flags) const { return bench(flags, with(), catalog_, host(), cancel_); }
 
-  /// Replaces what is given.
+  BenchReport attention(const AttentionBenchFlags& flags) const {
+    return bench_attention(flags, with(), catalog_, host(), cancel_);
+  }
+
+  /// Outranks what was given.
   void give(Given given) { given_.push_back(std::move(given)); }
   void take_back(const std::string& path) {
     std::erase_if(given_, [&](const Given& one) { return one.path == path; });

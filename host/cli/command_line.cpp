@@ -93,6 +93,7 @@ class Parser {
       throw RequestError(std::string(e.what()) + "; fastvideo --help lists the flags");
     }
     refuse_extras();
+    refuse_flags_of_videos();
     line.command = chosen();
     line.text = app_.help();
     line.plugin = shown_;
@@ -100,6 +101,7 @@ class Parser {
     line.item = item_;
     line.no_progress = no_progress_;
     line.bench = bench_flags_;
+    line.bench_attention = attention_flags_;
     collect(line.given);
     return line;
   }
@@ -151,6 +153,21 @@ class Parser {
     text("--json", bench_flags_.json, "FILE.json", "Write all figures, those of each run among them");
     text("--plot", bench_flags_.plot, "FILE.svg", "Draw speed-up against PSNR");
     text("--side-by-side", bench_flags_.side_by_side, "FILE.mp4", "Write the clips of all settings as one video");
+
+    bench_attention_ =
+        bench_->add_subcommand("attention", "Time attention backends on given shapes, beside their errors");
+    bench_attention_->fallthrough()->allow_extras();
+    const auto attention = [&](const char* name, auto& to, const char* type, const char* help) {
+      return bench_attention_->add_option(name, to, help)->type_name(type);
+    };
+    attention("--shape", attention_flags_.shapes, "B,H,L,D",
+              "Shape; B,H,Lq,DxLk for Lk keys; may be given several times")
+        ->allow_extra_args(false);
+    attention("--backends", attention_flags_.backends, "A,B/impl", "Backends; NAME:option=value sets an option")
+        ->allow_extra_args(false);
+    attention("--dtype", attention_flags_.dtype, "TYPE", "float32, bfloat16 or float16 (default: float32)");
+    attention("--repeat", attention_flags_.repeat, "INT", "Timed runs of each (int from 1 to 10000; default: 10)");
+    attention("--json", attention_flags_.json, "FILE.json", "Write every time");
   }
 
   void add_flag(CLI::App& app, const SettingSpec& spec) {
@@ -187,6 +204,7 @@ class Parser {
     if (default_config_) return Command::print_default_config;
     if (generate_->parsed()) return Command::generate;
     if (explain_->parsed()) return Command::explain;
+    if (bench_attention_->parsed()) return Command::bench_attention;
     if (bench_->parsed()) return Command::bench;
     if (show_->parsed()) return Command::show_plugin;
     if (check_->parsed()) return Command::check_plugin;
@@ -211,6 +229,14 @@ class Parser {
     throw RequestError("'" + extras.front() + "' is one word too many; a text of several words is put in quotes");
   }
 
+  // `bench attention` makes no video: what is a flag of `bench` would have no effect.
+  void refuse_flags_of_videos() const {
+    if (!bench_attention_->parsed()) return;
+    for (const CLI::Option* option : bench_->get_options())
+      if (option->count() > 0)
+        throw RequestError(option->get_name() + " is a flag of `bench` and not of `bench attention`");
+  }
+
   std::vector<std::string> known_flags() const {
     std::vector<std::string> known;
     for (const CLI::App* app : {&app_, static_cast<const CLI::App*>(generate_), static_cast<const CLI::App*>(bench_)})
@@ -223,6 +249,7 @@ class Parser {
   CLI::App* generate_ = nullptr;
   CLI::App* explain_ = nullptr;
   CLI::App* bench_ = nullptr;
+  CLI::App* bench_attention_ = nullptr;
   CLI::App* plugins_ = nullptr;
   CLI::App* show_ = nullptr;
   CLI::App* check_ = nullptr;
@@ -235,6 +262,7 @@ class Parser {
   double deadline_ = 120;
   int item_ = -1;
   BenchFlags bench_flags_;
+  AttentionBenchFlags attention_flags_;
   std::vector<Flag> flags_;
 };
 

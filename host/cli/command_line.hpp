@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "host/bench/plan.hpp"
+#include "host/bench/attention_bench.hpp"
 #include "host/config/schema.hpp"
 #include "host/config/settings.hpp"
 
@@ -19,6 +19,7 @@ struct CommandLine {
     generate,
     explain,
     bench,
+    bench_attention,
     list_plugins,
     show_plugin,
     check_plugin,
@@ -33,6 +34,7 @@ struct CommandLine {
   std::vector<Given> given;  ///< settings, in the order in which they outrank each other
   bool no_progress = false;
   BenchFlags bench;  ///< bench: what to compare, and where to write it
+  AttentionBenchFlags bench_attention;
 };
 
 /// Parses the arguments (without the program's name). The flags are those of the schema. Throws RequestError: an

@@ -51,6 +51,32 @@ TEST(CommandLine, Commands) {
   EXPECT_TRUE(parse_command_line({"generate", "--no-progress"}, schema()).no_progress);
 }
 
+TEST(CommandLine, Bench) {
+  const CommandLine line = parse_command_line(
+      {"bench", "--height", "8", "--cache", "none,a:0.1", "--cache", "b", "--repeat", "2", "--json", "r.json"},
+      schema());
+  EXPECT_EQ(line.command, Command::bench);
+  EXPECT_EQ(line.bench.cache, (List{"none,a:0.1", "b"}));
+  EXPECT_EQ(line.bench.repeat, "2");
+  EXPECT_EQ(line.bench.json, "r.json");
+  EXPECT_EQ(line.given.size(), 1U);
+  EXPECT_TRUE(contains(refusal_of({"bench", "--output-path", "x.mp4"}), "there is no flag --output-path"));
+}
+
+TEST(CommandLine, BenchAttention) {
+  const CommandLine line = parse_command_line(
+      {"bench", "attention", "--shape", "1,2,3,4", "--shape", "1,2,3,8x5", "--backends", "A,B/c", "--device", "cpu"},
+      schema());
+  EXPECT_EQ(line.command, Command::bench_attention);
+  EXPECT_EQ(line.bench_attention.shapes, (List{"1,2,3,4", "1,2,3,8x5"}));
+  EXPECT_EQ(line.bench_attention.backends, List{"A,B/c"});
+  EXPECT_EQ(line.given.size(), 1U);
+  EXPECT_TRUE(
+      contains(refusal_of({"bench", "attention", "--cache", "none"}), "--cache is a flag of `bench` and not of"));
+  EXPECT_TRUE(
+      contains(refusal_of({"bench", "attention", "--height", "8"}), "--height is a flag of `bench` and not of"));
+}
+
 TEST(CommandLine, FlagsAreSettings) {
   EXPECT_EQ(given({"generate", "--height", "8", "--threads=2"}), (List{"run.threads=2", "request.height=8"}));
   EXPECT_EQ(given({"--threads", "2", "generate", "--fast"}), (List{"run.threads=2", "request.fast=true"}));

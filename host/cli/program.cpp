@@ -63,7 +63,9 @@ void run_bench_command(const CommandLine& line, const ResolveSettings& resolve, 
   const auto& host = *new HostServices(settings, static_cast<int>(settings.integer("run.threads")));
   CancelToken cancel;
   const SignalGuard guard(cancel, "\nstopping after this step; Ctrl-C again ends at once\n");
-  const BenchReport report = bench(line.bench, resolve, catalog, host, cancel);
+  const BenchReport report = line.command == CommandLine::Command::bench
+                                 ? bench(line.bench, resolve, catalog, host, cancel)
+                                 : bench_attention(line.bench_attention, resolve, catalog, host, cancel);
   print(report.text);
   if (!report.failure.empty()) throw std::runtime_error(report.failure);
 }
@@ -116,10 +118,11 @@ void run(const std::vector<std::string>& arguments) {
     case Command::generate:
     case Command::explain:
     case Command::bench:
+    case Command::bench_attention:
       break;
   }
   warn_of(catalog);
-  if (line.command == Command::bench) {
+  if (line.command == Command::bench || line.command == Command::bench_attention) {
     const auto with = [&](const std::vector<Given>& more) {
       std::vector<Given> all = given;
       append(all, more);

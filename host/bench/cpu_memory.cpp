@@ -1,0 +1,43 @@
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <vector>
+
+#include "host/bench/device_memory.hpp"
+#include "host/progress/stage_timer.hpp"
+
+namespace fastvideo {
+namespace {
+
+struct Free {
+  void operator()(void* block) const { std::free(block); }
+};
+
+class CpuMemory final : public DeviceMemory {
+ public:
+  void* allocate(std::size_t bytes) override {
+    constexpr std::size_t alignment = 256;
+    void* block = std::aligned_alloc(alignment, (bytes / alignment + 1) * alignment);
+    if (block == nullptr) throw std::bad_alloc();
+    blocks_.emplace_back(block);
+    return block;
+  }
+  void upload(void* to, std::span<const std::uint8_t> from) override { std::memcpy(to, from.data(), from.size()); }
+  void download(std::span<std::uint8_t> to, const void* from) override { std::memcpy(to.data(), from, to.size()); }
+  void poison(void* first, std::size_t bytes) override { std::memset(first, 0xFF, bytes); }
+  void* stream() override { return nullptr; }
+  double time(const std::function<void()>& work) override {
+    const double began = steady_seconds();
+    work();
+    return steady_seconds() - began;
+  }
+
+ private:
+  std::vector<std::unique_ptr<void, Free>> blocks_;
+};
+
+}  // namespace
+
+std::unique_ptr<DeviceMemory> make_cpu_memory() { return std::make_unique<CpuMemory>(); }
+
+}  // namespace fastvideo
