@@ -1,4 +1,5 @@
 // Data files of plugins, parsed for them.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "host/config/toml.hpp"
@@ -61,13 +62,22 @@ Value parse_json(const std::string& text, const std::string& file) {
 
 }  // namespace
 
-Value::Table read_data(const Item& item) {
+Value::Table read_data(const Item& item, const Value::Table& options) {
   Value::Table table;
   for (const DataFile& data : item.data) {
-    const std::string file = data.file.string();
-    const std::string text = read_text_file(data.file);
-    table.push_back(
-        {data.name, data.file.extension() == ".json" ? parse_json(text, file) : parse_toml(text, file).value()});
+    std::filesystem::path path = data.file;
+    if (!data.option.empty()) {
+      const auto given =
+          std::find_if(options.begin(), options.end(), [&](const Entry& option) { return option.name == data.option; });
+      if (given == options.end()) continue;  // the user has none
+      path = given->value.string();
+      if (path.extension() != ".json" && path.extension() != ".toml")
+        throw RequestError(item.settings_prefix() + "." + data.option + ": '" + path.string() +
+                           "' is neither .json nor .toml");
+    }
+    const std::string file = path.string();
+    const std::string text = read_text_file(path);
+    table.push_back({data.name, path.extension() == ".json" ? parse_json(text, file) : parse_toml(text, file).value()});
   }
   return table;
 }

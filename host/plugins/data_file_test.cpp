@@ -29,6 +29,22 @@ TEST_F(DataFiles, JsonAndTomlMeanTheSame) {
   EXPECT_EQ(read("n.json", "null"), (Value::Table{{"data", Value()}}));
 }
 
+TEST_F(DataFiles, TheUsersFileIsReadIfAnOptionNamesIt) {
+  Item item;
+  item.kind = "cache";
+  item.name = "some";
+  item.data = {{"shipped", folder_.write("shipped.toml", "a = 1")}, {"own", {}, "own_file"}};
+  const std::string own = folder_.write("own.toml", "a = 2").string();
+  EXPECT_EQ(read_data(item), (Value::Table{{"shipped", Value::Table{{"a", 1}}}}));
+  EXPECT_EQ(read_data(item, {{"own_file", own}}),
+            (Value::Table{{"shipped", Value::Table{{"a", 1}}}, {"own", Value::Table{{"a", 2}}}}));
+  EXPECT_TRUE(contains(refusal([&] {
+                         read_data(item, {{"own_file", "rows.txt"}});
+                       }),
+                       "cache.some.own_file: 'rows.txt' is neither .json nor .toml"));
+  EXPECT_TRUE(contains(refusal([&] { read_data(item, {{"own_file", own + ".toml"}}); }), "cannot be read: No such"));
+}
+
 TEST_F(DataFiles, RefusesWithTheFile) {
   EXPECT_TRUE(contains(refused("d.json", "{\"a\": }"), "d.json: "));
   EXPECT_TRUE(contains(refused("d.json", "{\"a\": }"), "line 1, column 7"));

@@ -53,6 +53,23 @@ void parse_pipeline(const TomlValue* table, const ManifestContext& context, Item
   reader.warn_about_the_rest();
 }
 
+// The option that names the last data file of the item, if the user names it.
+void take_option(TableReader& reader, Item& item) {
+  const DataFile& data = item.data.back();
+  if (!data.calibrated.empty() && item.calibrated_data() != &data)
+    throw reader.refuse("data", "a calibration of " + item.full_name() + " writes one data file, not two");
+  if (data.option.empty()) return;
+  for (OptionSpec& option : item.options) {
+    if (option.name != data.option) continue;
+    if (option.type != OptionType::string || !option.choices.empty())
+      throw reader.refuse("data", "option '" + option.name + "' names a file, so it is a string without choices");
+    option.is_path = true;
+    return;
+  }
+  throw reader.refuse("data", "data '" + data.name + "' is named by the option '" + data.option + "', which " +
+                                  item.full_name() + " does not have");
+}
+
 void parse_options(TableReader& reader, const ManifestContext& context, Item& item) {
   std::vector<std::string> names;
   const auto add = [&](std::string_view key, const std::string& name) {
@@ -70,6 +87,7 @@ void parse_options(TableReader& reader, const ManifestContext& context, Item& it
   for (const TomlValue& table : reader.tables("data")) {
     item.data.push_back(parse_data(table, context));
     add("data", item.data.back().name);
+    take_option(reader, item);
   }
 }
 
@@ -117,6 +135,12 @@ std::string HeadSizes::describe() const {
 }
 
 bool Item::known_kind() const { return kind == "attention" || kind == "cache" || kind == "pipeline"; }
+
+const DataFile* Item::calibrated_data() const {
+  const auto found =
+      std::find_if(data.begin(), data.end(), [](const DataFile& one) { return !one.calibrated.empty(); });
+  return found != data.end() ? &*found : nullptr;
+}
 
 std::string Item::settings_prefix() const { return kind == "pipeline" ? "request" : kind + "." + name; }
 

@@ -44,10 +44,12 @@ struct ItemLimits {
   std::optional<std::vector<std::string>> roles;  ///< "text.self", "dit.*"
 };
 
-/// [[item.data]]: a file of the plugin's folder that reaches it parsed.
+/// [[item.data]]: a file that reaches the plugin parsed. It lies in the plugin's folder, or is the user's.
 struct DataFile {
   std::string name;
-  std::filesystem::path file;  ///< absolute
+  std::filesystem::path file;   ///< absolute; empty if the user names it
+  std::string option = {};      ///< the item's option that names it; empty: the plugin's own
+  std::string calibrated = {};  ///< "toml" or "json" if `fastvideo calibrate` writes such a file; else empty
 };
 
 /// [[item]]: one implementation of one public name.
@@ -65,6 +67,9 @@ struct Item {
   std::vector<OptionSpec> options;
   std::vector<DataFile> data;
   uint32_t line = 0;  ///< of its [[item]] in the manifest
+
+  /// The data that `fastvideo calibrate` measures for it; nullptr: it offers no calibration.
+  const DataFile* calibrated_data() const;
 
   /// Whether this host knows the kind. Of other kinds only kind, name, implementation and summary are read.
   bool known_kind() const;
@@ -92,8 +97,9 @@ Manifest read_manifest(const std::filesystem::path& folder);
 /// The same from text, for tests and fuzzing. `file` is what messages call it.
 Manifest parse_manifest(std::string_view text, const std::filesystem::path& file);
 
-/// The parsed data files of an item (JSON or TOML by their extension), under their names. Throws RequestError.
-Value::Table read_data(const Item& item);
+/// The parsed data files of an item (JSON or TOML by their extension), under their names; those of the user as far as
+/// `options` names them. Throws RequestError.
+Value::Table read_data(const Item& item, const Value::Table& options = {});
 
 /// Whether a pattern such as "dit.*", "dit.self" or "*" takes a role.
 bool matches_role(std::string_view pattern, std::string_view role);

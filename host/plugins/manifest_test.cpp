@@ -56,6 +56,9 @@ TEST(Manifest, ReadsWhatIsDocumented) {
   EXPECT_EQ(item.claims, std::vector<std::string>{"dit.*"});
   EXPECT_EQ(item.numerics, uint32_t{FV_NUMERICS_REORDERED});
   EXPECT_EQ(item.data.at(0).file, "/plugins/fake/coefficients.toml");
+  EXPECT_EQ(item.data.at(1).option, "coefficients_file");
+  EXPECT_EQ(item.calibrated_data(), &item.data.at(1));
+  EXPECT_TRUE(item.options.back().is_path) << "it names a file, relative to the file that sets it";
 }
 
 TEST(Manifest, ReadsThoseOfTheRepository) {
@@ -193,6 +196,19 @@ TEST(Manifest, RefusesWrongOptions) {
   EXPECT_TRUE(contains(refused_item("[[item.data]]\nname = \"a\"\nfile = \"../a.json\"\n"),
                        "'../a.json' is no name of a file"));
   EXPECT_TRUE(contains(refused_item("[[item.data]]\nname = \"a\"\nfile = \"a.csv\"\n"), "neither .json nor .toml"));
+  const std::string named = "[[item.data]]\nname = \"d\"\noption = \"o\"\n";
+  const std::string path = "[[item.option]]\nname = \"o\"\ntype = \"string\"\n";
+  EXPECT_EQ(item_with(path + named).calibrated_data(), nullptr);
+  EXPECT_TRUE(contains(refused_item(named), "named by the option 'o', which FAKE/cpu does not have"));
+  EXPECT_TRUE(contains(refused_item("[[item.option]]\nname = \"o\"\ntype = \"int\"\n" + named), "so it is a string"));
+  EXPECT_TRUE(contains(refused_item(path + named + "file = \"a.toml\"\n"), "not both"));
+  EXPECT_TRUE(contains(refused_item(path + named + "calibrated = \"csv\"\n"), "neither toml nor json"));
+  EXPECT_TRUE(contains(refused_item("[[item.data]]\nname = \"d\"\nfile = \"a.toml\"\ncalibrated = \"toml\"\n"),
+                       "read through an option"));
+  EXPECT_TRUE(contains(refused_item(path + named +
+                                    "calibrated = \"toml\"\n[[item.data]]\nname = \"e\"\noption = "
+                                    "\"o\"\ncalibrated = \"toml\"\n"),
+                       "writes one data file"));
   EXPECT_TRUE(contains(
       refused(manifest_head() + manifest_item("pipeline", "p") + "[[item.option]]\nname = \"seed\"\ntype = \"int\"\n"),
       "'seed' reaches every pipeline"));

@@ -9,7 +9,7 @@ namespace fastvideo {
 /// The item's options in the order of its manifest, then its data files. Throws RequestError.
 inline Value::Table item_values(const Settings& settings, const Item& item) {
   Value::Table values = to_table(settings.of_item(item.settings_prefix(), item.options));
-  for (Entry& data : read_data(item)) values.push_back(std::move(data));
+  for (Entry& data : read_data(item, values)) values.push_back(std::move(data));
   return values;
 }
 

@@ -73,6 +73,7 @@ at::Tensor denoise(const at::Tensor& noise, const Request& request, const Shape&
     progress.step(step + 1);
   }
   if (const auto bad = watch.finish()) blame(*bad);
+  if (cache != nullptr) cache->finish();
   attention.set_point({});
   return latents;
 }

@@ -2,6 +2,7 @@
 #include <fastvideo/abi.h>
 #include <fastvideo/attention.h>
 #include <fastvideo/cache.h>
+#include <fastvideo/calibration.h>
 #include <fastvideo/pipeline.h>
 #include <fastvideo/tensor.h>
 

@@ -197,31 +197,35 @@ bool StepCache::decide() {
     // The last computed pass is observed here rather than at its end, so that one wait serves both.
     std::vector<at::Tensor> scalars = norms_;
     if (observation_) scalars.insert(scalars.end(), observation_->norms.begin(), observation_->norms.end());
-    ask(read(scalars));
+    const std::vector<double> values = read(scalars);
+    if (observation_) tell(std::span(values).subspan(measures_.size()));
+    ask(values);
   }
   if (!computing_) ++reused_;
   return computing_;
 }
 
-void StepCache::ask(const std::vector<double>& values) {
-  const auto point_at = [&](int32_t step, const int32_t* branch) {
-    fv_cache_point point{};
-    point.struct_size = sizeof(point);
-    point.step = step;
-    point.steps = static_cast<int32_t>(offer_.timesteps.size());
-    point.expert = offer_.expert_of_step[static_cast<size_t>(step)];
-    point.sigma = offer_.sigmas[static_cast<size_t>(step)];
-    point.branches = branch;
-    point.batch = 1;
-    return point;
-  };
+fv_cache_point StepCache::point_at(int32_t step, const int32_t* branch) const {
+  fv_cache_point point{};
+  point.struct_size = sizeof(point);
+  point.step = step;
+  point.steps = static_cast<int32_t>(offer_.timesteps.size());
+  point.expert = offer_.expert_of_step[static_cast<size_t>(step)];
+  point.sigma = offer_.sigmas[static_cast<size_t>(step)];
+  point.branches = branch;
+  point.batch = 1;
+  return point;
+}
+
+void StepCache::tell(std::span<const double> observed) {
   TextBuffer text;
-  if (observation_) {
-    const fv_cache_point point = point_at(observation_->step, &observation_->branch);
-    fastvideo::check(service_.observe(service_.context, session_, &point, values.data() + measures_.size(), text.get()),
-                     text);
-    observation_.reset();
-  }
+  const fv_cache_point point = point_at(observation_->step, &observation_->branch);
+  fastvideo::check(service_.observe(service_.context, session_, &point, observed.data(), text.get()), text);
+  observation_.reset();
+}
+
+void StepCache::ask(std::span<const double> values) {
+  TextBuffer text;
   coefficients_.assign(slots_.size() + 1, 0.0);
   fv_cache_decision decision{sizeof(fv_cache_decision), FV_CACHE_COMPUTE, coefficients_.data()};
   const fv_cache_point point = point_at(step_, &branch_);
@@ -276,6 +280,10 @@ void StepCache::end() {
     observation_ = Observation{step_, branch_, norms_};
   }
   branch.previous.swap(branch.current);
+}
+
+void StepCache::finish() {
+  if (observation_) tell(read(observation_->norms));
 }
 
 }  // namespace fastvideo

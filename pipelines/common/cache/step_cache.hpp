@@ -53,6 +53,8 @@ class CacheSessionInfo {
 ///     false:  combine(base) in its place
 ///   measure(...) of the later signals;  end()
 ///
+/// and finish() once after the last pass of all.
+///
 /// Tensors that it is given are kept, not copied: they must not be written to afterwards. One thread at a time.
 class StepCache {
  public:
@@ -83,6 +85,8 @@ class StepCache {
   /// Puts away what the slots want of a cut that was computed; of FV_CUT_BRANCH: of every branch.
   void keep(const at::Tensor& input, const at::Tensor& output);
   void end();
+  /// The strategy has observed every computed pass once it returns; waits for the measures of the last one.
+  void finish();
 
   /// Cuts that were left out so far.
   int64_t reused() const { return reused_; }
@@ -113,7 +117,9 @@ class StepCache {
   void plan_histories();
   bool concerns_pass() const;
   at::Tensor norm(const fv_cache_measure& measure, const at::Tensor& x, const Branch& branch) const;
-  void ask(const std::vector<double>& values);
+  void tell(std::span<const double> observed);
+  void ask(std::span<const double> values);
+  fv_cache_point point_at(int32_t step, const int32_t* branch) const;
 
   const fv_cache_service& service_;
   CacheOffer offer_;

@@ -161,6 +161,10 @@ TEST(StepCache, measures_norms_and_their_differences) {
   EXPECT_EQ(script.observed.count({1, 1}), 0u);
   EXPECT_DOUBLE_EQ(script.observed.at({0, 1})[3], value(output_of(0, 1)));
   EXPECT_DOUBLE_EQ(script.observed.at({3, 0})[2], 3.0);
+  // The last pass is observed in the end, for nothing is decided after it.
+  EXPECT_EQ(script.observed.count({4, 1}), 0u);
+  cache->finish();
+  EXPECT_DOUBLE_EQ(script.observed.at({4, 1})[3], value(output_of(4, 1)));
 }
 
 TEST(StepCache, plans_ahead_by_early_signals) {

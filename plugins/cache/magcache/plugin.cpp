@@ -1,6 +1,8 @@
 #include <fastvideo/plugin.hpp>
 
+#include "plugins/cache/magcache/calibration.hpp"
 #include "plugins/cache/magcache/policy.hpp"
 
 FASTVIDEO_PLUGIN("org.fastvideo.magcache", "0.1.0",
-                 fastvideo::cache<fastvideo::magcache::MagCache>("magcache", "policy"))
+                 fastvideo::calibrated_cache<fastvideo::magcache::MagCache, fastvideo::magcache::MagCacheCalibration>(
+                     "magcache", "policy"))

@@ -34,9 +34,9 @@ const fv_value* field(const fv_value& table, std::string_view name) {
   return nullptr;
 }
 
-Row read_row(const fv_value& table, size_t number) {
+Row read_row(const fv_value& table, size_t number, const std::string& file) {
   const auto wrong = [&](const char* name, const char* expected) {
-    return Refused("ratios.toml: row " + std::to_string(number) + ": " + name + " should be " + expected);
+    return Refused(file + ": row " + std::to_string(number) + ": " + name + " should be " + expected);
   };
   Row row;
   const fv_value* model = field(table, "model");
@@ -93,11 +93,11 @@ std::vector<double> stretched(const std::vector<double>& ratios, size_t steps) {
   return result;
 }
 
-std::vector<Row> read_rows(const fv_value& file) {
+std::vector<Row> read_rows(const fv_value& file, const std::string& file_name) {
   std::vector<Row> rows;
   const fv_value* list = field(file, "model");
-  if (list == nullptr || list->type != FV_VALUE_LIST) throw Refused("ratios.toml: it has no [[model]] rows");
-  for (uint32_t i = 0; i < list->count; ++i) rows.push_back(read_row(list->as.items[i], i + 1));
+  if (list == nullptr || list->type != FV_VALUE_LIST) throw Refused(file_name + ": it has no [[model]] rows");
+  for (uint32_t i = 0; i < list->count; ++i) rows.push_back(read_row(list->as.items[i], i + 1, file_name));
   return rows;
 }
 
@@ -109,7 +109,9 @@ MagCache::MagCache(const Options& options)
     throw Refused("retention_ratio " + std::to_string(settings_.retention_ratio) + " is not between 0 and 1");
   const fv_value* data = options.find("ratios");
   if (data == nullptr) throw std::logic_error("the host handed over no ratios: declare them in plugin.toml");
-  rows_ = read_rows(*data);
+  if (const fv_value* calibrated = options.find("calibrated_ratios"))  // first: they outrank the shipped ones
+    rows_ = read_rows(*calibrated, std::string(options.string("ratios_file")));
+  for (Row& row : read_rows(*data)) rows_.push_back(std::move(row));
 }
 
 const Row* MagCache::row_for(const fv_cache_session_info& info) const {
@@ -124,7 +126,7 @@ std::string MagCache::refuses(const fv_cache_session_info& info) const {
   const Row* row = row_for(info);
   if (row == nullptr)
     return "there are no MagCache ratios for the model '" + std::string(info.model) +
-           "'; `fastvideo calibrate magcache --model-path ...` measures a row for ratios.toml";
+           "'; `fastvideo calibrate magcache --model-path ...` measures them";
   if (row->ratios.size() < static_cast<size_t>(info.branches))
     return "the ratios for '" + row->model + "' were measured without guidance; use --guidance-scale 1, or calibrate";
   const auto retained = static_cast<int32_t>(settings_.retention_ratio * info.steps + 0.5);

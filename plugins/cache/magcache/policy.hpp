@@ -28,8 +28,8 @@ struct Row {
   std::vector<std::vector<double>> ratios;
 };
 
-/// All rows, out of the parsed data file. Throws Refused naming the row and what is wrong with it.
-std::vector<Row> read_rows(const fv_value& file);
+/// All rows, out of a parsed data file. Throws Refused naming the file, the row and what is wrong with it.
+std::vector<Row> read_rows(const fv_value& file, const std::string& file_name = "ratios.toml");
 
 class MagCache final : public CacheStrategy {
  public:

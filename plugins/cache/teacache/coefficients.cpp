@@ -10,7 +10,8 @@ namespace {
 // The fields of one row, each with a message of its own where it is wrong.
 class RowReader {
  public:
-  RowReader(const fv_value& table, size_t number) : table_(table), number_(number) {}
+  RowReader(const fv_value& table, size_t number, const std::string& file)
+      : table_(table), number_(number), file_(file) {}
 
   std::string text(const char* name) const {
     const fv_value* value = find(name);
@@ -29,16 +30,17 @@ class RowReader {
     return nullptr;
   }
   Refused wrong(const char* name, const char* expected) const {
-    return Refused("coefficients.toml: row " + std::to_string(number_) + ": " + name + " should be " + expected);
+    return Refused(file_ + ": row " + std::to_string(number_) + ": " + name + " should be " + expected);
   }
 
  private:
   const fv_value& table_;
   size_t number_;
+  const std::string& file_;
 };
 
-Row read_row(const fv_value& table, size_t number) {
-  const RowReader reader(table, number);
+Row read_row(const fv_value& table, size_t number, const std::string& file) {
+  const RowReader reader(table, number, file);
   Row row{};
   row.model = reader.text("model");
   row.preset = reader.text("preset");
@@ -73,15 +75,15 @@ double Row::operator()(double x) const {
   return value;
 }
 
-std::vector<Row> read_rows(const fv_value& file) {
+std::vector<Row> read_rows(const fv_value& file, const std::string& file_name) {
   std::vector<Row> rows;
   for (uint32_t i = 0; file.type == FV_VALUE_TABLE && i < file.count; ++i) {
     const fv_entry& entry = file.as.entries[i];
     if (std::string_view(entry.name) != "model" || entry.value.type != FV_VALUE_LIST) continue;
     for (uint32_t row = 0; row < entry.value.count; ++row) {
       const fv_value& table = entry.value.as.items[row];
-      if (table.type != FV_VALUE_TABLE) throw Refused("coefficients.toml: [[model]] should be a list of tables");
-      rows.push_back(read_row(table, row + 1));
+      if (table.type != FV_VALUE_TABLE) throw Refused(file_name + ": [[model]] should be a list of tables");
+      rows.push_back(read_row(table, row + 1, file_name));
     }
   }
   return rows;
@@ -97,7 +99,7 @@ Choice choose(const std::vector<Row>& rows, const fv_cache_session_info& info, s
     if (!row.preset.empty()) presets.insert(row.preset);
     if (row.preset.empty() || row.preset == preset) of_preset.push_back(&row);
   }
-  const std::string remedy = "`fastvideo calibrate teacache --model-path ...` measures a row for coefficients.toml";
+  const std::string remedy = "`fastvideo calibrate teacache --model-path ...` measures one";
   if (of_model.empty()) return {{}, "there are no TeaCache coefficients for the model '" + model + "'; " + remedy};
   if (of_preset.empty())
     return {{},

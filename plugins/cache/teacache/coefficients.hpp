@@ -26,8 +26,8 @@ struct Row {
   double operator()(double x) const;
 };
 
-/// All rows, out of the parsed data file. Throws Refused naming the row and what is wrong with it.
-std::vector<Row> read_rows(const fv_value& file);
+/// All rows, out of a parsed data file. Throws Refused naming the file, the row and what is wrong with it.
+std::vector<Row> read_rows(const fv_value& file, const std::string& file_name = "coefficients.toml");
 
 /// What a session takes: a row for each expert, all of one variant; or the reason why there is none.
 struct Choice {

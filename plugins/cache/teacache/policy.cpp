@@ -81,7 +81,9 @@ CacheDecision Session::decide(const fv_cache_point& point, std::span<const doubl
 TeaCache::TeaCache(const Options& options) {
   const fv_value* data = options.find("coefficients");
   if (data == nullptr) throw std::logic_error("the host handed over no coefficients: declare them in plugin.toml");
-  rows_ = read_rows(*data);
+  if (const fv_value* calibrated = options.find("calibrated_coefficients"))  // first: they outrank the shipped ones
+    rows_ = read_rows(*calibrated, std::string(options.string("coefficients_file")));
+  for (Row& row : read_rows(*data)) rows_.push_back(std::move(row));
   if (options.has("threshold")) threshold_ = options.number("threshold");
   if (options.has("use_ret_steps")) use_ret_steps_ = options.boolean("use_ret_steps");
   if (options.has("kept_first_steps")) kept_first_ = static_cast<int32_t>(options.integer("kept_first_steps"));

@@ -7,6 +7,7 @@
 
 #include "fastvideo/attention.hpp"
 #include "fastvideo/cache.hpp"
+#include "fastvideo/calibration.hpp"
 #include "fastvideo/pipeline.hpp"
 #include "fastvideo/tensor_view.hpp"
 
