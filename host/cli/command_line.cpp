@@ -36,6 +36,11 @@ const char* type_word(OptionType type) {
   return type == OptionType::number ? "NUMBER" : "TEXT";
 }
 
+// Of the request, but not of a calibration: it makes no video file, and takes several prompts in a way of its own.
+bool is_of_one_video(const SettingSpec& spec) {
+  return is_of_output(spec) || spec.path == "request.prompt" || spec.path == "request.prompt_file";
+}
+
 // "--prompt=" as "--prompt" and "": CLI11 would take the next word for its value.
 std::vector<std::string> with_empty_values(const std::vector<std::string>& arguments) {
   std::vector<std::string> words;
@@ -64,6 +69,7 @@ class Parser {
     explain_ = command("explain", "Print what generate would run, and why, without running it");
     bench_ = command("bench", "Compare attention backends and caching strategies: seconds, speed-up, quality, memory");
     add_bench_flags();
+    add_calibrate();
     plugins_ = command("plugins", "List the plugins that are installed");
     doctor_ = command("doctor", "Print what a bug report needs: versions, hardware, libraries, plugins, settings");
     show_ = plugins_->add_subcommand("show", "Print all that a plugin or one of its items says of itself");
@@ -99,6 +105,8 @@ class Parser {
     line.plugin = shown_;
     line.deadline = deadline_;
     line.item = item_;
+    line.calibrate = calibrated_;
+    line.calibrate.prompts = prompts_->results();
     line.no_progress = no_progress_;
     line.bench = bench_flags_;
     line.bench_attention = attention_flags_;
@@ -127,12 +135,22 @@ class Parser {
     return app;
   }
 
+  void add_calibrate() {
+    calibrate_ = command("calibrate", "Let an item measure on a model the data that it needs for it");
+    calibrate_->add_option("ITEM", calibrated_.item, "What measures: teacache, magcache, ...")->required();
+    prompts_ = text_option(*calibrate_, "--prompt", "A prompt of a run; may be given several times", "TEXT");
+    calibrate_->add_option("--prompt-file", calibrated_.prompt_file, "File of prompts, one a line")->type_name("FILE");
+    calibrate_->add_option("--output", calibrated_.output, "The data file to write, .toml or .json as the item reads")
+        ->type_name("FILE");
+  }
+
   void add_flag(const SettingSpec& spec) {
     if (spec.option.flag.empty()) return;
     if (!is_of_request(spec)) return add_flag(app_, spec);
     add_flag(*generate_, spec);
     add_flag(*explain_, spec);
     if (!is_of_output(spec) && spec.path != "request.prompt_file") add_flag(*bench_, spec);  // it has its own
+    if (!is_of_one_video(spec)) add_flag(*calibrate_, spec);
   }
 
   void add_bench_flags() {
@@ -206,6 +224,7 @@ class Parser {
     if (explain_->parsed()) return Command::explain;
     if (bench_attention_->parsed()) return Command::bench_attention;
     if (bench_->parsed()) return Command::bench;
+    if (calibrate_->parsed()) return Command::calibrate;
     if (show_->parsed()) return Command::show_plugin;
     if (check_->parsed()) return Command::check_plugin;
     if (doctor_->parsed()) return Command::doctor;
@@ -223,9 +242,9 @@ class Parser {
     }
     if (extras.empty()) return;
     if (app_.get_subcommands().empty())
-      throw RequestError(
-          "there is no command '" + extras.front() + "'" +
-          did_you_mean(extras.front(), std::vector<std::string>{"generate", "explain", "bench", "plugins", "doctor"}));
+      throw RequestError("there is no command '" + extras.front() + "'" +
+                         did_you_mean(extras.front(), std::vector<std::string>{"generate", "explain", "bench",
+                                                                               "calibrate", "plugins", "doctor"}));
     throw RequestError("'" + extras.front() + "' is one word too many; a text of several words is put in quotes");
   }
 
@@ -239,7 +258,8 @@ class Parser {
 
   std::vector<std::string> known_flags() const {
     std::vector<std::string> known;
-    for (const CLI::App* app : {&app_, static_cast<const CLI::App*>(generate_), static_cast<const CLI::App*>(bench_)})
+    for (const CLI::App* app : {static_cast<const CLI::App*>(&app_), static_cast<const CLI::App*>(generate_),
+                                static_cast<const CLI::App*>(bench_), static_cast<const CLI::App*>(calibrate_)})
       for (const CLI::Option* option : app->get_options())
         for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
     return known;
@@ -250,6 +270,7 @@ class Parser {
   CLI::App* explain_ = nullptr;
   CLI::App* bench_ = nullptr;
   CLI::App* bench_attention_ = nullptr;
+  CLI::App* calibrate_ = nullptr;
   CLI::App* plugins_ = nullptr;
   CLI::App* show_ = nullptr;
   CLI::App* check_ = nullptr;
@@ -263,6 +284,8 @@ class Parser {
   int item_ = -1;
   BenchFlags bench_flags_;
   AttentionBenchFlags attention_flags_;
+  CalibrateFlags calibrated_;
+  CLI::Option* prompts_ = nullptr;
   std::vector<Flag> flags_;
 };
 

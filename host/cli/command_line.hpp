@@ -7,6 +7,7 @@
 #include "host/bench/attention_bench.hpp"
 #include "host/config/schema.hpp"
 #include "host/config/settings.hpp"
+#include "host/run/calibrate.hpp"
 
 namespace fastvideo {
 
@@ -20,6 +21,7 @@ struct CommandLine {
     explain,
     bench,
     bench_attention,
+    calibrate,
     list_plugins,
     show_plugin,
     check_plugin,
@@ -31,6 +33,7 @@ struct CommandLine {
   std::string plugin;   ///< show_plugin: which; check_plugin: its folder
   double deadline = 0;  ///< check_plugin: seconds for each item
   int item = -1;        ///< check_plugin: this one alone, in this process; -1: all of them, each in a child process
+  CalibrateFlags calibrate;  ///< calibrate: what and how
   std::vector<Given> given;  ///< settings, in the order in which they outrank each other
   bool no_progress = false;
   BenchFlags bench;  ///< bench: what to compare, and where to write it

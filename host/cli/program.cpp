@@ -14,6 +14,7 @@
 #include "host/log/log.hpp"
 #include "host/plugins/catalog.hpp"
 #include "host/process/cancel.hpp"
+#include "host/run/calibrate.hpp"
 #include "host/run/explain.hpp"
 #include "host/run/generate.hpp"
 #include "host/services/host_services.hpp"
@@ -45,8 +46,9 @@ void warn_of(const Catalog& catalog) {
                   item.item->full_name() + " of " + item.plugin->manifest.id + " is refused: " + item.reason);
 }
 
-// Makes or explains the video.
-std::string run_request(const CommandLine& line, const Settings& settings, const Catalog& catalog) {
+// Makes or explains the video, or measures on some.
+std::string run_request(const CommandLine& line, const Settings& settings, const ResolveSettings& resolve,
+                        const Catalog& catalog) {
   // Plugins are never unloaded and may use it until the process ends, so it is never destroyed.
   static const HostServices* const services =
       new HostServices(settings, static_cast<int>(settings.integer("run.threads")));
@@ -55,6 +57,8 @@ std::string run_request(const CommandLine& line, const Settings& settings, const
   CancelToken cancel;
   const SignalGuard guard(cancel, "\nstopping after this step; Ctrl-C again ends at once\n");
   const auto style = line.no_progress ? ProgressStyle::none : ProgressStyle::automatic;
+  if (line.command == CommandLine::Command::calibrate)
+    return calibrate(line.calibrate, resolve, catalog, host, style, cancel);
   return generate(settings, catalog, host, style, cancel);
 }
 
@@ -119,18 +123,18 @@ void run(const std::vector<std::string>& arguments) {
     case Command::explain:
     case Command::bench:
     case Command::bench_attention:
+    case Command::calibrate:
       break;
   }
   warn_of(catalog);
-  if (line.command == Command::bench || line.command == Command::bench_attention) {
-    const auto with = [&](const std::vector<Given>& more) {
-      std::vector<Given> all = given;
-      append(all, more);
-      return resolve(schema, all, Unknown::refuse);
-    };
+  const ResolveSettings with = [&](const std::vector<Given>& more) {
+    std::vector<Given> all = given;
+    append(all, more);
+    return resolve(schema, all, Unknown::refuse);
+  };
+  if (line.command == Command::bench || line.command == Command::bench_attention)
     return run_bench_command(line, with, catalog);
-  }
-  print(run_request(line, settings, catalog));
+  print(run_request(line, settings, with, catalog));
 }
 
 int complain(ExitCode code, const char* what) {

@@ -121,50 +121,76 @@ const fv_item* find_item_code(const fv_plugin* code, const Item& item) {
   return nullptr;
 }
 
-const void* required_table(const fv_item* code, const Item& item) {
-  const std::string who = item.library.string() + ": " + item.full_name();
-  const auto get = [&](const char* id) -> const void* {
-    try {
-      return code->get_interface(id);
-    } catch (...) {
-      throw RequestError(who + ": get_interface threw an exception across the ABI; report this to the plugin's author");
-    }
-  };
+namespace {
+
+const void* get_table(const fv_item* code, const char* id, const std::string& who) {
+  try {
+    return code->get_interface(id);
+  } catch (...) {
+    throw RequestError(who + ": get_interface threw an exception across the ABI; report this to the plugin's author");
+  }
+}
+
+const char* interface_of_kind(const Item& item) {
+  if (item.kind == "attention") return FV_ATTENTION_INTERFACE;
+  return item.kind == "cache" ? FV_CACHE_INTERFACE : FV_PIPELINE_INTERFACE;
+}
+
+std::string name_of(const Item& item) { return item.library.string() + ": " + item.full_name(); }
+
+}  // namespace
+
+void check_kind_table(const void* table, const Item& item, const std::string& who) {
+  const char* id = interface_of_kind(item);
   if (item.kind == "attention") {
     using Table = fv_attention_interface;
-    const void* table = get(FV_ATTENTION_INTERFACE);
-    check_table(table, sizeof(Table),
-                {{"create", offsetof(Table, create)},
-                 {"destroy", offsetof(Table, destroy)},
-                 {"supports", offsetof(Table, supports)},
-                 {"plan", offsetof(Table, plan)},
-                 {"run", offsetof(Table, run)},
-                 {"destroy_plan", offsetof(Table, destroy_plan)}},
-                FV_ATTENTION_INTERFACE, who);
-    return table;
+    return check_table(table, sizeof(Table),
+                       {{"create", offsetof(Table, create)},
+                        {"destroy", offsetof(Table, destroy)},
+                        {"supports", offsetof(Table, supports)},
+                        {"plan", offsetof(Table, plan)},
+                        {"run", offsetof(Table, run)},
+                        {"destroy_plan", offsetof(Table, destroy_plan)}},
+                       id, who);
   }
   if (item.kind == "cache") {
     using Table = fv_cache_interface;
-    const void* table = get(FV_CACHE_INTERFACE);
-    check_table(table, sizeof(Table),
-                {{"create", offsetof(Table, create)},
-                 {"destroy", offsetof(Table, destroy)},
-                 {"supports", offsetof(Table, supports)},
-                 {"open", offsetof(Table, open)},
-                 {"decide", offsetof(Table, decide)},
-                 {"close", offsetof(Table, close)}},
-                FV_CACHE_INTERFACE, who);
-    return table;
+    return check_table(table, sizeof(Table),
+                       {{"create", offsetof(Table, create)},
+                        {"destroy", offsetof(Table, destroy)},
+                        {"supports", offsetof(Table, supports)},
+                        {"open", offsetof(Table, open)},
+                        {"decide", offsetof(Table, decide)},
+                        {"close", offsetof(Table, close)}},
+                       id, who);
   }
   using Table = fv_pipeline_interface;
-  const void* table = get(FV_PIPELINE_INTERFACE);
   check_table(table, sizeof(Table),
               {{"create", offsetof(Table, create)},
                {"destroy", offsetof(Table, destroy)},
                {"check", offsetof(Table, check)},
                {"run", offsetof(Table, run)}},
-              FV_PIPELINE_INTERFACE, who);
+              id, who);
+}
+
+const void* required_table(const fv_item* code, const Item& item) {
+  const std::string who = name_of(item);
+  const void* table = get_table(code, interface_of_kind(item), who);
+  check_kind_table(table, item, who);
   return table;
+}
+
+const fv_calibration_interface* calibration_table(const fv_item* code, const Item& item) {
+  using Table = fv_calibration_interface;
+  const std::string who = name_of(item);
+  const void* table = get_table(code, FV_CALIBRATION_INTERFACE, who);
+  check_table(table, sizeof(Table),
+              {{"create", offsetof(Table, create)},
+               {"destroy", offsetof(Table, destroy)},
+               {"stand_in", offsetof(Table, stand_in)},
+               {"finish", offsetof(Table, finish)}},
+              FV_CALIBRATION_INTERFACE, who);
+  return static_cast<const Table*>(table);
 }
 
 }  // namespace fastvideo

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <fastvideo/abi.h>
+#include <fastvideo/calibration.h>
+
+#include <string>
 
 #include "host/plugins/catalog.hpp"
 #include "host/plugins/preflight.hpp"
@@ -20,5 +23,12 @@ const fv_item* find_item_code(const fv_plugin* code, const Item& item);
 
 /// The table of the item's kind with every function that its revision requires. Throws RequestError.
 const void* required_table(const fv_item* code, const Item& item);
+
+/// Throws RequestError, which begins with `who`, unless `table` is one of the item's kind with every function that its
+/// revision requires.
+void check_kind_table(const void* table, const Item& item, const std::string& who);
+
+/// The item's calibration, complete. Throws RequestError if its code offers none.
+const fv_calibration_interface* calibration_table(const fv_item* code, const Item& item);
 
 }  // namespace fastvideo

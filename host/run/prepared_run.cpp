@@ -53,7 +53,8 @@ const CatalogItem& first_that_fits(const std::vector<const CatalogItem*>& pipeli
 
 }  // namespace
 
-PreparedRun::PreparedRun(const Settings& settings, const Catalog& catalog, const HostServices& host)
+PreparedRun::PreparedRun(const Settings& settings, const Catalog& catalog, const HostServices& host,
+                         const CatalogItem* calibrated)
     : settings_(settings),
       folder_(open_model_folder(settings)),
       device_(resolve_device(settings, [&] { return against_cuda(settings, pipelines_of_class(catalog, folder_)); })),
@@ -61,17 +62,29 @@ PreparedRun::PreparedRun(const Settings& settings, const Catalog& catalog, const
       cache_request_(fastvideo::cache_request(settings, catalog)),
       cache_item_(chosen_cache_strategy(cache_request_, catalog, device_.facts)),
       loader_(library_path(settings), host.get(), device_.is_cuda()),
+      calibration_(calibrated != nullptr ? std::make_unique<OpenCalibration>(loader_, settings, host.get(), *calibrated)
+                                         : nullptr),
       backends_(loader_, settings, host.get()),
       selector_(settings, catalog, backends_, device_.facts),
-      // Names are checked here, before anything is opened.
-      cache_(
-          (selector_.require_known_names(),
-           cache_item_ ? std::make_unique<CacheStrategyHandle>(loader_, settings, host.get(), *cache_item_) : nullptr)),
+      cache_(open_cache(host)),
       pipeline_(loader_, host.get(), item_, folder_),
       preset_(chosen_preset(settings, *item_.item, folder_)),
       request_(settings, *item_.item, device_, preset_ ? &*preset_ : nullptr),
       estimate_(pipeline_.check(request_.get())) {
   if (estimate_.cache != nullptr && preset_) estimate_.cache->name_preset(preset_->name);
+}
+
+std::unique_ptr<CacheStrategyHandle> PreparedRun::open_cache(const HostServices& host) {
+  selector_.require_known_names();  // before anything is opened
+  if (calibration_ != nullptr && calibration_->item().item->kind == "attention") backends_.use(*calibration_);
+  if (cache_item_ == nullptr) return nullptr;
+  if (calibration_ != nullptr && cache_item_ == &calibration_->item())
+    return std::make_unique<CacheStrategyHandle>(*calibration_);
+  return std::make_unique<CacheStrategyHandle>(loader_, settings_, host.get(), *cache_item_);
+}
+
+PipelineRequest PreparedRun::request_for(const Settings& settings) const {
+  return PipelineRequest(settings, *item_.item, device_, preset_ ? &*preset_ : nullptr);
 }
 
 void PreparedRun::require_served() {

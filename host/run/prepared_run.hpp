@@ -11,6 +11,7 @@
 #include "host/run/request.hpp"
 #include "host/selection/attention_selector.hpp"
 #include "host/selection/cache_policy.hpp"
+#include "host/selection/open_calibration.hpp"
 #include "host/services/cache_session.hpp"
 #include "host/services/host_services.hpp"
 
@@ -22,7 +23,9 @@ class PreparedRun {
   /// Opens the model folder and the pipeline that serves it, and asks the pipeline what the request would take. All
   /// arguments are borrowed and must outlive the run. Throws RequestError for whatever is impossible,
   /// std::runtime_error for a plugin that fails.
-  PreparedRun(const Settings& settings, const Catalog& catalog, const HostServices& host);
+  /// `calibrated`: an item whose calibration runs in its place; nullptr: none.
+  PreparedRun(const Settings& settings, const Catalog& catalog, const HostServices& host,
+              const CatalogItem* calibrated = nullptr);
 
   const ModelFolder& folder() const { return folder_; }
   const RunDevice& device() const { return device_; }
@@ -39,6 +42,10 @@ class PreparedRun {
   /// nullptr: caching is off
   CacheStrategyHandle* cache() { return cache_.get(); }
   const CacheStrategyHandle* cache() const { return cache_.get(); }
+  /// nullptr unless an item is calibrated
+  OpenCalibration* calibration() { return calibration_.get(); }
+  /// A request for the same pipeline out of other settings: another prompt, another seed.
+  PipelineRequest request_for(const Settings& settings) const;
 
   const Settings& settings() const { return settings_; }
   /// The backends that will serve the sites, as PipelineEstimate has them; known once require_served has returned.
@@ -51,6 +58,7 @@ class PreparedRun {
   std::string memory_shortage() const;
 
  private:
+  std::unique_ptr<CacheStrategyHandle> open_cache(const HostServices& host);
   void require_effect(const std::vector<std::string>& backends) const;
   std::string no_effect(const std::string& path, const std::vector<std::string>& backends) const;
 
@@ -61,6 +69,7 @@ class PreparedRun {
   CacheRequest cache_request_;
   const CatalogItem* cache_item_;
   Loader loader_;
+  std::unique_ptr<OpenCalibration> calibration_;
   OpenBackends backends_;
   AttentionSelector selector_;
   std::unique_ptr<CacheStrategyHandle> cache_;

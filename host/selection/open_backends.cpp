@@ -10,7 +10,7 @@ namespace fastvideo {
 
 OpenBackends::~OpenBackends() {
   for (const auto& [item, slot] : slots_)
-    if (slot->backend.backend != nullptr) slot->backend.table->destroy(slot->backend.backend);
+    if (slot->is_owned && slot->backend.backend != nullptr) slot->backend.table->destroy(slot->backend.backend);
 }
 
 const OpenBackend& OpenBackends::open(const CatalogItem& item) {
@@ -25,6 +25,14 @@ const OpenBackend& OpenBackends::open(const CatalogItem& item) {
   }
   if (slot->failure) std::rethrow_exception(slot->failure);
   return slot->backend;
+}
+
+void OpenBackends::use(const OpenCalibration& calibration) {
+  const Item* item = calibration.item().item;
+  auto slot = std::make_unique<Slot>();
+  slot->backend = {item->full_name(), calibration.table<fv_attention_interface>(), calibration.object<fv_attention>()};
+  slot->is_owned = false;
+  slots_[item] = std::move(slot);
 }
 
 OpenBackend OpenBackends::create(const CatalogItem& item) {

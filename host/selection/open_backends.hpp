@@ -9,6 +9,7 @@
 
 #include "host/config/settings.hpp"
 #include "host/plugins/loader.hpp"
+#include "host/selection/open_calibration.hpp"
 
 namespace fastvideo {
 
@@ -34,10 +35,14 @@ class OpenBackends {
   /// item's name; a later call throws the same again.
   const OpenBackend& open(const CatalogItem& item);
 
+  /// From now on the stand-in of a calibration, which is borrowed, is what open gives for its item.
+  void use(const OpenCalibration& calibration);
+
  private:
   struct Slot {
     OpenBackend backend;
     std::exception_ptr failure;
+    bool is_owned = true;
   };
   OpenBackend create(const CatalogItem& item);
 

@@ -51,7 +51,16 @@ CacheStrategyHandle::CacheStrategyHandle(Loader& loader, const Settings& setting
   if (strategy_ == nullptr) throw std::runtime_error(name_ + ": create gave no strategy and no error");
 }
 
-CacheStrategyHandle::~CacheStrategyHandle() { table_->destroy(strategy_); }
+CacheStrategyHandle::CacheStrategyHandle(const OpenCalibration& calibration)
+    : item_(calibration.item()),
+      name_(item_.item->full_name()),
+      table_(calibration.table<fv_cache_interface>()),
+      strategy_(calibration.object<fv_cache_strategy>()),
+      is_owned_(false) {}
+
+CacheStrategyHandle::~CacheStrategyHandle() {
+  if (is_owned_) table_->destroy(strategy_);
+}
 
 void CacheStrategyHandle::require_support(const fv_cache_session_info& info) const {
   TextBuffer reason;

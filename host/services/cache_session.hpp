@@ -8,6 +8,7 @@
 
 #include "host/config/settings.hpp"
 #include "host/plugins/loader.hpp"
+#include "host/selection/open_calibration.hpp"
 
 namespace fastvideo {
 
@@ -17,6 +18,8 @@ class CacheStrategyHandle {
   /// Opens the item and creates the strategy with the options that the settings give it. Throws RequestError or
   /// std::runtime_error, which begins with the item's name.
   CacheStrategyHandle(Loader& loader, const Settings& settings, const fv_services* host, const CatalogItem& item);
+  /// The stand-in of a calibration, which is borrowed.
+  explicit CacheStrategyHandle(const OpenCalibration& calibration);
   ~CacheStrategyHandle();
   CacheStrategyHandle(const CacheStrategyHandle&) = delete;
   CacheStrategyHandle& operator=(const CacheStrategyHandle&) = delete;
@@ -34,6 +37,7 @@ class CacheStrategyHandle {
   std::string name_;
   const fv_cache_interface* table_ = nullptr;
   fv_cache_strategy* strategy_ = nullptr;
+  bool is_owned_ = true;
 };
 
 /// fv_cache_service over a strategy. One thread at a time, and one session at a time as far as the counts go.

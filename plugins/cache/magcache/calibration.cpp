@@ -101,7 +101,8 @@ std::string MagCacheCalibration::finish() {
   std::string text = "# Row of MagCache's ratios: " + std::to_string(m.runs.size()) +
                      (m.runs.size() == 1 ? " run" : " runs") + " of " + std::to_string(m.steps) +
                      " steps, the branches in turn\n[[model]]\nmodel = \"" + m.model + "\"\n";
-  if (!m.preset.empty()) text += "preset = \"" + m.preset + "\"\n";
+  if (!m.preset.empty())
+    text += "# preset = \"" + m.preset + "\"  # measured with it; put in force, it keeps the row to that preset\n";
   text += "branches = " + std::to_string(m.branches) + "\nratios = [";
   size_t written = 0;
   for (size_t step = 0; step < ratios.front().size(); ++step) {

@@ -124,7 +124,8 @@ std::string row(const Measurements& all, const Sample& sample) {
                      " steps; the polynomial explains " +
                      number("%.1f %%", 100 * explained_share(sample.points, polynomial)) + " of their variance\n";
   text += "[[model]]\nmodel = \"" + all.model + "\"\n";
-  if (!all.preset.empty()) text += "preset = \"" + all.preset + "\"\n";
+  if (!all.preset.empty())
+    text += "# preset = \"" + all.preset + "\"  # measured with it; put in force, it keeps the row to that preset\n";
   if (sample.expert > 0) text += "expert = " + std::to_string(sample.expert) + "\n";
   text += std::string("use_ret_steps = ") + (sample.indicator.use_ret_steps ? "true" : "false") + "\nsignal = \"" +
           signal + "\"\ncoefficients = [" + list + "]\n";

@@ -1,0 +1,63 @@
+#include "host/selection/open_calibration.hpp"
+
+#include "host/plugins/plugin_code.hpp"
+#include "host/selection/border.hpp"
+#include "host/selection/item_values.hpp"
+
+namespace fastvideo {
+namespace {
+
+constexpr std::uint64_t kMostBytes = 16u << 20;  // what a data file may have
+
+// Collects what finish writes.
+struct TextWriter {
+  std::string text;
+  fv_calibration_writer abi{};
+
+  TextWriter() {
+    abi.struct_size = sizeof abi;
+    abi.context = this;
+    abi.write = [](void* context, const char* bytes, uint64_t count) -> fv_status {
+      auto& self = *static_cast<TextWriter*>(context);
+      return guard(nullptr, [&] {
+        if (count > kMostBytes - self.text.size()) throw std::length_error("too long");
+        self.text.append(bytes, count);
+      });
+    };
+  }
+};
+
+}  // namespace
+
+OpenCalibration::OpenCalibration(Loader& loader, const Settings& settings, const fv_services* host,
+                                 const CatalogItem& item)
+    : item_(item), name_(item.item->full_name()) {
+  AbiValues memory;
+  const std::span<const fv_entry> options = memory.add(item_values(settings, *item.item));
+  table_ = calibration_table(loader.load(item).code, *item.item);
+  TextBuffer text;
+  require_ok(table_->create(host, options.data(), static_cast<uint32_t>(options.size()), &calibration_, text.get()),
+             text, name_);
+  if (calibration_ == nullptr) throw std::runtime_error(name_ + ": create gave no calibration and no error");
+  try {
+    stand_in_.struct_size = sizeof stand_in_;
+    require_ok(table_->stand_in(calibration_, &stand_in_, text.get()), text, name_);
+    if (stand_in_.object == nullptr) throw std::runtime_error(name_ + ": the calibration gave no stand-in");
+    check_kind_table(stand_in_.table, *item.item, name_ + " (calibration)");
+  } catch (...) {
+    table_->destroy(calibration_);
+    throw;
+  }
+}
+
+OpenCalibration::~OpenCalibration() { table_->destroy(calibration_); }
+
+std::string OpenCalibration::finish() {
+  TextWriter writer;
+  TextBuffer text;
+  require_ok(table_->finish(calibration_, &writer.abi, text.get()), text, name_);
+  if (writer.text.empty()) throw std::runtime_error(name_ + ": the calibration wrote no data");
+  return std::move(writer.text);
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,46 @@
+// An item that measures its own data, open for `fastvideo calibrate`.
+#pragma once
+
+#include <fastvideo/calibration.h>
+
+#include <string>
+
+#include "host/config/settings.hpp"
+#include "host/plugins/loader.hpp"
+
+namespace fastvideo {
+
+/// A calibration that has been created. [one thread: the loader's]
+class OpenCalibration {
+ public:
+  /// Opens the item and creates its calibration with the options that the settings give the item. Throws RequestError
+  /// or std::runtime_error, which begins with the item's name.
+  OpenCalibration(Loader& loader, const Settings& settings, const fv_services* host, const CatalogItem& item);
+  ~OpenCalibration();
+  OpenCalibration(const OpenCalibration&) = delete;
+  OpenCalibration& operator=(const OpenCalibration&) = delete;
+
+  const CatalogItem& item() const { return item_; }
+
+  /// What stands in for the item: the table of its kind, and the object that the table takes. The calibration owns it.
+  template <class Table>
+  const Table* table() const {
+    return static_cast<const Table*>(stand_in_.table);
+  }
+  template <class Object>
+  Object* object() const {
+    return static_cast<Object*>(stand_in_.object);
+  }
+
+  /// The data of all runs so far, as text. Throws RequestError if they are too few.
+  std::string finish();
+
+ private:
+  const CatalogItem& item_;
+  std::string name_;
+  const fv_calibration_interface* table_ = nullptr;
+  fv_calibration* calibration_ = nullptr;
+  fv_calibration_stand_in stand_in_{};
+};
+
+}  // namespace fastvideo
