@@ -77,7 +77,9 @@ class OutsideOfStrings {
   void check() {
     if (starts("\xEF\xBB\xBF")) at_ += 3;  // the mark that some editors put at the beginning
     while (at_ < text_.size()) {
-      if (starts("\"\"\"") || starts("\'\'\'"))
+      if (!begins_a_token())
+        require_ascii(at_++);
+      else if (starts("\"\"\"") || starts("\'\'\'"))
         skip_string(text_.substr(at_, 3));
       else if (text_[at_] == '"' || text_[at_] == '\'')
         skip_string(text_.substr(at_, 1));
@@ -89,6 +91,11 @@ class OutsideOfStrings {
   }
 
  private:
+  // Quotes in the middle of something open no string.
+  bool begins_a_token() const {
+    return text_[at_] == '#' || at_ == 0 ||
+           std::string_view(" \t\r\n=[{,.\xBF").find(text_[at_ - 1]) != std::string::npos;
+  }
   bool starts(std::string_view with) const { return text_.substr(at_).starts_with(with); }
 
   void skip_string(std::string_view quotes) {

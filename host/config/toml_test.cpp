@@ -49,6 +49,7 @@ TEST(Toml, TakesCharactersBeyondAsciiInStringsAndCommentsOnly) {
   const std::string beyond = "a character beyond ASCII where only strings may have one; put the text in quotes";
   EXPECT_EQ(refusal([] { parse_toml("a = 1\nh\xC3\xA9 = 2\n", "f"); }), "f:2:2: " + beyond);
   EXPECT_EQ(refusal([] { parse_toml("\xC3\xA9 = 2\n", "f"); }), "f:1:1: " + beyond);
+  EXPECT_EQ(refusal([] { parse_toml("a = 1'\"\xC3\xA9", "f"); }), "f:1:8: " + beyond);
   EXPECT_EQ(refusal([] { parse_toml("a = \"\"\"x \\\n  \xC3\xA9\"\"\"\n", "f"); }), "f:2:3: " + beyond);
 }
 
