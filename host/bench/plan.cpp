@@ -27,7 +27,8 @@ std::vector<std::string> words_of(const std::vector<std::string>& lists, const s
   std::vector<std::string> words;
   for (const std::string& list : lists)
     for (const std::string& word : split(list, ',')) {
-      if (word.empty()) throw RequestError(flag + " " + list + ": a name is missing between two commas");
+      if (word.empty())
+        throw RequestError(std::string(flag).append(" ").append(list) + ": a name is missing between two commas");
       words.push_back(word);
     }
   return words;
@@ -63,6 +64,15 @@ std::string options_of(const Item& item) {
   return names.empty() ? item.name + " has no options" : "its options are " + names;
 }
 
+RequestError no_such_option(const Source& source, const std::string& name, const std::string& option,
+                            const Item& item) {
+  std::string text = source.describe();
+  text.append(": ").append(name).append(" has no option '").append(option).append("'; ").append(options_of(item));
+  if (!item.options.empty())
+    text.append(": write ").append(name).append(":").append(item.options.front().name).append("=VALUE");
+  return RequestError(text);
+}
+
 std::vector<BenchSetting> cross(const BenchFlags& flags, const Catalog& catalog) {
   const std::vector<std::string> backends = words_of(flags.attention, "--attention");
   std::vector<std::string> strategies = words_of(flags.cache, "--cache");
@@ -75,7 +85,7 @@ std::vector<BenchSetting> cross(const BenchFlags& flags, const Catalog& catalog)
   const std::vector<std::string> as_configured{""};
   for (const std::string& backend : backends.empty() ? as_configured : backends)
     for (const std::string& strategy : strategies) {
-      BenchSetting setting{backends.size() > 1 ? backend + " " + strategy : strategy, {}};
+      BenchSetting setting{backends.size() > 1 ? std::string(backend).append(" ").append(strategy) : strategy, {}};
       if (!backend.empty()) setting.given = parse_choice(backend, "attention", catalog);
       for (Given& given : parse_choice(strategy, "cache", catalog)) setting.given.push_back(std::move(given));
       settings.push_back(std::move(setting));
@@ -150,9 +160,7 @@ std::vector<Given> parse_choice(const std::string& word, const std::string& kind
     const std::size_t equals = parts[i].find('=');
     const std::string option = equals == std::string::npos ? "threshold" : parts[i].substr(0, equals);
     const auto is_it = [&](const OptionSpec& spec) { return spec.name == option; };
-    if (std::none_of(item.options.begin(), item.options.end(), is_it))
-      throw RequestError(source.describe() + ": " + name + " has no option '" + option + "'; " + options_of(item) +
-                         (item.options.empty() ? "" : ": write " + name + ":" + item.options.front().name + "=VALUE"));
+    if (std::none_of(item.options.begin(), item.options.end(), is_it)) throw no_such_option(source, name, option, item);
     const std::string value = equals == std::string::npos ? parts[i] : parts[i].substr(equals + 1);
     given.push_back({item.settings_prefix() + "." + option, value, source, true});
   }

@@ -162,7 +162,7 @@ std::vector<Case> cases_of(const Item& item) {
     const auto vary = [&](const std::string& name, auto&& change) {
       ProblemShape shape = plain;
       change(shape);
-      cases.push_back({type + ", " + name, shape});
+      cases.push_back({std::string(type).append(", ").append(name), shape});
     };
     vary("gaps between the rows", [](ProblemShape& s) { s.layout = Layout::padded; });
     vary("heads before tokens in memory", [](ProblemShape& s) { s.layout = Layout::heads_first; });

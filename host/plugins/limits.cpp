@@ -72,18 +72,6 @@ std::string device_name(fv_device device) {
   return "device type " + std::to_string(device.type);
 }
 
-std::string dtype_name(fv_dtype dtype) {
-  const std::string bits = std::to_string(dtype.bits);
-  if (dtype.lanes == 1) {
-    if (dtype.code == FV_FLOAT) return "float" + bits;
-    if (dtype.code == FV_BFLOAT) return "bfloat" + bits;
-    if (dtype.code == FV_INT) return "int" + bits;
-    if (dtype.code == FV_UINT) return "uint" + bits;
-    if (dtype.code == FV_BOOL) return "bool";
-  }
-  return "type code " + std::to_string(dtype.code) + ", " + bits + " bits, " + std::to_string(dtype.lanes) + " lanes";
-}
-
 std::string mask_names(uint32_t masks) {
   static constexpr std::array<std::pair<uint32_t, const char*>, 5> names = {{{FV_MASK_CAUSAL, "causal"},
                                                                              {FV_MASK_FRAME_CAUSAL, "frame_causal"},

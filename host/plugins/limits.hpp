@@ -4,6 +4,7 @@
 #include <fastvideo/attention.h>
 #include <fastvideo/tensor.h>
 
+#include <fastvideo/tensor_view.hpp>  // dtype_name
 #include <optional>
 #include <string>
 
@@ -28,8 +29,6 @@ bool claims_role(const Item& item, std::string_view role);
 
 /// "cpu" or "cuda:0"
 std::string device_name(fv_device device);
-/// "bfloat16"; "type code 5, 8 bits" for what has no name.
-std::string dtype_name(fv_dtype dtype);
 /// "causal, bias"; "none" for 0.
 std::string mask_names(uint32_t masks);
 /// "exact", "reordered", "approximate"

@@ -88,7 +88,7 @@ const HostAttention::Binding& HostAttention::binding_of(const char* role) const 
 at::Tensor HostAttention::run(const AttentionCall& call) {
   const Binding& binding = binding_of(call.role);
   const LentTensor q(crossing(call.q)), k(crossing(call.k)), v(crossing(call.v));
-  const at::Tensor result = empty_rows(call.q.sizes(), call.q.options());
+  at::Tensor result = empty_rows(call.q.sizes(), call.q.options());
   const LentTensor out(result);
   std::optional<LentTensor> mask;
   if (call.bias.defined()) mask.emplace(crossing(call.bias));
