@@ -62,7 +62,7 @@ at::Tensor CheckedAttention::run(const AttentionCall& call) {
     if (!finite(x))
       throw std::runtime_error("the " + std::string(name) + " that " + where() +
                                " gets hold NaN or infinity already: the weights or what runs before it are at fault");
-  const at::Tensor out = attention_.run(call);
+  at::Tensor out = attention_.run(call);
   if (!finite(out))
     throw std::runtime_error(where() + ", served by " + attention_.backend(call.role) +
                              ", gives NaN or infinity for finite inputs; choose another backend for this role with "

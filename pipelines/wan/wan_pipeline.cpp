@@ -58,6 +58,7 @@ void WanPipeline::run(const Host& run, const Options& parameters, const Pipeline
   const std::vector<PlannedSite> planned =
       plan_sites(request, shape, folder_.text_encoder, folder_.transformer, folder_.vae);
   std::vector<const fv_attention_site*> sites;
+  sites.reserve(planned.size());
   for (const PlannedSite& p : planned) sites.push_back(&p.site);
   HostAttention attention(run, sites, request.device);
   const std::unique_ptr<StepCache> cache = StepCache::open(run, cache_offer(folder_.transformer, request, *scheduler));

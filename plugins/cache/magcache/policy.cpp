@@ -67,7 +67,7 @@ Row read_row(const fv_value& table, size_t number, const std::string& file) {
 
 std::vector<bool> skipped_steps(const Settings& settings, const std::vector<double>& ratios) {
   const size_t steps = ratios.size();
-  const auto retained = static_cast<size_t>(settings.retention_ratio * static_cast<double>(steps) + 0.5);
+  const auto retained = static_cast<size_t>(std::lround(settings.retention_ratio * static_cast<double>(steps)));
   std::vector<bool> skipped(steps, false);
   double product = 1, error = 0;
   int64_t in_a_row = 0;
@@ -129,7 +129,7 @@ std::string MagCache::refuses(const fv_cache_session_info& info) const {
            "'; `fastvideo calibrate magcache --model-path ...` measures them";
   if (row->ratios.size() < static_cast<size_t>(info.branches))
     return "the ratios for '" + row->model + "' were measured without guidance; use --guidance-scale 1, or calibrate";
-  const auto retained = static_cast<int32_t>(settings_.retention_ratio * info.steps + 0.5);
+  const auto retained = static_cast<int32_t>(std::lround(settings_.retention_ratio * info.steps));
   if (std::max(retained, 1) >= info.steps)
     return std::to_string(info.steps) + " steps leave nothing to skip: the first " +
            std::to_string(std::max(retained, 1)) + " are always computed; ask for more, or lower retention_ratio";

@@ -113,8 +113,14 @@ Choice choose(const std::vector<Row>& rows, const fv_cache_session_info& info, s
                                     [&](const Row* row) { return row->use_ret_steps == ret && row->expert == expert; });
     if (found == of_preset.end())
       return {{},
-              "the coefficients for '" + model + "' have no row with use_ret_steps = " + (ret ? "true" : "false") +
-                  " for expert " + std::to_string(expert) + "; " + remedy};
+              std::string("the coefficients for '")
+                  .append(model)
+                  .append("' have no row with use_ret_steps = ")
+                  .append(ret ? "true" : "false")
+                  .append(" for expert ")
+                  .append(std::to_string(expert))
+                  .append("; ")
+                  .append(remedy)};
     choice.rows.push_back(*found);
   }
   return choice;

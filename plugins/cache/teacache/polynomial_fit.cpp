@@ -72,6 +72,7 @@ double value_at(const Coefficients& polynomial, double x) {
 
 size_t distinct_points(const std::vector<Point>& points) {
   std::vector<double> xs;
+  xs.reserve(points.size());
   for (const Point& point : points) xs.push_back(point.x);
   std::sort(xs.begin(), xs.end());
   if (xs.empty()) return 0;

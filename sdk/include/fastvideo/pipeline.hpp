@@ -92,8 +92,8 @@ struct PipelineTable {
 
   static fv_status create(const fv_services* host, const char* folder, fv_pipeline** out, fv_text* error) noexcept {
     return guard(error, [&] {
-      Pipeline* made = new P(Host(host), std::string(folder));
-      *out = reinterpret_cast<fv_pipeline*>(made);
+      std::unique_ptr<Pipeline> made = std::make_unique<P>(Host(host), std::string(folder));
+      *out = reinterpret_cast<fv_pipeline*>(made.release());
     });
   }
   static void destroy(fv_pipeline* p) noexcept { delete &pipeline(p); }
