@@ -20,20 +20,26 @@ constexpr fv_dtype kBool{FV_BOOL, 8, 1};
 
 constexpr bool same_dtype(fv_dtype a, fv_dtype b) { return a.code == b.code && a.bits == b.bits && a.lanes == b.lanes; }
 
-/// DLPack's name of an element type, "bfloat16"; numbers for one that has none.
+/// DLPack's name of an element type, "bfloat16", "float32x4"; numbers for one that has none.
 inline std::string dtype_name(fv_dtype dtype) {
   const std::string bits = std::to_string(dtype.bits), lanes = std::to_string(dtype.lanes);
-  const char* stem = dtype.lanes != 1          ? nullptr
-                     : dtype.code == FV_BFLOAT ? "bfloat"
-                     : dtype.code == FV_FLOAT  ? "float"
-                     : dtype.code == FV_INT    ? "int"
-                     : dtype.code == FV_UINT   ? "uint"
-                                               : nullptr;
-  if (stem != nullptr) return std::string(stem).append(bits);
-  if (dtype.code == FV_BOOL && dtype.lanes == 1) return "bool";
-  std::string numbers = "type code ";
-  numbers.append(std::to_string(dtype.code)).append(", ").append(bits).append(" bits, ");
-  return numbers.append(lanes).append(" lanes");
+  std::string name = dtype.code == FV_BFLOAT  ? "bfloat"
+                     : dtype.code == FV_FLOAT ? "float"
+                     : dtype.code == FV_INT   ? "int"
+                     : dtype.code == FV_UINT  ? "uint"
+                     : dtype.code == FV_BOOL  ? "bool"
+                                              : "";
+  if (name.empty())
+    return name.append("type code ")
+        .append(std::to_string(dtype.code))
+        .append(", ")
+        .append(bits)
+        .append(" bits, ")
+        .append(lanes)
+        .append(" lanes");
+  if (dtype.code != FV_BOOL) name.append(bits);
+  if (dtype.lanes != 1) name.append("x").append(lanes);
+  return name;
 }
 
 /// The address of the first element.
