@@ -9,9 +9,9 @@
 #include <sstream>
 
 #include "host/bench/attention_reference.hpp"
-#include "host/bench/device_memory.hpp"
 #include "host/bench/output_file.hpp"
 #include "host/bench/report.hpp"
+#include "host/device_memory/device_memory.hpp"
 #include "host/error/error.hpp"
 #include "host/log/log.hpp"
 #include "host/run/device.hpp"

@@ -3,8 +3,8 @@
 
 #include <vector>
 
+#include "host/attention_problem/element.hpp"
 #include "host/bench/attention_shape.hpp"
-#include "host/bench/element.hpp"
 
 namespace fastvideo {
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <thread>
 
-#include "host/conformance/attention_problem.hpp"
+#include "host/attention_problem/attention_problem.hpp"
 #include "host/conformance/subject.hpp"
 #include "host/plugins/limits.hpp"
 #include "host/services/token_order.hpp"

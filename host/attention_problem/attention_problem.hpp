@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "host/conformance/elements.hpp"
+#include "host/attention_problem/host_tensor.hpp"
 
-namespace fastvideo::conformance {
+namespace fastvideo {
 
 /// What one run is about. `batch`, `queries` and `keys` are those of the run; the site's are larger by `spare`.
 struct ProblemShape {
@@ -55,7 +55,7 @@ class AttentionProblem {
   std::string numbers_fault(const Expected& expected) const;
 
   ProblemShape shape_;
-  Elements q_, k_, v_, out_, mask_, log_sum_exp_;
+  HostTensor q_, k_, v_, out_, mask_, log_sum_exp_;
   std::vector<int32_t> key_lengths_;
   int64_t key_lengths_shape_ = 0, key_lengths_stride_ = 1;
   fv_tensor key_lengths_tensor_{};
@@ -66,4 +66,4 @@ class AttentionProblem {
   fv_attention_args args_{};
 };
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo

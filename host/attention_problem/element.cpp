@@ -1,4 +1,4 @@
-#include "host/bench/element.hpp"
+#include "host/attention_problem/element.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -1,4 +1,4 @@
-#include "host/conformance/elements.hpp"
+#include "host/attention_problem/host_tensor.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,18 +6,18 @@
 #include <cstring>
 #include <fastvideo/tensor_view.hpp>
 
-namespace fastvideo::conformance {
+namespace fastvideo {
 namespace {
 
 uint16_t bits_of(fv_dtype dtype, double value) {
-  Elements one(dtype, {1, 1, 1, 1});
+  HostTensor one(dtype, {1, 1, 1, 1});
   one.set({0, 0, 0, 0}, value);
   uint16_t bits = 0;
   std::memcpy(&bits, data_of(*one.tensor()), sizeof bits);
   return bits;
 }
 
-TEST(Elements, RoundsAsIeee754Says) {
+TEST(HostTensor, RoundsAsIeee754Says) {
   EXPECT_EQ(bits_of(kBFloat16, 1.0), 0x3F80);
   EXPECT_EQ(bits_of(kBFloat16, -2.5), 0xC020);
   EXPECT_EQ(bits_of(kBFloat16, 1.0 + 1.0 / 256), 0x3F80);  // half way: to even
@@ -30,9 +30,9 @@ TEST(Elements, RoundsAsIeee754Says) {
   EXPECT_EQ(bits_of(kFloat16, 65504), 0x7BFF);  // the largest number
 }
 
-TEST(Elements, ReadsBackEveryNumberOfSixteenBits) {
+TEST(HostTensor, ReadsBackEveryNumberOfSixteenBits) {
   for (const fv_dtype dtype : {kFloat16, kBFloat16}) {
-    Elements one(dtype, {1, 1, 1, 1});
+    HostTensor one(dtype, {1, 1, 1, 1});
     for (uint32_t bits = 0; bits < 0x10000; ++bits) {
       const auto wanted = static_cast<uint16_t>(bits);
       std::memcpy(data_of(*one.tensor()), &wanted, sizeof wanted);
@@ -44,10 +44,10 @@ TEST(Elements, ReadsBackEveryNumberOfSixteenBits) {
   }
 }
 
-TEST(Elements, KeepsTheRuleOfSixteenBytes) {
+TEST(HostTensor, KeepsTheRuleOfSixteenBytes) {
   for (const fv_dtype dtype : {kFloat64, kFloat32, kFloat16, kBFloat16, kBool})
     for (const Layout layout : {Layout::dense, Layout::padded, Layout::heads_first}) {
-      Elements x(dtype, {2, 3, 4, 5}, layout);
+      HostTensor x(dtype, {2, 3, 4, 5}, layout);
       const fv_tensor& tensor = *x.tensor();
       EXPECT_EQ(reinterpret_cast<uintptr_t>(data_of(tensor)) % 16, 0u);
       EXPECT_EQ(tensor.strides[3], 1);
@@ -67,4 +67,4 @@ TEST(Elements, KeepsTheRuleOfSixteenBytes) {
 }
 
 }  // namespace
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo

@@ -1,41 +1,16 @@
-#include "host/conformance/elements.hpp"
+#include "host/attention_problem/host_tensor.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
 
-namespace fastvideo::conformance {
+#include "host/attention_problem/element.hpp"
+
+namespace fastvideo {
 namespace {
 
 constexpr size_t kRule = 16;  // bytes that data and strides are multiples of
-
-// A 16-bit binary floating-point type after IEEE 754: bits behind the point, and the bias of the exponent.
-struct Format {
-  int fraction;
-  int bias;
-};
-constexpr Format kHalf{10, 15};
-constexpr Format kBrain{7, 127};
-
-uint16_t encode(double value, Format format) {
-  const uint16_t sign = std::signbit(value) ? 0x8000 : 0;
-  const double size = std::fabs(value);
-  if (size == 0) return sign;
-  const int exponent = std::max(std::ilogb(size), 1 - format.bias);
-  const auto fraction = static_cast<int>(std::nearbyint(std::ldexp(size, format.fraction - exponent)));
-  // The hidden bit adds one to the exponent, and so does a fraction that was rounded up to the next power of two.
-  return static_cast<uint16_t>(sign + ((exponent + format.bias - 1) << format.fraction) + fraction);
-}
-
-double decode(uint16_t bits, Format format) {
-  const int exponent = (bits & 0x7FFF) >> format.fraction;
-  const int fraction = bits & ((1 << format.fraction) - 1);
-  const double sign = (bits & 0x8000) != 0 ? -1 : 1;
-  if (exponent == 2 * format.bias + 1) return fraction != 0 ? std::nan("") : sign * HUGE_VAL;
-  if (exponent == 0) return sign * std::ldexp(fraction, 1 - format.bias - format.fraction);
-  return sign * std::ldexp(fraction + (1 << format.fraction), exponent - format.bias - format.fraction);
-}
 
 int64_t rounded_up(int64_t count, int64_t multiple) { return (count + multiple - 1) / multiple * multiple; }
 
@@ -58,7 +33,8 @@ double unit_roundoff(fv_dtype dtype) {
   return std::ldexp(1.0, dtype.bits == 16 ? -11 : dtype.bits == 32 ? -24 : -53);
 }
 
-Elements::Elements(fv_dtype dtype, const std::array<int64_t, 4>& shape, Layout layout) : dtype_(dtype), shape_(shape) {
+HostTensor::HostTensor(fv_dtype dtype, const std::array<int64_t, 4>& shape, Layout layout)
+    : dtype_(dtype), shape_(shape) {
   const int64_t unit = static_cast<int64_t>(kRule) * 8 / dtype.bits;  // elements in 16 bytes
   const int64_t gap = layout == Layout::padded ? unit : 0;
   const int64_t row = rounded_up(shape[3], unit) + gap;
@@ -77,37 +53,34 @@ Elements::Elements(fv_dtype dtype, const std::array<int64_t, 4>& shape, Layout l
   poison();
 }
 
-size_t Elements::offset(const std::array<int64_t, 4>& at) const {
+size_t HostTensor::offset(const std::array<int64_t, 4>& at) const {
   int64_t elements = 0;
   for (size_t i = 0; i < 4; ++i) elements += at[i] * strides_[i];
   return begin_ + tensor_.byte_offset + static_cast<size_t>(elements) * dtype_.bits / 8;
 }
 
-void Elements::set(const std::array<int64_t, 4>& at, double value) {
+void HostTensor::set(const std::array<int64_t, 4>& at, double value) {
   std::byte* to = memory_.data() + offset(at);
   if (dtype_.code == FV_BOOL)
     store<uint8_t>(to, value != 0 ? 1 : 0);
-  else if (dtype_.code == FV_BFLOAT)
-    store(to, encode(value, kBrain));
   else if (dtype_.bits == 16)
-    store(to, encode(value, kHalf));
+    store(to, static_cast<uint16_t>(to_bits(static_cast<float>(value), dtype_)));
   else if (dtype_.bits == 32)
     store(to, static_cast<float>(value));
   else
     store(to, value);
 }
 
-double Elements::get(const std::array<int64_t, 4>& at) const {
+double HostTensor::get(const std::array<int64_t, 4>& at) const {
   const std::byte* from = memory_.data() + offset(at);
   if (dtype_.code == FV_BOOL) return load<uint8_t>(from);
-  if (dtype_.code == FV_BFLOAT) return decode(load<uint16_t>(from), kBrain);
-  if (dtype_.bits == 16) return decode(load<uint16_t>(from), kHalf);
+  if (dtype_.bits == 16) return from_bits(load<uint16_t>(from), dtype_);
   return dtype_.bits == 32 ? load<float>(from) : load<double>(from);
 }
 
-void Elements::poison() { std::fill(memory_.begin(), memory_.end(), std::byte{0xFF}); }
+void HostTensor::poison() { std::fill(memory_.begin(), memory_.end(), std::byte{0xFF}); }
 
-bool Elements::gaps_untouched() const {
+bool HostTensor::gaps_untouched() const {
   std::vector<bool> used(memory_.size(), false);
   for (int64_t a = 0; a < shape_[0]; ++a)
     for (int64_t b = 0; b < shape_[1]; ++b)
@@ -120,4 +93,4 @@ bool Elements::gaps_untouched() const {
   return true;
 }
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo

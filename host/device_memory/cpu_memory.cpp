@@ -3,7 +3,7 @@
 #include <new>
 #include <vector>
 
-#include "host/bench/device_memory.hpp"
+#include "host/device_memory/device_memory.hpp"
 #include "host/progress/stage_timer.hpp"
 
 namespace fastvideo {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace fastvideo::conformance {
+namespace fastvideo {
 
 /// How the four dimensions [B, L, H, D] lie in memory. All keep the rule of 16 bytes.
 enum class Layout {
@@ -22,11 +22,11 @@ enum class Layout {
 double unit_roundoff(fv_dtype dtype);
 
 /// A tensor with its memory, which is filled with one byte (0xFF: not-a-number in every type).
-class Elements {
+class HostTensor {
  public:
-  Elements(fv_dtype dtype, const std::array<int64_t, 4>& shape, Layout layout = Layout::dense);
-  Elements(const Elements&) = delete;
-  Elements& operator=(const Elements&) = delete;
+  HostTensor(fv_dtype dtype, const std::array<int64_t, 4>& shape, Layout layout = Layout::dense);
+  HostTensor(const HostTensor&) = delete;
+  HostTensor& operator=(const HostTensor&) = delete;
 
   const fv_tensor* tensor() const { return &tensor_; }
   const std::array<int64_t, 4>& shape() const { return shape_; }
@@ -52,4 +52,4 @@ class Elements {
   fv_tensor tensor_{};
 };
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo

@@ -1,11 +1,11 @@
-#include "host/conformance/attention_problem.hpp"
+#include "host/attention_problem/attention_problem.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
 
-namespace fastvideo::conformance {
+namespace fastvideo {
 namespace {
 
 std::string number(double value) {
@@ -37,13 +37,13 @@ AttentionProblem::AttentionProblem(const ProblemShape& s)
 void AttentionProblem::fill_inputs() {
   std::mt19937_64 bits(20240817);
   std::normal_distribution<double> normal;
-  const auto fill = [&](Elements& x) {
+  const auto fill = [&](HostTensor& x) {
     for (int64_t a = 0; a < x.shape()[0]; ++a)
       for (int64_t b = 0; b < x.shape()[1]; ++b)
         for (int64_t c = 0; c < x.shape()[2]; ++c)
           for (int64_t d = 0; d < x.shape()[3]; ++d) x.set({a, b, c, d}, normal(bits));
   };
-  for (Elements* x : {&q_, &k_, &v_, &mask_}) fill(*x);
+  for (HostTensor* x : {&q_, &k_, &v_, &mask_}) fill(*x);
   if ((shape_.masks & FV_MASK_BOOLEAN) != 0)
     for (int64_t b = 0; b < shape_.batch; ++b)
       for (int64_t i = 0; i < shape_.queries; ++i)
@@ -194,4 +194,4 @@ std::string AttentionProblem::fault(bool approximate) const {
   return approximate ? "" : numbers_fault(expected());
 }
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo
