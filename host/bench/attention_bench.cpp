@@ -1,47 +1,37 @@
 #include "host/bench/attention_bench.hpp"
 
-#include <fastvideo/plugin.hpp>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <fastvideo/core.hpp>
+#include <fastvideo/tensor_view.hpp>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
-#include "host/bench/attention_reference.hpp"
 #include "host/bench/output_file.hpp"
 #include "host/bench/report.hpp"
+#include "host/bench/shape_bench.hpp"
 #include "host/device_memory/device_memory.hpp"
 #include "host/error/error.hpp"
-#include "host/log/log.hpp"
+#include "host/plugins/plugin_code.hpp"
 #include "host/run/device.hpp"
 #include "host/run/text_table.hpp"
-#include "host/selection/border.hpp"
-#include "host/services/attention_session.hpp"
 
 namespace fastvideo {
 namespace {
 
-constexpr std::size_t kSampledRows = 32;
-constexpr std::size_t kMostSets = 3;
-constexpr std::size_t kEnoughBytes = std::size_t{256} << 20;  // inputs that no cache holds
 constexpr std::int64_t kMostRepeats = 10000;
+// Large enough to keep the device busy to its end, small enough to run among the backends.
+constexpr std::int64_t kProductOnCuda = 8192;
+constexpr std::int64_t kProductOnCpu = 512;
 
-fv_dtype dtype_of(const std::string& name) {
-  if (name.empty()) return kFloat32;
+fv_dtype dtype_of(const std::string& name, bool is_cuda) {
+  if (name.empty()) return is_cuda ? kBFloat16 : kFloat32;
   if (name == "float32") return kFloat32;
   if (name == "bfloat16") return kBFloat16;
   if (name == "float16") return kFloat16;
   throw RequestError("--dtype " + name + ": one of float32, bfloat16, float16 is needed");
-}
-
-// CUDA events and memory would have to come from the driver, which this command does not speak yet.
-RunDevice cpu_of(const Settings& settings) {
-  RunDevice device = resolve_device(settings, [] { return "bench attention times backends on the CPU only"; });
-  if (device.is_cuda())
-    throw RequestError("bench attention times backends on the CPU only, not on " + device.name +
-                       "; --device cpu, or time whole runs there: fastvideo bench --attention A,B");
-  return device;
 }
 
 std::int64_t repeats_of(const std::string& text) {
@@ -83,35 +73,6 @@ fv_attention_site site_of(const AttentionShape& shape, fv_dtype dtype, fv_device
   return site;
 }
 
-// A dense tensor [B, L, H, D] somewhere.
-struct DeviceTensor {
-  std::int64_t shape[4], strides[4];
-  fv_tensor tensor;
-
-  DeviceTensor(void* data, const AttentionShape& s, std::int64_t length, const fv_attention_site& site)
-      : shape{s.batch, length, s.heads, s.head_size},
-        strides{length * s.heads * s.head_size, s.heads * s.head_size, s.head_size, 1},
-        tensor{data, site.device, 4, site.dtype, shape, strides, 0} {}
-  DeviceTensor(const DeviceTensor&) = delete;
-  DeviceTensor& operator=(const DeviceTensor&) = delete;
-};
-
-// Inputs on the device, and what attention gives there.
-struct InputSet {
-  std::unique_ptr<DeviceTensor> q, k, v;
-  std::vector<ReferenceRow> reference;
-};
-
-// One backend at one shape.
-struct Line {
-  std::string asked, backend, kernel, failure;
-  double estimate = 0;  // seconds; 0: none
-  std::vector<double> seconds;
-  AttentionError error;  // the worst of all runs
-  std::unique_ptr<AttentionSession> session;
-  void* scratch = nullptr;
-};
-
 // A backend as it was asked for, with the settings of its options.
 struct Contestant {
   std::string asked;
@@ -120,110 +81,13 @@ struct Contestant {
   std::unique_ptr<AttentionSelector> selector;
 };
 
-class ShapeBench {
- public:
-  ShapeBench(const AttentionShape& shape, const fv_attention_site& site, DeviceMemory& memory)
-      : shape_(shape),
-        site_(site),
-        memory_(memory),
-        bytes_(static_cast<std::size_t>(shape.batch * shape.queries * shape.heads * shape.head_size) * site.dtype.bits /
-               8),
-        host_out_(bytes_ / (site.dtype.bits / 8U), site.dtype),
-        out_(memory.allocate(bytes_), shape, shape.queries, site) {
-    const std::size_t set =
-        bytes_ + 2 * bytes_ / static_cast<std::size_t>(shape.queries) * static_cast<std::size_t>(shape.keys);
-    for (std::size_t i = 0; i < std::clamp(kEnoughBytes / set, std::size_t{1}, kMostSets); ++i) add_set(i);
-  }
-
-  /// Plans the backend; a refusal or failure is kept as the line's.
-  void enter(Contestant& contestant) {
-    Line& line = lines_.emplace_back();
-    line.asked = contestant.asked;
-    attempt(line, [&] {
-      const fv_attention_site* site = &site_;
-      line.session = std::make_unique<AttentionSession>(*contestant.selector, std::span(&site, 1));
-      AttentionBinding& binding = *line.session->bindings().front();
-      line.backend = binding.choice.backend->name;
-      line.kernel = binding.kernel;
-      line.estimate = binding.choice.support.score / 1e6;
-      TextBuffer text;
-      void* resident = memory_.allocate(binding.info.resident_bytes);
-      require_ok(AttentionSession::prepare(binding, resident, memory_.stream(), text.get()), text, line.backend);
-      line.scratch = memory_.allocate(binding.info.scratch_bytes);
-    });
-  }
-
-  void run(std::int64_t repeats, const CancelToken& cancel) {
-    for (std::int64_t round = -1; round < repeats; ++round) {
-      for (std::size_t i = 0; i < lines_.size(); ++i) {
-        Line& line = lines_[round % 2 == 0 ? i : lines_.size() - 1 - i];
-        cancel.throw_if_requested();
-        attempt(line, [&] { run_once(line, round); });
-      }
-    }
-  }
-
-  std::vector<Line>& lines() { return lines_; }
-
- private:
-  void add_set(std::size_t number) {
-    const AttentionInputs inputs(shape_, site_.dtype, 2 * number + 1);
-    const auto put = [&](const Elements& elements, std::int64_t length) {
-      void* data = memory_.allocate(elements.bytes().size());
-      memory_.upload(data, elements.bytes());
-      return std::make_unique<DeviceTensor>(data, shape_, length, site_);
-    };
-    sets_.push_back({put(inputs.q, shape_.queries), put(inputs.k, shape_.keys), put(inputs.v, shape_.keys),
-                     reference_rows(shape_, inputs, site_.scale, kSampledRows, 2 * number + 2)});
-  }
-
-  template <class Body>
-  static void attempt(Line& line, Body&& body) {
-    if (!line.failure.empty()) return;
-    try {
-      body();
-    } catch (const CancelledError&) {
-      throw;
-    } catch (const std::exception& e) {
-      line.failure = e.what();
-      line.seconds.clear();
-      line.session.reset();
-    }
-  }
-
-  // Round -1 is not timed.
-  void run_once(Line& line, std::int64_t round) {
-    const InputSet& set = sets_[static_cast<std::size_t>(round + 1) % sets_.size()];
-    fv_attention_args args{};
-    args.struct_size = sizeof args;
-    args.q = &set.q->tensor;
-    args.k = &set.k->tensor;
-    args.v = &set.v->tensor;
-    args.out = &out_.tensor;
-    args.scratch = line.scratch;
-    args.stream = memory_.stream();
-    args.steps = 1;
-    TextBuffer text;
-    fv_status status = FV_OK;
-    memory_.poison(out_.tensor.data, bytes_);
-    const double seconds =
-        memory_.time([&] { status = AttentionSession::run(*line.session->bindings().front(), &args, text.get()); });
-    require_ok(status, text, line.backend);
-    memory_.download(host_out_.bytes(), out_.tensor.data);
-    const AttentionError error = compare(shape_, host_out_, set.reference);
-    line.error = {std::max(line.error.relative, error.relative), std::max(line.error.largest, error.largest)};
-    if (round >= 0) line.seconds.push_back(seconds);
-  }
-
-  AttentionShape shape_;
-  fv_attention_site site_;
-  DeviceMemory& memory_;
-  std::size_t bytes_;  // of the output
-  Elements host_out_;
-  DeviceTensor out_;
-  std::vector<InputSet> sets_;
-  std::vector<Line> lines_;
-};
+// The matrix product of the first item that offers one; nothing if none does.
+std::optional<OfferedProduct> product_of(const std::vector<const CatalogItem*>& items, Loader& loader) {
+  for (const CatalogItem* item : items)
+    if (const auto* table = matrix_product_table(loader.load(*item).code, *item->item))
+      return OfferedProduct{table, item->item->full_name()};
+  return std::nullopt;
+}
 
 std::string scientific(double number) {
   char text[32];
@@ -231,15 +95,13 @@ std::string scientific(double number) {
   return text;
 }
 
-double teraflops(const AttentionShape& shape, const Line& line) {
-  return shape.operations() / spread_of(line.seconds).median / 1e12;
-}
+double teraflops(const TimedLine& line) { return line.operations / spread_of(line.seconds).median / 1e12; }
 
-std::string table(const AttentionShape& shape, fv_dtype dtype, const std::vector<Line>& lines) {
+std::string table(const AttentionShape& shape, fv_dtype dtype, const std::vector<TimedLine>& lines) {
   std::vector<std::vector<std::string>> rows{
       {"backend", "runs", "median", "least to most", "TFLOP/s", "relative error", "largest error", "estimate"}};
   std::string failed;
-  for (const Line& line : lines) {
+  for (const TimedLine& line : lines) {
     if (!line.failure.empty()) {
       failed += "  " + line.asked + ": no time: " + line.failure + "\n";
       continue;
@@ -248,21 +110,22 @@ std::string table(const AttentionShape& shape, fv_dtype dtype, const std::vector
     rows.push_back({line.asked, line.backend + (line.kernel.empty() ? "" : " (" + line.kernel + ")"),
                     readable_seconds(spread.median),
                     readable_seconds(spread.least) + " to " + readable_seconds(spread.most),
-                    fixed(teraflops(shape, line), teraflops(shape, line) < 10 ? 4 : 1), scientific(line.error.relative),
+                    fixed(teraflops(line), teraflops(line) < 10 ? 4 : 1), scientific(line.error.relative),
                     scientific(line.error.largest), line.estimate > 0 ? readable_seconds(line.estimate) : "-"});
   }
   return shape.text() + " " + dtype_name(dtype) + "\n" + (rows.size() > 1 ? text_table(rows) : "") + failed + "\n";
 }
 
-nlohmann::ordered_json json_of(const AttentionShape& shape, fv_dtype dtype, const std::vector<Line>& lines) {
+nlohmann::ordered_json json_of(const AttentionShape& shape, fv_dtype dtype, const std::vector<TimedLine>& lines) {
   nlohmann::ordered_json json{{"shape", shape.text()}, {"dtype", dtype_name(dtype)}};
-  for (const Line& line : lines) {
+  for (const TimedLine& line : lines) {
     nlohmann::ordered_json one{{"asked", line.asked}, {"backend", line.backend}, {"kernel", line.kernel}};
     one["failure"] = line.failure.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(line.failure);
     if (line.failure.empty()) {
       one["seconds"] = line.seconds;
       one["median_seconds"] = spread_of(line.seconds).median;
-      one["tflops"] = teraflops(shape, line);
+      one["estimate_seconds"] = line.estimate > 0 ? nlohmann::ordered_json(line.estimate) : nullptr;
+      one["tflops"] = teraflops(line);
       one["relative_error"] = line.error.relative;
       one["largest_error"] = line.error.largest;
     }
@@ -285,8 +148,8 @@ BenchReport bench_attention(const AttentionBenchFlags& flags, const ResolveSetti
                             const HostServices& host, const CancelToken& cancel) {
   if (flags.shapes.empty()) throw RequestError("no shape is given: --shape B,H,L,D, as in --shape 1,12,4096,128");
   const Settings base = resolve({});
-  const RunDevice device = cpu_of(base);
-  const fv_dtype dtype = dtype_of(flags.dtype);
+  const RunDevice device = resolve_device(base, [] { return std::string(); });
+  const fv_dtype dtype = dtype_of(flags.dtype, device.is_cuda());
   const std::int64_t repeats = repeats_of(flags.repeat);
   std::vector<AttentionShape> shapes;
   for (const std::string& text : flags.shapes) {
@@ -297,7 +160,7 @@ BenchReport bench_attention(const AttentionBenchFlags& flags, const ResolveSetti
 
   std::vector<std::filesystem::path> libraries;
   for (const std::string& folder : base.strings("libraries.path")) libraries.emplace_back(folder);
-  Loader loader(std::move(libraries), host.get(), false);
+  Loader loader(std::move(libraries), host.get(), device.is_cuda());
   std::vector<std::unique_ptr<Contestant>> contestants;
   for (const std::string& word : backends_of(flags.backends)) {
     std::vector<Given> given = parse_choice(word, "attention", catalog);
@@ -316,23 +179,32 @@ BenchReport bench_attention(const AttentionBenchFlags& flags, const ResolveSetti
   nlohmann::ordered_json json{{"fastvideo", std::string(host_version())},
                               {"device", device.name + " (" + device.description + ")"}};
   std::string failed;
-  bool is_any_timed = false;
+  bool is_any_timed = false, is_product_offered = false;
+  const Host services(host.get());
   for (const AttentionShape& shape : shapes) {
-    const auto memory = make_cpu_memory();
-    ShapeBench bench(shape, site_of(shape, dtype, device.facts.device), *memory);
-    for (const auto& contestant : contestants) bench.enter(*contestant);
+    const auto memory = make_device_memory(device.facts.device);
+    ShapeBench bench(shape, site_of(shape, dtype, device.facts.device), *memory, services);
+    for (const auto& contestant : contestants) bench.enter(contestant->asked, *contestant->selector);
+    if (const auto product = product_of(bench.items(), loader)) {
+      is_product_offered = true;
+      bench.enter(*product, device.is_cuda() ? kProductOnCuda : kProductOnCpu);
+    }
     bench.run(repeats, cancel);
-    for (const Line& line : bench.lines()) {
+    const std::vector<TimedLine> lines = bench.lines();
+    for (const TimedLine& line : lines) {
       is_any_timed = is_any_timed || line.failure.empty();
       if (!line.failure.empty()) failed += (failed.empty() ? "" : ", ") + line.asked + " at " + shape.text();
     }
-    text += table(shape, dtype, bench.lines());
-    json["shapes"].push_back(json_of(shape, dtype, bench.lines()));
+    text += table(shape, dtype, lines);
+    json["shapes"].push_back(json_of(shape, dtype, lines));
   }
   if (!is_any_timed) throw RequestError("no backend could be timed\n" + text);
   if (!flags.json.empty()) write_result_file(flags.json, json.dump(2) + "\n");
-  text += "TFLOP/s = 4 B H Lq Lk D / median. Errors: against float64 at " + std::to_string(kSampledRows) +
-          " query rows, the worst of all runs; relative in the L2 norm. Estimate: the backend's own.\n";
+  text +=
+      "TFLOP/s = 4 B H Lq Lk D / median (of a matrix product of size N: 2 N^3). Errors: against float64 at a sample "
+      "of query rows, the worse of the first and the last run; relative in the L2 norm. Estimate: the backend's "
+      "own.\n";
+  if (!is_product_offered) text += "No ceiling: none of these backends offers a matrix product to measure it with.\n";
   return {std::move(text), failed.empty() ? "" : "without a time: " + failed};
 }
 

@@ -43,13 +43,21 @@ TEST(Elements, RoundToTheNearestAndBack) {
   EXPECT_TRUE(std::isnan(from_bits(0xFFFF, kFloat16)) && std::isnan(from_bits(0xFFFF, kBFloat16)));
 }
 
+// Without services: on this thread.
+const Host& alone() {
+  static const fv_services none = {sizeof(fv_services), FV_ABI_MAJOR, FV_ABI_MINOR, "test",
+                                   [](const fv_services*, const char*) -> const void* { return nullptr; }};
+  static const Host host(&none);
+  return host;
+}
+
 TEST(AttentionReference, IsTheFormula) {
   const AttentionShape shape{2, 3, 5, 7, 4};
-  const AttentionInputs in(shape, kFloat32, 9);
+  const AttentionInputs in(shape, kFloat32, 9, alone());
   const auto at = [&](const Elements& t, std::int64_t length, std::int64_t b, std::int64_t l, std::int64_t h, int d) {
     return double{t.at(static_cast<std::size_t>(((b * length + l) * 3 + h) * 4 + d))};
   };
-  for (const ReferenceRow& row : reference_rows(shape, in, 0.5, 8, 1)) {
+  for (const ReferenceRow& row : reference_rows(shape, in, 0.5, 8, 1, alone())) {
     std::vector<double> weight(7);
     double total = 0;
     for (int j = 0; j < 7; ++j) {
@@ -71,10 +79,26 @@ TEST(AttentionReference, SeesWhatWasNotWritten) {
   const AttentionShape shape{1, 1, 2, 2, 4};
   Elements out(8, kFloat32);
   const std::vector<ReferenceRow> rows{{0, 0, 0, {3, 4, 0, 0}}};
-  EXPECT_DOUBLE_EQ(compare(shape, out, rows).relative, 1);
-  EXPECT_DOUBLE_EQ(compare(shape, out, rows).largest, 4);
+  EXPECT_DOUBLE_EQ(compare(shape, out, rows, alone()).relative, 1);
+  EXPECT_DOUBLE_EQ(compare(shape, out, rows, alone()).largest, 4);
   out.set(7, std::nanf(""));
-  EXPECT_THROW(compare(shape, out, rows), std::runtime_error);
+  EXPECT_THROW(compare(shape, out, rows, alone()), std::runtime_error);
+}
+
+TEST(AttentionReference, InputsAreNormalAndDiffer) {
+  const Elements a = normal_elements(200000, kFloat32, 1, alone()), b = normal_elements(200000, kFloat32, 2, alone());
+  double sum = 0, squares = 0, products = 0;
+  for (std::size_t i = 0; i < 200000; ++i) {
+    sum += a.at(i);
+    squares += double{a.at(i)} * a.at(i);
+    products += double{a.at(i)} * b.at(i);
+  }
+  // Of 200,000 numbers the mean deviates by 0.0022, the variance by 0.0032, their correlation by 0.0022: five times
+  // that.
+  EXPECT_NEAR(sum / 200000, 0, 0.011);
+  EXPECT_NEAR(squares / 200000, 1, 0.016);
+  EXPECT_NEAR(products / 200000, 0, 0.011);
+  EXPECT_NE(a.at(0), a.at(1 << 16)) << "the next piece";
 }
 
 TEST(AttentionBench, TimesBackendsAndMeasuresTheirErrors) {
@@ -85,6 +109,7 @@ TEST(AttentionBench, TimesBackendsAndMeasuresTheirErrors) {
                                               .json = bench.path("a.json")});
   EXPECT_EQ(report.failure, "");
   EXPECT_TRUE(contains(report.text, "SWIFT/cpu (swift_kernel)"));
+  EXPECT_TRUE(contains(report.text, "No ceiling: none of these backends offers a matrix product"));
   std::ifstream file(bench.path("a.json"));
   const auto json = nlohmann::json::parse(file);
   ASSERT_EQ(json["shapes"].size(), 2U);
@@ -93,7 +118,25 @@ TEST(AttentionBench, TimesBackendsAndMeasuresTheirErrors) {
       EXPECT_EQ(one["seconds"].size(), 3U);
       EXPECT_LT(one["relative_error"], 1e-6) << "float32 output of a float64 sum: 2^-24 each";
       EXPECT_GT(one["relative_error"], 0);
+      EXPECT_DOUBLE_EQ(one["estimate_seconds"], one["asked"] == "FORMULA" ? 20e-6 : 10e-6);
     }
+}
+
+TEST(AttentionBench, TimesAMatrixProductWhereABackendOffersOne) {
+  test::TestBench bench;
+  const BenchReport report = bench.attention(
+      {.shapes = {"1,1,4,4"}, .backends = {"SWIFT/cpu,RECORDER"}, .repeat = "2", .json = bench.path("a.json")});
+  EXPECT_EQ(report.failure, "");
+  EXPECT_FALSE(contains(report.text, "No ceiling"));
+  std::ifstream file(bench.path("a.json"));
+  const auto shape = nlohmann::json::parse(file)["shapes"][0];
+  ASSERT_EQ(shape["backends"].size(), 3U);
+  const auto& product = shape["backends"][2];
+  EXPECT_EQ(product["asked"], "matrix product 512");
+  EXPECT_EQ(product["backend"], "RECORDER/cpu");
+  EXPECT_EQ(product["seconds"].size(), 2U);
+  EXPECT_NEAR(product["tflops"], 2.0 * 512 * 512 * 512 / product["median_seconds"].get<double>() / 1e12, 1e-9);
+  EXPECT_LT(product["relative_error"], 1e-5) << "512 additions in float32, 2^-24 each";
 }
 
 TEST(AttentionBench, ABackendThatCannotGetsALineAndNoTime) {
@@ -120,7 +163,7 @@ TEST(AttentionBench, BadRequestsAreRefused) {
   refused({.shapes = {"1,1,4,4"}, .backends = {"FORMULA"}, .json = "a.txt"}, "ends in .json");
   refused({.shapes = {"1,1,4,4"}, .backends = {"SWIFT/picky"}}, "no backend could be timed");
   bench.give(test::flag("run.device", "cuda:99"));
-  EXPECT_FALSE(refusal([&] { bench.attention({.shapes = {"1,1,4,4"}, .backends = {"FORMULA"}}); }) == "(accepted)");
+  refused({.shapes = {"1,1,4,4"}, .backends = {"FORMULA"}}, "device cuda:99");
 }
 
 }  // namespace

@@ -41,8 +41,17 @@ std::size_t offset(const AttentionShape& shape, std::int64_t length, std::int64_
   return static_cast<std::size_t>(((batch * length + token) * shape.heads + head) * shape.head_size);
 }
 
-void fill(Elements& tensor, std::size_t count, Random& random) {
-  for (std::size_t i = 0; i < count; ++i) tensor.set(i, random.normal());
+constexpr std::int64_t kPiece = 1 << 16;  // elements that one task makes or reads
+
+std::int64_t pieces(std::size_t count) { return (static_cast<std::int64_t>(count) + kPiece - 1) / kPiece; }
+
+// Calls body(first, last) on ranges of elements, on the host's threads.
+template <class Body>
+void for_elements(std::size_t count, const Host& host, Body&& body) {
+  host.parallel_for(pieces(count), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t piece = begin; piece < end; ++piece)
+      body(static_cast<std::size_t>(piece * kPiece), std::min(count, static_cast<std::size_t>((piece + 1) * kPiece)));
+  });
 }
 
 void attend(const AttentionShape& shape, const AttentionInputs& in, double scale, ReferenceRow& row) {
@@ -69,32 +78,42 @@ void attend(const AttentionShape& shape, const AttentionInputs& in, double scale
 
 }  // namespace
 
-AttentionInputs::AttentionInputs(const AttentionShape& shape, fv_dtype dtype, std::uint64_t seed)
-    : q(elements(shape, shape.queries), dtype),
-      k(elements(shape, shape.keys), dtype),
-      v(elements(shape, shape.keys), dtype) {
-  Random random(seed);
-  fill(q, elements(shape, shape.queries), random);
-  fill(k, elements(shape, shape.keys), random);
-  fill(v, elements(shape, shape.keys), random);
+Elements normal_elements(std::size_t count, fv_dtype dtype, std::uint64_t seed, const Host& host) {
+  Elements out(count, dtype);
+  // Each piece has a seed of its own, so that threads do not change the numbers.
+  for_elements(count, host, [&](std::size_t first, std::size_t last) {
+    Random random(Random(seed + first).bits());
+    for (std::size_t i = first; i < last; ++i) out.set(i, random.normal());
+  });
+  return out;
 }
 
+AttentionInputs::AttentionInputs(const AttentionShape& shape, fv_dtype dtype, std::uint64_t seed, const Host& host)
+    : q(normal_elements(elements(shape, shape.queries), dtype, Random(seed).bits(), host)),
+      k(normal_elements(elements(shape, shape.keys), dtype, Random(seed).bits() + 1, host)),
+      v(normal_elements(elements(shape, shape.keys), dtype, Random(seed).bits() + 2, host)) {}
+
 std::vector<ReferenceRow> reference_rows(const AttentionShape& shape, const AttentionInputs& inputs, double scale,
-                                         std::size_t count, std::uint64_t seed) {
+                                         std::size_t count, std::uint64_t seed, const Host& host) {
   Random random(seed);
   std::vector<ReferenceRow> rows{{0, 0, 0, {}}, {shape.batch - 1, shape.queries - 1, shape.heads - 1, {}}};
   while (rows.size() < count)
     rows.push_back({random.below(shape.batch), random.below(shape.queries), random.below(shape.heads), {}});
-  for (ReferenceRow& row : rows) attend(shape, inputs, scale, row);
+  host.parallel_for(static_cast<std::int64_t>(rows.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) attend(shape, inputs, scale, rows[static_cast<std::size_t>(i)]);
+  });
   return rows;
 }
 
-AttentionError compare(const AttentionShape& shape, const Elements& out, const std::vector<ReferenceRow>& rows) {
+AttentionError compare(const AttentionShape& shape, const Elements& out, const std::vector<ReferenceRow>& rows,
+                       const Host& host) {
   const std::size_t count = elements(shape, shape.queries);
-  for (std::size_t i = 0; i < count; ++i)
-    if (!std::isfinite(out.at(i)))
-      throw std::runtime_error("element " + std::to_string(i) + " of " + std::to_string(count) +
-                               " of the output is not finite, or was not written");
+  for_elements(count, host, [&](std::size_t first, std::size_t last) {
+    for (std::size_t i = first; i < last; ++i)
+      if (!std::isfinite(out.at(i)))
+        throw std::runtime_error("element " + std::to_string(i) + " of " + std::to_string(count) +
+                                 " of the output is not finite, or was not written");
+  });
   double difference = 0, norm = 0, largest = 0;
   for (const ReferenceRow& row : rows) {
     const std::size_t first = offset(shape, shape.queries, row.batch, row.query, row.head);

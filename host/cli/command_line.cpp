@@ -183,7 +183,8 @@ class Parser {
         ->allow_extra_args(false);
     attention("--backends", attention_flags_.backends, "A,B/impl", "Backends; NAME:option=value sets an option")
         ->allow_extra_args(false);
-    attention("--dtype", attention_flags_.dtype, "TYPE", "float32, bfloat16 or float16 (default: float32)");
+    attention("--dtype", attention_flags_.dtype, "TYPE",
+              "float32, bfloat16 or float16 (default: bfloat16 on CUDA, float32 on the CPU)");
     attention("--repeat", attention_flags_.repeat, "INT", "Timed runs of each (int from 1 to 10000; default: 10)");
     attention("--json", attention_flags_.json, "FILE.json", "Write every time");
   }

@@ -193,4 +193,13 @@ const fv_calibration_interface* calibration_table(const fv_item* code, const Ite
   return static_cast<const Table*>(table);
 }
 
+const fv_matrix_product_interface* matrix_product_table(const fv_item* code, const Item& item) {
+  using Table = fv_matrix_product_interface;
+  const std::string who = name_of(item);
+  const void* table = get_table(code, FV_MATRIX_PRODUCT_INTERFACE, who);
+  if (table != nullptr)
+    check_table(table, sizeof(Table), {{"multiply", offsetof(Table, multiply)}}, FV_MATRIX_PRODUCT_INTERFACE, who);
+  return static_cast<const Table*>(table);
+}
+
 }  // namespace fastvideo

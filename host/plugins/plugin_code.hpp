@@ -3,6 +3,7 @@
 
 #include <fastvideo/abi.h>
 #include <fastvideo/calibration.h>
+#include <fastvideo/matrix_product.h>
 
 #include <string>
 
@@ -30,5 +31,8 @@ void check_kind_table(const void* table, const Item& item, const std::string& wh
 
 /// The item's calibration, complete. Throws RequestError if its code offers none.
 const fv_calibration_interface* calibration_table(const fv_item* code, const Item& item);
+
+/// The item's matrix product, complete; nullptr if its code offers none. Throws RequestError if it is incomplete.
+const fv_matrix_product_interface* matrix_product_table(const fv_item* code, const Item& item);
 
 }  // namespace fastvideo

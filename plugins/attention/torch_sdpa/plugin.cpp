@@ -12,6 +12,7 @@
 
 #include "plugins/attention/torch_sdpa/kernel_choice.hpp"
 #include "plugins/attention/torch_sdpa/masks.hpp"
+#include "plugins/attention/torch_sdpa/matrix_product.hpp"
 
 namespace fastvideo::torch_sdpa {
 namespace {
@@ -184,8 +185,13 @@ class TorchSdpa final : public AttentionBackend {
   Forced forced_;
 };
 
+const void* get_interface(const char* id) {
+  if (std::string_view(id) == FV_MATRIX_PRODUCT_INTERFACE) return matrix_product();
+  return detail::AttentionTable<TorchSdpa>::get_interface(id);
+}
+
 }  // namespace
 }  // namespace fastvideo::torch_sdpa
 
 FASTVIDEO_PLUGIN("org.fastvideo.torch_sdpa", "0.1.0",
-                 fastvideo::attention<fastvideo::torch_sdpa::TorchSdpa>("TORCH_SDPA", "torch"))
+                 fastvideo::detail::item("attention", "TORCH_SDPA", "torch", fastvideo::torch_sdpa::get_interface))

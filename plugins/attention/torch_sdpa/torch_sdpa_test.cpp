@@ -5,10 +5,13 @@
 #include <fastvideo/torch.hpp>
 #include <thread>
 
+#include "plugins/attention/torch_sdpa/matrix_product.hpp"
 #include "plugins/attention/torch_sdpa/test_support.hpp"
 
 namespace fastvideo::torch_sdpa_test {
 namespace {
+
+using torch_sdpa::matrix_product;
 
 constexpr at::ScalarType kTypes[] = {at::kFloat, at::kDouble, at::kBFloat16, at::kHalf};
 
@@ -131,6 +134,17 @@ TEST(TorchSdpa, ErrorsOfLibTorchComeAsOneText) {
     EXPECT_NE(text.find("333"), std::string::npos) << text;
     EXPECT_EQ(text.find("frame #"), std::string::npos) << "a backtrace";
   }
+}
+
+TEST(TorchSdpa, OffersAMatrixProduct) {
+  const auto* product = matrix_product();
+  const at::Tensor a = at::randn({5, 300}), b = at::randn({300, 7}), c = at::full({5, 7}, NAN);
+  const LentTensor left(a), right(b), out(c);
+  TextBuffer text;
+  ASSERT_EQ(product->multiply(left.get(), right.get(), out.get(), nullptr, text.get()), FV_OK) << text.str();
+  EXPECT_LT(relative_error(c, a.to(at::kDouble).matmul(b.to(at::kDouble))), 300 * 0x1p-24);
+  ASSERT_EQ(product->multiply(right.get(), left.get(), out.get(), nullptr, text.get()), FV_FAILED);
+  EXPECT_NE(text.str().find("300"), std::string::npos) << text.str();
 }
 
 // Forcing uses switches of the process: a forced and a free backend on two threads must not disturb each other.

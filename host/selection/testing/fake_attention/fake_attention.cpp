@@ -1,4 +1,5 @@
 // Attention backends for the host's tests: the formula in float64, under several names, with faults on demand.
+#include <fastvideo/matrix_product.h>
 #include <algorithm>
 #include <cmath>
 #include <fastvideo/plugin.hpp>
@@ -177,10 +178,29 @@ const void* swift_interface(const char* id) {
   return &table;
 }
 
+// A plain product in float32 beside the backend.
+fv_status multiply(const fv_tensor* left, const fv_tensor* right, const fv_tensor* out, void*, fv_text* error) {
+  return fastvideo::guard(error, [&] {
+    const fastvideo::TensorView<const float, 2> a(*left), b(*right);
+    const fastvideo::TensorView<float, 2> c(*out);
+    for (int64_t i = 0; i < c.size(0); ++i) {
+      for (int64_t j = 0; j < c.size(1); ++j) c(i, j) = 0;
+      for (int64_t k = 0; k < a.size(1); ++k)
+        for (int64_t j = 0; j < c.size(1); ++j) c(i, j) += a(i, k) * b(k, j);
+    }
+  });
+}
+
+const void* recorder_interface(const char* id) {
+  static const fv_matrix_product_interface table = {sizeof(fv_matrix_product_interface), 0, multiply};
+  if (std::string_view(id) == FV_MATRIX_PRODUCT_INTERFACE) return &table;
+  return fastvideo::detail::AttentionTable<Recorder>::get_interface(id);
+}
+
 }  // namespace
 
 FASTVIDEO_PLUGIN("org.fastvideo.test.attention", "1.0.0", fastvideo::attention<Formula>("FORMULA", "cpu"),
                  fastvideo::detail::item("attention", "SWIFT", "cpu", swift_interface),
                  fastvideo::attention<Formula>("SWIFT", "gpu"), fastvideo::attention<Picky>("SWIFT", "picky"),
                  fastvideo::attention<Tiled>("TILED", "cpu"), fastvideo::attention<Tiled>("TILED", "other"),
-                 fastvideo::attention<Recorder>("RECORDER", "cpu"))
+                 fastvideo::detail::item("attention", "RECORDER", "cpu", recorder_interface))

@@ -1,0 +1,237 @@
+// Memory, a stream and events of the CUDA driver (CUDA Driver API reference, sections 6.7, 6.13, 6.18 and 6.19), opened
+// at run time.
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <array>
+#include <new>
+#include <stdexcept>
+#include <string>
+
+#include "host/device_memory/device_memory.hpp"
+#include "host/hardware/hardware.hpp"
+
+namespace fastvideo {
+namespace {
+
+// Of cuda.h: CUresult is an enum, CUdevice an int, CUdeviceptr an integer that is passed as a pointer is, the rest are
+// handles.
+using CuResult = int;
+using CuDevice = int;
+using CuAddress = void*;
+using CuHandle = void*;
+constexpr CuResult success = 0;
+constexpr CuResult error_out_of_memory = 2;
+constexpr unsigned stream_non_blocking = 1;
+
+// Memory that is set before pieces are timed, so that the device is behind the host's launches. It also empties caches.
+constexpr std::size_t idle_bytes = std::size_t{256} << 20;
+constexpr std::size_t most_idle_calls = 256;
+
+struct Driver {
+  CuResult (*device_get)(CuDevice*, int);
+  CuResult (*retain_context)(CuHandle*, CuDevice);
+  CuResult (*release_context)(CuDevice);
+  CuResult (*push_context)(CuHandle);
+  CuResult (*pop_context)(CuHandle*);
+  CuResult (*allocate)(CuAddress*, std::size_t);
+  CuResult (*free)(CuAddress);
+  CuResult (*upload)(CuAddress, const void*, std::size_t, CuHandle);
+  CuResult (*download)(void*, const void*, std::size_t, CuHandle);
+  CuResult (*fill)(CuAddress, unsigned char, std::size_t, CuHandle);
+  CuResult (*make_stream)(CuHandle*, unsigned);
+  CuResult (*destroy_stream)(CuHandle);
+  CuResult (*wait)(CuHandle);
+  CuResult (*make_event)(CuHandle*, unsigned);
+  CuResult (*destroy_event)(CuHandle);
+  CuResult (*record)(CuHandle, CuHandle);
+  CuResult (*elapsed)(float*, CuHandle, CuHandle);
+  CuResult (*error_name)(CuResult, const char**);
+  CuResult (*error_text)(CuResult, const char**);
+
+  Driver() {
+    void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) throw std::runtime_error("no CUDA driver (libcuda.so.1 is not there)");
+    const auto find = [&](const char* name, auto*& function) {
+      function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
+      if (function == nullptr) throw std::runtime_error(std::string("the CUDA driver is too old: it lacks ") + name);
+    };
+    find("cuDeviceGet", device_get);
+    find("cuDevicePrimaryCtxRetain", retain_context);
+    find("cuDevicePrimaryCtxRelease_v2", release_context);
+    find("cuCtxPushCurrent_v2", push_context);
+    find("cuCtxPopCurrent_v2", pop_context);
+    find("cuMemAlloc_v2", allocate);
+    find("cuMemFree_v2", free);
+    find("cuMemcpyHtoDAsync_v2", upload);
+    find("cuMemcpyDtoHAsync_v2", download);
+    find("cuMemsetD8Async", fill);
+    find("cuStreamCreate", make_stream);
+    find("cuStreamDestroy_v2", destroy_stream);
+    find("cuStreamSynchronize", wait);
+    find("cuEventCreate", make_event);
+    find("cuEventDestroy_v2", destroy_event);
+    find("cuEventRecord", record);
+    find("cuEventElapsedTime", elapsed);
+    find("cuGetErrorName", error_name);
+    find("cuGetErrorString", error_text);
+  }
+
+  void check(CuResult result, const std::string& doing) const {
+    if (result == success) return;
+    if (result == error_out_of_memory) throw std::bad_alloc();
+    const char *name = nullptr, *text = nullptr;
+    error_name(result, &name);
+    error_text(result, &text);
+    throw std::runtime_error(doing + ": " + (text == nullptr ? "unknown error" : text) + " (" +
+                             (name == nullptr ? "" : std::string(name) + ", ") + std::to_string(result) + ")");
+  }
+};
+
+const Driver& driver() {
+  static const Driver one;
+  return one;
+}
+
+// Makes a context current, and the one before again at the end.
+class Current {
+ public:
+  explicit Current(CuHandle context) { driver().check(driver().push_context(context), "choosing a CUDA context"); }
+  ~Current() {
+    CuHandle former = nullptr;
+    driver().pop_context(&former);
+  }
+  Current(const Current&) = delete;
+  Current& operator=(const Current&) = delete;
+};
+
+class Event {
+ public:
+  Event() { driver().check(driver().make_event(&handle_, 0), "making a CUDA event"); }
+  ~Event() { driver().destroy_event(handle_); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  void record(CuHandle stream) { driver().check(driver().record(handle_, stream), "recording a CUDA event"); }
+  double seconds_since(const Event& earlier) const {
+    float milliseconds = 0;
+    driver().check(driver().elapsed(&milliseconds, earlier.handle_, handle_), "reading CUDA events");
+    return milliseconds / 1e3;
+  }
+
+ private:
+  CuHandle handle_ = nullptr;
+};
+
+class PrimaryContext {
+ public:
+  explicit PrimaryContext(int index) {
+    driver().check(driver().device_get(&device_, index), "opening cuda:" + std::to_string(index));
+    driver().check(driver().retain_context(&handle_, device_), "opening cuda:" + std::to_string(index));
+  }
+  ~PrimaryContext() { driver().release_context(device_); }
+  PrimaryContext(const PrimaryContext&) = delete;
+  PrimaryContext& operator=(const PrimaryContext&) = delete;
+  CuHandle get() const { return handle_; }
+
+ private:
+  CuDevice device_ = 0;
+  CuHandle handle_ = nullptr;
+};
+
+class CudaMemory final : public DeviceMemory {
+ public:
+  explicit CudaMemory(int index) : context_(index) {
+    const Current current(context_.get());
+    driver().check(driver().make_stream(&stream_, stream_non_blocking), "making a CUDA stream");
+  }
+  ~CudaMemory() override {
+    const Current current(context_.get());
+    driver().wait(stream_);
+    for (const CuAddress block : blocks_) driver().free(block);
+    driver().destroy_stream(stream_);
+  }
+  CudaMemory(const CudaMemory&) = delete;
+  CudaMemory& operator=(const CudaMemory&) = delete;
+
+  void* allocate(std::size_t bytes) override {
+    const Current current(context_.get());
+    blocks_.reserve(blocks_.size() + 1);
+    CuAddress block = nullptr;
+    // The driver gives nothing for 0 bytes, and aligns to 256.
+    driver().check(driver().allocate(&block, std::max<std::size_t>(bytes, 1)),
+                   "allocating " + std::to_string(bytes) + " bytes of CUDA memory");
+    blocks_.push_back(block);
+    return block;
+  }
+
+  void upload(void* to, std::span<const std::uint8_t> from) override {
+    const Current current(context_.get());
+    driver().check(driver().upload(to, from.data(), from.size(), stream_), "copying to the device");
+    wait();
+  }
+
+  void download(std::span<std::uint8_t> to, const void* from) override {
+    const Current current(context_.get());
+    driver().check(driver().download(to.data(), from, to.size(), stream_), "copying from the device");
+    wait();
+  }
+
+  void poison(void* first, std::size_t bytes) override {
+    const Current current(context_.get());
+    if (bytes > 0) driver().check(driver().fill(first, 0xFF, bytes, stream_), "setting memory of the device");
+  }
+
+  void* stream() override { return stream_; }
+
+  std::vector<double> time(std::size_t count, const Numbered& prepare, const Numbered& work) override {
+    const Current current(context_.get());
+    std::vector<std::array<Event, 2>> events(count);
+    wait();
+    fall_behind(count);
+    try {
+      for (std::size_t i = 0; i < count; ++i) {
+        prepare(i);
+        events[i][0].record(stream_);
+        work(i);
+        events[i][1].record(stream_);
+      }
+    } catch (...) {
+      driver().wait(stream_);  // what was enqueued may use what the caller is about to give up
+      throw;
+    }
+    wait();
+    std::vector<double> seconds;
+    seconds.reserve(count);
+    for (const auto& [began, ended] : events) seconds.push_back(ended.seconds_since(began));
+    return seconds;
+  }
+
+ private:
+  void wait() { driver().check(driver().wait(stream_), "waiting for the device"); }
+
+  // Between two events also the time counts in which the device waits for the host to launch what stands between them:
+  // so it gets something to do that is launched faster than done.
+  void fall_behind(std::size_t count) {
+    if (idle_ == nullptr) idle_ = allocate(idle_bytes);
+    for (std::size_t i = 0; i < std::min(count, most_idle_calls); ++i) poison(idle_, idle_bytes);
+  }
+
+  PrimaryContext context_;
+  CuHandle stream_ = nullptr;
+  std::vector<CuAddress> blocks_;
+  void* idle_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<DeviceMemory> make_cuda_memory(int index) {
+  const CudaDriver& found = cuda_driver();  // initialises the driver
+  for (const CudaDevice& device : found.devices)
+    if (device.index == index) return std::make_unique<CudaMemory>(index);
+  throw std::runtime_error(
+      "no device cuda:" + std::to_string(index) + ": " +
+      (found.devices.empty() ? found.problem : "the last one is cuda:" + std::to_string(found.devices.size() - 1)));
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,68 @@
+// Memory and time of a GPU. Skipped where there is none.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <new>
+#include <stdexcept>
+#include <vector>
+
+#include "host/device_memory/device_memory.hpp"
+#include "host/hardware/hardware.hpp"
+
+namespace fastvideo {
+namespace {
+
+class CudaMemory : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (cuda_driver().devices.empty()) GTEST_SKIP() << cuda_driver().problem;
+    memory_ = make_device_memory({FV_DEVICE_CUDA, 0});
+  }
+  std::unique_ptr<DeviceMemory> memory_;
+};
+
+TEST_F(CudaMemory, HoldsWhatIsPutThere) {
+  std::vector<std::uint8_t> in(3000), out(3000);
+  for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<std::uint8_t>(i * 7);
+  void* block = memory_->allocate(in.size());
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % 256, 0U);
+  EXPECT_NE(memory_->allocate(0), nullptr);
+  EXPECT_NE(memory_->stream(), nullptr);
+  memory_->upload(block, in);
+  memory_->poison(static_cast<char*>(block) + 10, 5);
+  memory_->download(out, block);
+  for (std::size_t i = 0; i < in.size(); ++i) ASSERT_EQ(out[i], i >= 10 && i < 15 ? 0xFF : in[i]);
+}
+
+// The device's own time: a gigabyte is written no faster than any memory of today does (10 TB/s) and no slower than
+// the slowest card with tensor cores (200 GB/s). What comes before a piece is not counted in it.
+TEST_F(CudaMemory, TimesTheDevice) {
+  constexpr std::size_t bytes = std::size_t{1} << 30;
+  void* block = memory_->allocate(bytes);
+  const auto write = [&](std::size_t) { memory_->poison(block, bytes); };
+  const auto nothing = [](std::size_t) {};
+  for (const double seconds : memory_->time(5, nothing, write)) {
+    EXPECT_GT(seconds, 1e-4);
+    EXPECT_LT(seconds, 6e-3);
+  }
+  for (const double seconds : memory_->time(5, write, nothing)) EXPECT_LT(seconds, 1e-4);
+}
+
+TEST_F(CudaMemory, SaysWhenMemoryIsOut) {
+  EXPECT_THROW(memory_->allocate(std::size_t{1} << 50), std::bad_alloc);
+  EXPECT_NE(memory_->allocate(1000), nullptr) << "and goes on";
+}
+
+TEST_F(CudaMemory, PassesOnWhatAPieceThrows) {
+  EXPECT_THROW(memory_->time(
+                   1, [](std::size_t) {}, [](std::size_t) { throw std::logic_error("broke"); }),
+               std::logic_error);
+  EXPECT_EQ(memory_
+                ->time(
+                    1, [](std::size_t) {}, [](std::size_t) {})
+                .size(),
+            1U);
+}
+
+}  // namespace
+}  // namespace fastvideo
