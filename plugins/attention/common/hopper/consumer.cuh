@@ -1,12 +1,12 @@
 // A consumer: a warpgroup that computes 64 queries of a tile. Two kinds of overlap keep the tensor cores busy
-// (FlashAttention-3, sections 3.1 and 3.2): inside a warpgroup, the scores of block i are multiplied together with the
-// values of block i - 1, and softmax of the former runs under the latter; between warpgroups, turns at issuing products
-// (ping-pong) bring one's softmax under the other's products.
+// (FlashAttention-3, sections 3.1 and 3.2): inside a warpgroup, the scores of a block are multiplied together with the
+// values of the block before, and softmax of the former runs under the latter; between warpgroups, turns at issuing
+// products (ping-pong) bring one's softmax under the other's products. The former does not stop at the end of a tile,
+// which shows where a tile has few key blocks: cross-attention.
 #pragma once
 
 #include "plugins/attention/common/hopper/epilogue.cuh"
-#include "plugins/attention/common/hopper/key_blocks.hpp"
-#include "plugins/attention/common/hopper/online_softmax.cuh"
+#include "plugins/attention/common/hopper/walk.hpp"
 
 namespace fastvideo::hopper {
 
@@ -23,74 +23,120 @@ class Consumer {
     if (index == S::kConsumers - 1) pass_turn();  // the first consumer begins
   }
 
-  __device__ void compute_tile(QueryTile tile, const KeyBlocks& blocks) {
-    const int count = blocks.count(), first_query = tile.first_query + index_ * kWarpgroupRows;
+  __device__ void run(Walk<KeyBlocks> walk) {
+    if (walk.done()) return;
+    typename S::Softmax softmax;
+    Scores<S> scores;
+    Probabilities<S> probabilities;
     Output<S> output;
-#pragma unroll
-    for (float& x : output) x = 0;
-    float factor[2], log_sum_exp[2] = {-INFINITY, -INFINITY};
-    if (count > 0) {
-      Scores<S> scores;
-      Probabilities<S> probabilities;
-      typename S::Softmax softmax(p_.scale_log2);
-
-      shared_.queries_full[index_].wait(queries_parity_);
-      shared_.keys_full[keys_.stage].wait(keys_.parity);
-      multiply_queries_keys<S>(scores, shared_.queries[index_], shared_.keys[keys_.stage]);
+    clear(output);
+    {
+      Weights<S> weights;
+      float factor[2];
+      begin_tile(walk);
+      await_keys();
+      S::ScoreProduct::template multiply<S>(scores, queries(), keys());
       wgmma_commit();
       wgmma_wait<0>();
       hold(scores);
-      release_keys(count == 1);
-      const KeyBlock first = blocks.at(0);
-      if (first.count < S::kKeys) {
-        mask_keys_from(scores, first.count);
-        if (blocks.clear_behind(first)) clear_values(first.count);
-      }
-      softmax.template start<typename S::Element>(scores);
-      round_probabilities<S>(probabilities, scores);
+      const float scale = scale_of_scores();
+      release_keys(walk);
+      softmax.next(weights, scores, true, existing_keys(walk), scale, factor);
+      clear_missing_values(walk);
+      S::ValueProduct::template round<S>(probabilities, weights);
+    }
 
 #pragma unroll 1
-      for (int i = 1; i < count; ++i) {
-        shared_.keys_full[keys_.stage].wait(keys_.parity);
-        await_turn();
-        multiply_queries_keys<S>(scores, shared_.queries[index_], shared_.keys[keys_.stage]);
+    for (;;) {
+      const QueryTile tile = walk.tile();
+      walk.next();
+      typename S::ValueProduct::template Sum<S> sum;
+      if (walk.done()) {
+        await_values();
+        sum.multiply(output, probabilities, values());
         wgmma_commit();
-        shared_.values_full[values_.stage].wait(values_.parity);
-        multiply_probabilities_values<S>(output, probabilities, shared_.values[values_.stage]);
-        wgmma_commit();
-        pass_turn();
-        wgmma_wait<1>();
-        hold(scores);
-        release_keys(i == count - 1);
-        if constexpr (!KeyBlocks::kOnlyFirstIsPartial) {
-          const KeyBlock block = blocks.at(i);
-          if (block.count < S::kKeys) mask_keys_from(scores, block.count);
-        }
-        const bool raised = softmax.template proceed<typename S::Element>(scores, factor);
         wgmma_wait<0>();
-        hold(output);
-        hold(probabilities);
+        sum.finish(output);
         release_values();
-        if (raised) scale_rows(output, factor);
-        round_probabilities<S>(probabilities, scores);
+        store_output<S>(p_, tile, index_, softmax.state(), output);
+        return;
       }
 
-      shared_.values_full[values_.stage].wait(values_.parity);
-      multiply_probabilities_values<S>(output, probabilities, shared_.values[values_.stage]);
+      if (walk.first()) begin_tile(walk);
+      await_keys();
+      await_turn();
+      S::ScoreProduct::template multiply<S>(scores, queries(), keys());
       wgmma_commit();
-      softmax.finish(factor, log_sum_exp);
+      await_values();
+      sum.multiply(output, probabilities, values());
+      wgmma_commit();
+      pass_turn();
+
+      wgmma_wait<1>();
+      hold(scores);
+      const float scale = scale_of_scores();
+      release_keys(walk);
+      Weights<S> weights;
+      float factor[2];
+      const SoftmaxState before = softmax.state();
+      const bool raised = softmax.next(weights, scores, walk.first(), existing_keys(walk), scale, factor);
+
       wgmma_wait<0>();
-      hold(output);
+      sum.finish(output);
+      hold(probabilities);
       release_values();
-      scale_rows(output, factor);
+      if (walk.first()) {
+        store_output<S>(p_, tile, index_, before, output);
+        clear(output);
+      } else if (raised) {
+        scale_rows(output, factor);
+      }
+      clear_missing_values(walk);
+      S::ValueProduct::template round<S>(probabilities, weights);
     }
-    store_output<S>(p_, tile, first_query, output, log_sum_exp);
   }
 
  private:
+  __device__ static void clear(Output<S>& output) {
+#pragma unroll
+    for (int i = 0; i < S::kColumns / 2; ++i) output[i] = 0;
+  }
+
   __device__ void await_turn() { named_barrier_sync(kTurnBarrier + index_, 2 * kWarpgroup); }
   __device__ void pass_turn() {
     named_barrier_arrive(kTurnBarrier + (index_ + 1 == S::kConsumers ? 0 : index_ + 1), 2 * kWarpgroup);
+  }
+
+  __device__ unsigned char* queries() const { return shared_.queries[queries_.stage][index_]; }
+  __device__ unsigned char* keys() const { return shared_.keys[keys_.stage]; }
+  __device__ unsigned char* values() const { return shared_.values[values_.stage]; }
+
+  __device__ void await_keys() { shared_.keys_full[keys_.stage].wait(keys_.parity); }
+  __device__ void await_values() { shared_.values_full[values_.stage].wait(values_.parity); }
+
+  __device__ void begin_tile(const Walk<KeyBlocks>& walk) {
+    shared_.queries_full[queries_.stage][index_].wait(queries_.parity);
+    if constexpr (S::ScoreProduct::kScaled) {
+      const QueryTile tile = walk.tile();
+      const int lane = threadIdx.x % 32, warp = threadIdx.x % kWarpgroup / 32;
+      // A tile's last rows may not exist: their scale is that of the last that do.
+      const int group = min((tile.first_query + index_ * kWarpgroupRows) / 16 + warp, p_.scales.query_groups - 1);
+      const int64_t at = static_cast<int64_t>(tile.batch * p_.heads + tile.head) * p_.scales.query_groups + group;
+      query_scale_ = __ldg(p_.scales.queries + at * 8 + lane / 4) * p_.scale_log2;
+    }
+  }
+
+  // Of the scores just computed, in powers of two; before their keys are released.
+  __device__ float scale_of_scores() const {
+    if constexpr (S::ScoreProduct::kScaled)
+      return query_scale_ * shared_.key_scales[keys_.stage][threadIdx.x % 4];
+    else
+      return p_.scale_log2;
+  }
+
+  __device__ static int existing_keys(const Walk<KeyBlocks>& walk) {
+    if (KeyBlocks::kOnlyFirstIsPartial && !walk.first()) return S::kKeys;
+    return walk.block().count;
   }
 
   // Tells the producers of all blocks of the cluster that this warpgroup has read a stage.
@@ -103,12 +149,12 @@ class Consumer {
   }
 
   // After the last block of a tile the queries are read, too.
-  __device__ void release_keys(bool last) {
+  __device__ void release_keys(const Walk<KeyBlocks>& walk) {
     release(shared_.keys_empty[keys_.stage]);
     keys_.next();
-    if (!last) return;
-    if (threadIdx.x % kWarpgroup == 0) shared_.queries_empty[index_].arrive();
-    queries_parity_ ^= 1;
+    if (!walk.last()) return;
+    if (threadIdx.x % kWarpgroup == 0) shared_.queries_empty[queries_.stage][index_].arrive();
+    queries_.next();
   }
 
   __device__ void release_values() {
@@ -116,24 +162,29 @@ class Consumer {
     values_.next();
   }
 
-  // Clears the values of keys that a batch row does not have: their probability is 0, but they may be NaN. Each
-  // warpgroup does so before it reads them; that they write the same zeros twice does no harm.
-  __device__ void clear_values(int existing) {
-    shared_.values_full[values_.stage].wait(values_.parity);
-    constexpr int kChunks = kSwizzleBytes / 16;  // of a row; swizzling stays inside a row
-    auto& values = shared_.values[values_.stage];
-    for (int i = threadIdx.x % kWarpgroup; i < (S::kKeys - existing) * kChunks; i += kWarpgroup)
-      for (int panel = 0; panel < S::kPanels; ++panel)
-        reinterpret_cast<uint4*>(values[panel][existing])[i] = uint4{0, 0, 0, 0};
-    fence_for_async_proxy();
-    named_barrier_sync(kWarpgroupBarrier + index_, kWarpgroup);
+  // Clears the values of keys that a batch row does not have, in the block whose turn is next: their probability is 0,
+  // but they may be NaN. Each warpgroup does so before it reads them; that they write the same zeros twice does no harm.
+  __device__ void clear_missing_values(const Walk<KeyBlocks>& walk) {
+    if constexpr (!S::ValueProduct::kTransposed) {  // those are padded with zeros
+      if (KeyBlocks::kOnlyFirstIsPartial && !walk.first()) return;
+      const KeyBlock block = walk.block();
+      if (block.count == S::kKeys || !walk.blocks().clear_behind(block)) return;
+      await_values();
+      constexpr int kChunks = kPanelBytes / 16;  // of a row; swizzling stays inside a row
+      for (int i = threadIdx.x % kWarpgroup; i < (S::kKeys - block.count) * kChunks; i += kWarpgroup)
+        for (int panel = 0; panel < S::kValuePanels; ++panel)
+          reinterpret_cast<uint4*>(values() + (panel * S::kKeys + block.count) * kPanelBytes)[i] = uint4{0, 0, 0, 0};
+      fence_for_async_proxy();
+      named_barrier_sync(kWarpgroupBarrier + index_, kWarpgroup);
+    }
   }
 
   const Parameters<KeyBlocks>& p_;
   SharedMemory<S>& shared_;
   int index_;
-  RingPlace<S> keys_, values_;
-  uint32_t queries_parity_ = 0;
+  RingPlace<S::kStages> keys_, values_;
+  RingPlace<S::kQueryStages> queries_;
+  float query_scale_ = 0;
 };
 
 }  // namespace fastvideo::hopper

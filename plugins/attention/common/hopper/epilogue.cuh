@@ -2,6 +2,7 @@
 // the next tile's queries can be on their way there meanwhile.
 #pragma once
 
+#include "plugins/attention/common/hopper/online_softmax.cuh"
 #include "plugins/attention/common/hopper/parameters.cuh"
 #include "plugins/attention/common/hopper/products.cuh"
 
@@ -22,25 +23,41 @@ __device__ inline void transpose_in_quad(uint32_t (&x)[4]) {
   }
 }
 
-template <class Element>
-__device__ inline uint32_t pack_pair(float low, float high) {
-  uint32_t packed;
-  if constexpr (std::is_same_v<Element, __nv_bfloat16>)
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
-  else
-    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
-  return packed;
+/// Multiplies the columns of an output by the scales of their values.
+template <class S, class KeyBlocks>
+__device__ inline void scale_columns(const Parameters<KeyBlocks>& p, QueryTile tile, Output<S>& output) {
+  const int heads = p.heads / p.heads_per_key_head, head = tile.head / p.heads_per_key_head;
+  const float* scales = p.scales.values + static_cast<int64_t>(tile.batch * heads + head) * S::kHeadSize;
+#pragma unroll
+  for (int j = 0; j < S::kHeadSize / 8; ++j) {
+    const float2 scale = __ldg(reinterpret_cast<const float2*>(scales + 8 * j) + threadIdx.x % 4);
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      output[4 * j + 2 * r] *= scale.x;
+      output[4 * j + 2 * r + 1] *= scale.y;
+    }
+  }
 }
 
-/// Writes 64 rows, those that exist. output is already divided by its sums; first_query is the warpgroup's.
+/// Divides the 64 rows of a consumer by the sums of their probabilities and writes those that exist.
 template <class S, class KeyBlocks>
-__device__ inline void store_output(const Parameters<KeyBlocks>& p, QueryTile tile, int first_query,
-                                    const Output<S>& output, const float (&log_sum_exp)[2]) {
+__device__ inline void store_output(const Parameters<KeyBlocks>& p, QueryTile tile, int consumer,
+                                    const SoftmaxState& state, Output<S>& output) {
   using Element = typename S::Element;
   const int lane = threadIdx.x % 32, warp = threadIdx.x % kWarpgroup / 32;
+  float sum[2], factor[2];
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
-    const int query = first_query + 16 * warp + lane / 4 + 8 * r;
+    if constexpr (S::ValueProduct::kSumColumns > 0)
+      sum[r] = output[S::kHeadSize / 2 + 2 * r];
+    else
+      sum[r] = join_sum(state.sum[r]);
+    factor[r] = __fdividef(1.0F, sum[r]);
+  }
+  if constexpr (S::ValueProduct::kScaled) scale_columns<S>(p, tile, output);
+#pragma unroll
+  for (int r = 0; r < 2; ++r) {
+    const int query = tile.first_query + consumer * kWarpgroupRows + 16 * warp + lane / 4 + 8 * r;
     const bool exists = query < p.scheduler.queries;
     Element* row =
         static_cast<Element*>(p.out) + tile.batch * p.out_batch + query * p.out_token + tile.head * p.out_head;
@@ -51,14 +68,31 @@ __device__ inline void store_output(const Parameters<KeyBlocks>& p, QueryTile ti
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const int at = 4 * (4 * group + i) + 2 * r;
-        pairs[i] = pack_pair<Element>(output[at], output[at + 1]);
+        pairs[i] = pack_pair<Element>(output[at] * factor[r], output[at + 1] * factor[r]);
       }
       transpose_in_quad(pairs);
       if (exists)
         *reinterpret_cast<uint4*>(row + 32 * group + 8 * (lane % 4)) = {pairs[0], pairs[1], pairs[2], pairs[3]};
     }
     if (p.log_sum_exp != nullptr && exists && lane % 4 == 0)
-      p.log_sum_exp[tile.batch * p.log_sum_exp_batch + tile.head * p.log_sum_exp_head + query] = log_sum_exp[r];
+      p.log_sum_exp[tile.batch * p.log_sum_exp_batch + tile.head * p.log_sum_exp_head + query] =
+          (state.reference[r] + __log2f(sum[r] / S::ValueProduct::kLargest)) * 0.693147180559945F;
+  }
+}
+
+/// Writes what attention to no key at all is: zeros, and a log-sum-exp of -inf.
+template <class S, class KeyBlocks>
+__device__ inline void store_nothing(const Parameters<KeyBlocks>& p, QueryTile tile, int consumer) {
+  const int first = tile.first_query + consumer * kWarpgroupRows;
+  constexpr int kChunks = S::kHeadSize / 8;
+  for (int i = threadIdx.x % kWarpgroup; i < kWarpgroupRows * kChunks; i += kWarpgroup) {
+    const int query = first + i / kChunks;
+    if (query >= p.scheduler.queries) return;
+    auto* row = static_cast<typename S::Element*>(p.out) + tile.batch * p.out_batch + query * p.out_token +
+                tile.head * p.out_head;
+    reinterpret_cast<uint4*>(row)[i % kChunks] = uint4{0, 0, 0, 0};
+    if (p.log_sum_exp != nullptr && i % kChunks == 0)
+      p.log_sum_exp[tile.batch * p.log_sum_exp_batch + tile.head * p.log_sum_exp_head + query] = -INFINITY;
   }
 }
 

@@ -2,9 +2,10 @@
 // warpgroup that loads and two or three that compute.
 //
 //   tile_scheduler.hpp   which query tile next          key_blocks.hpp      which keys it visits
-//   producer.cuh         global to shared memory        products.cuh        Q K^T and P V
-//   online_softmax.cuh   scores to probabilities        epilogue.cuh        registers to global memory
-//   consumer.cuh         the main loop that joins them  shape.cuh           tiles, shared memory
+//   walk.hpp             the two as one sequence        producer.cuh        global to shared memory
+//   products.cuh         Q K^T and P V                  online_softmax.cuh  scores to probabilities
+//   consumer.cuh         the main loop that joins them  epilogue.cuh        registers to global memory
+//   quantised_*.cuh      products and softmax in 8 bits shape.cuh           tiles, shared memory
 #pragma once
 
 #include "plugins/attention/common/hopper/consumer.cuh"
@@ -27,31 +28,31 @@ __global__ void __launch_bounds__(S::kThreads, 1) attention_kernel(const __grid_
   extern __shared__ __align__(1024) unsigned char raw[];
   SharedMemory<S>& shared = *reinterpret_cast<SharedMemory<S>*>(raw);
   if (threadIdx.x == 0) shared.init_barriers();
+  shared.init_ones();
   if constexpr (S::kCluster > 1)
     cluster_sync();
   else
     __syncthreads();
 
   const int rank = S::kCluster == 1 ? 0 : block_of_cluster();
-  const int clusters = gridDim.x / S::kCluster, jobs = p.scheduler.jobs();
+  const int first_job = blockIdx.x / S::kCluster, stride = gridDim.x / S::kCluster;
   // Broadcast, so that the compiler knows that whole warps take one branch.
   const int warpgroup = __shfl_sync(~0u, threadIdx.x / kWarpgroup, 0);
   if (warpgroup == 0) {
     give_registers<S::kProducerRegisters>();
     if (threadIdx.x == 0) {
       Producer<S, KeyBlocks> producer(p, shared);
-      for (int job = blockIdx.x / S::kCluster; job < jobs; job += clusters) {
-        const QueryTile tile = p.scheduler.tile(job, rank);
-        producer.load_tile(tile, KeyBlocks::of(p.key_blocks, tile));
-      }
+      producer.run(Walk<KeyBlocks>(p.scheduler, p.key_blocks, first_job, stride, rank));
     }
   } else {
     take_registers<S::kConsumerRegisters>();
+    if (KeyBlocks::may_be_empty(p.key_blocks))
+      for (int job = first_job; job < p.scheduler.jobs(); job += stride) {
+        const QueryTile tile = p.scheduler.tile(job, rank);
+        if (KeyBlocks::of(p.key_blocks, tile).count() == 0) store_nothing<S>(p, tile, warpgroup - 1);
+      }
     Consumer<S, KeyBlocks> consumer(p, shared, warpgroup - 1);
-    for (int job = blockIdx.x / S::kCluster; job < jobs; job += clusters) {
-      const QueryTile tile = p.scheduler.tile(job, rank);
-      consumer.compute_tile(tile, KeyBlocks::of(p.key_blocks, tile));
-    }
+    consumer.run(Walk<KeyBlocks>(p.scheduler, p.key_blocks, first_job, stride, rank));
   }
   // Nobody leaves while another block of the cluster may still write into its memory.
   if constexpr (S::kCluster > 1) {

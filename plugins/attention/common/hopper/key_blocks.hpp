@@ -3,11 +3,11 @@
 // A policy is a value, made for one tile, with
 //   struct Data;                                          // what a launch passes for it
 //   static KeyBlocks of(const Data&, QueryTile);          // the policy of a tile
+//   static bool may_be_empty(const Data&);                // whether a tile may have no block
 //   static constexpr bool kOnlyFirstIsPartial;            // whether all blocks after the first hold kWidth keys
 //   int count() const;                                    // blocks to visit; may be 0
 //   KeyBlock at(int i) const;                             // the i-th, 0 <= i < count()
-//   bool clear_behind(KeyBlock) const;                    // whether values behind a partial block may be anything, NaN
-//   too
+//   bool clear_behind(KeyBlock) const;                    // whether values behind a partial block may be NaN
 // Producer and consumers each walk it by themselves and must see the same.
 #pragma once
 
@@ -37,6 +37,9 @@ struct DenseKeyBlocks {
     if (data.key_lengths == nullptr) return {data.key_length, data.key_length};
     const int keys = data.key_lengths[tile.batch];
     return {keys < 0 ? 0 : keys > data.key_length ? data.key_length : keys, data.key_length};
+  }
+  FV_HOST_DEVICE static bool may_be_empty(const Data& data) {
+    return data.key_lengths != nullptr || data.key_length == 0;
   }
   FV_HOST_DEVICE int count() const { return ceil_div(keys, kWidth); }
   FV_HOST_DEVICE KeyBlock at(int i) const {

@@ -1,10 +1,15 @@
 // Softmax over blocks of keys as they come (Milakov and Gimelshein 2018), on the registers of a product: a thread holds
 // parts of two rows, and four neighbouring threads hold a row together.
 //
-// A probability is 2^(scale_log2 * score - reference): one multiply-add and one exponential. What the reference is, and
-// when it changes, is what the two classes differ in. Both start from the maximum of the first block, and both find out
-// cheaply that nothing changes, as in most blocks: integers compare three at a time, floats two, and positive floats
-// are ordered like the integers of the same bits.
+// A probability is 2^(scale * score - reference): one multiply-add and one exponential. What the reference is, and when
+// it changes, is what the classes differ in. Their interface:
+//   next(weights, scores, first, existing, scale, factor)
+//       turns the scores of a block into probabilities up to the common factor 1 / sum. first: the block is a tile's
+//       first, all before is forgotten; existing: keys behind these do not exist; scale: of the scores, in powers of
+//       two, at least 0. Returns whether the reference of a row of this warp was raised; then row r of the output so
+//       far is to be multiplied by factor[r].
+//   state()
+//       the references, in powers of two, and what the thread has summed of each row.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -23,13 +28,13 @@ __device__ inline float exp2_fast(float x) {
 /// Whether register i of a sum belongs to the second of the thread's two rows.
 __device__ constexpr int row_of_register(int i) { return i / 2 % 2; }
 
-/// Sets the scores of keys that do not exist to -inf. kCount registers; columns as in wgmma.cuh.
-template <int kCount>
-__device__ inline void mask_keys_from(float (&scores)[kCount], int existing) {
+/// Calls action(i) for the registers that hold columns from `existing` on; columns as in wgmma.cuh.
+template <int kCount, class Action>
+__device__ inline void for_missing_keys(int existing, Action action) {
   const int column = 2 * (threadIdx.x % 4);
 #pragma unroll
   for (int i = 0; i < kCount; ++i)
-    if (column + i / 4 * 8 + i % 2 >= existing) scores[i] = -INFINITY;
+    if (column + i / 4 * 8 + i % 2 >= existing) action(i);
 }
 
 /// Multiplies the two rows of an output.
@@ -46,18 +51,27 @@ __device__ inline void raise_to_maximum(float (&maximum)[2], const float (&score
   for (int i = 0; i < kCount; ++i) maximum[row_of_register(i)] = fmaxf(maximum[row_of_register(i)], scores[i]);
 }
 
-/// For each row 0 or, if it is larger, the largest that the thread holds.
-template <int kCount>
-__device__ inline void positive_maximum(float (&maximum)[2], const float (&scores)[kCount]) {
+/// The largest integer of each row that the thread holds, at least `least`. Integers compare three at a time.
+template <int kCount, class Integer>
+__device__ inline void integer_maximum(int (&maximum)[2], Integer integer, int least) {
   static_assert(kCount % 8 == 0);
-  int top[2][2] = {};  // two chains a row
+  int top[2][2] = {{least, least}, {least, least}};  // two chains a row
 #pragma unroll
   for (int i = 0; i < kCount; i += 2) {
     int& so_far = top[row_of_register(i)][i / 4 % 2];
-    so_far = __vimax3_s32(so_far, __float_as_int(scores[i]), __float_as_int(scores[i + 1]));
+    so_far = __vimax3_s32(so_far, integer(i), integer(i + 1));
   }
 #pragma unroll
-  for (int r = 0; r < 2; ++r) maximum[r] = __int_as_float(max(top[r][0], top[r][1]));
+  for (int r = 0; r < 2; ++r) maximum[r] = max(top[r][0], top[r][1]);
+}
+
+/// For each row 0 or, if it is larger, the largest that the thread holds: positive floats are ordered like integers.
+template <int kCount>
+__device__ inline void positive_maximum(float (&maximum)[2], const float (&scores)[kCount]) {
+  int top[2];
+  integer_maximum<kCount>(top, [&](int i) { return __float_as_int(scores[i]); }, 0);
+#pragma unroll
+  for (int r = 0; r < 2; ++r) maximum[r] = __int_as_float(top[r]);
 }
 
 /// Brings maximum up to the largest that the four threads of a row hold.
@@ -69,41 +83,31 @@ __device__ inline void join_maximum(float (&maximum)[2]) {
   }
 }
 
-/// After the last block: factor[r] = 1 / sum of row r, of which each of four threads holds a part, and log_sum_exp[r]
-/// its natural log-sum-exp. reference: in powers of two.
-__device__ inline void finish_softmax(const float (&reference)[2], const float (&sum)[2], float (&factor)[2],
-                                      float (&log_sum_exp)[2]) {
-#pragma unroll
-  for (int r = 0; r < 2; ++r) {
-    float whole = sum[r];
-    whole += __shfl_xor_sync(~0u, whole, 1);
-    whole += __shfl_xor_sync(~0u, whole, 2);
-    factor[r] = __fdividef(1.0F, whole);
-    log_sum_exp[r] = (reference[r] + __log2f(whole)) * 0.693147180559945F;
-  }
+/// What softmax knows of the two rows of a thread.
+struct SoftmaxState {
+  float reference[2];  ///< in powers of two
+  float sum[2];        ///< of the thread's probabilities
+};
+
+/// The sum of a row's probabilities over its four threads.
+__device__ inline float join_sum(float sum) {
+  sum += __shfl_xor_sync(~0u, sum, 1);
+  return sum + __shfl_xor_sync(~0u, sum, 2);
 }
 
-/// The reference is always the maximum so far: the largest probability is 1, which 16 bits hold exactly.
+/// The reference is always the maximum so far: the largest probability is 1, which 16 bits hold exactly. That nothing
+/// changes, as in most blocks, is found out cheaply.
 class ExactSoftmax {
  public:
-  /// scale_log2 = scale * log2(e) > 0.
-  __device__ explicit ExactSoftmax(float scale_log2) : scale_log2_(scale_log2) {}
-
-  /// Turns the first block's scores, of at least one key, into probabilities up to the common factor 1 / sum.
-  template <class Element, int kCount>
-  __device__ void start(float (&scores)[kCount]) {
-    maximum_[0] = maximum_[1] = -INFINITY;
-    sum_[0] = sum_[1] = 0;
-    raise_to_maximum(maximum_, scores);
-    join_maximum(maximum_);
-    any_negative_ = __any_sync(~0u, maximum_[0] < 0 || maximum_[1] < 0);
-    exponentiate(scores);
-  }
-
-  /// The same for a further block. Returns whether the reference of a row of this warp was raised; then row r of the
-  /// output so far is to be multiplied by factor[r].
-  template <class Element, int kCount>
-  __device__ bool proceed(float (&scores)[kCount], float (&factor)[2]) {
+  template <int kCount>
+  __device__ bool next(float (&weights)[kCount], float (&scores)[kCount], bool first, int existing, float scale,
+                       float (&factor)[2]) {
+    if (existing < 2 * kCount) for_missing_keys<kCount>(existing, [&](int i) { scores[i] = -INFINITY; });
+    if (first) {
+      maximum_[0] = maximum_[1] = -INFINITY;
+      sum_[0] = sum_[1] = 0;
+      any_negative_ = true;
+    }
     float now[2] = {maximum_[0], maximum_[1]};
     if (any_negative_)
       raise_to_maximum(now, scores);
@@ -115,35 +119,25 @@ class ExactSoftmax {
 #pragma unroll
       for (int r = 0; r < 2; ++r) {
         now[r] = fmaxf(now[r], maximum_[r]);
-        factor[r] = exp2_fast((maximum_[r] - now[r]) * scale_log2_);
+        factor[r] = exp2_fast((maximum_[r] - now[r]) * scale);
         sum_[r] *= factor[r];
         maximum_[r] = now[r];
+        reference_[r] = now[r] * scale;
       }
       any_negative_ = __any_sync(~0u, maximum_[0] < 0 || maximum_[1] < 0);
     }
-    exponentiate(scores);
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) weights[i] = exp2_fast(fmaf(scores[i], scale, -reference_[row_of_register(i)]));
+      // Each thread sums what it holds; the threads of a row add up once, at the end.
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) sum_[row_of_register(i)] += weights[i];
     return raised;
   }
 
-  /// See finish_softmax.
-  __device__ void finish(float (&factor)[2], float (&log_sum_exp)[2]) const {
-    finish_softmax({maximum_[0] * scale_log2_, maximum_[1] * scale_log2_}, sum_, factor, log_sum_exp);
-  }
+  __device__ SoftmaxState state() const { return {{reference_[0], reference_[1]}, {sum_[0], sum_[1]}}; }
 
  private:
-  template <int kCount>
-  __device__ void exponentiate(float (&scores)[kCount]) {
-    const float reference[2] = {maximum_[0] * scale_log2_, maximum_[1] * scale_log2_};
-#pragma unroll
-    for (int i = 0; i < kCount; ++i)
-      scores[i] = exp2_fast(fmaf(scores[i], scale_log2_, -reference[row_of_register(i)]));
-      // Each thread sums what it holds; the threads of a row add up once, at the end.
-#pragma unroll
-    for (int i = 0; i < kCount; ++i) sum_[row_of_register(i)] += scores[i];
-  }
-
-  float scale_log2_;
-  float maximum_[2], sum_[2];
+  float maximum_[2], reference_[2], sum_[2];
   bool any_negative_;  // whether a row of the warp has a negative maximum
 };
 

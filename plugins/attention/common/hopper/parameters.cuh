@@ -9,16 +9,26 @@
 
 namespace fastvideo::hopper {
 
+/// The scales of quantised operands; a factor is the true value of one step. Unused by 16-bit products.
+struct Scales {
+  const float* queries;  ///< [batch, head, ceil(queries / 16), 8]: rows g and g + 8 of 16 share one
+  const float* keys;     ///< [batch, key head, key block, 4]: columns 2 c and 2 c + 1 of eight share one
+  const float* values;   ///< [batch, key head, head size]
+  int query_groups, key_blocks;
+};
+
 /// Passed by value, as __grid_constant__: the copy engine reads the maps in place. KeyBlocks: see key_blocks.hpp.
 template <class KeyBlocks>
 struct Parameters {
-  CUtensorMap queries, keys, values;  ///< [batch, token, head, size]; boxes as producer.cuh asks for them
-  void* out;                          ///< [batch, token, head, size], strides in elements, the last one 1
+  /// [batch, token, head, size]; transposed values: [batch, size, head, token]. Boxes as producer.cuh asks for them.
+  CUtensorMap queries, keys, values;
+  void* out;  ///< [batch, token, head, size], strides in elements, the last one 1
   int64_t out_batch, out_token, out_head;
   float* log_sum_exp;  ///< nullptr, or [batch, head, query], the last stride 1
   int64_t log_sum_exp_batch, log_sum_exp_head;
-  int heads_per_key_head;
+  int heads, heads_per_key_head;
   float scale_log2;  ///< scale * log2(e)
+  Scales scales;
   TileScheduler scheduler;
   typename KeyBlocks::Data key_blocks;
 };

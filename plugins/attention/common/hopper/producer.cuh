@@ -1,11 +1,12 @@
-// The producer: one thread that keeps the copy engine busy. Queries come once a tile, keys and values go through rings
-// of two stages, values one block behind keys, in the order in which the consumers need them (FlashAttention-3,
+// The producer: one thread that keeps the copy engine busy. Queries come once a tile; keys and values go through rings
+// of stages, values one block behind keys, in the order in which the consumers need them (FlashAttention-3,
 // section 3.1).
 #pragma once
 
 #include "plugins/attention/common/hopper/parameters.cuh"
 #include "plugins/attention/common/hopper/shape.cuh"
 #include "plugins/attention/common/hopper/tensor_copy.cuh"
+#include "plugins/attention/common/hopper/walk.hpp"
 
 namespace fastvideo::hopper {
 
@@ -19,64 +20,92 @@ class Producer {
     prefetch_tensor_map(p_.values);
   }
 
-  /// Brings everything that the consumers need for one tile.
-  __device__ void load_tile(QueryTile tile, const KeyBlocks& blocks) {
-    const int count = blocks.count();
-    if (count == 0) return;
-    load_keys(tile, blocks.at(0));
-    load_queries(tile);
-    for (int i = 1; i < count; ++i) {
-      load_keys(tile, blocks.at(i));
-      load_values(tile, blocks.at(i - 1));
+  /// Brings everything that the consumers need on their walk.
+  __device__ void run(Walk<KeyBlocks> walk) {
+    if (walk.done()) return;
+    load_keys(walk.tile(), walk.block());
+    load_queries(walk.tile());
+    for (;;) {
+      const QueryTile tile = walk.tile();
+      const KeyBlock block = walk.block();
+      walk.next();
+      if (walk.done()) {
+        load_values(tile, block);
+        return;
+      }
+      load_keys(walk.tile(), walk.block());
+      load_values(tile, block);
+      if (walk.first()) load_queries(walk.tile());
     }
-    load_values(tile, blocks.at(count - 1));
   }
 
  private:
   __device__ void load_queries(QueryTile tile) {
     for (int w = 0; w < S::kConsumers; ++w) {
-      shared_.queries_empty[w].wait(queries_parity_ ^ 1);
-      shared_.queries_full[w].arrive_and_expect(S::kQueryBytes);
-      for (int panel = 0; panel < S::kPanels; ++panel)
-        copy_box(shared_.queries[w][panel], p_.queries,
-                 {panel * kPanel, tile.first_query + w * kWarpgroupRows, tile.head, tile.batch},
-                 shared_.queries_full[w], kEvictFirst);
+      Barrier& full = shared_.queries_full[queries_.stage][w];
+      shared_.queries_empty[queries_.stage][w].wait(queries_.parity ^ 1);
+      full.arrive_and_expect(S::kQueryBytes);
+      for (int panel = 0; panel < S::kKeyPanels; ++panel)
+        copy_box(shared_.queries[queries_.stage][w] + panel * kWarpgroupRows * S::kKeyPanelBytes, p_.queries,
+                 {panel * kPanelColumns, tile.first_query + w * kWarpgroupRows, tile.head, tile.batch}, full,
+                 kEvictFirst);
     }
-    queries_parity_ ^= 1;
+    queries_.next();
   }
 
   __device__ void load_keys(QueryTile tile, KeyBlock block) {
-    load(p_.keys, shared_.keys[keys_.stage], shared_.keys_full[keys_.stage], shared_.keys_empty[keys_.stage],
-         keys_.parity, tile, block);
+    Barrier& full = shared_.keys_full[keys_.stage];
+    const int head = tile.head / p_.heads_per_key_head;
+    shared_.keys_empty[keys_.stage].wait(keys_.parity ^ 1);
+    if constexpr (S::ScoreProduct::kScaled) {
+      full.arrive_and_expect(S::kKeyBytes + sizeof(shared_.key_scales[0]));
+      const int heads = p_.heads / p_.heads_per_key_head;
+      const int64_t at = static_cast<int64_t>(tile.batch * heads + head) * p_.scales.key_blocks + block.first / S::kKeys;
+      copy_bytes(shared_.key_scales[keys_.stage], p_.scales.keys + 4 * at, sizeof(shared_.key_scales[0]), full);
+    } else {
+      full.arrive_and_expect(S::kKeyBytes);
+    }
+    for (int panel = 0; panel < S::kKeyPanels; ++panel)
+      copy_tokens(shared_.keys[keys_.stage] + panel * S::kKeys * S::kKeyPanelBytes, S::kKeyPanelBytes, p_.keys,
+                  {panel * kPanelColumns, block.first, head, tile.batch}, full);
     keys_.next();
   }
 
   __device__ void load_values(QueryTile tile, KeyBlock block) {
-    load(p_.values, shared_.values[values_.stage], shared_.values_full[values_.stage],
-         shared_.values_empty[values_.stage], values_.parity, tile, block);
+    Barrier& full = shared_.values_full[values_.stage];
+    const int head = tile.head / p_.heads_per_key_head;
+    shared_.values_empty[values_.stage].wait(values_.parity ^ 1);
+    full.arrive_and_expect(S::kValueBytesLoaded);
+    unsigned char* to = shared_.values[values_.stage];
+    if constexpr (S::ValueProduct::kTransposed) {
+      copy_box(to, p_.values, {block.first, 0, head, tile.batch}, full, kEvictLast);
+    } else {
+      for (int panel = 0; panel < S::kValuePanels; ++panel)
+        copy_tokens(to + panel * S::kKeys * kPanelBytes, kPanelBytes, p_.values,
+                    {panel * kPanelBytes / 2, block.first, head, tile.batch}, full);
+    }
     values_.next();
   }
 
-  // Each block of a cluster loads its share of the rows into all of them, and receives the whole.
-  __device__ void load(const CUtensorMap& map, typename S::Element (&to)[S::kPanels][S::kKeys][kPanel], Barrier& full,
-                       Barrier& empty, uint32_t parity, QueryTile tile, KeyBlock block) {
-    empty.wait(parity ^ 1);
-    full.arrive_and_expect(S::kKeyBytes);
-    const int share = rank_ * S::kKeysLoaded, key_head = tile.head / p_.heads_per_key_head;
-    for (int panel = 0; panel < S::kPanels; ++panel) {
-      const BoxStart start{panel * kPanel, block.first + share, key_head, tile.batch};
-      if constexpr (S::kCluster == 1)
-        copy_box(to[panel], map, start, full, kEvictLast);
-      else
-        copy_box_to_cluster(to[panel][share], map, start, full, (1 << S::kCluster) - 1, kEvictLast);
+  // A panel of a key block. Each block of a cluster loads its share of the rows into all of them, and receives the whole.
+  __device__ void copy_tokens(unsigned char* to, int row_bytes, const CUtensorMap& map, BoxStart start, Barrier& full) {
+    if constexpr (S::kCluster == 1) {
+      copy_box(to, map, start, full, kEvictLast);
+    } else {
+      const int share = rank_ * S::kKeysLoaded;
+      start.row += share;
+      copy_box_to_cluster(to + share * row_bytes, map, start, full, (1 << S::kCluster) - 1, kEvictLast);
     }
   }
+
+  // Columns of a panel of queries and keys.
+  static constexpr int kPanelColumns = S::kKeyPanelBytes / S::ScoreProduct::kElementBytes;
 
   const Parameters<KeyBlocks>& p_;
   SharedMemory<S>& shared_;
   int rank_;
-  RingPlace<S> keys_, values_;
-  uint32_t queries_parity_ = 0;
+  RingPlace<S::kStages> keys_, values_;
+  RingPlace<S::kQueryStages> queries_;
 };
 
 }  // namespace fastvideo::hopper

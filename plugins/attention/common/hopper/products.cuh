@@ -1,62 +1,93 @@
-// The two matrix products of attention, as a warpgroup computes them for its 64 queries: scores = Q K^T and O += P V.
-// Both return at once; the caller commits and waits.
+// The two matrix products of attention in 16 bits, as a warpgroup computes them for its 64 queries: scores = Q K^T and
+// O += P V. Both return at once; the caller commits and waits. quantised_products.cuh has the same interface for 8 bits.
 #pragma once
 
 #include "plugins/attention/common/hopper/shape.cuh"
 
 namespace fastvideo::hopper {
 
-/// Registers of a thread: scores of 64 x kKeys, output of 64 x kHeadSize, probabilities in 16 bits, two in a register.
+/// Registers of a thread: scores of 64 x kKeys, probabilities of as many, packed, output of 64 x kHeadSize and, if the
+/// product sums the probabilities, eight columns that are all that sum.
 template <class S>
-using Scores = float[S::kKeys / 2];
+using Scores = typename S::ScoreProduct::Score[S::kKeys / 2];
 template <class S>
-using Output = float[S::kHeadSize / 2];
+using Weights = float[S::kKeys / 2];
 template <class S>
-using Probabilities = uint32_t[S::kKeys / 4];
+using Probabilities = uint32_t[S::kKeys * S::ValueProduct::kElementBytes / 8];
+template <class S>
+using Output = float[S::kColumns / 2];
 
-/// Columns of one instruction's depth, and their bytes in a swizzled row.
-constexpr int kDepth = 16;
-constexpr int kDepthBytes = kDepth * 2;
-
-/// scores = queries keys^T. Both lie along the head size: panels of 64 columns, four steps in each.
-template <class S>
-__device__ inline void multiply_queries_keys(Scores<S>& scores,
-                                             const typename S::Element (&queries)[S::kPanels][kWarpgroupRows][kPanel],
-                                             const typename S::Element (&keys)[S::kPanels][S::kKeys][kPanel]) {
-  const uint64_t a = operand(queries), b = operand(keys);
+/// scores = queries keys^T. Both lie along the head size, in panels.
+template <class S, class T>
+__device__ inline void multiply_queries_keys(Scores<S>& scores, const unsigned char* queries,
+                                             const unsigned char* keys) {
+  const uint64_t a = operand<S::kKeyPanelBytes>(queries), b = operand<S::kKeyPanelBytes>(keys);
+  const auto at = [](uint64_t start, int rows, int step) {
+    const int panel = step * kDepthBytes / S::kKeyPanelBytes, within = step * kDepthBytes % S::kKeyPanelBytes;
+    return advance(start, panel * rows * S::kKeyPanelBytes + within);
+  };
   wgmma_fence();
+  Wgmma<S::kKeys>::template shared_shared<T, false>(scores, a, b);
 #pragma unroll
-  for (int step = 0; step < S::kHeadSize / kDepth; ++step) {
-    const int panel = step * kDepth / kPanel, within = step * kDepthBytes % kSwizzleBytes;
-    Wgmma<S::kKeys>::template shared_shared<typename S::Element>(
-        scores, advance(a, panel * kWarpgroupRows * kSwizzleBytes + within),
-        advance(b, panel * S::kKeys * kSwizzleBytes + within), step > 0);
-  }
+  for (int step = 1; step < S::kRowBytes / kDepthBytes; ++step)
+    Wgmma<S::kKeys>::template shared_shared<T, true>(scores, at(a, kWarpgroupRows, step), at(b, S::kKeys, step));
 }
 
-/// output += probabilities values. Values lie across: 16 keys are two groups of eight rows, the columns span panels.
-template <class S>
-__device__ inline void multiply_probabilities_values(
-    Output<S>& output, const Probabilities<S>& probabilities,
-    const typename S::Element (&values)[S::kPanels][S::kKeys][kPanel]) {
-  const uint64_t b = operand(values, S::kKeys * kSwizzleBytes);
-  wgmma_fence();
-#pragma unroll
-  for (int step = 0; step < S::kKeys / kDepth; ++step)
-    Wgmma<S::kHeadSize>::template register_shared<typename S::Element>(output, probabilities + 4 * step,
-                                                                       advance(b, step * kDepth * kSwizzleBytes));
+template <class Element>
+__device__ inline uint32_t pack_pair(float low, float high) {
+  uint32_t packed;
+  if constexpr (std::is_same_v<Element, __nv_bfloat16>)
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+  else
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(high), "f"(low));
+  return packed;
 }
 
-/// Rounds probabilities to 16 bits. The layout of sums is that of the left operand: no data moves between threads.
-template <class S>
-__device__ inline void round_probabilities(Probabilities<S>& rounded, const Scores<S>& scores) {
-#pragma unroll
-  for (int i = 0; i < S::kKeys / 4; ++i) {
-    if constexpr (std::is_same_v<typename S::Element, __nv_bfloat16>)
-      asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(rounded[i]) : "f"(scores[2 * i + 1]), "f"(scores[2 * i]));
-    else
-      asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(rounded[i]) : "f"(scores[2 * i + 1]), "f"(scores[2 * i]));
+/// Queries and keys of 16 bits.
+template <class T>
+struct HalfScores {
+  using Score = float;
+  static constexpr int kElementBytes = 2;
+  static constexpr bool kScaled = false;  ///< whether scores are to be multiplied by scales of queries and keys
+
+  template <class S>
+  __device__ static void multiply(Scores<S>& scores, const unsigned char* queries, const unsigned char* keys) {
+    multiply_queries_keys<S, T>(scores, queries, keys);
   }
-}
+};
+
+/// Values, and probabilities, of 16 bits. The product is added to the output by the tensor cores, in float.
+template <class T>
+struct HalfValues {
+  static constexpr int kElementBytes = 2;
+  static constexpr bool kTransposed = false;
+  static constexpr int kSumColumns = 0;
+  static constexpr float kLargest = 1;     ///< the probability of the largest score
+  static constexpr bool kScaled = false;  ///< whether the output is to be multiplied by scales of the values
+
+  /// Adds products to an output.
+  template <class S>
+  class Sum {
+   public:
+    /// output += probabilities values. Values lie across: 16 keys are two groups of eight rows, the columns span panels.
+    __device__ void multiply(Output<S>& output, const Probabilities<S>& probabilities, const unsigned char* values) {
+      const uint64_t b = operand<kPanelBytes>(values, S::kKeys * kPanelBytes);
+      wgmma_fence();
+#pragma unroll
+      for (int step = 0; step < S::kKeys / 16; ++step)
+        Wgmma<S::kHeadSize>::template register_shared<T>(output, probabilities + 4 * step,
+                                                         advance(b, step * 16 * kPanelBytes));
+    }
+    /// After the product is complete.
+    __device__ void finish(Output<S>& output) { hold(output); }
+  };
+
+  /// Rounds probabilities. The layout of sums is that of the left operand: no data moves between threads.
+  template <class S>
+  __device__ static void round(Probabilities<S>& rounded, const Weights<S>& weights) {
+#pragma unroll
+    for (int i = 0; i < S::kKeys / 4; ++i) rounded[i] = pack_pair<T>(weights[2 * i], weights[2 * i + 1]);
+  }
+};
 
 }  // namespace fastvideo::hopper

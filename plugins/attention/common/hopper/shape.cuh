@@ -11,17 +11,21 @@ constexpr int kWarpgroup = 128;     ///< threads
 constexpr int kWarpgroupRows = 64;  ///< rows of a warpgroup's products, hence queries of a consumer
 
 constexpr int kSharedBytes = 227 * 1024;  ///< of a block, at most
-constexpr int kBarrierBytes = 1024;       ///< more than the barriers need
+constexpr int kBarrierBytes = 1024;       ///< more than barriers and scales need
 
-/// Columns of 16-bit elements in a swizzled row.
-constexpr int kPanel = kSwizzleBytes / 2;
+/// Bytes of a row of a panel: operands of longer rows lie as several panels, side by side.
+constexpr int kPanelBytes = 128;
 
-/// Element: __nv_bfloat16 or __half. HeadSize: 64 or 128. Keys: width of a key block. Consumers: warpgroups that
+/// Element: of the output, __nv_bfloat16 or __half. ScoreProduct, ValueProduct: how the two products are computed, see
+/// products.cuh and quantised_products.cuh. HeadSize: 64 or 128. Keys: width of a key block. Consumers: warpgroups that
 /// compute, 64 queries each; one more loads. Cluster: blocks that load keys and values together, 1 or 2.
-/// Softmax: ExactSoftmax or LazySoftmax.
-template <class Element_, int kHeadSize_, int kKeys_, int kConsumers_, int kCluster_, class Softmax_>
+/// Softmax: ExactSoftmax, LazySoftmax or QuantisedSoftmax.
+template <class Element_, class ScoreProduct_, class ValueProduct_, int kHeadSize_, int kKeys_, int kConsumers_,
+          int kCluster_, class Softmax_>
 struct Shape {
   using Element = Element_;
+  using ScoreProduct = ScoreProduct_;
+  using ValueProduct = ValueProduct_;
   using Softmax = Softmax_;
   static constexpr int kHeadSize = kHeadSize_;
   static constexpr int kKeys = kKeys_;
@@ -30,40 +34,56 @@ struct Shape {
 
   static constexpr int kRows = kConsumers * kWarpgroupRows;
   static constexpr int kThreads = (kConsumers + 1) * kWarpgroup;
-  static constexpr int kPanels = kHeadSize / kPanel;
   /// The register file holds 65,536: what the producer gives up, the consumers take.
   static constexpr int kProducerRegisters = kConsumers == 3 ? 32 : 24;
   static constexpr int kConsumerRegisters = kConsumers == 3 ? 160 : 240;
 
   /// Keys that one block of a cluster loads for all of them.
   static constexpr int kKeysLoaded = kKeys / kCluster;
-  static constexpr int kQueryBytes = kWarpgroupRows * kHeadSize * 2;
-  static constexpr int kKeyBytes = kKeys * kHeadSize * 2;
 
-  /// Blocks of keys, and of values, in flight: what fits, at most four.
-  static constexpr int kStages =
-      std::min(4, (kSharedBytes - kBarrierBytes - kConsumers * kQueryBytes) / (2 * kKeyBytes));
+  /// Queries and keys: rows along the head size, in panels.
+  static constexpr int kRowBytes = kHeadSize * ScoreProduct::kElementBytes;
+  static constexpr int kKeyPanelBytes = std::min(kRowBytes, kPanelBytes);
+  static constexpr int kKeyPanels = kRowBytes / kKeyPanelBytes;
+  static constexpr int kQueryBytes = kWarpgroupRows * kRowBytes;
+  static constexpr int kKeyBytes = kKeys * kRowBytes;
+
+  /// Values: [token][head size] in panels or, transposed, [head size][token]; then rows of ones follow, so that a
+  /// further column of the product is the sum of the probabilities.
+  static constexpr int kColumns = kHeadSize + ValueProduct::kSumColumns;
+  static constexpr int kValuePanels = ValueProduct::kTransposed ? 1 : kHeadSize * 2 / kPanelBytes;
+  static constexpr int kValueBytes = ValueProduct::kTransposed ? kColumns * kPanelBytes : kKeys * kHeadSize * 2;
+  static constexpr int kValueBytesLoaded = ValueProduct::kTransposed ? kHeadSize * kPanelBytes : kValueBytes;
+
+  /// Blocks of keys, and of values, in flight: what fits, at most four. Queries of the next tile, if they fit.
+  static constexpr int kFree = kSharedBytes - kBarrierBytes - kConsumers * kQueryBytes;
+  static constexpr int kStages = std::min(4, kFree / (kKeyBytes + kValueBytes));
+  static constexpr int kQueryStages =
+      kFree - kStages * (kKeyBytes + kValueBytes) >= kConsumers * kQueryBytes ? 2 : 1;
   static_assert(kStages >= 2);
 
-  static_assert(kHeadSize % kPanel == 0 && kKeys % 16 == 0 && kKeysLoaded % 8 == 0);
+  static_assert(kKeys % 16 == 0 && kKeysLoaded % 8 == 0);
+  static_assert(!ValueProduct::kTransposed || (kKeys == kPanelBytes && kCluster == 1));
 };
 
-/// Shared memory. Every tile is a row of panels of 64 columns, [panel][row][64], swizzled by 128 bytes.
+/// Shared memory. Every operand is a row of panels, [panel][row][bytes], swizzled by as many bytes as a row has.
 template <class S>
 struct alignas(1024) SharedMemory {
-  alignas(1024) typename S::Element queries[S::kConsumers][S::kPanels][kWarpgroupRows][kPanel];
-  alignas(1024) typename S::Element keys[S::kStages][S::kPanels][S::kKeys][kPanel];
-  alignas(1024) typename S::Element values[S::kStages][S::kPanels][S::kKeys][kPanel];
-  Barrier queries_full[S::kConsumers], queries_empty[S::kConsumers];
+  alignas(1024) unsigned char queries[S::kQueryStages][S::kConsumers][S::kQueryBytes];
+  alignas(1024) unsigned char keys[S::kStages][S::kKeyBytes];
+  alignas(1024) unsigned char values[S::kStages][S::kValueBytes];
+  alignas(16) float key_scales[S::kStages][4];  ///< of quantised keys
+  Barrier queries_full[S::kQueryStages][S::kConsumers], queries_empty[S::kQueryStages][S::kConsumers];
   Barrier keys_full[S::kStages], keys_empty[S::kStages];
   Barrier values_full[S::kStages], values_empty[S::kStages];
 
   /// One thread, at the start of the kernel.
   __device__ void init_barriers() {
-    for (int i = 0; i < S::kConsumers; ++i) {
-      queries_full[i].init(1);
-      queries_empty[i].init(1);
-    }
+    for (int stage = 0; stage < S::kQueryStages; ++stage)
+      for (int i = 0; i < S::kConsumers; ++i) {
+        queries_full[stage][i].init(1);
+        queries_empty[stage][i].init(1);
+      }
     for (int i = 0; i < S::kStages; ++i) {
       keys_full[i].init(1);
       keys_empty[i].init(S::kConsumers * S::kCluster);
@@ -72,16 +92,27 @@ struct alignas(1024) SharedMemory {
     }
     fence_barrier_init();
   }
+
+  /// All threads, at the start of the kernel: the rows of ones behind transposed values, which no copy overwrites.
+  __device__ void init_ones() {
+    if constexpr (S::ValueProduct::kSumColumns > 0) {
+      constexpr int kBytes = S::kValueBytes - S::kValueBytesLoaded;
+      for (int i = threadIdx.x; i < S::kStages * kBytes / 4; i += S::kThreads)
+        reinterpret_cast<uint32_t*>(values[i * 4 / kBytes] + S::kValueBytesLoaded)[i % (kBytes / 4)] =
+            S::ValueProduct::kOnes;
+      fence_for_async_proxy();
+    }
+  }
 };
 
 /// A place in a ring of stages: which stage, and the parity of its current round.
-template <class S>
+template <int kStages>
 struct RingPlace {
   int stage = 0;
   uint32_t parity = 0;
 
   __device__ void next() {
-    if (++stage == S::kStages) {
+    if (++stage == kStages) {
       stage = 0;
       parity ^= 1;
     }

@@ -10,9 +10,9 @@
 
 namespace fastvideo::hopper {
 
-/// Where a box starts in a tensor [batch, token, head, size].
+/// Where a box starts in a tensor [batch, token, head, size], or in one [batch, size, head, token].
 struct BoxStart {
-  int size, token, head, batch;
+  int column, row, head, batch;
 };
 
 /// How long the second-level cache should keep what a copy brings: encodings of createpolicy.fractional.
@@ -28,7 +28,7 @@ __device__ inline void copy_box(void* to, const CUtensorMap& map, BoxStart start
   asm volatile(
       "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint"
       " [%0], [%1, {%3, %4, %5, %6}], [%2], %7;" ::"r"(shared_address(to)),
-      "l"(&map), "r"(shared_address(&barrier)), "r"(start.size), "r"(start.token), "r"(start.head), "r"(start.batch),
+      "l"(&map), "r"(shared_address(&barrier)), "r"(start.column), "r"(start.row), "r"(start.head), "r"(start.batch),
       "l"(cache)
       : "memory");
 }
@@ -39,9 +39,17 @@ __device__ inline void copy_box_to_cluster(void* to, const CUtensorMap& map, Box
   asm volatile(
       "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster.L2::cache_hint"
       " [%0], [%1, {%3, %4, %5, %6}], [%2], %8, %7;" ::"r"(shared_address(to)),
-      "l"(&map), "r"(shared_address(&barrier)), "r"(start.size), "r"(start.token), "r"(start.head), "r"(start.batch),
+      "l"(&map), "r"(shared_address(&barrier)), "r"(start.column), "r"(start.row), "r"(start.head), "r"(start.batch),
       "l"(cache), "h"(blocks)
       : "memory");
+}
+
+/// Copies contiguous bytes, a multiple of 16 from a multiple of 16.
+__device__ inline void copy_bytes(void* to, const void* from, int bytes, Barrier& barrier) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+                   shared_address(to)),
+               "l"(from), "r"(bytes), "r"(shared_address(&barrier))
+               : "memory");
 }
 
 }  // namespace fastvideo::hopper

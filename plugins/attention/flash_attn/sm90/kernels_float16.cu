@@ -6,15 +6,14 @@ std::span<const Kernel> float16_kernels() {
   using Element = __half;
   using hopper::ExactSoftmax;
   using hopper::LazySoftmax;
-  using hopper::Shape;
   // Head size, width of a key block, consumers, cluster, softmax.
   static constexpr Kernel kKernels[] = {
-      kernel<Shape<Element, 128, 176, 2, 1, LazySoftmax>>("128x176"),
+      kernel<Shape<Element, 128, 176, 2, 1, LazySoftmax<Element>>>("128x176"),
       kernel<Shape<Element, 128, 176, 2, 1, ExactSoftmax>>("128x176e"),
       kernel<Shape<Element, 128, 176, 2, 2, ExactSoftmax>>("128x176c2e"),
-      kernel<Shape<Element, 128, 128, 2, 1, LazySoftmax>>("128x128"),
+      kernel<Shape<Element, 128, 128, 2, 1, LazySoftmax<Element>>>("128x128"),
       kernel<Shape<Element, 128, 128, 2, 1, ExactSoftmax>>("128x128e"),
-      kernel<Shape<Element, 64, 128, 3, 1, LazySoftmax>>("192x128"),
+      kernel<Shape<Element, 64, 128, 3, 1, LazySoftmax<Element>>>("192x128"),
       kernel<Shape<Element, 64, 128, 3, 1, ExactSoftmax>>("192x128e"),
   };
   return kKernels;

@@ -6,10 +6,16 @@
 
 #include "plugins/attention/common/hopper/kernel.cuh"
 #include "plugins/attention/common/hopper/lazy_softmax.cuh"
+#include "plugins/attention/common/hopper/products.cuh"
 #include "plugins/attention/common/hopper/tensor_map.hpp"
 #include "plugins/attention/flash_attn/sm90/launch.hpp"
 
 namespace fastvideo::sm90 {
+
+/// Dense attention in 16 bits: see hopper/shape.cuh.
+template <class Element, int kHeadSize, int kKeys, int kConsumers, int kCluster, class Softmax>
+using Shape = hopper::Shape<Element, hopper::HalfScores<Element>, hopper::HalfValues<Element>, kHeadSize, kKeys,
+                            kConsumers, kCluster, Softmax>;
 
 template <class S>
 using KeyBlocks = hopper::DenseKeyBlocks<S::kKeys>;
@@ -70,6 +76,7 @@ void launch(const Call& c, int blocks, cudaStream_t stream) {
   p.log_sum_exp_batch = c.log_sum_exp_batch;
   p.log_sum_exp_head = c.log_sum_exp_head;
   p.key_blocks = {c.key_lengths, static_cast<int>(c.keys)};
+  p.heads = static_cast<int>(c.heads);
   p.heads_per_key_head = static_cast<int>(c.heads / c.kv_heads);
   p.scale_log2 = c.scale * std::numbers::log2e_v<float>;
   p.scheduler = {static_cast<int>(c.queries), static_cast<int>(c.heads), static_cast<int>(c.batch), S::kRows,

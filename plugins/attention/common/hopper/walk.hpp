@@ -1,0 +1,54 @@
+// The walk of a block through its work: query tile after query tile, in each key block after key block, as one sequence
+// of steps. Producer and consumers walk it by themselves and see the same. It does not pause between tiles: so the first
+// product of a tile is computed together with the last of the tile before.
+#pragma once
+
+#include "plugins/attention/common/hopper/key_blocks.hpp"
+
+namespace fastvideo::hopper {
+
+/// KeyBlocks: the policy of key_blocks.hpp. Tiles without key blocks are stepped over.
+template <class KeyBlocks>
+class Walk {
+ public:
+  /// Takes jobs first_job, first_job + stride, ... of the scheduler as block `rank` of its cluster.
+  FV_HOST_DEVICE Walk(const TileScheduler& scheduler, const typename KeyBlocks::Data& data, int first_job, int stride,
+                      int rank)
+      : scheduler_(scheduler), data_(data), job_(first_job), stride_(stride), rank_(rank) {
+    enter();
+  }
+
+  FV_HOST_DEVICE bool done() const { return job_ >= scheduler_.jobs(); }
+
+  /// The current step: its tile, its key block, and whether the block is the first or the last of the tile.
+  FV_HOST_DEVICE QueryTile tile() const { return scheduler_.tile(job_, rank_); }
+  FV_HOST_DEVICE KeyBlock block() const { return blocks_.at(index_); }
+  FV_HOST_DEVICE const KeyBlocks& blocks() const { return blocks_; }
+  FV_HOST_DEVICE bool first() const { return index_ == 0; }
+  FV_HOST_DEVICE bool last() const { return index_ == count_ - 1; }
+
+  FV_HOST_DEVICE void next() {
+    if (++index_ < count_) return;
+    job_ += stride_;
+    enter();
+  }
+
+ private:
+  // Goes on to the first tile, from the current job, that has key blocks.
+  FV_HOST_DEVICE void enter() {
+    index_ = 0;
+    for (; job_ < scheduler_.jobs(); job_ += stride_) {
+      blocks_ = KeyBlocks::of(data_, tile());
+      count_ = blocks_.count();
+      if (count_ > 0) return;
+    }
+  }
+
+  const TileScheduler& scheduler_;
+  const typename KeyBlocks::Data& data_;
+  int job_, stride_, rank_;
+  int index_ = 0, count_ = 0;
+  KeyBlocks blocks_;
+};
+
+}  // namespace fastvideo::hopper
