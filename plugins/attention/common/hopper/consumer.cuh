@@ -81,18 +81,20 @@ class Consumer {
       const SoftmaxState before = softmax.state();
       const bool raised = softmax.next(weights, scores, walk.first(), existing_keys(walk), scale, factor);
 
+      // Up to here, and with what follows, nothing branches: exponentials, sums and rounding fill each other's gaps.
       wgmma_wait<0>();
       sum.finish(output);
       hold(probabilities);
+      S::ValueProduct::template round<S>(probabilities, weights);
       release_values();
       if (walk.first()) {
         store_output<S>(p_, tile, index_, before, output);
         clear(output);
-      } else if (raised) {
-        scale_rows(output, factor);
+        clear_missing_values(walk);
+      } else {
+        if (raised) scale_rows(output, factor);
+        if constexpr (!KeyBlocks::kOnlyFirstIsPartial) clear_missing_values(walk);
       }
-      clear_missing_values(walk);
-      S::ValueProduct::template round<S>(probabilities, weights);
     }
   }
 
@@ -102,10 +104,15 @@ class Consumer {
     for (int i = 0; i < S::kColumns / 2; ++i) output[i] = 0;
   }
 
+#ifdef FV_NO_TURNS
+  __device__ void await_turn() {}
+  __device__ void pass_turn() {}
+#else
   __device__ void await_turn() { named_barrier_sync(kTurnBarrier + index_, 2 * kWarpgroup); }
   __device__ void pass_turn() {
     named_barrier_arrive(kTurnBarrier + (index_ + 1 == S::kConsumers ? 0 : index_ + 1), 2 * kWarpgroup);
   }
+#endif
 
   __device__ unsigned char* queries() const { return shared_.queries[queries_.stage][index_]; }
   __device__ unsigned char* keys() const { return shared_.keys[keys_.stage]; }
@@ -163,10 +170,10 @@ class Consumer {
   }
 
   // Clears the values of keys that a batch row does not have, in the block whose turn is next: their probability is 0,
-  // but they may be NaN. Each warpgroup does so before it reads them; that they write the same zeros twice does no harm.
+  // but they may be NaN. Each warpgroup does so before it reads them; that they write the same zeros twice does no
+  // harm.
   __device__ void clear_missing_values(const Walk<KeyBlocks>& walk) {
     if constexpr (!S::ValueProduct::kTransposed) {  // those are padded with zeros
-      if (KeyBlocks::kOnlyFirstIsPartial && !walk.first()) return;
       const KeyBlock block = walk.block();
       if (block.count == S::kKeys || !walk.blocks().clear_behind(block)) return;
       await_values();

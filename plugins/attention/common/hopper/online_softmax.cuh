@@ -1,8 +1,8 @@
 // Softmax over blocks of keys as they come (Milakov and Gimelshein 2018), on the registers of a product: a thread holds
 // parts of two rows, and four neighbouring threads hold a row together.
 //
-// A probability is 2^(scale * score - reference): one multiply-add and one exponential. What the reference is, and when
-// it changes, is what the classes differ in. Their interface:
+// A probability is 2^(scale * score - reference): one multiply-add and one exponential. The interface of such a class,
+// of which quantised_softmax.cuh has another:
 //   next(weights, scores, first, existing, scale, factor)
 //       turns the scores of a block into probabilities up to the common factor 1 / sum. first: the block is a tile's
 //       first, all before is forgotten; existing: keys behind these do not exist; scale: of the scores, in powers of
@@ -69,7 +69,8 @@ __device__ inline void integer_maximum(int (&maximum)[2], Integer integer, int l
 template <int kCount>
 __device__ inline void positive_maximum(float (&maximum)[2], const float (&scores)[kCount]) {
   int top[2];
-  integer_maximum<kCount>(top, [&](int i) { return __float_as_int(scores[i]); }, 0);
+  integer_maximum<kCount>(
+      top, [&](int i) { return __float_as_int(scores[i]); }, 0);
 #pragma unroll
   for (int r = 0; r < 2; ++r) maximum[r] = __int_as_float(top[r]);
 }
@@ -97,7 +98,7 @@ __device__ inline float join_sum(float sum) {
 
 /// The reference is always the maximum so far: the largest probability is 1, which 16 bits hold exactly. That nothing
 /// changes, as in most blocks, is found out cheaply.
-class ExactSoftmax {
+class OnlineSoftmax {
  public:
   template <int kCount>
   __device__ bool next(float (&weights)[kCount], float (&scores)[kCount], bool first, int existing, float scale,

@@ -60,7 +60,8 @@ class Producer {
     if constexpr (S::ScoreProduct::kScaled) {
       full.arrive_and_expect(S::kKeyBytes + sizeof(shared_.key_scales[0]));
       const int heads = p_.heads / p_.heads_per_key_head;
-      const int64_t at = static_cast<int64_t>(tile.batch * heads + head) * p_.scales.key_blocks + block.first / S::kKeys;
+      const int64_t at =
+          static_cast<int64_t>(tile.batch * heads + head) * p_.scales.key_blocks + block.first / S::kKeys;
       copy_bytes(shared_.key_scales[keys_.stage], p_.scales.keys + 4 * at, sizeof(shared_.key_scales[0]), full);
     } else {
       full.arrive_and_expect(S::kKeyBytes);
@@ -87,7 +88,8 @@ class Producer {
     values_.next();
   }
 
-  // A panel of a key block. Each block of a cluster loads its share of the rows into all of them, and receives the whole.
+  // A panel of a key block. Each block of a cluster loads its share of the rows into all of them, and receives the
+  // whole.
   __device__ void copy_tokens(unsigned char* to, int row_bytes, const CUtensorMap& map, BoxStart start, Barrier& full) {
     if constexpr (S::kCluster == 1) {
       copy_box(to, map, start, full, kEvictLast);

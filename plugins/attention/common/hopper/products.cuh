@@ -1,5 +1,6 @@
 // The two matrix products of attention in 16 bits, as a warpgroup computes them for its 64 queries: scores = Q K^T and
-// O += P V. Both return at once; the caller commits and waits. quantised_products.cuh has the same interface for 8 bits.
+// O += P V. Both return at once; the caller commits and waits. quantised_products.cuh has the same interface for 8
+// bits.
 #pragma once
 
 #include "plugins/attention/common/hopper/shape.cuh"
@@ -62,14 +63,15 @@ struct HalfValues {
   static constexpr int kElementBytes = 2;
   static constexpr bool kTransposed = false;
   static constexpr int kSumColumns = 0;
-  static constexpr float kLargest = 1;     ///< the probability of the largest score
+  static constexpr float kLargest = 1;    ///< the probability of the largest score
   static constexpr bool kScaled = false;  ///< whether the output is to be multiplied by scales of the values
 
   /// Adds products to an output.
   template <class S>
   class Sum {
    public:
-    /// output += probabilities values. Values lie across: 16 keys are two groups of eight rows, the columns span panels.
+    /// output += probabilities values. Values lie across: 16 keys are two groups of eight rows, the columns span
+    /// panels.
     __device__ void multiply(Output<S>& output, const Probabilities<S>& probabilities, const unsigned char* values) {
       const uint64_t b = operand<kPanelBytes>(values, S::kKeys * kPanelBytes);
       wgmma_fence();

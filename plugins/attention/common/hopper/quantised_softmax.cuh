@@ -24,7 +24,8 @@ class QuantisedSoftmax {
       sum_[0] = sum_[1] = 0;
     }
     int top[2];
-    integer_maximum<kCount>(top, [&](int i) { return scores[i]; }, INT_MIN);
+    integer_maximum<kCount>(
+        top, [&](int i) { return scores[i]; }, INT_MIN);
     float now[2] = {static_cast<float>(top[0]) * scale, static_cast<float>(top[1]) * scale};
     const bool raised = __any_sync(~0u, now[0] > reference_[0] || now[1] > reference_[1]);
     if (raised) {

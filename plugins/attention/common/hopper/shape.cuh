@@ -19,7 +19,7 @@ constexpr int kPanelBytes = 128;
 /// Element: of the output, __nv_bfloat16 or __half. ScoreProduct, ValueProduct: how the two products are computed, see
 /// products.cuh and quantised_products.cuh. HeadSize: 64 or 128. Keys: width of a key block. Consumers: warpgroups that
 /// compute, 64 queries each; one more loads. Cluster: blocks that load keys and values together, 1 or 2.
-/// Softmax: ExactSoftmax, LazySoftmax or QuantisedSoftmax.
+/// Softmax: OnlineSoftmax or QuantisedSoftmax.
 template <class Element_, class ScoreProduct_, class ValueProduct_, int kHeadSize_, int kKeys_, int kConsumers_,
           int kCluster_, class Softmax_>
 struct Shape {
@@ -58,8 +58,7 @@ struct Shape {
   /// Blocks of keys, and of values, in flight: what fits, at most four. Queries of the next tile, if they fit.
   static constexpr int kFree = kSharedBytes - kBarrierBytes - kConsumers * kQueryBytes;
   static constexpr int kStages = std::min(4, kFree / (kKeyBytes + kValueBytes));
-  static constexpr int kQueryStages =
-      kFree - kStages * (kKeyBytes + kValueBytes) >= kConsumers * kQueryBytes ? 2 : 1;
+  static constexpr int kQueryStages = kFree - kStages * (kKeyBytes + kValueBytes) >= kConsumers * kQueryBytes ? 2 : 1;
   static_assert(kStages >= 2);
 
   static_assert(kKeys % 16 == 0 && kKeysLoaded % 8 == 0);

@@ -1,6 +1,6 @@
 // The walk of a block through its work: query tile after query tile, in each key block after key block, as one sequence
-// of steps. Producer and consumers walk it by themselves and see the same. It does not pause between tiles: so the first
-// product of a tile is computed together with the last of the tile before.
+// of steps. Producer and consumers walk it by themselves and see the same. It does not pause between tiles: so the
+// first product of a tile is computed together with the last of the tile before.
 #pragma once
 
 #include "plugins/attention/common/hopper/key_blocks.hpp"
@@ -14,14 +14,14 @@ class Walk {
   /// Takes jobs first_job, first_job + stride, ... of the scheduler as block `rank` of its cluster.
   FV_HOST_DEVICE Walk(const TileScheduler& scheduler, const typename KeyBlocks::Data& data, int first_job, int stride,
                       int rank)
-      : scheduler_(scheduler), data_(data), job_(first_job), stride_(stride), rank_(rank) {
+      : scheduler_(scheduler), data_(data), jobs_(scheduler.jobs()), job_(first_job), stride_(stride), rank_(rank) {
     enter();
   }
 
-  FV_HOST_DEVICE bool done() const { return job_ >= scheduler_.jobs(); }
+  FV_HOST_DEVICE bool done() const { return job_ >= jobs_; }
 
   /// The current step: its tile, its key block, and whether the block is the first or the last of the tile.
-  FV_HOST_DEVICE QueryTile tile() const { return scheduler_.tile(job_, rank_); }
+  FV_HOST_DEVICE QueryTile tile() const { return tile_; }
   FV_HOST_DEVICE KeyBlock block() const { return blocks_.at(index_); }
   FV_HOST_DEVICE const KeyBlocks& blocks() const { return blocks_; }
   FV_HOST_DEVICE bool first() const { return index_ == 0; }
@@ -37,8 +37,9 @@ class Walk {
   // Goes on to the first tile, from the current job, that has key blocks.
   FV_HOST_DEVICE void enter() {
     index_ = 0;
-    for (; job_ < scheduler_.jobs(); job_ += stride_) {
-      blocks_ = KeyBlocks::of(data_, tile());
+    for (; job_ < jobs_; job_ += stride_) {
+      tile_ = scheduler_.tile(job_, rank_);
+      blocks_ = KeyBlocks::of(data_, tile_);
       count_ = blocks_.count();
       if (count_ > 0) return;
     }
@@ -46,8 +47,9 @@ class Walk {
 
   const TileScheduler& scheduler_;
   const typename KeyBlocks::Data& data_;
-  int job_, stride_, rank_;
+  int jobs_, job_, stride_, rank_;  // jobs_: divisions have no place in a step
   int index_ = 0, count_ = 0;
+  QueryTile tile_{};
   KeyBlocks blocks_;
 };
 

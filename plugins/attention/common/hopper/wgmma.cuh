@@ -1,6 +1,6 @@
 // Warpgroup matrix products: 128 threads together compute d += a b for d of 64 rows, a of 64 x depth and b of
-// depth x n, while they go on with other work. A depth is 32 bytes of an operand's row: 16 elements of 16 bits, 32 of 8.
-// PTX ISA 9.0, section 9.7.15.
+// depth x n, while they go on with other work. A depth is 32 bytes of an operand's row: 16 elements of 16 bits, 32
+// of 8. PTX ISA 9.0, section 9.7.15.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -40,8 +40,8 @@ __device__ inline void hold(Integer (&registers)[kCount]) {
 /// Bytes of an operand's row that one product takes.
 constexpr int kDepthBytes = 32;
 
-/// Describes an operand in shared memory: rows of kRowBytes, 64 or 128, swizzled by as much; groups of eight rows follow
-/// each other. leading_bytes: distance of one panel of 128 bytes from the next, where a product spans several
+/// Describes an operand in shared memory: rows of kRowBytes, 64 or 128, swizzled by as much; groups of eight rows
+/// follow each other. leading_bytes: distance of one panel of 128 bytes from the next, where a product spans several
 /// (transposed b).
 template <int kRowBytes>
 __device__ inline uint64_t operand(const void* start, int leading_bytes = 16) {
@@ -64,7 +64,8 @@ struct E4M3;
 ///     T: __nv_bfloat16, __half (sums float) or Int8 (sums int32_t)
 ///   register_shared<T>: d = a b + d, a in registers in the layout of the sums, b [16, n] in shared memory.
 ///     T: __nv_bfloat16, __half
-///   register_shared_transposed<kAdd>: d = a b^T (+ d), elements E4M3, a in registers: 4 bytes each for rows q and q + 8
+///   register_shared_transposed<kAdd>: d = a b^T (+ d), elements E4M3, a in registers: 4 bytes each for rows q and q +
+///   8
 ///     at columns 4 c, then for both at columns 16 + 4 c; b [n, 32] in shared memory
 /// A sum's registers of a thread, with q = lane / 4 and c = lane % 4 of warp w: d[4 j + i] is the element of row
 /// 16 w + q + 8 (i / 2) and column 8 j + 2 c + i % 2.
@@ -81,71 +82,71 @@ struct Wgmma;
 #define FV_TEXT_68 FV_TEXT_64 ", %64, %65, %66, %67"
 #define FV_TEXT_88 FV_TEXT60 FV_TEXT10(6) FV_TEXT10(7) "%80, %81, %82, %83, %84, %85, %86, %87"
 
-#define FV_SUMS10(c, t)                                                                                        \
-  c(d[t##0]), c(d[t##1]), c(d[t##2]), c(d[t##3]), c(d[t##4]), c(d[t##5]), c(d[t##6]), c(d[t##7]), c(d[t##8]), \
-      c(d[t##9])
+#define FV_SUMS10(c, t) \
+  c(d[t##0]), c(d[t##1]), c(d[t##2]), c(d[t##3]), c(d[t##4]), c(d[t##5]), c(d[t##6]), c(d[t##7]), c(d[t##8]), c(d[t##9])
 #define FV_SUMS_32(c) FV_SUMS10(c, ), FV_SUMS10(c, 1), FV_SUMS10(c, 2), c(d[30]), c(d[31])
 #define FV_SUMS_36(c) FV_SUMS_32(c), c(d[32]), c(d[33]), c(d[34]), c(d[35])
-#define FV_SUMS60(c) \
-  FV_SUMS10(c, ), FV_SUMS10(c, 1), FV_SUMS10(c, 2), FV_SUMS10(c, 3), FV_SUMS10(c, 4), FV_SUMS10(c, 5)
+#define FV_SUMS60(c) FV_SUMS10(c, ), FV_SUMS10(c, 1), FV_SUMS10(c, 2), FV_SUMS10(c, 3), FV_SUMS10(c, 4), FV_SUMS10(c, 5)
 #define FV_SUMS_64(c) FV_SUMS60(c), c(d[60]), c(d[61]), c(d[62]), c(d[63])
 #define FV_SUMS_68(c) FV_SUMS_64(c), c(d[64]), c(d[65]), c(d[66]), c(d[67])
-#define FV_SUMS_88(c)                                                                                           \
+#define FV_SUMS_88(c)                                                                                         \
   FV_SUMS60(c), FV_SUMS10(c, 6), FV_SUMS10(c, 7), c(d[80]), c(d[81]), c(d[82]), c(d[83]), c(d[84]), c(d[85]), \
       c(d[86]), c(d[87])
 
 // count: sums of a thread, n / 2; i0...: the numbers of the operands behind them; c: the constraint of the sums.
-#define FV_SHARED_SHARED(n, types, flags, count, c, i0, i1, add)                                         \
-  asm volatile("{\n\t.reg .pred p;\n\tsetp.ne.b32 p, " #add ", 0;\n\t"                                   \
-               "wgmma.mma_async.sync.aligned.m64n" #n types " {" FV_TEXT_##count "}, %" #i0 ", %" #i1 \
-               ", p" flags ";\n\t}"                                                                      \
-               : FV_SUMS_##count(c)                                                                      \
+#define FV_SHARED_SHARED(n, types, flags, count, c, i0, i1, add)                                                  \
+  asm volatile("{\n\t.reg .pred p;\n\tsetp.ne.b32 p, " #add                                                       \
+               ", 0;\n\t"                                                                                         \
+               "wgmma.mma_async.sync.aligned.m64n" #n types " {" FV_TEXT_##count "}, %" #i0 ", %" #i1 ", p" flags \
+                                                                                 ";\n\t}"                         \
+               : FV_SUMS_##count(c)                                                                               \
                : "l"(a), "l"(b))
-#define FV_REGISTER_SHARED(n, types, flags, count, c, i0, i1, i2, i3, i4, add)                                \
-  asm volatile("{\n\t.reg .pred p;\n\tsetp.ne.b32 p, " #add ", 0;\n\t"                                        \
-               "wgmma.mma_async.sync.aligned.m64n" #n types " {" FV_TEXT_##count "}, {%" #i0 ", %" #i1 ", %" #i2 \
-               ", %" #i3 "}, %" #i4 ", p" flags ";\n\t}"                                                      \
-               : FV_SUMS_##count(c)                                                                           \
+#define FV_REGISTER_SHARED(n, types, flags, count, c, i0, i1, i2, i3, i4, add)           \
+  asm volatile("{\n\t.reg .pred p;\n\tsetp.ne.b32 p, " #add                              \
+               ", 0;\n\t"                                                                \
+               "wgmma.mma_async.sync.aligned.m64n" #n types " {" FV_TEXT_##count         \
+               "}, {%" #i0 ", %" #i1 ", %" #i2 ", %" #i3 "}, %" #i4 ", p" flags ";\n\t}" \
+               : FV_SUMS_##count(c)                                                      \
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b))
 
-#define FV_SCORES_16(n, count, i0, i1)                                               \
-  template <class T, bool kAdd>                                                      \
-  __device__ static void shared_shared(float (&d)[n / 2], uint64_t a, uint64_t b) {  \
-    if constexpr (std::is_same_v<T, __nv_bfloat16>) {                                \
-      if constexpr (kAdd)                                                            \
+#define FV_SCORES_16(n, count, i0, i1)                                                    \
+  template <class T, bool kAdd>                                                           \
+  __device__ static void shared_shared(float(&d)[n / 2], uint64_t a, uint64_t b) {        \
+    if constexpr (std::is_same_v<T, __nv_bfloat16>) {                                     \
+      if constexpr (kAdd)                                                                 \
         FV_SHARED_SHARED(n, "k16.f32.bf16.bf16", ", 1, 1, 0, 0", count, "+f", i0, i1, 1); \
-      else                                                                           \
+      else                                                                                \
         FV_SHARED_SHARED(n, "k16.f32.bf16.bf16", ", 1, 1, 0, 0", count, "=f", i0, i1, 0); \
-    } else {                                                                         \
-      if constexpr (kAdd)                                                            \
-        FV_SHARED_SHARED(n, "k16.f32.f16.f16", ", 1, 1, 0, 0", count, "+f", i0, i1, 1); \
-      else                                                                           \
-        FV_SHARED_SHARED(n, "k16.f32.f16.f16", ", 1, 1, 0, 0", count, "=f", i0, i1, 0); \
-    }                                                                                \
+    } else {                                                                              \
+      if constexpr (kAdd)                                                                 \
+        FV_SHARED_SHARED(n, "k16.f32.f16.f16", ", 1, 1, 0, 0", count, "+f", i0, i1, 1);   \
+      else                                                                                \
+        FV_SHARED_SHARED(n, "k16.f32.f16.f16", ", 1, 1, 0, 0", count, "=f", i0, i1, 0);   \
+    }                                                                                     \
   }
-#define FV_SCORES_8(n, count, i0, i1)                                                 \
-  template <class T, bool kAdd>                                                       \
-  __device__ static void shared_shared(int32_t (&d)[n / 2], uint64_t a, uint64_t b) { \
-    if constexpr (kAdd)                                                               \
-      FV_SHARED_SHARED(n, "k32.s32.s8.s8", "", count, "+r", i0, i1, 1);               \
-    else                                                                              \
-      FV_SHARED_SHARED(n, "k32.s32.s8.s8", "", count, "=r", i0, i1, 0);               \
+#define FV_SCORES_8(n, count, i0, i1)                                                \
+  template <class T, bool kAdd>                                                      \
+  __device__ static void shared_shared(int32_t(&d)[n / 2], uint64_t a, uint64_t b) { \
+    if constexpr (kAdd)                                                              \
+      FV_SHARED_SHARED(n, "k32.s32.s8.s8", "", count, "+r", i0, i1, 1);              \
+    else                                                                             \
+      FV_SHARED_SHARED(n, "k32.s32.s8.s8", "", count, "=r", i0, i1, 0);              \
   }
-#define FV_VALUES_16(n, count, i0, i1, i2, i3, i4)                                                              \
-  template <class T>                                                                                            \
-  __device__ static void register_shared(float (&d)[n / 2], const uint32_t* a, uint64_t b) {                    \
-    if constexpr (std::is_same_v<T, __nv_bfloat16>)                                                             \
-      FV_REGISTER_SHARED(n, "k16.f32.bf16.bf16", ", 1, 1, 1", count, "+f", i0, i1, i2, i3, i4, 1);              \
-    else                                                                                                        \
-      FV_REGISTER_SHARED(n, "k16.f32.f16.f16", ", 1, 1, 1", count, "+f", i0, i1, i2, i3, i4, 1);                \
+#define FV_VALUES_16(n, count, i0, i1, i2, i3, i4)                                                 \
+  template <class T>                                                                               \
+  __device__ static void register_shared(float(&d)[n / 2], const uint32_t* a, uint64_t b) {        \
+    if constexpr (std::is_same_v<T, __nv_bfloat16>)                                                \
+      FV_REGISTER_SHARED(n, "k16.f32.bf16.bf16", ", 1, 1, 1", count, "+f", i0, i1, i2, i3, i4, 1); \
+    else                                                                                           \
+      FV_REGISTER_SHARED(n, "k16.f32.f16.f16", ", 1, 1, 1", count, "+f", i0, i1, i2, i3, i4, 1);   \
   }
-#define FV_VALUES_8(n, count, i0, i1, i2, i3, i4)                                                       \
-  template <bool kAdd>                                                                                  \
-  __device__ static void register_shared_transposed(float (&d)[n / 2], const uint32_t* a, uint64_t b) { \
-    if constexpr (kAdd)                                                                                 \
-      FV_REGISTER_SHARED(n, "k32.f32.e4m3.e4m3", ", 1, 1", count, "+f", i0, i1, i2, i3, i4, 1);         \
-    else                                                                                                \
-      FV_REGISTER_SHARED(n, "k32.f32.e4m3.e4m3", ", 1, 1", count, "=f", i0, i1, i2, i3, i4, 0);         \
+#define FV_VALUES_8(n, count, i0, i1, i2, i3, i4)                                                      \
+  template <bool kAdd>                                                                                 \
+  __device__ static void register_shared_transposed(float(&d)[n / 2], const uint32_t* a, uint64_t b) { \
+    if constexpr (kAdd)                                                                                \
+      FV_REGISTER_SHARED(n, "k32.f32.e4m3.e4m3", ", 1, 1", count, "+f", i0, i1, i2, i3, i4, 1);        \
+    else                                                                                               \
+      FV_REGISTER_SHARED(n, "k32.f32.e4m3.e4m3", ", 1, 1", count, "=f", i0, i1, i2, i3, i4, 0);        \
   }
 
 template <>

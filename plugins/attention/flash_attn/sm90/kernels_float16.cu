@@ -4,17 +4,11 @@ namespace fastvideo::sm90 {
 
 std::span<const Kernel> float16_kernels() {
   using Element = __half;
-  using hopper::ExactSoftmax;
-  using hopper::LazySoftmax;
-  // Head size, width of a key block, consumers, cluster, softmax.
+  // Head size, width of a key block, consumers.
   static constexpr Kernel kKernels[] = {
-      kernel<Shape<Element, 128, 176, 2, 1, LazySoftmax<Element>>>("128x176"),
-      kernel<Shape<Element, 128, 176, 2, 1, ExactSoftmax>>("128x176e"),
-      kernel<Shape<Element, 128, 176, 2, 2, ExactSoftmax>>("128x176c2e"),
-      kernel<Shape<Element, 128, 128, 2, 1, LazySoftmax<Element>>>("128x128"),
-      kernel<Shape<Element, 128, 128, 2, 1, ExactSoftmax>>("128x128e"),
-      kernel<Shape<Element, 64, 128, 3, 1, LazySoftmax<Element>>>("192x128"),
-      kernel<Shape<Element, 64, 128, 3, 1, ExactSoftmax>>("192x128e"),
+      kernel<Shape<Element, 128, 176, 2>>("128x176"),
+      kernel<Shape<Element, 128, 128, 2>>("128x128"),
+      kernel<Shape<Element, 64, 128, 3>>("192x128"),
   };
   return kKernels;
 }

@@ -5,7 +5,6 @@
 #include <numbers>
 
 #include "plugins/attention/common/hopper/kernel.cuh"
-#include "plugins/attention/common/hopper/lazy_softmax.cuh"
 #include "plugins/attention/common/hopper/products.cuh"
 #include "plugins/attention/common/hopper/tensor_map.hpp"
 #include "plugins/attention/flash_attn/sm90/launch.hpp"
@@ -13,9 +12,9 @@
 namespace fastvideo::sm90 {
 
 /// Dense attention in 16 bits: see hopper/shape.cuh.
-template <class Element, int kHeadSize, int kKeys, int kConsumers, int kCluster, class Softmax>
+template <class Element, int kHeadSize, int kKeys, int kConsumers>
 using Shape = hopper::Shape<Element, hopper::HalfScores<Element>, hopper::HalfValues<Element>, kHeadSize, kKeys,
-                            kConsumers, kCluster, Softmax>;
+                            kConsumers, 1, hopper::OnlineSoftmax>;
 
 template <class S>
 using KeyBlocks = hopper::DenseKeyBlocks<S::kKeys>;

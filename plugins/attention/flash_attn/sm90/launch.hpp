@@ -27,9 +27,8 @@ struct Call {
 
 /// A kernel: elements, head size, and its tile of queries x keys.
 struct Kernel {
-  const char*
-      name;       ///< "128x176"; "c2" behind it: two blocks share what they load, "e": softmax with the exact maximum
-  bool bfloat16;  ///< otherwise float16
+  const char* name;  ///< "128x176"
+  bool bfloat16;     ///< otherwise float16
   int head_size;
   int key_width;  ///< of a key block
   /// Blocks that the current device holds at once; sets the kernel up. Throws std::runtime_error.
