@@ -43,22 +43,51 @@ class AttentionLibrary {
     return support.supported == 1;
   }
 
-  /// Plans, runs once on the CPU and destroys; the status of the first of them that failed. message() says why.
-  fv_status run(const fv_attention_site& site, fv_attention_args args) {
-    fv_attention_plan* plan = nullptr;
-    fv_attention_plan_info info{};
-    info.struct_size = sizeof(info);
-    fv_status status = table_->plan(backend_, &site, &plan, &info, text_.get());
-    if (status == FV_OK) {
-      std::vector<char> room(info.scratch_bytes + 256);
-      void* start = room.data();
-      size_t bytes = room.size();
-      args.scratch = std::align(256, info.scratch_bytes, start, bytes);
-      status = table_->run(plan, &args, text_.get());
-      table_->destroy_plan(plan);
+  /// A site planned, until it goes.
+  class Plan {
+   public:
+    Plan(const Plan&) = delete;
+    Plan& operator=(const Plan&) = delete;
+    ~Plan() {
+      if (plan_ != nullptr) library_.table_->destroy_plan(plan_);
     }
-    message_ = text_.str();
-    return status;
+
+    const fv_attention_plan_info& info() const { return info_; }
+    /// Why there is no plan, FV_OK if there is one; message() of the library says more.
+    fv_status status() const { return status_; }
+
+    /// scratch: as info() says, 256-byte aligned.
+    fv_status run(fv_attention_args args, void* scratch) {
+      args.struct_size = sizeof(args);
+      args.scratch = scratch;
+      const fv_status status = library_.table_->run(plan_, &args, library_.text_.get());
+      library_.message_ = library_.text_.str();
+      return status;
+    }
+
+   private:
+    friend class AttentionLibrary;
+    Plan(AttentionLibrary& library, const fv_attention_site& site) : library_(library) {
+      info_.struct_size = sizeof(info_);
+      status_ = library.table_->plan(library.backend_, &site, &plan_, &info_, library.text_.get());
+      library.message_ = library.text_.str();
+    }
+    AttentionLibrary& library_;
+    fv_attention_plan* plan_ = nullptr;
+    fv_attention_plan_info info_{};
+    fv_status status_ = FV_OK;
+  };
+
+  Plan plan(const fv_attention_site& site) { return {*this, site}; }
+
+  /// Plans, runs once on the CPU and destroys; the status of the first of them that failed. message() says why.
+  fv_status run(const fv_attention_site& site, const fv_attention_args& args) {
+    Plan made = plan(site);
+    if (made.status() != FV_OK) return made.status();
+    std::vector<char> room(made.info().scratch_bytes + 256);
+    void* start = room.data();
+    size_t bytes = room.size();
+    return made.run(args, std::align(256, made.info().scratch_bytes, start, bytes));
   }
 
   const std::string& message() const { return message_; }

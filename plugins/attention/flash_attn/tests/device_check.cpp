@@ -1,0 +1,323 @@
+// FLASH_ATTN/sm90 on a GPU without any framework: small shapes against the formula in float64 on the CPU, and a
+// captured run. Made for compute-sanitizer (tests/sanitize.sh), under which a process with LibTorch takes minutes to
+// start.
+//
+//   flash_attn_device_check LIBRARY [TILE...]      exit 0: all right, 1: something is wrong, 77: no GPU that can run it
+#include <cuda_runtime_api.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <optional>
+#include <random>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "plugins/attention/common/tests/attention_library.hpp"
+#include "plugins/attention/flash_attn/cpu/half.hpp"
+
+namespace fastvideo {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr int kNoDevice = 77;
+int failures = 0;
+
+void check(cudaError_t status, const char* doing) {
+  if (status != cudaSuccess) throw std::runtime_error(std::string(doing) + ": " + cudaGetErrorString(status));
+}
+
+void expect(bool condition, const std::string& what) {
+  if (condition) return;
+  ++failures;
+  std::printf("FAILED %s\n", what.c_str());
+}
+
+// A tensor on the device, with its elements on the host: rows of gaps between tokens if it is padded.
+template <class T>
+class Tensor {
+ public:
+  Tensor(fv_dtype dtype, std::vector<int64_t> shape, int64_t gap = 0) : shape_(std::move(shape)), strides_(shape_) {
+    int64_t count = 1;
+    for (size_t i = shape_.size(); i-- > 0; count *= shape_[i]) {
+      if (i + 3 == shape_.size()) count += gap;  // after all heads of a token
+      strides_[i] = count;
+    }
+    elements_.resize(static_cast<size_t>(count));
+    check(cudaMalloc(&memory_, bytes()), "allocating");
+    view_ = {memory_, {FV_DEVICE_CUDA, 0}, static_cast<int32_t>(shape_.size()), dtype, shape_.data(), strides_.data(),
+             0};
+    poison();
+  }
+  ~Tensor() { cudaFree(memory_); }
+  Tensor(const Tensor&) = delete;
+  Tensor& operator=(const Tensor&) = delete;
+
+  template <class... Index>
+  T& operator()(Index... index) {
+    const int64_t at[] = {static_cast<int64_t>(index)...};
+    int64_t offset = 0;
+    for (size_t i = 0; i < sizeof...(index); ++i) offset += at[i] * strides_[i];
+    return elements_[static_cast<size_t>(offset)];
+  }
+  void poison() { check(cudaMemset(memory_, 0xFF, bytes()), "poisoning"); }
+  void upload() { check(cudaMemcpy(memory_, elements_.data(), bytes(), cudaMemcpyHostToDevice), "uploading"); }
+  void download() { check(cudaMemcpy(elements_.data(), memory_, bytes(), cudaMemcpyDeviceToHost), "downloading"); }
+  std::vector<T>& elements() { return elements_; }
+  const fv_tensor* get() const { return &view_; }
+
+ private:
+  size_t bytes() const { return elements_.size() * sizeof(T); }
+  std::vector<int64_t> shape_, strides_;
+  std::vector<T> elements_;
+  void* memory_ = nullptr;
+  fv_tensor view_{};
+};
+
+class Stream {
+ public:
+  Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream"); }
+  ~Stream() { cudaStreamDestroy(stream_); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  cudaStream_t get() const { return stream_; }
+  void wait() const { check(cudaStreamSynchronize(stream_), "running"); }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
+struct Case {
+  int64_t batch, queries, keys, heads, kv_heads;
+  std::vector<int32_t> lengths = {};  // empty: all keys
+  int64_t gap = 0;                    // elements between tokens
+};
+
+// Ragged edges on both sides of both tiles, several rows and heads, rows without keys.
+const Case kCases[] = {
+    {1, 1, 1, 1, 1},
+    {1, 7, 63, 2, 1},
+    {1, 64, 64, 1, 1, {}, 64},
+    {2, 129, 177, 4, 2},
+    {1, 300, 352, 2, 2, {}, 8},
+    {3, 130, 200, 2, 1, {200, 0, 131}},
+    {2, 65, 400, 2, 2, {1, 353}, 64},
+};
+
+fv_attention_site site_of(const Case& c, fv_dtype dtype, int64_t size) {
+  fv_attention_site site{};
+  site.struct_size = sizeof(site);
+  site.masks = c.lengths.empty() ? 0 : FV_MASK_KEY_LENGTHS;
+  site.require = FV_REQUIRE_LOG_SUM_EXP | FV_REQUIRE_CAPTURE;
+  site.role = FV_ROLE_DIT_SELF;
+  site.device = {FV_DEVICE_CUDA, 0};
+  site.dtype = dtype;
+  site.head_size = static_cast<int32_t>(size);
+  site.query_heads = site.total_heads = static_cast<int32_t>(c.heads);
+  site.kv_heads = static_cast<int32_t>(c.kv_heads);
+  site.layers = 1;
+  site.batch = c.batch;
+  site.query_length = c.queries;
+  site.key_length = c.keys;
+  site.scale = 1 / std::sqrt(static_cast<double>(size));
+  return site;
+}
+
+// One case with its tensors.
+template <class T>
+class Run {
+ public:
+  Run(const Case& c, fv_dtype dtype, int64_t size, std::mt19937& random)
+      : case_(c),
+        size_(size),
+        site_(site_of(c, dtype, size)),
+        q_(dtype, {c.batch, c.queries, c.heads, size}, c.gap),
+        k_(dtype, {c.batch, c.keys, c.kv_heads, size}, c.gap),
+        v_(dtype, {c.batch, c.keys, c.kv_heads, size}, c.gap),
+        out_(dtype, {c.batch, c.queries, c.heads, size}, c.gap),
+        log_sum_exp_(kFloat32, {c.batch, c.heads, c.queries}),
+        name_(dtype_name(dtype) + " D " + std::to_string(size) + " B " + std::to_string(c.batch) + " " +
+              std::to_string(c.queries) + "x" + std::to_string(c.keys) + " H " + std::to_string(c.heads) + "/" +
+              std::to_string(c.kv_heads)) {
+    std::normal_distribution<float> normal;
+    for (Tensor<T>* t : {&q_, &k_, &v_})
+      for (T& x : t->elements()) x = cpu::from_float<T>(normal(random));
+    for (size_t b = 0; b < c.lengths.size(); ++b)  // what a row does not have must not be used
+      for (int64_t j = c.lengths[b]; j < c.keys; ++j)
+        for (int64_t h = 0; h < c.kv_heads; ++h)
+          for (int64_t d = 0; d < size; ++d)
+            k_(b, j, h, d) = v_(b, j, h, d) = cpu::from_float<T>(std::numeric_limits<float>::quiet_NaN());
+    for (Tensor<T>* t : {&q_, &k_, &v_}) t->upload();
+    if (!c.lengths.empty()) {
+      lengths_.emplace(kInt32, std::vector<int64_t>{c.batch});
+      lengths_->elements() = c.lengths;
+      lengths_->upload();
+    }
+  }
+
+  void all(AttentionLibrary& library, const std::string& tile) {
+    if (!library.supports(site_)) return;  // a tile of the other head size
+    ++runs_;
+    const std::string what = "tile " + tile + ", " + name_;
+    AttentionLibrary::Plan plan = library.plan(site_);
+    if (plan.status() != FV_OK) return expect(false, what + ": " + library.message());
+    void* scratch = nullptr;
+    check(cudaMalloc(&scratch, plan.info().scratch_bytes + 1), "allocating scratch");
+    const Stream stream;
+    const auto once = [&] { expect(plan.run(args(stream), scratch) == FV_OK, what + ": " + library.message()); };
+    poison();
+    once();
+    stream.wait();
+    compare(what);
+    const std::vector<T> first = out_.elements();
+    captured(stream, once, what);
+    expect(same(first, out_.elements()), what + ": a captured run gives other bits");
+    check(cudaFree(scratch), "freeing");
+  }
+
+  static int runs() { return runs_; }
+
+ private:
+  fv_attention_args args(const Stream& stream) const {
+    fv_attention_args args{};
+    args.q = q_.get();
+    args.k = k_.get();
+    args.v = v_.get();
+    args.out = out_.get();
+    args.key_lengths = lengths_ ? lengths_->get() : nullptr;
+    args.log_sum_exp = log_sum_exp_.get();
+    args.stream = stream.get();
+    return args;
+  }
+
+  void poison() {
+    out_.poison();
+    log_sum_exp_.poison();
+  }
+
+  template <class Once>
+  void captured(const Stream& stream, Once&& once, const std::string& what) {
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t replay = nullptr;
+    check(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal), "beginning to capture");
+    once();
+    check(cudaStreamEndCapture(stream.get(), &graph), ("capturing " + what).c_str());
+    check(cudaGraphInstantiate(&replay, graph, 0), "making a graph");
+    poison();
+    check(cudaGraphLaunch(replay, stream.get()), "launching a graph");
+    stream.wait();
+    cudaGraphExecDestroy(replay);
+    cudaGraphDestroy(graph);
+    out_.download();
+  }
+
+  static bool same(const std::vector<T>& a, const std::vector<T>& b) {
+    return std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+  }
+
+  void compare(const std::string& what) {
+    out_.download();
+    log_sum_exp_.download();
+    double difference = 0, norm = 0, worst = 0;
+    for (int64_t b = 0; b < case_.batch; ++b)
+      for (int64_t h = 0; h < case_.heads; ++h)
+        for (int64_t i = 0; i < case_.queries; ++i) compare_row(b, h, i, difference, norm, worst);
+    // Rounding of the output (half a unit in the last place, 2^-9 and 2^-12) and of the weights before the second
+    // product; ex2.approx and lg2.approx err by 2^-22, and float32 rounds the scores.
+    const double bound = std::is_same_v<T, cpu::BFloat16> ? 6e-3 : 8e-4;
+    const double error = std::sqrt(difference / std::max(norm, 1e-30));
+    expect(error <= bound, what + ": relative error " + std::to_string(error));  // false for NaN too
+    expect(worst <= 1e-5, what + ": log-sum-exp off by " + std::to_string(worst));
+  }
+
+  void compare_row(int64_t b, int64_t h, int64_t i, double& difference, double& norm, double& worst) {
+    const int64_t keys = case_.lengths.empty() ? case_.keys : case_.lengths[static_cast<size_t>(b)];
+    const int64_t kv = h / (case_.heads / case_.kv_heads);
+    std::vector<double> weights(static_cast<size_t>(keys)), row(static_cast<size_t>(size_));
+    double top = -kInfinity, total = 0;
+    for (int64_t j = 0; j < keys; ++j) {
+      double score = 0;
+      for (int64_t d = 0; d < size_; ++d)
+        score += double{cpu::to_float(q_(b, i, h, d))} * double{cpu::to_float(k_(b, j, kv, d))};
+      top = std::max(top, weights[static_cast<size_t>(j)] = score * site_.scale);
+    }
+    for (double& w : weights) total += w = std::exp(w - top);
+    for (int64_t j = 0; j < keys; ++j)
+      for (int64_t d = 0; d < size_; ++d)
+        row[static_cast<size_t>(d)] += weights[static_cast<size_t>(j)] / total * double{cpu::to_float(v_(b, j, kv, d))};
+    for (int64_t d = 0; d < size_; ++d) {
+      const double expected = row[static_cast<size_t>(d)];
+      const double error = double{cpu::to_float(out_(b, i, h, d))} - expected;
+      difference += error * error;
+      norm += expected * expected;
+    }
+    const double got = double{log_sum_exp_(b, h, i)};
+    if (keys == 0)
+      expect(got == -kInfinity, name_ + ": log-sum-exp of a row without keys is " + std::to_string(got));
+    else
+      worst = std::isnan(got) ? kInfinity : std::max(worst, std::fabs(got - (top + std::log(total))));
+  }
+
+  static inline int runs_ = 0;
+  Case case_;
+  int64_t size_;
+  fv_attention_site site_;
+  Tensor<T> q_, k_, v_, out_;
+  Tensor<float> log_sum_exp_;
+  std::optional<Tensor<int32_t>> lengths_;
+  std::string name_;
+};
+
+template <class T>
+void check_tile(AttentionLibrary& library, const char* tile, fv_dtype dtype) {
+  std::mt19937 random(1);
+  for (const int64_t size : {64, 128})
+    for (const Case& c : kCases) Run<T>(c, dtype, size, random).all(library, tile);
+}
+
+bool has_hopper() {
+  int major = 0, minor = 0;
+  return cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0) == cudaSuccess &&
+         cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0) == cudaSuccess && major == 9 &&
+         minor == 0;
+}
+
+int run(int argc, char** argv) {
+  if (argc < 2) {
+    std::puts("usage: flash_attn_device_check LIBRARY [TILE...]");
+    return 2;
+  }
+  if (!has_hopper()) {
+    std::puts("skipped: no GPU of compute capability 9.0");
+    return kNoDevice;
+  }
+  std::vector<const char*> tiles(argv + 2, argv + argc);
+  if (tiles.empty()) tiles = {"auto"};
+  for (const char* tile : tiles) {
+    fv_entry option{};
+    option.name = "tile";
+    option.value.type = FV_VALUE_STRING;
+    option.value.as.string = tile;
+    AttentionLibrary library(argv[1], {&option, 1});
+    check_tile<cpu::BFloat16>(library, tile, kBFloat16);
+    check_tile<cpu::Float16>(library, tile, kFloat16);
+  }
+  const int runs = Run<cpu::BFloat16>::runs() + Run<cpu::Float16>::runs();
+  expect(runs > 0, "no case was taken");
+  std::printf("%d cases, %d failures\n", runs, failures);
+  return failures == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace fastvideo
+
+int main(int argc, char** argv) {
+  try {
+    return fastvideo::run(argc, argv);
+  } catch (const std::exception& e) {
+    std::printf("FAILED %s\n", e.what());
+    return 1;
+  }
+}
