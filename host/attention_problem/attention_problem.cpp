@@ -51,7 +51,33 @@ void AttentionProblem::fill_inputs() {
           mask_.set({b, 0, i, j}, normal(bits) > 0 || j == i % shape_.keys ? 1 : 0);
   for (int64_t b = 0; b < shape_.batch; ++b)
     key_lengths_.push_back(static_cast<int32_t>(shape_.keys - 5 * b > 1 ? shape_.keys - 5 * b - 1 : 1));
+  if (shape_.inputs == Inputs::peaked) aim_queries();
   inputs_before_ = {q_.memory(), k_.memory(), v_.memory()};
+}
+
+// Keys of length sqrt(D), and each query a multiple of one key that it sees: the score of that key is the largest by
+// the inequality of Cauchy and Schwarz, and so large that all others count for nothing. Random keys of few dimensions
+// lie closer together, which takes larger scores.
+void AttentionProblem::aim_queries() {
+  const ProblemShape& s = shape_;
+  const double size = s.head_size, score = 60 * std::max(1.0, 64 / size);
+  const double scale = s.scale.value_or(1.5 / std::sqrt(size));
+  for (int64_t b = 0; b < s.batch; ++b)
+    for (int64_t j = 0; j < s.keys; ++j)
+      for (int64_t h = 0; h < s.kv_heads; ++h) {
+        double squares = 0;
+        for (int64_t d = 0; d < s.head_size; ++d) squares += std::pow(k_.get({b, j, h, d}), 2);
+        for (int64_t d = 0; d < s.head_size; ++d)
+          k_.set({b, j, h, d}, k_.get({b, j, h, d}) * std::sqrt(size / squares));
+      }
+  for (int64_t b = 0; b < s.batch; ++b)
+    for (int64_t i = 0; i < s.queries; ++i)
+      for (int64_t h = 0; h < s.query_heads; ++h) {
+        const bool is_short = (s.masks & FV_MASK_KEY_LENGTHS) != 0;
+        const int64_t j = i % (is_short ? key_lengths_[static_cast<size_t>(b)] : s.keys);
+        for (int64_t d = 0; d < s.head_size; ++d)
+          q_.set({b, i, h, d}, k_.get({b, j, h / (s.query_heads / s.kv_heads), d}) * score / (scale * size));
+      }
 }
 
 void AttentionProblem::describe() {
@@ -63,13 +89,14 @@ void AttentionProblem::describe() {
   site_.device = {FV_DEVICE_CPU, 0};
   site_.dtype = s.dtype;
   site_.head_size = s.head_size;
-  site_.query_heads = site_.total_heads = s.query_heads;
+  site_.query_heads = s.query_heads;
+  site_.total_heads = s.total_heads.value_or(s.query_heads);
   site_.kv_heads = s.kv_heads;
-  site_.layers = 2;
+  site_.layers = s.layers;
   site_.batch = s.batch + (s.spare > 0 ? 1 : 0);
   site_.query_length = s.queries + s.spare;
   site_.key_length = s.keys + s.spare;
-  site_.scale = 1.5 / std::sqrt(static_cast<double>(s.head_size));  // not the usual one: it must be read
+  site_.scale = s.scale.value_or(1.5 / std::sqrt(static_cast<double>(s.head_size)));
   if (s.grid) std::copy(s.grid->begin(), s.grid->end(), site_.grid);
 
   key_lengths_shape_ = s.batch;
@@ -95,103 +122,143 @@ void AttentionProblem::describe() {
   args_.step = -1;
 }
 
-bool AttentionProblem::sees(int64_t row, int64_t query, int64_t key) const {
-  if ((shape_.masks & FV_MASK_CAUSAL) != 0) return key <= query;
-  if ((shape_.masks & FV_MASK_FRAME_CAUSAL) != 0) {
-    const int64_t frame = site_.grid[1] * site_.grid[2];
-    return key / frame <= query / frame;
+void AttentionProblem::place(DeviceMemory& memory, fv_device device) {
+  const auto copy = [&](const void* from, size_t bytes) {
+    auto* to = static_cast<std::byte*>(memory.allocate(bytes));
+    memory.upload(to, {static_cast<const std::uint8_t*>(from), bytes});
+    return to;
+  };
+  const HostTensor* const tensors[] = {&q_, &k_, &v_, &out_, &mask_};
+  for (size_t i = 0; i < placed_.size(); ++i) {
+    placed_[i] = *tensors[i]->tensor();
+    placed_[i].device = device;
+    placed_[i].data = copy(tensors[i]->memory().data(), tensors[i]->memory().size()) + tensors[i]->begin();
   }
-  if ((shape_.masks & FV_MASK_KEY_LENGTHS) != 0) return key < key_lengths_[static_cast<size_t>(row)];
-  if ((shape_.masks & FV_MASK_BOOLEAN) != 0) return mask_.get({row, 0, query, key}) != 0;
-  return true;
+  args_.q = placed_.data();
+  args_.k = &placed_[1];
+  args_.v = &placed_[2];
+  args_.out = &placed_[3];
+  if (args_.mask != nullptr) args_.mask = &placed_[4];
+  key_lengths_tensor_.data = copy(key_lengths_.data(), key_lengths_.size() * sizeof(int32_t));
+  log_sum_exp_tensor_.data = copy(log_sum_exp_.memory().data(), log_sum_exp_.memory().size()) + log_sum_exp_.begin();
+  key_lengths_tensor_.device = log_sum_exp_tensor_.device = site_.device = device;
+}
+
+void AttentionProblem::collect(DeviceMemory& memory) {
+  const auto fetch = [&](HostTensor& into, const fv_tensor& from) {
+    std::vector<std::byte>& bytes = into.memory();
+    memory.download({reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()},
+                    static_cast<const std::byte*>(from.data) - into.begin());
+  };
+  HostTensor* const tensors[] = {&q_, &k_, &v_, &out_};
+  for (size_t i = 0; i < 4; ++i) fetch(*tensors[i], placed_[i]);
+  fetch(log_sum_exp_, log_sum_exp_tensor_);
+}
+
+bool AttentionProblem::sees(int64_t row, int64_t query, int64_t key) const {
+  const auto is_masked = [this](uint32_t mask) { return (shape_.masks & mask) != 0; };
+  const int64_t frame = site_.grid[1] * site_.grid[2];
+  if (is_masked(FV_MASK_CAUSAL) && key > query) return false;
+  if (is_masked(FV_MASK_FRAME_CAUSAL) && key / frame > query / frame) return false;
+  if (is_masked(FV_MASK_KEY_LENGTHS) && key >= key_lengths_[static_cast<size_t>(row)]) return false;
+  return !is_masked(FV_MASK_BOOLEAN) || mask_.get({row, 0, query, key}) != 0;
 }
 
 // softmax(scale q k^T + bias) v as it is written (Vaswani et al. 2017, equation 1).
 AttentionProblem::Expected AttentionProblem::expected() const {
   const ProblemShape& s = shape_;
+  const auto size = static_cast<size_t>(s.head_size);
+  const std::vector<double> q = q_.values(), k = k_.values(), v = v_.values();
+  const auto row_of = [&](const std::vector<double>& x, int64_t length, int64_t heads, int64_t b, int64_t i,
+                          int64_t h) { return x.data() + static_cast<size_t>((b * length + i) * heads + h) * size; };
   Expected result;
-  result.log_sum_exp.reserve(static_cast<size_t>(s.batch * s.query_heads * s.queries));
   double squares = 0, count = 0;
   std::vector<double> weight(static_cast<size_t>(s.keys));
-  result.out.resize(static_cast<size_t>(s.batch * s.queries * s.query_heads * s.head_size));
-  for (int64_t b = 0; b < s.batch; ++b)
-    for (int64_t h = 0; h < s.query_heads; ++h)
-      for (int64_t i = 0; i < s.queries; ++i) {
-        const int64_t kv = h / (s.query_heads / s.kv_heads);
-        double top = -std::numeric_limits<double>::infinity(), total = 0;
-        for (int64_t j = 0; j < s.keys; ++j) {
-          double score = 0;
-          for (int64_t d = 0; d < s.head_size; ++d) score += q_.get({b, i, h, d}) * k_.get({b, j, kv, d});
-          score *= site_.scale;
-          if ((s.masks & FV_MASK_BIAS) != 0) score += mask_.get({0, h, i, j});
-          squares += score * score;
-          ++count;
-          weight[static_cast<size_t>(j)] = sees(b, i, j) ? score : -std::numeric_limits<double>::infinity();
-          top = std::max(top, weight[static_cast<size_t>(j)]);
-        }
-        for (double& w : weight) total += w = std::exp(w - top);
-        result.log_sum_exp.push_back(top + std::log(total));
-        for (int64_t d = 0; d < s.head_size; ++d) {
-          double sum = 0;
-          for (int64_t j = 0; j < s.keys; ++j) sum += weight[static_cast<size_t>(j)] * v_.get({b, j, kv, d});
-          result.out[static_cast<size_t>(((b * s.queries + i) * s.query_heads + h) * s.head_size + d)] = sum / total;
-        }
-      }
+  const int64_t all = s.batch * s.query_heads * s.queries;
+  const int64_t rows = s.rows == 0 ? all : std::min(all, std::max<int64_t>(s.rows, 2));
+  for (int64_t n = 0; n < rows; ++n) {
+    const int64_t at = rows == all ? n : n * (all - 1) / (rows - 1);  // the first and the last among them
+    Row row{at / (s.query_heads * s.queries), at / s.queries % s.query_heads, at % s.queries, std::vector<double>(size),
+            0};
+    const int64_t kv = row.head / (s.query_heads / s.kv_heads);
+    const double* query = row_of(q, s.queries, s.query_heads, row.batch, row.query, row.head);
+    double top = -std::numeric_limits<double>::infinity(), total = 0;
+    for (int64_t j = 0; j < s.keys; ++j) {
+      const double* key = row_of(k, s.keys, s.kv_heads, row.batch, j, kv);
+      double score = 0;
+      for (size_t d = 0; d < size; ++d) score += query[d] * key[d];
+      score *= site_.scale;
+      if ((s.masks & FV_MASK_BIAS) != 0) score += mask_.get({0, row.head, row.query, j});
+      squares += score * score;
+      ++count;
+      const bool is_seen = sees(row.batch, row.query, j);
+      weight[static_cast<size_t>(j)] = is_seen ? score : -std::numeric_limits<double>::infinity();
+      top = std::max(top, weight[static_cast<size_t>(j)]);
+    }
+    for (int64_t j = 0; j < s.keys; ++j) {
+      const double w = std::exp(weight[static_cast<size_t>(j)] - top);
+      const double* value = row_of(v, s.keys, s.kv_heads, row.batch, j, kv);
+      for (size_t d = 0; d < size; ++d) row.out[d] += w * value[d];
+      total += w;
+    }
+    for (double& one : row.out) one /= total;
+    row.log_sum_exp = top + std::log(total);
+    result.rows.push_back(std::move(row));
+  }
   result.score_size = std::sqrt(squares / count);
   return result;
 }
 
-std::string AttentionProblem::numbers_fault(const Expected& expected) const {
-  const ProblemShape& s = shape_;
-  double wrong = 0, right = 0, worst = 0;
-  size_t at = 0;
-  for (int64_t b = 0; b < s.batch; ++b)
-    for (int64_t i = 0; i < s.queries; ++i)
-      for (int64_t h = 0; h < s.query_heads; ++h)
-        for (int64_t d = 0; d < s.head_size; ++d) {
-          const double truth = expected.out[at++], off = std::fabs(out_.get({b, i, h, d}) - truth);
-          wrong += off * off;
-          right += truth * truth;
-          worst = std::max(worst, off);
-        }
+Deviation AttentionProblem::deviation(const Expected& expected) const {
+  double wrong = 0, right = 0;
+  Deviation found;
+  for (const Row& row : expected.rows)
+    for (size_t d = 0; d < row.out.size(); ++d) {
+      const double off = std::fabs(out_.get({row.batch, row.query, row.head, static_cast<int64_t>(d)}) - row.out[d]);
+      wrong += off * off;
+      right += row.out[d] * row.out[d];
+      found.worst = std::max(found.worst, off);
+    }
+  found.relative = std::sqrt(wrong / right);
   // Roundings of scores, weights and results to the type, and sums in float32 at least: each is about one unit of the
   // output, a score's one times its size. Independent roundings add up as squares; a factor of 8 is left for the rest.
-  const double unit = unit_roundoff(s.dtype);
-  const double sums = std::min(unit, std::ldexp(1.0, -24)) * std::sqrt(static_cast<double>(s.head_size + s.keys));
-  const double bar = 8 * (1 + expected.score_size) * (unit + sums);
-  const double relative = std::sqrt(wrong / right);
+  const double unit = unit_roundoff(shape_.dtype);
+  const double terms = static_cast<double>(shape_.head_size + shape_.keys);
+  const double sums = std::min(unit, std::ldexp(1.0, -24)) * std::sqrt(terms);
+  found.bar = 8 * (1 + expected.score_size) * (unit + sums);
+  return found;
+}
+
+std::string AttentionProblem::numbers_fault(const Expected& expected) const {
+  const auto [relative, worst, bar] = deviation(expected);
   if (relative > bar)
     return "out differs from the formula in float64 by " + number(relative) + " of its size (at most " + number(bar) +
            ", worst element " + number(worst) + ")";
   if (worst > 16 * bar)
     return "one element of out is wrong by " + number(worst) + " (at most " + number(16 * bar) + ")";
   if (args_.log_sum_exp == nullptr) return "";
-  at = 0;
-  for (int64_t b = 0; b < s.batch; ++b)
-    for (int64_t h = 0; h < s.query_heads; ++h)
-      for (int64_t i = 0; i < s.queries; ++i) {
-        const double off = std::fabs(log_sum_exp_.get({0, b, h, i}) - expected.log_sum_exp[at++]);
-        if (!(off <= 16 * bar))
-          return "log_sum_exp is wrong by " + number(off) + " (at most " + number(16 * bar) + ", natural logarithm)";
-      }
+  for (const Row& row : expected.rows) {
+    const double off = std::fabs(log_sum_exp_.get({0, row.batch, row.head, row.query}) - row.log_sum_exp);
+    if (!(off <= 16 * bar))
+      return "log_sum_exp is wrong by " + number(off) + " (at most " + number(16 * bar) + ", natural logarithm)";
+  }
   return "";
 }
 
-std::string AttentionProblem::fault(bool approximate) const {
+std::string AttentionProblem::written_fault() const {
   if (q_.memory() != inputs_before_[0] || k_.memory() != inputs_before_[1] || v_.memory() != inputs_before_[2])
     return "run changed its inputs";
   if (!out_.gaps_untouched()) return "run wrote outside of out: between its rows, or before or behind it";
   if (!log_sum_exp_.gaps_untouched()) return "run wrote outside of log_sum_exp";
-  const ProblemShape& s = shape_;
-  int64_t unwritten = 0;
-  for (int64_t b = 0; b < s.batch; ++b)
-    for (int64_t i = 0; i < s.queries; ++i)
-      for (int64_t h = 0; h < s.query_heads; ++h)
-        for (int64_t d = 0; d < s.head_size; ++d)
-          if (!std::isfinite(out_.get({b, i, h, d}))) ++unwritten;
-  if (unwritten > 0)
-    return std::to_string(unwritten) + " elements of out are not written, or not finite: run writes out whole";
-  return approximate ? "" : numbers_fault(expected());
+  const std::vector<double> out = out_.values();
+  const auto unwritten = std::count_if(out.begin(), out.end(), [](double one) { return !std::isfinite(one); });
+  if (unwritten == 0) return "";
+  return std::to_string(unwritten) + " elements of out are not written, or not finite: run writes out whole";
+}
+
+std::string AttentionProblem::fault(bool approximate) const {
+  const std::string fault = written_fault();
+  return !fault.empty() || approximate ? fault : numbers_fault(expected());
 }
 
 }  // namespace fastvideo

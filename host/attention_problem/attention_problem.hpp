@@ -9,8 +9,15 @@
 #include <vector>
 
 #include "host/attention_problem/host_tensor.hpp"
+#include "host/device_memory/device_memory.hpp"
 
 namespace fastvideo {
+
+/// What queries and keys are like.
+enum class Inputs {
+  random,  ///< normal numbers: every key counts
+  peaked,  ///< each query lies so close to one key that all weight falls on it, whatever an approximation leaves out
+};
 
 /// What one run is about. `batch`, `queries` and `keys` are those of the run; the site's are larger by `spare`.
 struct ProblemShape {
@@ -23,10 +30,22 @@ struct ProblemShape {
   int64_t queries = 24;
   int64_t keys = 24;
   int64_t spare = 0;
-  uint32_t masks = 0;  ///< at most one FV_MASK_*
+  uint32_t masks = 0;  ///< FV_MASK_*; of a boolean mask and a bias at most one
   uint64_t require = 0;
+  int32_t layers = 2;
+  std::optional<int32_t> total_heads;  ///< otherwise query_heads
+  std::optional<double> scale;         ///< otherwise 1.5 / sqrt(head_size): not the usual one, it must be read
+  Inputs inputs = Inputs::random;
+  int64_t rows = 0;                            ///< rows of the output that are compared, spread over all; 0: all
   std::optional<std::array<int64_t, 3>> grid;  ///< its tokens are all queries
   Layout layout = Layout::dense;
+};
+
+/// How far an output is from the formula.
+struct Deviation {
+  double relative = 0;  ///< L2 norm of the difference over that of the formula's rows
+  double worst = 0;     ///< largest difference of one element
+  double bar = 0;       ///< the largest relative error that roundings of the type explain
 };
 
 /// Not movable: the site and the arguments point into it.
@@ -39,19 +58,33 @@ class AttentionProblem {
   const fv_attention_site& site() const { return site_; }
   fv_attention_args& args() { return args_; }
 
+  /// Copies the tensors to a device, whose memory must outlive the problem: site and arguments are there from then on.
+  void place(DeviceMemory& memory, fv_device device);
+  /// Brings back what place() put there.
+  void collect(DeviceMemory& memory);
+
   /// What is wrong with the outputs: "" or a sentence with the numbers. `approximate`: only that they were written.
   std::string fault(bool approximate) const;
+  /// How far `out` is from the formula.
+  Deviation deviation() const { return deviation(expected()); }
 
  private:
+  struct Row {
+    int64_t batch, head, query;
+    std::vector<double> out;  // [D]
+    double log_sum_exp;
+  };
   struct Expected {
-    std::vector<double> out;          // [B, Lq, H, D]
-    std::vector<double> log_sum_exp;  // [B, H, Lq]
-    double score_size = 0;            // root of the mean square of the scores
+    std::vector<Row> rows;
+    double score_size = 0;  // root of the mean square of the scores
   };
   void fill_inputs();
+  void aim_queries();
   void describe();
   bool sees(int64_t row, int64_t query, int64_t key) const;
   Expected expected() const;
+  Deviation deviation(const Expected& expected) const;
+  std::string written_fault() const;
   std::string numbers_fault(const Expected& expected) const;
 
   ProblemShape shape_;
@@ -59,6 +92,7 @@ class AttentionProblem {
   std::vector<int32_t> key_lengths_;
   int64_t key_lengths_shape_ = 0, key_lengths_stride_ = 1;
   fv_tensor key_lengths_tensor_{};
+  std::array<fv_tensor, 5> placed_{};  // q, k, v, out, mask on a device
   std::array<int64_t, 3> log_sum_exp_shape_{}, log_sum_exp_strides_{};
   fv_tensor log_sum_exp_tensor_{};
   std::array<std::vector<std::byte>, 3> inputs_before_;

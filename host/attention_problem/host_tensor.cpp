@@ -78,6 +78,16 @@ double HostTensor::get(const std::array<int64_t, 4>& at) const {
   return dtype_.bits == 32 ? load<float>(from) : load<double>(from);
 }
 
+std::vector<double> HostTensor::values() const {
+  std::vector<double> all;
+  all.reserve(static_cast<size_t>(shape_[0] * shape_[1] * shape_[2] * shape_[3]));
+  for (int64_t a = 0; a < shape_[0]; ++a)
+    for (int64_t b = 0; b < shape_[1]; ++b)
+      for (int64_t c = 0; c < shape_[2]; ++c)
+        for (int64_t d = 0; d < shape_[3]; ++d) all.push_back(get({a, b, c, d}));
+  return all;
+}
+
 void HostTensor::poison() { std::fill(memory_.begin(), memory_.end(), std::byte{0xFF}); }
 
 bool HostTensor::gaps_untouched() const {

@@ -40,6 +40,11 @@ class HostTensor {
   /// Whether the gaps still are as poison() left them.
   bool gaps_untouched() const;
   const std::vector<std::byte>& memory() const { return memory_; }
+  std::vector<std::byte>& memory() { return memory_; }
+  /// Where in the memory the tensor's data pointer is.
+  size_t begin() const { return begin_; }
+  /// All elements, in the order of the shape.
+  std::vector<double> values() const;
 
  private:
   size_t offset(const std::array<int64_t, 4>& at) const;

@@ -35,6 +35,10 @@ Schema Schema::host() {
                     .type = Type::strings,
                     .default_value = none,
                     .help = "Backends that auto prefers, the best first; the others follow by estimated time"});
+  add("attention", {.name = "self_test",
+                    .type = Type::boolean,
+                    .default_value = true,
+                    .help = "Try each backend on a small problem, beside float64, before it is used"});
   for (const char* role :
        {FV_ROLE_DIT_SELF, FV_ROLE_DIT_CROSS, FV_ROLE_DIT_JOINT, FV_ROLE_TEXT_SELF, FV_ROLE_IMAGE_SELF, FV_ROLE_VAE_MID})
     add("attention.roles", {.name = role, .help = "Backend of this role alone; outranks backend"});

@@ -51,7 +51,8 @@ AttentionSelector::AttentionSelector(const Settings& settings, const Catalog& ca
       backends_(backends),
       device_(device),
       auto_numerics_(settings.strings("attention.numerics")),
-      priority_(settings.strings("attention.priority")) {}
+      priority_(settings.strings("attention.priority")),
+      self_tests_(device) {}
 
 void AttentionSelector::require_known(const std::string& name, const std::string& asked) const {
   if (same_name(name, kAuto) || !catalog_.find("attention", name).empty()) return;
@@ -82,7 +83,7 @@ AttentionChoice AttentionSelector::choose(const fv_attention_site& site) {
       request_for_role(settings_, site.role, [this](const auto& name, auto role) { return claims(name, role); });
   require_known(request.name, request.asked_by());
   std::vector<Candidate> tried = candidates(request.name, site);
-  const Candidate* taken = best(tried);
+  const Candidate* taken = best_that_computes(tried, site);
   if (taken == nullptr) return fall_back(std::move(request), site, std::move(tried));
 
   const auto fitting = std::count_if(tried.begin(), tried.end(), [](const Candidate& c) { return c.fits(); });
@@ -91,7 +92,7 @@ AttentionChoice AttentionSelector::choose(const fv_attention_site& site) {
     from = "best of " + std::to_string(fitting) + " that auto may take";
   else if (fitting > 1)
     from = "best of its " + std::to_string(fitting) + " implementations that can";
-  return {taken->item, taken->backend, taken->support, std::move(request), std::move(from), {}};
+  return {taken->item, taken->backend, taken->support, std::move(request), std::move(from), {}, taken->self_test};
 }
 
 std::vector<Candidate> AttentionSelector::candidates(const std::string& name, const fv_attention_site& site) {
@@ -156,6 +157,26 @@ const Candidate* AttentionSelector::best(const std::vector<Candidate>& candidate
   return taken;
 }
 
+const Candidate* AttentionSelector::best_that_computes(std::vector<Candidate>& candidates,
+                                                       const fv_attention_site& site) {
+  while (const Candidate* first = best(candidates)) {
+    Candidate& taken = candidates[static_cast<size_t>(first - candidates.data())];
+    taken.self_test = test(taken, site);
+    if (taken.self_test.outcome != SelfTest::Outcome::failed) return first;
+    taken.reason = "failed its self-test: " + taken.self_test.text;
+    const std::string name = taken.item->item->full_name();
+    if (logged_.insert("test " + name + site.role).second)
+      log_warning("selection", name + " at " + site.role + " " + taken.reason);
+  }
+  return nullptr;
+}
+
+SelfTest AttentionSelector::test(const Candidate& candidate, const fv_attention_site& site) {
+  if (!settings_.boolean("attention.self_test")) return {SelfTest::Outcome::not_run, "[attention] self_test is off"};
+  if (candidate.backend->is_stand_in) return {SelfTest::Outcome::not_run, "stands in for a calibration"};
+  return self_tests_.of(*candidate.item->item, *candidate.backend, site);
+}
+
 void AttentionSelector::log_substitute(const std::string& role, const std::string& used,
                                        const AttentionRequest& request, const std::string& reason) {
   if (!logged_.insert(role + ": substitute " + used).second) return;
@@ -169,10 +190,10 @@ AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_
   for (const std::string& name : settings_.strings("attention.fallback")) {
     require_known(name, settings_.find("attention.fallback")->source.describe());
     std::vector<Candidate> substitutes = candidates(name, site);
-    if (const Candidate* taken = best(substitutes)) {
+    if (const Candidate* taken = best_that_computes(substitutes, site)) {
       log_substitute(site.role, taken->item->item->full_name(), request, reason);
-      return {taken->item, taken->backend, taken->support, std::move(request), "[attention] fallback permits it",
-              reason};
+      return {taken->item, taken->backend,  taken->support, std::move(request), "[attention] fallback permits it",
+              reason,      taken->self_test};
     }
     tried.insert(tried.end(), std::make_move_iterator(substitutes.begin()), std::make_move_iterator(substitutes.end()));
   }

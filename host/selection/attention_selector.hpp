@@ -11,6 +11,7 @@
 #include "host/plugins/limits.hpp"
 #include "host/selection/open_backends.hpp"
 #include "host/selection/policy.hpp"
+#include "host/selection/self_test.hpp"
 
 namespace fastvideo {
 
@@ -29,6 +30,7 @@ struct AttentionChoice {
   AttentionRequest request;     ///< what was asked for
   std::string picked_from;      ///< "best of 2 that auto may take"; empty if there was nothing to pick from
   std::string substituted_for;  ///< why the request could not be met, if [attention] fallback stepped in
+  SelfTest self_test;
 };
 
 /// One candidate for a site: either it fits, or a reason says why not.
@@ -36,6 +38,7 @@ struct Candidate {
   const CatalogItem* item = nullptr;
   const OpenBackend* backend = nullptr;
   SiteSupport support;
+  SelfTest self_test;
   std::string reason;
   bool fits() const { return reason.empty(); }
 };
@@ -59,6 +62,8 @@ class AttentionSelector {
   std::vector<Candidate> candidates(const std::string& name, const fv_attention_site& site);
   Candidate examine(const CatalogItem& item, const fv_attention_site& site);
   const Candidate* best(const std::vector<Candidate>& candidates) const;
+  const Candidate* best_that_computes(std::vector<Candidate>& candidates, const fv_attention_site& site);
+  SelfTest test(const Candidate& candidate, const fv_attention_site& site);
   bool auto_takes(uint32_t numerics) const;
   bool claims(const std::string& name, std::string_view role) const;
   void require_known(const std::string& name, const std::string& asked) const;
@@ -72,7 +77,8 @@ class AttentionSelector {
   DeviceFacts device_;
   std::vector<std::string> auto_numerics_;  // what auto may take: "exact", "reordered"
   std::vector<std::string> priority_;       // names that auto prefers, best first
-  std::set<std::string> logged_;            // what has been said once
+  SelfTests self_tests_;
+  std::set<std::string> logged_;  // what has been said once
 };
 
 }  // namespace fastvideo

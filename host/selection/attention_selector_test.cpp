@@ -84,6 +84,21 @@ TEST(AttentionSelector, FaultsOfABackendAreReasons) {
   EXPECT_TRUE(contains(refusal_of({flag("attention.backend", "SWIFT/picky")}, "dit.self"), "head size 7 only"));
 }
 
+TEST(AttentionSelector, ABackendThatFailsItsSelfTestIsNotUsed) {
+  const std::string fault = "inaccurate";
+  const std::string text =
+      refusal_of({flag("attention.backend", "SWIFT"), flag("attention.SWIFT.fault", fault)}, "dit.self");
+  EXPECT_TRUE(contains(text, "SWIFT/cpu    failed its self-test: relative error 0.0"));
+  EXPECT_TRUE(contains(text, "against float64 (at most "));
+  EXPECT_EQ(chosen({flag("attention.SWIFT.fault", fault)}, "dit.self"), "FORMULA/cpu");  // auto takes the next
+  EXPECT_EQ(chosen({flag("attention.backend", "SWIFT"), flag("attention.SWIFT.fault", fault),
+                    flag("attention.self_test", "off")},
+                   "dit.self"),
+            "SWIFT/cpu");
+  const TestPlugins plugins({flag("attention.backend", "TILED")});
+  EXPECT_EQ(plugins.selector->choose(site("dit.self")).self_test.outcome, SelfTest::Outcome::passed);
+}
+
 TEST(AttentionSelector, FallbackStandsInWhereItIsPermitted) {
   const std::vector<Given> given{in_file("attention.fallback", Value::List{"SWIFT/gpu", "TILED", "FORMULA"}),
                                  flag("attention.backend", "SWIFT/picky")};

@@ -30,7 +30,8 @@ const OpenBackend& OpenBackends::open(const CatalogItem& item) {
 void OpenBackends::use(const OpenCalibration& calibration) {
   const Item* item = calibration.item().item;
   auto slot = std::make_unique<Slot>();
-  slot->backend = {item->full_name(), calibration.table<fv_attention_interface>(), calibration.object<fv_attention>()};
+  slot->backend = {item->full_name(), calibration.table<fv_attention_interface>(), calibration.object<fv_attention>(),
+                   /*is_stand_in=*/true};
   slot->is_owned = false;
   slots_[item] = std::move(slot);
 }

@@ -18,6 +18,7 @@ struct OpenBackend {
   std::string name;  ///< "TORCH_SDPA/torch"
   const fv_attention_interface* table = nullptr;
   fv_attention* backend = nullptr;
+  bool is_stand_in = false;  ///< of a calibration, which counts every call
 };
 
 /// [one thread: the loader's]

@@ -86,7 +86,8 @@ TEST(AttentionSession, PlansPreparesAndRuns) {
 
 TEST(AttentionSession, ErrorsCarryTheBackendsName) {
   const auto with_fault = [](const char* fault) {
-    return std::vector<Given>{flag("attention.backend", "SWIFT"), flag("attention.SWIFT.fault", fault)};
+    return std::vector<Given>{flag("attention.backend", "SWIFT"), flag("attention.SWIFT.fault", fault),
+                              flag("attention.self_test", "off")};
   };
   const Opened plan(with_fault("plan"), {site("dit.self")});
   EXPECT_EQ(plan.status, FV_FAILED);
@@ -111,7 +112,7 @@ TEST(AttentionSession, ErrorsCarryTheBackendsName) {
 TEST(AttentionSession, APlanThatIsNoneIsAFault) {
   fv_attention_site odd = site("dit.self");
   odd.layers = 77;  // makes SWIFT give a null plan and FV_OK
-  const Opened opened({flag("attention.backend", "SWIFT")}, {odd});
+  const Opened opened({flag("attention.backend", "SWIFT"), flag("attention.self_test", "off")}, {odd});
   EXPECT_EQ(opened.status, FV_FAILED);
   EXPECT_EQ(opened.text.str(), "SWIFT/cpu at dit.self: plan gave no plan and no error");
 }

@@ -21,7 +21,7 @@ def run(shop, model, plugin, seed):
     trace = shop.folder / f"{name}.txt"
     summary = shop.generate(f"{shop.folder}/{name}/", model, REQUEST, [plugin.parent],
                             [f"attention.SHUFFLED_ATTN.seed={seed}", f"attention.SHUFFLED_ATTN.trace={trace}",
-                             "attention.backend=SHUFFLED_ATTN"])
+                             "attention.backend=SHUFFLED_ATTN", "attention.self_test=false"])
     assert out_of_tree.runs_on(summary, "dit.self")[0] == "SHUFFLED_ATTN/cpu", summary
     return out_of_tree.read_png_frames(shop.folder / name), *read_trace(trace)
 

@@ -65,7 +65,9 @@ class SwiftPlan : public fastvideo::AttentionPlan {
   void run(const fv_attention_args& args) override {
     if (fault_ == "run") throw std::runtime_error("run broke in layer " + std::to_string(args.layer));
     if (!prepared_) throw std::runtime_error("run before prepare");
-    formula(site_.get(), args);
+    fv_attention_site site = site_.get();
+    if (fault_ == "inaccurate") site.scale *= 1.01;
+    formula(site, args);
   }
 
  private:
