@@ -61,6 +61,8 @@ class Parser {
     app_.add_flag("--version", version_)->description("Print the version");
     app_.add_flag("--print-default-config", default_config_)
         ->description("Print a configuration file with every setting, its meaning and default");
+    app_.add_flag("--print-config-reference", config_reference_)
+        ->description("Print a page (Markdown) with every setting, those of the installed plugins among them");
     app_.add_flag("--no-progress", no_progress_)->description("Show no progress");
     sets_ = text_option(app_, "--set", "A setting by its path, as in --set attention.default=TORCH_SDPA", "PATH=VALUE");
     text_option(app_, "--config", "Configuration file, in the place of the user's own (variable: FASTVIDEO_CONFIG)",
@@ -221,6 +223,7 @@ class Parser {
     using Command = CommandLine::Command;
     if (version_) return Command::version;
     if (default_config_) return Command::print_default_config;
+    if (config_reference_) return Command::print_config_reference;
     if (generate_->parsed()) return Command::generate;
     if (explain_->parsed()) return Command::explain;
     if (bench_attention_->parsed()) return Command::bench_attention;
@@ -279,6 +282,7 @@ class Parser {
   CLI::Option* sets_ = nullptr;
   bool version_ = false;
   bool default_config_ = false;
+  bool config_reference_ = false;
   bool no_progress_ = false;
   std::string shown_;
   double deadline_ = 120;

@@ -17,6 +17,7 @@ struct CommandLine {
     help,
     version,
     print_default_config,
+    print_config_reference,
     generate,
     explain,
     bench,

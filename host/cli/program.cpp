@@ -111,6 +111,8 @@ void run(const std::vector<std::string>& arguments) {
       return print("fastvideo " + std::string(host_version()) + "\n");
     case Command::print_default_config:
       return print(default_config(Schema::host()));
+    case Command::print_config_reference:
+      return print(config_reference(schema));
     case Command::list_plugins:
       return print(list_plugins(catalog, searched));
     case Command::show_plugin:

@@ -74,4 +74,7 @@ class Schema {
 /// it sets nothing. This is config/fastvideo.toml and `fastvideo --print-default-config`.
 std::string default_config(const Schema& schema);
 
+/// The same for readers, as Markdown: docs/configuration.md and `fastvideo --print-config-reference`.
+std::string config_reference(const Schema& schema);
+
 }  // namespace fastvideo

@@ -122,8 +122,8 @@ std::vector<ProblemShape> problems_like(const fv_attention_site& site) {
     return shape;
   };
   problems.push_back(with_all_heads(problems.front()));
-  const double products = static_cast<double>(site.query_length) * static_cast<double>(site.key_length) *
-                          site.query_heads * site.head_size;
+  const double products =
+      static_cast<double>(site.query_length) * static_cast<double>(site.key_length) * site.query_heads * site.head_size;
   if (products > kMostProducts) return problems;
   ProblemShape whole = problems.back();
   whole.queries = site.query_length;

@@ -164,20 +164,20 @@ TEST_F(SelfTestOf, WrongNumbersFailWithTheNumber) {
   behaviour.sees = [](int64_t, int64_t key) { return key != 191; };  // the last key
   expect_failure("against float64 (at most ");
   behaviour.sees = [](int64_t, int64_t) { return true; };
-  behaviour.after = [](const fv_attention_args& args) { TensorView<float, 4>(*args.out)(0, 191, 1, 63) = 1; };
+  behaviour.after = [](const fv_attention_args& args) { TensorView<float, 4> (*args.out)(0, 191, 1, 63) = 1; };
   expect_failure("relative error ");
 }
 
 TEST_F(SelfTestOf, WhatIsNotWrittenOrWrittenElsewhereFails) {
   behaviour.after = [](const fv_attention_args& args) {
-    TensorView<float, 4>(*args.out)(0, 5, 0, 7) = std::numeric_limits<float>::quiet_NaN();
+    TensorView<float, 4> (*args.out)(0, 5, 0, 7) = std::numeric_limits<float>::quiet_NaN();
   };
   expect_failure("1 elements of out are not written, or not finite");
   behaviour.numerics = FV_NUMERICS_APPROXIMATE;
   expect_failure("1 elements of out are not written, or not finite");
   behaviour.after = [](const fv_attention_args& args) { *(&TensorView<float, 4>(*args.out)(0, 191, 1, 63) + 1) = 0; };
   expect_failure("run wrote outside of out");
-  behaviour.after = [](const fv_attention_args& args) { TensorView<float, 4>(*args.q)(0, 0, 0, 0) = 0; };
+  behaviour.after = [](const fv_attention_args& args) { TensorView<float, 4> (*args.q)(0, 0, 0, 0) = 0; };
   expect_failure("run changed its inputs");
   behaviour.after = [](const fv_attention_args&) { throw std::runtime_error("no such kernel"); };
   expect_failure("run failed: no such kernel");
