@@ -26,6 +26,7 @@ class CpuMemory final : public DeviceMemory {
   void download(std::span<std::uint8_t> to, const void* from) override { std::memcpy(to.data(), from, to.size()); }
   void poison(void* first, std::size_t bytes) override { std::memset(first, 0xFF, bytes); }
   void* stream() override { return nullptr; }
+  void on_device(const std::function<void()>& work) override { work(); }
   std::vector<double> time(std::size_t count, const Numbered& prepare, const Numbered& work) override {
     std::vector<double> seconds;
     for (std::size_t i = 0; i < count; ++i) {

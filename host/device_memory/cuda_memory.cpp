@@ -184,6 +184,11 @@ class CudaMemory final : public DeviceMemory {
 
   void* stream() override { return stream_; }
 
+  void on_device(const std::function<void()>& work) override {
+    const Current current(context_.get());
+    work();
+  }
+
   std::vector<double> time(std::size_t count, const Numbered& prepare, const Numbered& work) override {
     const Current current(context_.get());
     std::vector<std::array<Event, 2>> events(count);

@@ -30,6 +30,8 @@ class DeviceMemory {
   virtual void poison(void* first, std::size_t bytes) = 0;
   /// The stream that work is given to; nullptr on the CPU.
   virtual void* stream() = 0;
+  /// Calls work with the device as the thread's current one, as pipelines call plugins.
+  virtual void on_device(const std::function<void()>& work) = 0;
   /// Seconds that each of `count` pieces of work takes: prepare(i), which is not timed, then work(i), in the order of
   /// their numbers. On a GPU both only enqueue, all pieces follow each other without a pause, and what is measured is
   /// the device's time. An exception of either ends the measurement and is passed on.

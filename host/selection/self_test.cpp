@@ -166,11 +166,15 @@ Trial try_out(const Item& item, const OpenBackend& backend, const ProblemShape& 
     problem.args().steps = 1;
   }
   require_supported(item, backend, problem.site(), device);
-  TrialPlan plan(backend, problem.site(), memory);
-  plan.run(problem, memory);
-  problem.collect(memory);  // waits for the stream
+  std::uint32_t numerics = FV_NUMERICS_EXACT;
+  memory.on_device([&] {
+    TrialPlan plan(backend, problem.site(), memory);
+    numerics = plan.numerics();
+    plan.run(problem, memory);
+    problem.collect(memory);  // waits for the stream, before the plan goes
+  });
   const std::string fault = problem.fault(/*approximate=*/true);
-  return {plan.numerics(), fault, fault.empty() ? problem.deviation() : Deviation{}};
+  return {numerics, fault, fault.empty() ? problem.deviation() : Deviation{}};
 }
 
 // Both of how far it is from the formula, and what it may be.
