@@ -34,7 +34,7 @@ add_compile_options(
   $<$<COMPILE_LANGUAGE:C,CXX>:-Wall> $<$<COMPILE_LANGUAGE:C,CXX>:-Wextra> $<$<COMPILE_LANGUAGE:C,CXX>:-Wshadow>
   $<$<COMPILE_LANG_AND_ID:C,GNU>:-Wno-restrict> $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict> $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
 if(FASTVIDEO_SANITIZE)
-  add_compile_options("$<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${FASTVIDEO_SANITIZE};-fno-sanitize-recover=all;-fno-omit-frame-pointer;-g>")
+  add_compile_options("$<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${FASTVIDEO_SANITIZE};-fno-sanitize-recover=all;-fno-omit-frame-pointer;-g1>")
   add_link_options(-fsanitize=${FASTVIDEO_SANITIZE})
 endif()
 

@@ -14,9 +14,12 @@ class TestBench {
   TestBench() : schema_(Schema::host()), catalog_(Catalog::discover({{FASTVIDEO_TEST_PLUGINS, "test", true}})) {
     add_options(schema_, catalog_);
     folder_.write("model/model_index.json", R"({"_class_name": "FakePipeline"})");
-    given_ = {flag("request.model_path", (folder_.path() / "model").string()), in_file("attention.default", "FORMULA"),
+    given_ = {flag("request.model_path", (folder_.path() / "model").string()),
+              in_file("attention.default", "FORMULA"),
               in_file("run.device", "cpu"),
-              in_file("request.height", 16), in_file("request.width", 16), flag("request.prompt", "a red circle")};
+              in_file("request.height", 16),
+              in_file("request.width", 16),
+              flag("request.prompt", "a red circle")};
   }
 
   /// The settings that all share, with more on top.

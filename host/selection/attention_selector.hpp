@@ -11,7 +11,7 @@
 #include "host/plugins/limits.hpp"
 #include "host/selection/open_backends.hpp"
 #include "host/selection/policy.hpp"
-#include "host/selection/self_test.hpp"
+#include "host/selection/selftest.hpp"
 
 namespace fastvideo {
 

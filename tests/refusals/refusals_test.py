@@ -12,6 +12,9 @@ import sys
 import tempfile
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(SOURCE / "tests" / "documents"))
+import refusals_page  # noqa: E402
+
 BEFORE = b"what was here before"
 
 
@@ -135,6 +138,8 @@ def run_case(program, folder, case):
     if done.returncode != 2:
         wrong.append(f"exit code {done.returncode}, not 2")
     wrong += [f"the message has no '{part}'" for part in case.says if not re.search(part, done.stderr)]
+    if refusals_page.unlisted(done.stderr.split("fastvideo: ", 1)[-1]):
+        wrong.append("docs/refusals.md does not list the message")
     if output.parent.is_dir() and output.read_bytes() != BEFORE:
         wrong.append("the earlier video was written over")
     left = [entry.name for entry in here.iterdir() if ".partial" in entry.name]

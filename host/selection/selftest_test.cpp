@@ -1,5 +1,5 @@
 // The self-test passes what computes attention and finds what does not.
-#include "host/selection/self_test.hpp"
+#include "host/selection/selftest.hpp"
 
 #include <gtest/gtest.h>
 

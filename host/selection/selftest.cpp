@@ -1,4 +1,4 @@
-#include "host/selection/self_test.hpp"
+#include "host/selection/selftest.hpp"
 
 #include <algorithm>
 #include <cmath>
