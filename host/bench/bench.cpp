@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "host/bench/peak_memory.hpp"
 #include "host/error/error.hpp"
 #include "host/log/log.hpp"
+#include "host/run/peak_memory.hpp"
 #include "host/run/prepared_run.hpp"
 #include "host/run/text_table.hpp"
 #include "host/run/video_sink.hpp"

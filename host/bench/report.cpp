@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "host/bench/peak_memory.hpp"
+#include "host/run/peak_memory.hpp"
 #include "host/run/text_table.hpp"
 
 namespace fastvideo {

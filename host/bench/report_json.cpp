@@ -1,8 +1,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "host/bench/peak_memory.hpp"
 #include "host/bench/report.hpp"
+#include "host/run/peak_memory.hpp"
 
 namespace fastvideo {
 namespace {

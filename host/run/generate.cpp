@@ -6,6 +6,7 @@
 #include "host/log/log.hpp"
 #include "host/media/staged_output.hpp"
 #include "host/media/video_writer.hpp"
+#include "host/run/peak_memory.hpp"
 #include "host/run/prepared_run.hpp"
 #include "host/run/prompts.hpp"
 #include "host/run/run_record.hpp"
@@ -61,7 +62,7 @@ std::string video_text(const VideoFormat& video) {
          std::to_string(video.height) + ", " + readable_seconds(static_cast<double>(video.frame_count) / fps);
 }
 
-std::string summary(const PreparedRun& run, const MadeVideo& made) {
+std::string summary(const PreparedRun& run, const MadeVideo& made, const PeakMemory* on_device) {
   std::vector<std::vector<std::string>> rows;
   rows.reserve(made.stages.size() + made.attention.size() + 4);
   for (const StageTime& stage : made.stages)
@@ -73,7 +74,11 @@ std::string summary(const PreparedRun& run, const MadeVideo& made) {
     rows.push_back(
         {"caching", run.cache()->name(),
          std::to_string(made.passes_reused) + " of " + std::to_string(made.passes_decided) + " passes left out"});
-  rows.push_back({"peak memory", readable_bytes(peak_memory()), run.device().is_cuda() ? "of the host" : ""});
+  if (on_device != nullptr && on_device->bytes())
+    rows.push_back(
+        {"peak memory", readable_bytes(*on_device->bytes()),
+         "on " + run.device().name + ", of all processes; " + readable_bytes(on_device->before()) + " before the run"});
+  rows.push_back({"peak memory", readable_bytes(peak_host_memory()), on_device != nullptr ? "of the host" : ""});
   rows.push_back({"seed", std::to_string(run.request().seed()), run.request().seed_was_drawn() ? "drawn" : ""});
   return made.output + ": " + video_text(made.format) + "\n" + text_table(rows);
 }
@@ -159,6 +164,8 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
   const std::unique_ptr<StagedFile> perf = perf_file(settings, outputs);
 
   PreparedRun run(settings, catalog, host);
+  std::unique_ptr<PeakMemory> on_device;  // before anything is done there
+  if (run.device().is_cuda()) on_device = std::make_unique<PeakMemory>(run.device());
   run.require_served();
   if (const std::string shortage = run.memory_shortage(); !shortage.empty()) throw RequestError(shortage);
   for (size_t i = 0; i < count; ++i) {  // whether it can be carried is to be known before the first is made
@@ -173,12 +180,12 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
 
   const std::vector<MadeVideo> videos = make_videos({run, host, style, cancel}, outputs, began);
   if (perf != nullptr) {
-    const std::string text = perf_json(run, videos);
+    const std::string text = perf_json(run, videos, on_device.get());
     perf->append({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
     perf->publish();
   }
   std::string text;
-  for (const MadeVideo& made : videos) text += summary(run, made);
+  for (const MadeVideo& made : videos) text += summary(run, made, on_device.get());
   return text;
 }
 

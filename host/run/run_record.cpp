@@ -119,7 +119,7 @@ bool is_written_by_ffmpeg(const std::string& output) {
 
 }  // namespace
 
-std::uint64_t peak_memory() {
+std::uint64_t peak_host_memory() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
@@ -146,11 +146,17 @@ std::vector<std::pair<std::string, std::string>> video_metadata(const PreparedRu
   return {{"title", run.request().prompt()}, {"comment", text_of(comment, -1)}};
 }
 
-std::string perf_json(const PreparedRun& run, const std::vector<MadeVideo>& made) {
+std::string perf_json(const PreparedRun& run, const std::vector<MadeVideo>& made, const PeakMemory* on_device) {
   const CatalogItem& pipeline = run.pipeline().item();
   Json estimated = Json::object(), videos = Json::array();
   for (const PipelineEstimate::Bytes& peak : run.estimate().peaks) estimated[peak.name] = peak.bytes;
   for (const MadeVideo& one : made) videos.push_back(video(run, one));
+  Json memory{{"peak_host_bytes", peak_host_memory()}};
+  if (on_device != nullptr && on_device->bytes()) {
+    memory["peak_device_bytes"] = *on_device->bytes();
+    memory["device_bytes_before"] = on_device->before();
+  }
+  memory["estimated"] = estimated;
   const Json json{{"schema", 1},
                   {"versions", versions(run, !made.empty() && is_written_by_ffmpeg(made.front().output))},
                   {"hardware", hardware(run.device())},
@@ -162,7 +168,7 @@ std::string perf_json(const PreparedRun& run, const std::vector<MadeVideo>& made
                     {"pipeline", pipeline.item->full_name()},
                     {"file", pipeline.item->library.string()}}},
                   {"settings", settings(run)},
-                  {"memory", {{"peak_host_bytes", peak_memory()}, {"estimated", estimated}}},
+                  {"memory", memory},
                   {"videos", videos}};
   return text_of(json, 2) + "\n";
 }

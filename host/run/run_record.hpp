@@ -9,6 +9,7 @@
 
 #include "host/media/video_writer.hpp"
 #include "host/progress/stage_timer.hpp"
+#include "host/run/peak_memory.hpp"
 #include "host/run/prepared_run.hpp"
 #include "host/services/attention_session.hpp"
 
@@ -27,7 +28,7 @@ struct MadeVideo {
 };
 
 /// Bytes of the process at its peak, in main memory.
-std::uint64_t peak_memory();
+std::uint64_t peak_host_memory();
 
 /// "title": the prompt; "comment": one line of JSON with prompt, seed, model, parameters, backend of each role, caching
 /// strategy, device and versions. It names no folder. The run is served (require_served).
@@ -36,9 +37,10 @@ std::vector<std::pair<std::string, std::string>> video_metadata(const PreparedRu
 /// The text of --perf-json. Keys: schema (1); versions {fastvideo, abi, torch: what the pipeline was built for, ffmpeg:
 /// absent if not used, plugins {id: version}}; hardware {device, description, why, cpu, threads, memory_bytes, driver};
 /// model {name, folder, class, preset, pipeline, file}; settings {path: {value, source}}; memory {peak_host_bytes,
-/// estimated {stage: bytes}}; videos, a list of {output, width, height, frames, fps, prompt, seed, seed_drawn, seconds,
-/// stages [{name, seconds, steps, step_seconds}], attention [{role, backend, kernel, file, calls}], caching {strategy,
-/// passes, computed, reused}}.
-std::string perf_json(const PreparedRun& run, const std::vector<MadeVideo>& videos);
+/// on CUDA peak_device_bytes and device_bytes_before (of all processes, NVML), estimated {stage: bytes}}; videos, a
+/// list of {output, width, height, frames, fps, prompt, seed, seed_drawn, seconds, stages [{name, seconds, steps,
+/// step_seconds}], attention [{role, backend, kernel, file, calls}], caching {strategy, passes, computed, reused}}.
+/// `on_device`: the watch over a CUDA device; nullptr on the CPU.
+std::string perf_json(const PreparedRun& run, const std::vector<MadeVideo>& videos, const PeakMemory* on_device);
 
 }  // namespace fastvideo

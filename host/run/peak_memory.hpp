@@ -22,6 +22,8 @@ class PeakMemory {
 
   /// Bytes so far; nothing if the system does not say.
   std::optional<std::uint64_t> bytes() const;
+  /// Bytes that were in use on the device when the watch began, by all processes; 0 on the CPU.
+  std::uint64_t before() const;
   /// What bytes() means on the device, for a table.
   static std::string describe(bool is_cuda);
 

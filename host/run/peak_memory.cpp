@@ -1,4 +1,4 @@
-#include "host/bench/peak_memory.hpp"
+#include "host/run/peak_memory.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -33,11 +33,13 @@ bool reset_high_water() {
 struct PeakMemory::DeviceWatch {
   const CudaDevice& device;
   std::atomic<std::uint64_t> most{0};
+  std::uint64_t before = 0;
   std::atomic<bool> ending{false};
   std::thread thread;
 
   explicit DeviceWatch(const CudaDevice& watched) : device(watched) {
     look();
+    before = most;
     thread = std::thread([this] {
       while (!ending) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -70,6 +72,8 @@ std::optional<std::uint64_t> PeakMemory::bytes() const {
   // A mark that could not be set back is that of an earlier run.
   return is_own_mark_ ? resident_high_water() : std::nullopt;
 }
+
+std::uint64_t PeakMemory::before() const { return watch_ != nullptr ? watch_->before : 0; }
 
 std::string PeakMemory::describe(bool is_cuda) {
   return is_cuda ? "highest number of bytes in use on the device during a run, of all processes (NVML, every 20 ms)"

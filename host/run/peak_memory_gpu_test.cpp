@@ -1,0 +1,33 @@
+// The peak on a CUDA device is seen by NVML.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "host/device_memory/device_memory.hpp"
+#include "host/hardware/hardware.hpp"
+#include "host/run/peak_memory.hpp"
+
+namespace fastvideo {
+namespace {
+
+TEST(PeakMemory, SeesWhatIsAllocatedOnTheDevice) {
+  if (cuda_driver().devices.empty()) GTEST_SKIP() << cuda_driver().problem;
+  const CudaDevice& device = cuda_driver().devices.front();
+  if (!free_memory(device)) GTEST_SKIP() << "no NVML";
+  RunDevice run;
+  run.facts.device = {FV_DEVICE_CUDA, device.index};
+  const auto context = make_cuda_memory(device.index);  // which takes memory itself
+  const PeakMemory peak(run);
+  constexpr std::uint64_t kBytes = std::uint64_t{1} << 30;
+  {
+    const auto memory = make_cuda_memory(device.index);
+    memory->poison(memory->allocate(kBytes), kBytes);
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));  // ten looks
+  }
+  ASSERT_TRUE(peak.bytes().has_value());
+  EXPECT_GE(*peak.bytes(), peak.before() + kBytes);  // others on the device can only add to it
+}
+
+}  // namespace
+}  // namespace fastvideo
