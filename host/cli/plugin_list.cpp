@@ -14,6 +14,13 @@ namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
 
+std::vector<std::string> architecture_names(const std::vector<Architecture>& architectures) {
+  std::vector<std::string> names;
+  for (const Architecture& one : architectures)
+    names.push_back("sm" + std::to_string(one.number) + (one.and_later ? "+" : ""));
+  return names;
+}
+
 std::vector<DeviceFacts> devices_here() {
   std::vector<DeviceFacts> devices{{{FV_DEVICE_CPU, 0}, 0}};
   for (const CudaDevice& device : cuda_driver().devices)
@@ -35,6 +42,19 @@ std::string state_of(const CatalogItem& item, const std::vector<DeviceFacts>& de
   return here.empty() ? "not here: " + why_not : "on " + here;
 }
 
+// "for cpu, cuda sm90+": what the manifest says.
+std::string wanted_by(const CatalogItem& item) {
+  if (item.state != ItemState::offered) return "not offered: " + item.reason;
+  const ItemLimits& limits = item.item->limits;
+  std::string text = "for ";
+  for (const std::string& device : limits.devices.value_or(std::vector<std::string>{"cpu", "cuda"})) {
+    text += (text.size() > 4 ? ", " : "") + device;
+    if (device != "cuda" || !limits.architectures) continue;
+    for (const std::string& name : architecture_names(*limits.architectures)) text += " " + name;
+  }
+  return text;
+}
+
 std::string joined(const std::vector<std::string>& texts) {
   std::string all;
   for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
@@ -43,12 +63,7 @@ std::string joined(const std::vector<std::string>& texts) {
 
 void add_limits(const ItemLimits& limits, Rows& rows) {
   if (limits.devices) rows.push_back({"devices", joined(*limits.devices)});
-  if (limits.architectures) {
-    std::vector<std::string> names;
-    for (const Architecture& one : *limits.architectures)
-      names.push_back("sm" + std::to_string(one.number) + (one.and_later ? "+" : ""));
-    rows.push_back({"architectures", joined(names)});
-  }
+  if (limits.architectures) rows.push_back({"architectures", joined(architecture_names(*limits.architectures))});
   if (limits.dtypes) rows.push_back({"types", joined(*limits.dtypes)});
   if (limits.head_sizes) rows.push_back({"head sizes", limits.head_sizes->describe()});
   if (limits.masks) rows.push_back({"masks", mask_names(*limits.masks)});
@@ -86,10 +101,9 @@ std::string show_item(const CatalogItem& listed, const std::vector<DeviceFacts>&
   return text;
 }
 
-}  // namespace
-
-std::string list_plugins(const Catalog& catalog, const std::vector<SearchFolder>& searched) {
-  const std::vector<DeviceFacts> devices = devices_here();
+// `state`: what stands in the third column.
+template <class State>
+std::string list(const Catalog& catalog, const std::vector<SearchFolder>& searched, const State& state) {
   std::vector<std::string> kinds{"attention", "cache", "pipeline"};
   for (const CatalogItem& item : catalog.items())
     if (std::find(kinds.begin(), kinds.end(), item.item->kind) == kinds.end()) kinds.push_back(item.item->kind);
@@ -100,8 +114,7 @@ std::string list_plugins(const Catalog& catalog, const std::vector<SearchFolder>
     for (const CatalogItem& item : catalog.items()) {
       if (item.item->kind != kind) continue;
       const Manifest& manifest = item.plugin->manifest;
-      rows.push_back(
-          {item.item->full_name(), manifest.id + " " + manifest.version, state_of(item, devices), item.item->summary});
+      rows.push_back({item.item->full_name(), manifest.id + " " + manifest.version, state(item), item.item->summary});
     }
     text += kind + "\n" + (rows.empty() ? "  none\n" : text_table(rows));
   }
@@ -111,6 +124,17 @@ std::string list_plugins(const Catalog& catalog, const std::vector<SearchFolder>
   Rows folders;
   for (const SearchFolder& folder : searched) folders.push_back({folder.path.string(), folder.origin});
   return text + "searched\n" + text_table(folders);
+}
+
+}  // namespace
+
+std::string list_plugins(const Catalog& catalog, const std::vector<SearchFolder>& searched) {
+  return list(catalog, searched, wanted_by);
+}
+
+std::string list_plugins_here(const Catalog& catalog, const std::vector<SearchFolder>& searched) {
+  const std::vector<DeviceFacts> devices = devices_here();
+  return list(catalog, searched, [&](const CatalogItem& item) { return state_of(item, devices); });
 }
 
 std::string show_plugin(const Catalog& catalog, const std::string& name) {

@@ -8,8 +8,11 @@
 
 namespace fastvideo {
 
-/// Every item by kind, with its plugin and where it can run; then folders that were refused, and where was searched.
+/// Every item by kind, with its plugin and the devices that it is for, out of the manifests alone: CUDA is not asked.
+/// Then folders that were refused, and where was searched.
 std::string list_plugins(const Catalog& catalog, const std::vector<SearchFolder>& searched);
+/// The same for the devices that this machine has (cuInit, tens of milliseconds): where items can run, or why not.
+std::string list_plugins_here(const Catalog& catalog, const std::vector<SearchFolder>& searched);
 
 /// All that the manifests say of the items that `name` means: a public name, NAME/implementation or a plugin's id,
 /// letter case ignored. Throws RequestError, with the nearest name, if there is none.

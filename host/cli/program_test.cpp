@@ -268,7 +268,9 @@ TEST_F(Program, ExplainTellsWhatRunsAndWhy) {
 TEST_F(Program, ListsAndShowsPlugins) {
   const CommandResult list = run({"plugins", "--plugin-dir", FASTVIDEO_TEST_PLUGINS});
   ASSERT_EQ(list.status.code, 0);
-  EXPECT_TRUE(std::regex_search(list.output, std::regex("FORMULA/cpu +org.fastvideo.test.attention 1.0.0 +on cpu")));
+  EXPECT_TRUE(std::regex_search(list.output, std::regex("FORMULA/cpu +org.fastvideo.test.attention 1.0.0 +for cpu ")));
+  EXPECT_TRUE(
+      std::regex_search(list.output, std::regex("SWIFT/gpu +org.fastvideo.test.attention 1.0.0 +for cuda sm90 ")));
   EXPECT_TRUE(std::regex_search(list.output, std::regex("every_other/policy +org.fastvideo.test.cache 1.0.0")));
   const CommandResult show = run({"plugins", "show", "swift", "--plugin-dir", FASTVIDEO_TEST_PLUGINS});
   ASSERT_EQ(show.status.code, 0);
