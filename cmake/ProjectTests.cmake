@@ -7,9 +7,13 @@ set(FASTVIDEO_REFERENCE_PYTHON "${PROJECT_SOURCE_DIR}/.deps/reference/bin/python
 # All tests that use no LibTorch. A build with sanitizers runs these alone: LibTorch is built without them.
 add_custom_target(without_libtorch)
 
-# fastvideo_add_test(NAME SOURCES... [LINK libs...] [TORCH] [LABELS labels...]): one GoogleTest program.
+# Those of them that use threads, for ThreadSanitizer.
+add_custom_target(with_threads)
+
+# fastvideo_add_test(NAME SOURCES... [LINK libs...] [TORCH] [THREADS] [LABELS labels...]): one GoogleTest program.
+# THREADS: it runs under ThreadSanitizer, too.
 function(fastvideo_add_test name)
-  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;THREADS" "" "SOURCES;LINK;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main Threads::Threads)
   if(ARG_TORCH)
@@ -23,7 +27,13 @@ function(fastvideo_add_test name)
     set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
   else()
     add_dependencies(without_libtorch ${name})
-    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS}")
+    if(ARG_THREADS)
+      add_dependencies(with_threads ${name})
+      list(APPEND ARG_LABELS threads)
+    endif()
+    # One label of all, since gtest_discover_tests takes a list apart; ctest looks for labels by regular expression.
+    string(REPLACE ";" "+" labels "${ARG_LABELS}")
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${labels}")
   endif()
 endfunction()
 

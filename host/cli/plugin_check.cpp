@@ -13,8 +13,7 @@ namespace fastvideo {
 void check_plugin(const CommandLine& line, const std::vector<std::string>& arguments, const Settings& settings) {
   const std::filesystem::path folder = std::filesystem::absolute(line.plugin).lexically_normal();
   if (line.item >= 0) {
-    // Plugins are never unloaded and may use it until the process ends.
-    const auto& host = *new HostServices(settings, static_cast<int>(settings.integer("run.threads")));
+    const HostServices& host = HostServices::of_process(settings);
     return conformance::check_item(folder, static_cast<size_t>(line.item), settings, host, STDOUT_FILENO);
   }
   const auto deadline = std::chrono::milliseconds(static_cast<int64_t>(1000 * line.deadline));

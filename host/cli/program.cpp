@@ -49,10 +49,7 @@ void warn_of(const Catalog& catalog) {
 // Makes or explains the video, or measures on some.
 std::string run_request(const CommandLine& line, const Settings& settings, const ResolveSettings& resolve,
                         const Catalog& catalog) {
-  // Plugins are never unloaded and may use it until the process ends, so it is never destroyed.
-  static const HostServices* const services =
-      new HostServices(settings, static_cast<int>(settings.integer("run.threads")));
-  const HostServices& host = *services;
+  const HostServices& host = HostServices::of_process(settings);
   if (line.command == CommandLine::Command::explain) return explain(settings, catalog, host);
   CancelToken cancel;
   const SignalGuard guard(cancel, "\nstopping after this step; Ctrl-C again ends at once\n");
@@ -64,7 +61,7 @@ std::string run_request(const CommandLine& line, const Settings& settings, const
 
 void run_bench_command(const CommandLine& line, const ResolveSettings& resolve, const Catalog& catalog) {
   const Settings settings = resolve({});
-  const auto& host = *new HostServices(settings, static_cast<int>(settings.integer("run.threads")));
+  const HostServices& host = HostServices::of_process(settings);
   CancelToken cancel;
   const SignalGuard guard(cancel, "\nstopping after this step; Ctrl-C again ends at once\n");
   const BenchReport report = line.command == CommandLine::Command::bench

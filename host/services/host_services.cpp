@@ -43,6 +43,13 @@ HostServices::HostServices(const Settings& settings, int threads) : parallel_(th
                  }};
 }
 
+const HostServices& HostServices::of_process(const Settings& settings) {
+  // Plugins are never unloaded and may use it until the process ends.
+  static const HostServices* const services =
+      new HostServices(settings, static_cast<int>(settings.integer("run.threads")));
+  return *services;
+}
+
 const fv_value* HostServices::configured(const char* path) const {
   const auto found = by_path_.find(std::string_view(path));
   return found != by_path_.end() ? found->second : nullptr;

@@ -19,6 +19,8 @@ class HostServices {
  public:
   /// `threads`: 0 = as many CPUs as this process may use.
   HostServices(const Settings& settings, int threads);
+  /// Those of the process: made at the first call, with the settings and their `run.threads`, and never destroyed.
+  static const HostServices& of_process(const Settings& settings);
   HostServices(const HostServices&) = delete;
   HostServices& operator=(const HostServices&) = delete;
 
