@@ -21,7 +21,7 @@ Device = struct("Device", ("type", c.c_int32), ("index", c.c_int32))
 Dtype = struct("Dtype", ("code", c.c_uint8), ("bits", c.c_uint8), ("lanes", c.c_uint16))
 Tensor = struct("Tensor", ("data", P), ("device", Device), ("ndim", c.c_int32), ("dtype", Dtype),
                 ("shape", c.POINTER(c.c_int64)), ("strides", c.POINTER(c.c_int64)), ("byte_offset", c.c_uint64))
-Value = struct("Value", ("type", c.c_uint32), ("count", c.c_uint32), ("string", c.c_char_p))
+Value = struct("Value", ("type", c.c_uint32), ("count", c.c_uint32), ("payload", c.c_int64))
 Entry = struct("Entry", ("name", c.c_char_p), ("value", Value))
 GetService = c.CFUNCTYPE(P, P, c.c_char_p)
 Services = struct("Services", ("struct_size", c.c_uint32), ("major", c.c_uint16), ("minor", c.c_uint16),
@@ -55,6 +55,7 @@ Table = struct("Table", ("struct_size", c.c_uint32), ("reserved0", c.c_uint32),
 DTYPES = {torch.float32: (2, 32), torch.float16: (2, 16), torch.bfloat16: (4, 16), torch.int32: (0, 32),
           torch.bool: (6, 8), torch.float64: (2, 64)}
 KEY_LENGTHS = 1 << 2
+BOOL, STRING = 1, 4  # of fv_value
 
 
 class Refused(Exception):
@@ -77,10 +78,18 @@ class Lent:
         return c.addressof(self.view)
 
 
-class Backend:
-    """The first item of a plugin library. options: strings by name."""
+def value(x):
+    """A bool or a string as fv_value; the string must outlive it."""
+    if isinstance(x, bool):
+        return Value(BOOL, 0, int(x))
+    return Value(STRING, 0, c.cast(c.c_char_p(x), P).value)
 
-    def __init__(self, library, **options):
+
+class Backend:
+    """The first item of a plugin library. options: bools and strings by name. layers: of the model it is told of."""
+
+    def __init__(self, library, layers=1, **options):
+        self._layers = layers
         self._buffer = c.create_string_buffer(4096)
         self._text = Text(c.cast(self._buffer, c.c_char_p), 4096, 0)
         self._no_service = GetService(lambda services, name: None)
@@ -92,8 +101,8 @@ class Backend:
             raise RuntimeError(self._buffer.value.decode())
         self._table = c.cast(plugin.contents.items[0].contents.get_interface(b"fastvideo.attention/1"),
                              c.POINTER(Table)).contents
-        entries = (Entry * len(options))(*[Entry(name.encode(), Value(4, 0, value.encode()))
-                                           for name, value in options.items()])
+        options = {name.encode(): x if isinstance(x, bool) else x.encode() for name, x in options.items()}
+        entries = (Entry * len(options))(*[Entry(name, value(x)) for name, x in options.items()])
         self._backend = P()
         self._check(self._table.create(c.addressof(self._services), c.addressof(entries), len(options),
                                        c.addressof(self._backend), c.addressof(self._text)))
@@ -110,7 +119,7 @@ class Backend:
         if key not in self._plans:
             site = Site(struct_size=c.sizeof(Site), masks=KEY_LENGTHS if key_lengths else 0, role=b"dit.self",
                         device=device, dtype=Dtype(*DTYPES[q.dtype], 1), head_size=q.shape[3],
-                        query_heads=q.shape[2], kv_heads=k.shape[2], total_heads=q.shape[2], layers=1,
+                        query_heads=q.shape[2], kv_heads=k.shape[2], total_heads=q.shape[2], layers=self._layers,
                         batch=q.shape[0], query_length=q.shape[1], key_length=k.shape[1], scale=scale)
             reason = c.create_string_buffer(1024)
             support = Support(struct_size=c.sizeof(Support), reason=Text(c.cast(reason, c.c_char_p), 1024, 0))
@@ -124,14 +133,14 @@ class Backend:
             self._plans[key] = (plan, info, scratch)
         return self._plans[key]
 
-    def __call__(self, q, k, v, out=None, scale=None, key_lengths=None, log_sum_exp=None):
+    def __call__(self, q, k, v, out=None, scale=None, key_lengths=None, log_sum_exp=None, step=-1, steps=0, layer=0):
         """q, out [B, Lq, H, D]; k, v [B, Lk, Hkv, D]; on the current stream."""
         scale = 1 / math.sqrt(q.shape[3]) if scale is None else scale
         out = torch.empty_like(q) if out is None else out
         plan, _, scratch = self.plan(q, k, scale, key_lengths is not None)
         lent = {name: Lent(t) for name, t in dict(q=q, k=k, v=v, out=out, key_lengths=key_lengths,
                                                   log_sum_exp=log_sum_exp).items() if t is not None}
-        args = Args(struct_size=c.sizeof(Args), step=-1, **{name: t.address() for name, t in lent.items()})
+        args = Args(struct_size=c.sizeof(Args), step=step, steps=steps, layer=layer, **{name: t.address() for name, t in lent.items()})
         args.scratch = (scratch.data_ptr() + 255) // 256 * 256
         args.stream = torch.cuda.current_stream().cuda_stream if q.is_cuda else None
         self._check(self._table.run(plan, c.addressof(args), c.addressof(self._text)))

@@ -8,8 +8,8 @@
 #include <memory>
 #include <numbers>
 
+#include "plugins/attention/common/cpu/half.hpp"
 #include "plugins/attention/flash_attn/cpu/blocked.hpp"
-#include "plugins/attention/flash_attn/cpu/half.hpp"
 #include "plugins/attention/flash_attn/cpu/simd.hpp"
 
 namespace fastvideo::cpu {

@@ -11,8 +11,8 @@
 #include <random>
 #include <vector>
 
+#include "plugins/attention/common/cpu/half.hpp"
 #include "plugins/attention/common/tests/attention_library.hpp"
-#include "plugins/attention/flash_attn/cpu/half.hpp"
 
 namespace fastvideo::cpu {
 namespace {

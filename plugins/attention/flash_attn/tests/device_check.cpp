@@ -15,8 +15,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "plugins/attention/common/cpu/half.hpp"
 #include "plugins/attention/common/tests/attention_library.hpp"
-#include "plugins/attention/flash_attn/cpu/half.hpp"
 
 namespace fastvideo {
 namespace {

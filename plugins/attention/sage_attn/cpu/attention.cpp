@@ -1,0 +1,255 @@
+#include "plugins/attention/sage_attn/cpu/attention.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <vector>
+
+#include "plugins/attention/common/cpu/half.hpp"
+#include "plugins/attention/sage_attn/cpu/e4m3.hpp"
+#include "plugins/attention/sage_attn/cpu/quantised_keys.hpp"
+
+namespace fastvideo::sage {
+namespace {
+
+using cpu::from_float;
+using cpu::to_float;
+
+constexpr float kNone = -std::numeric_limits<float>::infinity();
+
+enum class Values { as_given, rounded, e4m3 };  // and the type of the probabilities: float, that of the inputs, e4m3
+
+template <class T>
+struct Problem {
+  const Settings& settings;
+  const CallShape& shape;
+  float scale;
+  bool full_precision;
+  TensorView<const T, 4> q, k, v;
+  TensorView<T, 4> out;
+  const fv_tensor* log_sum_exp;
+  char* scratch;  // a QuantisedKeys for each key head
+
+  QuantisedKeys quantised(int64_t kv_head) const {
+    return QuantisedKeys::in(scratch + kv_head * static_cast<int64_t>(QuantisedKeys::bytes(shape.keys, shape.size)),
+                             shape.keys, shape.size);
+  }
+  Values values() const {
+    return full_precision ? Values::as_given : settings.fp8_values ? Values::e4m3 : Values::rounded;
+  }
+};
+
+int32_t dot(const int8_t* a, const int8_t* b, int64_t n) {
+  int32_t sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += int32_t{a[i]} * int32_t{b[i]};
+  return sum;
+}
+
+float dot(const float* a, const float* b, int64_t n) {
+  float sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+// 64 queries of one head over all keys, a block of 128 at a time: scores, online softmax (Milakov and Gimelshein 2018),
+// and the sum of each block of its own, added to the output in float.
+template <class T>
+class QueryBlock {
+ public:
+  explicit QueryBlock(const Problem<T>& problem)
+      : p_(problem),
+        size_(problem.shape.size),
+        q_(kQueryBlock * size_),
+        q8_(kQueryBlock * size_),
+        q_mean_(size_),
+        rows_(kKeyBlock * size_),
+        scores_(kQueryBlock * kKeyBlock),
+        block_(size_),
+        output_(kQueryBlock * size_) {
+    for (int code = 0; code < 256; ++code) e4m3_[code] = from_e4m3(static_cast<uint8_t>(code));
+  }
+
+  void attend(int64_t batch, int64_t head, int64_t first) {
+    batch_ = batch;
+    head_ = head;
+    kv_head_ = head / (p_.shape.heads / p_.shape.kv_heads);
+    first_ = first;
+    count_ = std::min(kQueryBlock, p_.shape.queries - first);
+    quantised_ = p_.quantised(kv_head_);
+    load_queries();
+    std::fill(output_.begin(), output_.end(), 0.0F);
+    maximum_.fill(kNone);
+    sum_.fill(0);
+    for (int64_t key = 0; key < p_.shape.keys; key += kKeyBlock) {
+      const int64_t keys = std::min(kKeyBlock, p_.shape.keys - key);
+      if (p_.full_precision)
+        full_precision_scores(key, keys);
+      else
+        integer_scores(key, keys);
+      load_values(key, keys);
+      for (int64_t i = 0; i < count_; ++i) add_block(i, keys);
+    }
+    for (int64_t i = 0; i < count_; ++i) store(i);
+  }
+
+ private:
+  void load_queries() {
+    for (int64_t i = 0; i < count_; ++i)
+      for (int64_t d = 0; d < size_; ++d) q_[i * size_ + d] = to_float((&p_.q(batch_, first_ + i, head_, 0))[d]);
+    std::fill(q_mean_.begin(), q_mean_.end(), 0.0F);
+    if (p_.full_precision) return;
+    if (p_.settings.smooth_q) {
+      for (int64_t i = 0; i < count_; ++i)
+        for (int64_t d = 0; d < size_; ++d) q_mean_[d] += q_[i * size_ + d];
+      for (float& x : q_mean_) x /= static_cast<float>(count_);
+    }
+    std::array<float, kQueryBlock> largest{};  // of each group, at its first query
+    const auto group_of = [&](int64_t i) {
+      return p_.settings.per_block ? 0 : i / kQueryGroup * kQueryGroup + i % kQueryScales;
+    };
+    for (int64_t i = 0; i < count_; ++i)
+      for (int64_t d = 0; d < size_; ++d)
+        largest[group_of(i)] = larger(largest[group_of(i)], std::fabs(q_[i * size_ + d] - q_mean_[d]));
+    for (int64_t i = 0; i < count_; ++i) {
+      const Scale scale = Scale::of(largest[group_of(i)], 127);
+      q_scales_[i] = scale.step;
+      for (int64_t d = 0; d < size_; ++d)
+        q8_[i * size_ + d] = to_int8((q_[i * size_ + d] - q_mean_[d]) * scale.per_unit());
+    }
+  }
+
+  float to_log2() const { return p_.scale * std::numbers::log2e_v<float>; }
+
+  void load_keys(int64_t first, int64_t keys) {
+    for (int64_t j = 0; j < keys; ++j)
+      for (int64_t d = 0; d < size_; ++d) rows_[j * size_ + d] = to_float((&p_.k(batch_, first + j, kv_head_, 0))[d]);
+  }
+
+  // With smooth_q: the part of the scores that queries less their mean do not have, in full precision.
+  float mean_score(int64_t j) const {
+    float sum = 0;
+    for (int64_t d = 0; d < size_; ++d) sum += q_mean_[d] * (rows_[j * size_ + d] - quantised_.mean[d]);
+    return sum;
+  }
+
+  void integer_scores(int64_t first, int64_t keys) {
+    if (p_.settings.smooth_q) load_keys(first, keys);
+    const float* scales = quantised_.k_scales + first / kKeyBlock * kKeyScales;
+    for (int64_t j = 0; j < keys; ++j) {
+      const float k_scale = scales[(first + j) % 8 / 2] * to_log2();
+      const float of_mean = p_.settings.smooth_q ? mean_score(j) * to_log2() : 0;
+      for (int64_t i = 0; i < count_; ++i)
+        scores_[i * kKeyBlock + j] =
+            static_cast<float>(dot(&q8_[i * size_], quantised_.keys + (first + j) * size_, size_)) *
+                (q_scales_[i] * k_scale) +
+            of_mean;
+    }
+  }
+
+  void full_precision_scores(int64_t first, int64_t keys) {
+    load_keys(first, keys);
+    for (int64_t i = 0; i < count_; ++i)
+      for (int64_t j = 0; j < keys; ++j)
+        scores_[i * kKeyBlock + j] = dot(&q_[i * size_], &rows_[j * size_], size_) * to_log2();
+  }
+
+  void load_values(int64_t first, int64_t keys) {
+    for (int64_t j = 0; j < keys; ++j)
+      for (int64_t d = 0; d < size_; ++d)
+        rows_[j * size_ + d] = p_.values() == Values::e4m3 ? e4m3_[quantised_.values[(first + j) * size_ + d]]
+                                                           : to_float((&p_.v(batch_, first + j, kv_head_, 0))[d]);
+  }
+
+  // Row i of a key block: from scores to probabilities, up to a factor of the row, and their product with the values.
+  void add_block(int64_t i, int64_t keys) {
+    float* row = &scores_[i * kKeyBlock];
+    const float now = std::max(maximum_[i], *std::max_element(row, row + keys));
+    const float factor = std::exp2(maximum_[i] - now);
+    maximum_[i] = now;
+    // In e4m3 the largest probability is the largest number there is.
+    const float offset = (p_.values() == Values::e4m3 ? std::log2(kLargestE4M3) : 0.0F) - now;
+    std::fill(block_.begin(), block_.end(), 0.0F);
+    float total = 0;
+    for (int64_t j = 0; j < keys; ++j) {
+      float weight = std::exp2(row[j] + offset);
+      if (p_.values() == Values::e4m3) weight = round_to_e4m3(weight);
+      total += weight;  // of what is multiplied where that is e4m3, as the kernel's matrix product sums it
+      if (p_.values() == Values::rounded) weight = to_float(from_float<T>(weight));
+      for (int64_t d = 0; d < size_; ++d) block_[d] += weight * rows_[j * size_ + d];
+    }
+    sum_[i] = sum_[i] * factor + total;
+    for (int64_t d = 0; d < size_; ++d) output_[i * size_ + d] = output_[i * size_ + d] * factor + block_[d];
+  }
+
+  void store(int64_t i) {
+    T* out = &p_.out(batch_, first_ + i, head_, 0);
+    for (int64_t d = 0; d < size_; ++d) {
+      const float scale = p_.values() == Values::e4m3 ? quantised_.v_scales[d] : 1;
+      out[d] = from_float<T>(p_.shape.keys == 0 ? 0 : output_[i * size_ + d] * scale / sum_[i]);
+    }
+    if (p_.log_sum_exp == nullptr) return;
+    float& log_sum_exp = TensorView<float, 3>(*p_.log_sum_exp)(batch_, head_, first_ + i);
+    const float largest = p_.values() == Values::e4m3 ? kLargestE4M3 : 1;
+    log_sum_exp = (maximum_[i] + std::log2(sum_[i] / largest)) * std::numbers::ln2_v<float>;
+    // What keys lost with their mean is the same for all scores of a row: softmax does not see it, this sum does.
+    if (!p_.full_precision && p_.shape.keys > 0) log_sum_exp += p_.scale * dot(&q_[i * size_], quantised_.mean, size_);
+  }
+
+  const Problem<T>& p_;
+  int64_t size_, batch_ = 0, head_ = 0, kv_head_ = 0, first_ = 0, count_ = 0;
+  QuantisedKeys quantised_{};
+  std::array<float, 256> e4m3_{};
+  std::vector<float> q_;
+  std::vector<int8_t> q8_;
+  std::vector<float> q_mean_;
+  std::array<float, kQueryBlock> q_scales_{}, maximum_{}, sum_{};
+  std::vector<float> rows_;    // of keys or values, [kKeyBlock, size]
+  std::vector<float> scores_;  // [kQueryBlock, kKeyBlock], in units of log(2)
+  std::vector<float> block_, output_;
+};
+
+template <class T>
+void attend_typed(const Host& host, const Settings& settings, double scale, const CallShape& shape,
+                  const fv_attention_args& args) {
+  const Problem<T> problem{settings,
+                           shape,
+                           static_cast<float>(scale),
+                           settings.in_full_precision(args),
+                           TensorView<const T, 4>(*args.q),
+                           TensorView<const T, 4>(*args.k),
+                           TensorView<const T, 4>(*args.v),
+                           TensorView<T, 4>(*args.out),
+                           args.log_sum_exp,
+                           static_cast<char*>(args.scratch)};
+  const int64_t blocks = (shape.queries + kQueryBlock - 1) / kQueryBlock;
+  for (int64_t b = 0; b < shape.batch; ++b) {
+    if (!problem.full_precision)
+      host.parallel_for(shape.kv_heads, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t head = begin; head < end; ++head)
+          quantise<T>(settings, {problem.k, b, head}, {problem.v, b, head}, problem.quantised(head));
+      });
+    host.parallel_for(shape.heads * blocks, 1, [&](int64_t begin, int64_t end) {
+      QueryBlock<T> block(problem);
+      for (int64_t task = begin; task < end; ++task) block.attend(b, task / blocks, task % blocks * kQueryBlock);
+    });
+  }
+}
+
+}  // namespace
+
+uint64_t scratch_bytes(const fv_attention_site& site) {
+  return static_cast<uint64_t>(site.kv_heads) * QuantisedKeys::bytes(site.key_length, site.head_size);
+}
+
+void attend(const Host& host, const Settings& settings, double scale, const CallShape& shape,
+            const fv_attention_args& args) {
+  const fv_dtype dtype = args.q->dtype;
+  if (same_dtype(dtype, kFloat32)) return attend_typed<float>(host, settings, scale, shape, args);
+  if (same_dtype(dtype, kBFloat16)) return attend_typed<cpu::BFloat16>(host, settings, scale, shape, args);
+  if (same_dtype(dtype, kFloat16)) return attend_typed<cpu::Float16>(host, settings, scale, shape, args);
+  throw std::invalid_argument("attention on the CPU in " + dtype_name(dtype) + ": float32, bfloat16 or float16");
+}
+
+}  // namespace fastvideo::sage

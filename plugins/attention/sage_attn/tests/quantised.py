@@ -1,0 +1,112 @@
+"""What SAGE_ATTN computes, stated a second time: SageAttention2 (Zhang et al. 2024, sections 3.1 to 3.4) in PyTorch. What is rounded
+is computed in float32 first, as there, so that both round the same way; every sum is in float64. The groups of a scale are those
+of cpu/quantised_keys.hpp.
+"""
+
+import math
+
+import torch
+
+LARGEST = 448.0  # of e4m3
+DEFAULTS = dict(pv="fp8", granularity="thread", smooth_k=True, smooth_q=False)
+
+
+def e4m3(x):
+    """The nearest numbers of e4m3, beyond the largest the largest: PyTorch's own conversion."""
+    return x.float().clamp(-LARGEST, LARGEST).to(torch.float8_e4m3fn).double()
+
+
+def steps(x, largest, last):
+    """x in steps of which `last` make `largest`, and the size of a step; float32."""
+    step = largest.float() / last
+    per_unit = torch.where(step > 0, 1 / step, 0)
+    return x.float() * per_unit, step.double()
+
+
+def to_int8(x, group):
+    """Rows x [L, D] as multiples of a step that the rows of a group share: the rounded rows."""
+    largest = torch.zeros(int(group.max()) + 1, dtype=torch.float64, device=x.device)
+    largest.scatter_reduce_(0, group, x.abs().amax(1), "amax")
+    count, step = steps(x, largest[group].unsqueeze(1), 127)
+    return torch.round(count).double() * step
+
+
+def query_groups(length, granularity, device):
+    i = torch.arange(length, device=device)
+    return i // 64 if granularity == "block" else i // 16 * 8 + i % 8
+
+
+def key_groups(length, granularity, device):
+    j = torch.arange(length, device=device)
+    return j // 128 if granularity == "block" else j // 128 * 4 + j % 8 // 2
+
+
+def one_head(q, k, v, scale, rows, pv, granularity, smooth_k, smooth_q):
+    """Rows of one head's output. q, k, v: [L, D] in float64, and the type that the inputs had."""
+    dtype = v.dtype
+    q, k, v = q.double(), k.double(), v.double()
+    if smooth_k:
+        k = (k.float() - k.mean(0).float()).double()
+    mean = torch.zeros_like(q)
+    if smooth_q:
+        for first in range(0, len(q), 64):
+            mean[first:first + 64] = q[first:first + 64].mean(0)
+        mean = mean.float().double()
+    q8 = to_int8((q.float() - mean.float()).double(), query_groups(len(q), granularity, q.device))[rows]
+    k8 = to_int8(k, key_groups(len(k), granularity, k.device))
+    scores = (q8 @ k8.T + mean[rows] @ k.T) * scale
+    maximum = scores.amax(1, keepdim=True)
+    if pv != "fp8":
+        weights = torch.exp(scores - maximum)
+        return weights.to(dtype).double() @ v / weights.sum(1, keepdim=True)
+    # Probabilities are rounded beside the largest score so far, not that of all keys.
+    out, total = torch.zeros(len(rows), v.shape[1], dtype=torch.float64, device=v.device), torch.zeros_like(maximum)
+    count, step = steps(v, v.abs().amax(0), LARGEST)
+    v8 = e4m3(count)
+    so_far = torch.full_like(maximum, -math.inf)
+    for first in range(0, len(k), 128):
+        block = scores[:, first:first + 128]
+        now = torch.maximum(so_far, block.amax(1, keepdim=True))
+        weights = e4m3(torch.exp(block - now) * LARGEST)
+        factor = torch.exp(so_far - now)
+        out = out * factor + weights @ v8[first:first + 128]
+        total = total * factor + weights.sum(1, keepdim=True)
+        so_far = now
+    return out * step / total
+
+
+def attention(q, k, v, scale, rows=None, **options):
+    """q [B, Lq, H, D], k and v [B, Lk, Hkv, D] -> rows of the output in float64, [B, rows, H, D]."""
+    options = {**DEFAULTS, **options}
+    rows = torch.arange(q.shape[1], device=q.device) if rows is None else rows
+    out = torch.zeros(q.shape[0], len(rows), q.shape[2], q.shape[3], dtype=torch.float64, device=q.device)
+    group = q.shape[2] // k.shape[2]
+    for b in range(q.shape[0]):
+        for h in range(q.shape[2]):
+            out[b, :, h] = one_head(q[b, :, h], k[b, :, h // group], v[b, :, h // group], scale, rows, **options)
+    return out
+
+
+def exact(q, k, v, scale, rows=None):
+    """The formula in float64: rows of the output, and log-sum-exp [B, H, rows]."""
+    rows = torch.arange(q.shape[1], device=q.device) if rows is None else rows
+    out = torch.zeros(q.shape[0], len(rows), q.shape[2], q.shape[3], dtype=torch.float64, device=q.device)
+    log_sum_exp = torch.zeros(q.shape[0], q.shape[2], len(rows), dtype=torch.float64, device=q.device)
+    group = q.shape[2] // k.shape[2]
+    for b in range(q.shape[0]):
+        for h in range(q.shape[2]):
+            scores = q[b, rows, h].double() @ k[b, :, h // group].double().T * scale
+            out[b, :, h] = torch.softmax(scores, 1) @ v[b, :, h // group].double()
+            log_sum_exp[b, h] = torch.logsumexp(scores, 1)
+    return out, log_sum_exp
+
+
+def cosine(x, y):
+    x, y = x.double().flatten(), y.double().flatten()
+    return (x @ y / (x.norm() * y.norm())).item()
+
+
+def relative(x, expected, norm=2):
+    """The L1 or L2 norm of the difference over that of what is expected."""
+    difference = torch.linalg.vector_norm(x.double() - expected, norm)
+    return (difference / torch.linalg.vector_norm(expected, norm).clamp(min=1e-300)).item()
