@@ -57,7 +57,7 @@ TEST(HostTensor, KeepsTheRuleOfSixteenBytes) {
         for (int64_t b = 0; b < 3; ++b)
           for (int64_t c = 0; c < 4; ++c)
             for (int64_t d = 0; d < 5; ++d)
-              x.set({a, b, c, d}, dtype.code == FV_BOOL ? 1 : d + 5 * (c + 4 * (b + 3 * a)));
+              x.set({a, b, c, d}, dtype.code == FV_BOOL ? 1 : static_cast<double>(d + 5 * (c + 4 * (b + 3 * a))));
       EXPECT_TRUE(x.gaps_untouched());
       if (dtype.code != FV_BOOL) {
         EXPECT_EQ(x.get({1, 2, 3, 4}), 119);  // no two elements share a place

@@ -38,6 +38,18 @@ void run(const std::string& input) {
   LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(current.data()), current.size());
 }
 
+// One input of a pack: its length as a line of text, then its bytes.
+std::string next_of_pack(std::istream& stream, const std::filesystem::path& file) {
+  std::string line;
+  std::getline(stream, line);
+  std::string input(std::strtoul(line.c_str(), nullptr, 10), '\0');
+  if (!stream.read(input.data(), static_cast<std::streamsize>(input.size()))) {
+    std::fprintf(stderr, "%s is damaged\n", file.c_str());
+    std::exit(2);
+  }
+  return input;
+}
+
 std::vector<std::string> read_corpus(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path());
@@ -45,7 +57,10 @@ std::vector<std::string> read_corpus(const std::filesystem::path& folder) {
   std::vector<std::string> corpus;
   for (const auto& file : files) {
     std::ifstream stream(file, std::ios::binary);
-    corpus.emplace_back(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
+    if (file.extension() == ".pack")  // of pack.py: what libFuzzer found
+      while (stream.peek() != std::ifstream::traits_type::eof()) corpus.push_back(next_of_pack(stream, file));
+    else
+      corpus.emplace_back(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
   }
   return corpus;
 }
@@ -158,6 +173,6 @@ int main(int argc, char** argv) {
   Mutator mutator(corpus);
   size_t count = 0;
   for (; by_count ? static_cast<double>(count) < most : seconds() < most; ++count) run(mutator.next());
-  std::printf("%zu files, %zu mutations, %.1f s\n", corpus.size(), count, seconds());
+  std::printf("%zu inputs, %zu mutations, %.1f s\n", corpus.size(), count, seconds());
   return 0;
 }

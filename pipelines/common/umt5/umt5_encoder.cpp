@@ -1,15 +1,37 @@
 #include "pipelines/common/umt5/umt5_encoder.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fastvideo/core.hpp>
 #include <limits>
+#include <optional>
 #include <string>
 
 #include "pipelines/common/layers/rms_norm.hpp"
 
 namespace fastvideo {
+namespace {
+
+// Multiplications of a matrix product below which other threads bring nothing: it takes a tenth of a millisecond, and
+// to wake a thread that sleeps takes as long as a good part of that.
+constexpr int64_t kWorthThreads = int64_t{1} << 22;
+
+// One thread for LibTorch's operators, and at the end as many as before.
+class OneThread {
+ public:
+  OneThread() : before_(at::get_num_threads()) { at::set_num_threads(1); }
+  ~OneThread() { at::set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+}  // namespace
 
 at::Tensor relative_position_buckets(int64_t length, int64_t buckets, int64_t max_distance) {
   const int64_t per_side = buckets / 2;
@@ -74,6 +96,9 @@ at::Tensor UMT5Encoder::forward(const at::Tensor& ids, const at::Tensor& mask, A
                   std::to_string(config_.vocab_size) + ": tokenizer and text encoder are of different models");
 
   const int64_t length = ids.size(1);
+  const int64_t largest = ids.numel() * config_.d_model * std::max(config_.d_ff, config_.attention_dim());
+  std::optional<OneThread> one_thread;
+  if (placement_.device.is_cpu() && largest < kWorthThreads) one_thread.emplace();
   const at::Tensor buckets =
       relative_position_buckets(length, config_.relative_attention_num_buckets, config_.relative_attention_max_distance)
           .flatten()
