@@ -19,16 +19,21 @@ class Barrier {
 
   /// Waits until the phase of that parity is complete. A fresh barrier counts phase 1 as complete.
   __device__ void wait(uint32_t parity) {
+    while (!try_wait(parity)) {
+    }
+  }
+
+  /// Whether the phase of that parity is complete; hesitates a little before it says no.
+  __device__ bool try_wait(uint32_t parity) {
     uint32_t done;
-    do {
-      asm volatile(
-          "{\n\t.reg .pred p;\n\t"
-          "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n\t"
-          "selp.u32 %0, 1, 0, p;\n\t}"
-          : "=r"(done)
-          : "r"(shared_address(this)), "r"(parity)
-          : "memory");
-    } while (done == 0);
+    asm volatile(
+        "{\n\t.reg .pred p;\n\t"
+        "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n\t"
+        "selp.u32 %0, 1, 0, p;\n\t}"
+        : "=r"(done)
+        : "r"(shared_address(this)), "r"(parity)
+        : "memory");
+    return done != 0;
   }
 
   __device__ void arrive() {

@@ -19,100 +19,108 @@ class Consumer {
  public:
   /// index: number of this warpgroup among the consumers.
   __device__ Consumer(const Parameters<KeyBlocks>& parameters, SharedMemory<S>& shared, int index)
-      : p_(parameters), shared_(shared), index_(index) {
+      : p_(parameters), shared_(shared), index_(index), sum_(shared.stored_sums(index)) {
     if (index == S::kConsumers - 1) pass_turn();  // the first consumer begins
   }
 
   __device__ void run(Walk<KeyBlocks> walk) {
     if (walk.done()) return;
-    typename S::Softmax softmax;
-    Scores<S> scores;
-    Probabilities<S> probabilities;
-    Output<S> output;
-    clear(output);
-    {
-      Weights<S> weights;
-      float factor[2];
-      begin_tile(walk);
-      await_keys();
-      S::ScoreProduct::template multiply<S>(scores, queries(), keys());
-      wgmma_commit();
-      wgmma_wait<0>();
-      hold(scores);
-      const float scale = scale_of_scores();
-      release_keys(walk);
-      softmax.next(weights, scores, true, existing_keys(walk), scale, factor);
-      clear_missing_values(walk);
-      S::ValueProduct::template round<S>(probabilities, weights);
-    }
-
-#pragma unroll 1
+    sum_.restart(output_);
+    begin(walk);
     for (;;) {
       const QueryTile tile = walk.tile();
-      walk.next();
-      typename S::ValueProduct::template Sum<S> sum;
+#pragma unroll 1
+      while (!walk.last()) {
+        walk.next_block();
+        step<false>(walk, tile);
+      }
+      walk.next_tile();
       if (walk.done()) {
-        await_values();
-        sum.multiply(output, probabilities, values());
-        wgmma_commit();
-        wgmma_wait<0>();
-        sum.finish(output);
-        release_values();
-        store_output<S>(p_, tile, index_, softmax.state(), output);
+        end(tile);
         return;
       }
-
-      if (walk.first()) begin_tile(walk);
-      await_keys();
-      await_turn();
-      S::ScoreProduct::template multiply<S>(scores, queries(), keys());
-      wgmma_commit();
-      await_values();
-      sum.multiply(output, probabilities, values());
-      wgmma_commit();
-      pass_turn();
-
-      wgmma_wait<1>();
-      hold(scores);
-      const float scale = scale_of_scores();
-      release_keys(walk);
-      Weights<S> weights;
-      float factor[2];
-      const SoftmaxState before = softmax.state();
-      const bool raised = softmax.next(weights, scores, walk.first(), existing_keys(walk), scale, factor);
-
-      // Up to here, and with what follows, nothing branches: exponentials, sums and rounding fill each other's gaps.
-      wgmma_wait<0>();
-      sum.finish(output);
-      hold(probabilities);
-      S::ValueProduct::template round<S>(probabilities, weights);
-      release_values();
-      if (walk.first()) {
-        store_output<S>(p_, tile, index_, before, output);
-        clear(output);
-        clear_missing_values(walk);
-      } else {
-        if (raised) scale_rows(output, factor);
-        if constexpr (!KeyBlocks::kOnlyFirstIsPartial) clear_missing_values(walk);
-      }
+      step<true>(walk, tile);
     }
   }
 
  private:
-  __device__ static void clear(Output<S>& output) {
-#pragma unroll
-    for (int i = 0; i < S::kColumns / 2; ++i) output[i] = 0;
+  // The scores of the very first block, with nothing to compute beside them.
+  __device__ void begin(const Walk<KeyBlocks>& walk) {
+    Scores<S> scores;
+    typename S::Softmax::template Result<S> result;
+    float factor[2];
+    begin_tile(walk);
+    await_keys();
+    S::ScoreProduct::template multiply<S>(scores, queries(), keys());
+    wgmma_commit();
+    wgmma_wait<0>();
+    hold(scores);
+    const float scale = scale_of_scores();
+    release_keys(walk);
+    softmax_.template next<S>(result, scores, true, existing_keys<true>(walk), scale, factor);
+    clear_missing_values(walk);
+    S::ValueProduct::template join<S>(probabilities_, result);
   }
 
-#ifdef FV_NO_TURNS
-  __device__ void await_turn() {}
-  __device__ void pass_turn() {}
-#else
-  __device__ void await_turn() { named_barrier_sync(kTurnBarrier + index_, 2 * kWarpgroup); }
-  __device__ void pass_turn() {
-    named_barrier_arrive(kTurnBarrier + (index_ + 1 == S::kConsumers ? 0 : index_ + 1), 2 * kWarpgroup);
+  // The scores of a block, beside the values of the block before. kFirst: it is the first of its tile; then the tile
+  // before, `tile`, is complete.
+  template <bool kFirst>
+  __device__ void step(const Walk<KeyBlocks>& walk, QueryTile tile) {
+    Scores<S> scores;
+    if constexpr (kFirst) begin_tile(walk);
+    await_keys_and_values();
+    await_turn();
+    S::ScoreProduct::template multiply<S>(scores, queries(), keys());
+    wgmma_commit();
+    sum_.multiply(output_, probabilities_, values());
+    wgmma_commit();
+    pass_turn();
+
+    wgmma_wait<1>();
+    hold(scores);
+    const float scale = scale_of_scores();
+    release_keys(walk);
+    typename S::Softmax::template Result<S> result;
+    float factor[2];
+    const SoftmaxState before = softmax_.state();
+    const bool raised = softmax_.template next<S>(result, scores, kFirst, existing_keys<kFirst>(walk), scale, factor);
+
+    // Up to here, and with what follows, nothing branches: exponentials, sums and rounding fill each other's gaps.
+    wgmma_wait<0>();
+    hold(output_);
+    hold(probabilities_);
+    S::ValueProduct::template join<S>(probabilities_, result);
+    release_values();
+    if constexpr (kFirst) {
+      sum_.finish(output_);
+      store_output<S>(p_, tile, index_, before, output_);
+      sum_.restart(output_);
+    } else {
+      if (raised) sum_.scale(output_, factor);
+      sum_.next(output_);
+    }
+    if constexpr (kFirst || !KeyBlocks::kOnlyFirstIsPartial) clear_missing_values(walk);
   }
-#endif
+
+  // The values of the very last block.
+  __device__ void end(QueryTile tile) {
+    await_values();
+    sum_.multiply(output_, probabilities_, values());
+    wgmma_commit();
+    wgmma_wait<0>();
+    hold(output_);
+    release_values();
+    sum_.finish(output_);
+    store_output<S>(p_, tile, index_, softmax_.state(), output_);
+  }
+
+  __device__ void await_turn() {
+    if constexpr (S::kTurns) named_barrier_sync(kTurnBarrier + index_, 2 * kWarpgroup);
+  }
+  __device__ void pass_turn() {
+    if constexpr (S::kTurns)
+      named_barrier_arrive(kTurnBarrier + (index_ + 1 == S::kConsumers ? 0 : index_ + 1), 2 * kWarpgroup);
+  }
 
   __device__ unsigned char* queries() const { return shared_.queries[queries_.stage][index_]; }
   __device__ unsigned char* keys() const { return shared_.keys[keys_.stage]; }
@@ -120,6 +128,14 @@ class Consumer {
 
   __device__ void await_keys() { shared_.keys_full[keys_.stage].wait(keys_.parity); }
   __device__ void await_values() { shared_.values_full[values_.stage].wait(values_.parity); }
+
+  // The barriers answer late: both are asked before either answer is needed.
+  __device__ void await_keys_and_values() {
+    const bool keys_there = shared_.keys_full[keys_.stage].try_wait(keys_.parity);
+    const bool values_there = shared_.values_full[values_.stage].try_wait(values_.parity);
+    if (!keys_there) await_keys();
+    if (!values_there) await_values();
+  }
 
   __device__ void begin_tile(const Walk<KeyBlocks>& walk) {
     shared_.queries_full[queries_.stage][index_].wait(queries_.parity);
@@ -141,9 +157,9 @@ class Consumer {
       return p_.scale_log2;
   }
 
+  template <bool kFirst>
   __device__ static int existing_keys(const Walk<KeyBlocks>& walk) {
-    if (KeyBlocks::kOnlyFirstIsPartial && !walk.first()) return S::kKeys;
-    return walk.block().count;
+    return KeyBlocks::kOnlyFirstIsPartial && !kFirst ? S::kKeys : walk.block().count;
   }
 
   // Tells the producers of all blocks of the cluster that this warpgroup has read a stage.
@@ -192,6 +208,11 @@ class Consumer {
   RingPlace<S::kStages> keys_, values_;
   RingPlace<S::kQueryStages> queries_;
   float query_scale_ = 0;
+
+  typename S::Softmax softmax_;
+  typename S::ValueProduct::template Sum<S> sum_;
+  Probabilities<S> probabilities_;
+  Output<S> output_;
 };
 
 }  // namespace fastvideo::hopper

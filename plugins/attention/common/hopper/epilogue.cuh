@@ -23,18 +23,20 @@ __device__ inline void transpose_in_quad(uint32_t (&x)[4]) {
   }
 }
 
-/// Multiplies the columns of an output by the scales of their values.
+/// Multiplies the rows of an output, and its columns by the scales of their values, whose residual it adds.
 template <class S, class KeyBlocks>
-__device__ inline void scale_columns(const Parameters<KeyBlocks>& p, QueryTile tile, Output<S>& output) {
+__device__ inline void dequantise(const Parameters<KeyBlocks>& p, QueryTile tile, Output<S>& output,
+                                  const float (&factor)[2]) {
   const int heads = p.heads / p.heads_per_key_head, head = tile.head / p.heads_per_key_head;
-  const float* scales = p.scales.values + static_cast<int64_t>(tile.batch * heads + head) * S::kHeadSize;
+  const int64_t first = static_cast<int64_t>(tile.batch * heads + head) * S::kHeadSize + 2 * (threadIdx.x % 4);
 #pragma unroll
   for (int j = 0; j < S::kHeadSize / 8; ++j) {
-    const float2 scale = __ldg(reinterpret_cast<const float2*>(scales + 8 * j) + threadIdx.x % 4);
+    const float2 scale = __ldg(reinterpret_cast<const float2*>(p.scales.values + first + 8 * j));
+    const float2 residual = __ldg(reinterpret_cast<const float2*>(p.scales.residual + first + 8 * j));
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
-      output[4 * j + 2 * r] *= scale.x;
-      output[4 * j + 2 * r + 1] *= scale.y;
+      output[4 * j + 2 * r] = fmaf(output[4 * j + 2 * r], scale.x * factor[r], residual.x);
+      output[4 * j + 2 * r + 1] = fmaf(output[4 * j + 2 * r + 1], scale.y * factor[r], residual.y);
     }
   }
 }
@@ -54,7 +56,10 @@ __device__ inline void store_output(const Parameters<KeyBlocks>& p, QueryTile ti
       sum[r] = join_sum(state.sum[r]);
     factor[r] = __fdividef(1.0F, sum[r]);
   }
-  if constexpr (S::ValueProduct::kScaled) scale_columns<S>(p, tile, output);
+  if constexpr (S::ValueProduct::kScaled)
+    dequantise<S>(p, tile, output, factor);
+  else
+    scale_rows(output, factor);
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
     const int query = tile.first_query + consumer * kWarpgroupRows + 16 * warp + lane / 4 + 8 * r;
@@ -68,7 +73,7 @@ __device__ inline void store_output(const Parameters<KeyBlocks>& p, QueryTile ti
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const int at = 4 * (4 * group + i) + 2 * r;
-        pairs[i] = pack_pair<Element>(output[at] * factor[r], output[at + 1] * factor[r]);
+        pairs[i] = pack_pair<Element>(output[at], output[at + 1]);
       }
       transpose_in_quad(pairs);
       if (exists)
@@ -76,7 +81,7 @@ __device__ inline void store_output(const Parameters<KeyBlocks>& p, QueryTile ti
     }
     if (p.log_sum_exp != nullptr && exists && lane % 4 == 0)
       p.log_sum_exp[tile.batch * p.log_sum_exp_batch + tile.head * p.log_sum_exp_head + query] =
-          (state.reference[r] + __log2f(sum[r] / S::ValueProduct::kLargest)) * 0.693147180559945F;
+          (state.reference[r] + __log2f(sum[r]) - S::ValueProduct::kReferenceLog2) * 0.693147180559945F;
   }
 }
 

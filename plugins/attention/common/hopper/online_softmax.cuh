@@ -3,7 +3,7 @@
 //
 // A probability is 2^(scale * score - reference): one multiply-add and one exponential. The interface of such a class,
 // of which quantised_softmax.cuh has another:
-//   next(weights, scores, first, existing, scale, factor)
+//   next<S>(result, scores, first, existing, scale, factor)
 //       turns the scores of a block into probabilities up to the common factor 1 / sum. first: the block is a tile's
 //       first, all before is forgotten; existing: keys behind these do not exist; scale: of the scores, in powers of
 //       two, at least 0. Returns whether the reference of a row of this warp was raised; then row r of the output so
@@ -12,9 +12,9 @@
 //       the references, in powers of two, and what the thread has summed of each row.
 #pragma once
 
-#include <cuda_runtime.h>
-
 #include <cstdint>
+
+#include "plugins/attention/common/hopper/products.cuh"
 
 namespace fastvideo::hopper {
 
@@ -25,9 +25,6 @@ __device__ inline float exp2_fast(float x) {
   return y;
 }
 
-/// Whether register i of a sum belongs to the second of the thread's two rows.
-__device__ constexpr int row_of_register(int i) { return i / 2 % 2; }
-
 /// Calls action(i) for the registers that hold columns from `existing` on; columns as in wgmma.cuh.
 template <int kCount, class Action>
 __device__ inline void for_missing_keys(int existing, Action action) {
@@ -37,13 +34,6 @@ __device__ inline void for_missing_keys(int existing, Action action) {
     if (column + i / 4 * 8 + i % 2 >= existing) action(i);
 }
 
-/// Multiplies the two rows of an output.
-template <int kCount>
-__device__ inline void scale_rows(float (&output)[kCount], const float (&factor)[2]) {
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) output[i] *= factor[row_of_register(i)];
-}
-
 /// Brings maximum up to the largest that the thread holds of each row.
 template <int kCount>
 __device__ inline void raise_to_maximum(float (&maximum)[2], const float (&scores)[kCount]) {
@@ -51,18 +41,29 @@ __device__ inline void raise_to_maximum(float (&maximum)[2], const float (&score
   for (int i = 0; i < kCount; ++i) maximum[row_of_register(i)] = fmaxf(maximum[row_of_register(i)], scores[i]);
 }
 
-/// The largest integer of each row that the thread holds, at least `least`. Integers compare three at a time.
+/// The largest of n integers and `least`. Integers compare three at a time, and in a tree rather than a chain, so that
+/// no comparison waits long for another.
+template <int n>
+__device__ inline int integer_maximum(const int (&x)[n], int least) {
+  constexpr int kLeft = (n + 2) / 3;
+  int left[kLeft];
+#pragma unroll
+  for (int i = 0; i < kLeft; ++i)
+    left[i] = __vimax3_s32(x[3 * i], 3 * i + 1 < n ? x[3 * i + 1] : least, 3 * i + 2 < n ? x[3 * i + 2] : least);
+  if constexpr (kLeft == 1)
+    return max(left[0], least);
+  else
+    return integer_maximum(left, least);
+}
+
+/// The largest integer of each row that the thread holds, at least `least`.
 template <int kCount, class Integer>
 __device__ inline void integer_maximum(int (&maximum)[2], Integer integer, int least) {
-  static_assert(kCount % 8 == 0);
-  int top[2][2] = {{least, least}, {least, least}};  // two chains a row
+  int row[2][kCount / 2];
 #pragma unroll
-  for (int i = 0; i < kCount; i += 2) {
-    int& so_far = top[row_of_register(i)][i / 4 % 2];
-    so_far = __vimax3_s32(so_far, integer(i), integer(i + 1));
-  }
+  for (int i = 0; i < kCount; ++i) row[row_of_register(i)][i / 4 * 2 + i % 2] = integer(i);
 #pragma unroll
-  for (int r = 0; r < 2; ++r) maximum[r] = max(top[r][0], top[r][1]);
+  for (int r = 0; r < 2; ++r) maximum[r] = integer_maximum(row[r], least);
 }
 
 /// For each row 0 or, if it is larger, the largest that the thread holds: positive floats are ordered like integers.
@@ -100,10 +101,14 @@ __device__ inline float join_sum(float sum) {
 /// changes, as in most blocks, is found out cheaply.
 class OnlineSoftmax {
  public:
-  template <int kCount>
-  __device__ bool next(float (&weights)[kCount], float (&scores)[kCount], bool first, int existing, float scale,
+  template <class S>
+  using Result = float[S::kKeys / 2];
+
+  template <class S>
+  __device__ bool next(Result<S>& weights, float (&scores)[S::kKeys / 2], bool first, int existing, float scale,
                        float (&factor)[2]) {
-    if (existing < 2 * kCount) for_missing_keys<kCount>(existing, [&](int i) { scores[i] = -INFINITY; });
+    constexpr int kCount = S::kKeys / 2;
+    if (existing < S::kKeys) for_missing_keys<kCount>(existing, [&](int i) { scores[i] = -INFINITY; });
     if (first) {
       maximum_[0] = maximum_[1] = -INFINITY;
       sum_[0] = sum_[1] = 0;

@@ -9,11 +9,15 @@
 
 namespace fastvideo::hopper {
 
+/// Keys that share their four scales.
+constexpr int kKeysOfAScale = 128;
+
 /// The scales of quantised operands; a factor is the true value of one step. Unused by 16-bit products.
 struct Scales {
   const float* queries;  ///< [batch, head, ceil(queries / 16), 8]: rows g and g + 8 of 16 share one
-  const float* keys;     ///< [batch, key head, key block, 4]: columns 2 c and 2 c + 1 of eight share one
-  const float* values;   ///< [batch, key head, head size]
+  const float* keys;  ///< [batch, key head, key_blocks of kKeysOfAScale, 4]: columns 2 c and 2 c + 1 of eight share one
+  const float* values;    ///< [batch, key head, head size]
+  const float* residual;  ///< [batch, key head, head size]: what is added to the output, for the values' rounding
   int query_groups, key_blocks;
 };
 

@@ -27,15 +27,18 @@ class Producer {
     load_queries(walk.tile());
     for (;;) {
       const QueryTile tile = walk.tile();
-      const KeyBlock block = walk.block();
-      walk.next();
-      if (walk.done()) {
-        load_values(tile, block);
-        return;
+      while (!walk.last()) {
+        const KeyBlock before = walk.block();
+        walk.next_block();
+        load_keys(tile, walk.block());
+        load_values(tile, before);
       }
-      load_keys(walk.tile(), walk.block());
-      load_values(tile, block);
-      if (walk.first()) load_queries(walk.tile());
+      const KeyBlock before = walk.block();
+      walk.next_tile();
+      if (!walk.done()) load_keys(walk.tile(), walk.block());
+      load_values(tile, before);
+      if (walk.done()) return;
+      load_queries(walk.tile());
     }
   }
 
@@ -61,7 +64,7 @@ class Producer {
       full.arrive_and_expect(S::kKeyBytes + sizeof(shared_.key_scales[0]));
       const int heads = p_.heads / p_.heads_per_key_head;
       const int64_t at =
-          static_cast<int64_t>(tile.batch * heads + head) * p_.scales.key_blocks + block.first / S::kKeys;
+          static_cast<int64_t>(tile.batch * heads + head) * p_.scales.key_blocks + block.first / kKeysOfAScale;
       copy_bytes(shared_.key_scales[keys_.stage], p_.scales.keys + 4 * at, sizeof(shared_.key_scales[0]), full);
     } else {
       full.arrive_and_expect(S::kKeyBytes);

@@ -12,11 +12,19 @@ namespace fastvideo::hopper {
 template <class S>
 using Scores = typename S::ScoreProduct::Score[S::kKeys / 2];
 template <class S>
-using Weights = float[S::kKeys / 2];
-template <class S>
 using Probabilities = uint32_t[S::kKeys * S::ValueProduct::kElementBytes / 8];
 template <class S>
 using Output = float[S::kColumns / 2];
+
+/// Whether register i of a sum belongs to the second of the thread's two rows.
+__device__ constexpr int row_of_register(int i) { return i / 2 % 2; }
+
+/// Multiplies the two rows of an output.
+template <int kCount>
+__device__ inline void scale_rows(float (&output)[kCount], const float (&factor)[2]) {
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) output[i] *= factor[row_of_register(i)];
+}
 
 /// scores = queries keys^T. Both lie along the head size, in panels.
 template <class S, class T>
@@ -63,13 +71,15 @@ struct HalfValues {
   static constexpr int kElementBytes = 2;
   static constexpr bool kTransposed = false;
   static constexpr int kSumColumns = 0;
-  static constexpr float kLargest = 1;    ///< the probability of the largest score
-  static constexpr bool kScaled = false;  ///< whether the output is to be multiplied by scales of the values
+  static constexpr float kReferenceLog2 = 0;  ///< the probability of a score at softmax's reference, in powers of two
+  static constexpr bool kScaled = false;      ///< whether the output is to be multiplied by scales of the values
 
-  /// Adds products to an output.
+  /// Adds products to an output, of one tile after another.
   template <class S>
   class Sum {
    public:
+    __device__ explicit Sum(float4*) {}
+
     /// output += probabilities values. Values lie across: 16 keys are two groups of eight rows, the columns span
     /// panels.
     __device__ void multiply(Output<S>& output, const Probabilities<S>& probabilities, const unsigned char* values) {
@@ -80,15 +90,46 @@ struct HalfValues {
         Wgmma<S::kHeadSize>::template register_shared<T>(output, probabilities + 4 * step,
                                                          advance(b, step * 16 * kPanelBytes));
     }
-    /// After the product is complete.
-    __device__ void finish(Output<S>& output) { hold(output); }
+    /// Multiplies the rows of what is summed so far.
+    __device__ void scale(Output<S>& output, const float (&factor)[2]) { scale_rows(output, factor); }
+    /// Between two blocks of a tile.
+    __device__ void next(Output<S>&) {}
+    /// After the last block of a tile: output is its sum, and then, for the next tile, 0.
+    __device__ void finish(Output<S>&) {}
+    __device__ void restart(Output<S>& output) {
+#pragma unroll
+      for (int i = 0; i < S::kColumns / 2; ++i) output[i] = 0;
+    }
   };
 
-  /// Rounds probabilities. The layout of sums is that of the left operand: no data moves between threads.
+  /// Probabilities become the left operand when the product before has read its own. The layout of sums is that of the
+  /// left operand: no data moves between threads.
   template <class S>
-  __device__ static void round(Probabilities<S>& rounded, const Weights<S>& weights) {
+  __device__ static void join(Probabilities<S>& probabilities, const float (&weights)[S::kKeys / 2]) {
 #pragma unroll
-    for (int i = 0; i < S::kKeys / 4; ++i) rounded[i] = pack_pair<T>(weights[2 * i], weights[2 * i + 1]);
+    for (int i = 0; i < S::kKeys / 4; ++i) probabilities[i] = pack_pair<T>(weights[2 * i], weights[2 * i + 1]);
+  }
+
+  /// The same in two parts, for a softmax that needs the registers. The second must compute something: registers that a
+  /// product reads next are not written while another is at work (ptxas C7513).
+  static constexpr int kRoundedOfEight = 4;
+  __device__ static void round_eight(uint32_t* rounded, const float* weights) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) rounded[i] = pack_pair<T>(weights[i], weights[i + 4]);
+  }
+  template <class S>
+  __device__ static void join(Probabilities<S>& probabilities, const uint32_t (&rounded)[S::kKeys / 4]) {
+#pragma unroll
+    for (int i = 0; i < S::kKeys / 4; i += 4)
+#pragma unroll
+      for (int row = 0; row < 2; ++row) {
+        asm volatile("prmt.b32 %0, %1, %2, 0x5410;"
+                     : "=r"(probabilities[i + row])
+                     : "r"(rounded[i + 2 * row]), "r"(rounded[i + 2 * row + 1]));
+        asm volatile("prmt.b32 %0, %1, %2, 0x7632;"
+                     : "=r"(probabilities[i + 2 + row])
+                     : "r"(rounded[i + 2 * row]), "r"(rounded[i + 2 * row + 1]));
+      }
   }
 };
 

@@ -1,71 +1,119 @@
 // Softmax of scores that are sums of integers.
 #pragma once
 
+#include <cfloat>
 #include <climits>
 
 #include "plugins/attention/common/hopper/online_softmax.cuh"
 
 namespace fastvideo::hopper {
 
-/// The reference is always the maximum so far, found among the integers. kLargestLog2: the logarithm of the largest
-/// probability, so that the values' format is used to its end; kSums: whether to sum them (otherwise the product with
-/// the values does). kPolynomials: of every four exponentials so many are polynomials, which multiply-adds compute
-/// while the special function unit is busy with the others.
-template <bool kSums, int kPolynomials = 0>
+/// How far, in powers of two, scores may exceed the reference before it is raised.
+constexpr float kSlackLog2 = 4;
+
+/// The reference is the maximum of a tile's first block, and is raised only when a score exceeds it by kSlackLog2.
+/// kAhead: exponentials do not wait for the maximum of their block, which is found beside them; where it raises the
+/// reference they are computed again. That needs registers for scores and probabilities at once.
+template <bool kAhead>
 class QuantisedSoftmax {
  public:
-  template <int kCount>
-  __device__ bool next(float (&weights)[kCount], int (&scores)[kCount], bool first, int existing, float scale,
+  template <class S>
+  using Result = uint32_t[S::kKeys / 16 * S::ValueProduct::kRoundedOfEight];
+
+  template <class S>
+  __device__ bool next(Result<S>& result, Scores<S>& scores, bool first, int existing, float scale,
                        float (&factor)[2]) {
-    const bool partial = existing < 2 * kCount;
-    if (partial) for_missing_keys<kCount>(existing, [&](int i) { scores[i] = INT_MIN; });
+    if (existing < S::kKeys) for_missing_keys<S::kKeys / 2>(existing, [&](int i) { scores[i] = kMissing; });
+    scale = fmaxf(scale, FLT_MIN);  // all keys 0: missing ones must still weigh nothing
     if (first) {
-      reference_[0] = reference_[1] = -INFINITY;
+      reference_[0] = reference_[1] = -INFINITY;  // below any score
       sum_[0] = sum_[1] = 0;
     }
-    int top[2];
-    integer_maximum<kCount>(
-        top, [&](int i) { return scores[i]; }, INT_MIN);
-    float now[2] = {static_cast<float>(top[0]) * scale, static_cast<float>(top[1]) * scale};
-    const bool raised = __any_sync(~0u, now[0] > reference_[0] || now[1] > reference_[1]);
-    if (raised) {
-      join_maximum(now);
+    float sum[2] = {}, largest[2];
+    if constexpr (kAhead) {
+      exponentiate<S>(result, scores, scale, largest, sum);
+    } else {
+      int top[2];
+      integer_maximum<S::kKeys / 2>(
+          top, [&](int i) { return scores[i]; }, INT_MIN);
 #pragma unroll
-      for (int r = 0; r < 2; ++r) {
-        now[r] = fmaxf(now[r], reference_[r]);
-        factor[r] = exp2_fast(reference_[r] - now[r]);
-        sum_[r] *= factor[r];
-        reference_[r] = now[r];
+      for (int r = 0; r < 2; ++r) largest[r] = static_cast<float>(top[r]) * scale;
+    }
+    const bool raised =
+        __any_sync(~0u, largest[0] > reference_[0] + kSlackLog2 || largest[1] > reference_[1] + kSlackLog2);
+    if (raised) {
+      raise(largest, factor);
+      if constexpr (kAhead) {
+        sum[0] = sum[1] = 0;
+        exponentiate<S>(result, scores, scale, largest, sum);
       }
     }
-    const float offset[2] = {kOffset - reference_[0], kOffset - reference_[1]};
+    if constexpr (!kAhead) exponentiate<S>(result, scores, scale, largest, sum);
 #pragma unroll
-    for (int i = 0; i < kCount; ++i) {
-      const float x = fmaf(static_cast<float>(scores[i]), scale, offset[row_of_register(i)]);
-      weights[i] = i % 4 >= 4 - kPolynomials ? exp2_polynomial(x) : exp2_fast(x);
-    }
-    // With a scale of 0 a missing key would weigh as much as any.
-    if (partial) for_missing_keys<kCount>(existing, [&](int i) { weights[i] = 0; });
-    if constexpr (kSums) {
-#pragma unroll
-      for (int i = 0; i < kCount; ++i) sum_[row_of_register(i)] += weights[i];
-    }
+    for (int r = 0; r < 2; ++r) sum_[r] += sum[r];
     return raised;
   }
 
   __device__ SoftmaxState state() const { return {{reference_[0], reference_[1]}, {sum_[0], sum_[1]}}; }
 
  private:
-  static constexpr float kOffset = kSums ? 0.0F : 8.807354922F;  // log2(448), the largest number in e4m3
+  // An integer n of up to 22 bits is the float n + kMagic less kMagic: the bits of that are n + kMagicBits. What
+  // rounding kMagic * scale adds to all of a row is at most half a step of a score.
+  static constexpr float kMagic = 12582912.0F;  // 1.5 * 2^23
+  static constexpr int kMagicBits = 0x4B400000;
+  // Less than any score, and with kMagicBits -inf as a float.
+  static constexpr int kMissing = static_cast<int>(0xFF800000U - 0x4B400000U);
 
-  // 2^x to 0.17 %, a fortieth of a step of e4m3: the minimax parabola on [-0.5, 0.5], and an integer added to the
-  // exponent.
-  __device__ static float exp2_polynomial(float x) {
-    constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: the low bits of x + kRound are x as an integer
-    x = fmaxf(x, -126.0F);
-    const float rounded = x + kRound, rest = x - (rounded - kRound);
-    const float power = fmaf(fmaf(0.23842894F, rest, 0.70344802F), rest, 1.00044314F);
-    return __int_as_float(__float_as_int(power) + (__float_as_int(rounded) << 23));
+  // Raises the references to the largest scores of the thread's quad.
+  __device__ void raise(float (&largest)[2], float (&factor)[2]) {
+    join_maximum(largest);
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      largest[r] = fmaxf(largest[r], reference_[r]);
+      factor[r] = exp2_fast(reference_[r] - largest[r]);
+      sum_[r] *= factor[r];
+      reference_[r] = largest[r];
+    }
+  }
+
+  // Probabilities of scores, their sum unless the product with the values has it, and the largest score of each row
+  // that the thread holds, in powers of two.
+  template <class S>
+  __device__ void exponentiate(Result<S>& result, const Scores<S>& scores, float scale, float (&largest)[2],
+                               float (&sum)[2]) const {
+    const float shift = S::ValueProduct::kReferenceLog2 - kMagic * scale;
+    const float offset[2] = {shift - reference_[0], shift - reference_[1]};
+    constexpr int kGroup = 8, kGroups = S::kKeys / 2 / kGroup, kRounded = S::ValueProduct::kRoundedOfEight;
+    int magic[2] = {kMagicBits, kMagicBits}, top[2] = {INT_MIN, INT_MIN};
+#pragma unroll
+    for (int group = 0; group < kGroups; ++group) {
+      int shifted[kGroup];
+      float weights[kGroup];
+#pragma unroll
+      for (int i = 0; i < kGroup; ++i) {
+        shifted[i] = scores[group * kGroup + i] + magic[group % 2];
+        weights[i] = exp2_fast(fmaf(__int_as_float(shifted[i]), scale, offset[row_of_register(i)]));
+      }
+#pragma unroll
+      for (int i = 0; i < kGroup; i += 2)
+        top[row_of_register(i)] = __vimax3_s32(top[row_of_register(i)], shifted[i], shifted[i + 1]);
+      if constexpr (S::ValueProduct::kSumColumns == 0) {
+#pragma unroll
+        for (int i = 0; i < kGroup; ++i) sum[row_of_register(i)] += weights[i];
+      }
+      uint32_t* rounded = result + group * kRounded;
+      S::ValueProduct::round_eight(rounded, weights);
+      // A group waits until the one before the last is complete (no probability is a negative number): so the special
+      // function unit is fed all the while, and other work lies in its gaps. Left to itself the compiler computes all
+      // arguments first and all exponentials last.
+      int least = 0;
+#pragma unroll
+      for (int i = 0; i < kRounded; i += 2)
+        least = __vimin3_s32(static_cast<int>(rounded[i]), static_cast<int>(rounded[i + 1]), least);
+      magic[group % 2] = kMagicBits + least;
+    }
+#pragma unroll
+    for (int r = 0; r < 2; ++r) largest[r] = (__int_as_float(top[r]) - kMagic) * scale;
   }
 
   float reference_[2], sum_[2];

@@ -8,6 +8,7 @@
 
 #include "plugins/attention/common/hopper/key_blocks.hpp"
 #include "plugins/attention/common/hopper/tile_scheduler.hpp"
+#include "plugins/attention/common/hopper/walk.hpp"
 
 namespace fastvideo::hopper {
 namespace {
@@ -84,6 +85,30 @@ TEST(DenseKeyBlocks, FollowKeyLengthsAndClearWhatLiesBehind) {
     const KeyBlock first = blocks.at(0);
     EXPECT_EQ(first.first + first.count, keys[batch]);
     EXPECT_EQ(blocks.clear_behind(first), keys[batch] < 1000);
+  }
+}
+
+TEST(Walk, VisitsEveryBlockOfItsTilesOnceAndStepsOverEmptyTiles) {
+  const int32_t lengths[] = {300, 0, 128};
+  const DenseKeyBlocks<128>::Data data{lengths, 400};
+  const TileScheduler scheduler{500, 2, 3, 128, 1};
+  for (int stride : {1, 3, 5, 100}) {
+    std::set<std::tuple<int, int, int, int>> seen;
+    for (int first = 0; first < stride; ++first)
+      for (Walk<DenseKeyBlocks<128>> walk(scheduler, data, first, stride, 0); !walk.done();) {
+        const QueryTile tile = walk.tile();
+        const int count = walk.blocks().count();
+        ASSERT_GT(count, 0) << "batch row " << tile.batch;
+        for (int i = 0; i < count; ++i) {
+          ASSERT_EQ(walk.last(), i == count - 1);
+          ASSERT_EQ(walk.block().first, walk.blocks().at(i).first);
+          ASSERT_TRUE(seen.insert({tile.batch, tile.head, tile.first_query, walk.block().first}).second);
+          if (!walk.last()) walk.next_block();
+        }
+        walk.next_tile();
+      }
+    // Four tiles of two heads; three blocks in the first batch row, none in the second, one in the third.
+    EXPECT_EQ(seen.size(), 4U * 2 * (3 + 0 + 1)) << "stride " << stride;
   }
 }
 

@@ -38,6 +38,10 @@ struct Shape {
   static constexpr int kProducerRegisters = kConsumers == 3 ? 32 : 24;
   static constexpr int kConsumerRegisters = kConsumers == 3 ? 160 : 240;
 
+  /// Whether the consumers take turns at issuing products (ping-pong). Measured: with three it helps, with two it does
+  /// not.
+  static constexpr bool kTurns = kConsumers == 3;
+
   /// Keys that one block of a cluster loads for all of them.
   static constexpr int kKeysLoaded = kKeys / kCluster;
 
@@ -52,17 +56,20 @@ struct Shape {
   /// further column of the product is the sum of the probabilities.
   static constexpr int kColumns = kHeadSize + ValueProduct::kSumColumns;
   static constexpr int kValuePanels = ValueProduct::kTransposed ? 1 : kHeadSize * 2 / kPanelBytes;
-  static constexpr int kValueBytes = ValueProduct::kTransposed ? kColumns * kPanelBytes : kKeys * kHeadSize * 2;
-  static constexpr int kValueBytesLoaded = ValueProduct::kTransposed ? kHeadSize * kPanelBytes : kValueBytes;
+  static constexpr int kValueBytes = ValueProduct::kTransposed ? kColumns * kKeys : kKeys * kHeadSize * 2;
+  static constexpr int kValueBytesLoaded = ValueProduct::kTransposed ? kHeadSize * kKeys : kValueBytes;
+
+  /// Sums that a consumer keeps in shared memory, if its products do so, in fours for every thread.
+  static constexpr int kStoredSumBytes = ValueProduct::kTransposed ? kColumns / 2 * kWarpgroup * 4 : 0;
 
   /// Blocks of keys, and of values, in flight: what fits, at most four. Queries of the next tile, if they fit.
-  static constexpr int kFree = kSharedBytes - kBarrierBytes - kConsumers * kQueryBytes;
+  static constexpr int kFree = kSharedBytes - kBarrierBytes - kConsumers * (kQueryBytes + kStoredSumBytes);
   static constexpr int kStages = std::min(4, kFree / (kKeyBytes + kValueBytes));
   static constexpr int kQueryStages = kFree - kStages * (kKeyBytes + kValueBytes) >= kConsumers * kQueryBytes ? 2 : 1;
   static_assert(kStages >= 2);
 
   static_assert(kKeys % 16 == 0 && kKeysLoaded % 8 == 0);
-  static_assert(!ValueProduct::kTransposed || (kKeys == kPanelBytes && kCluster == 1));
+  static_assert(!ValueProduct::kTransposed || ((kKeys == 64 || kKeys == 128) && kCluster == 1));
 };
 
 /// Shared memory. Every operand is a row of panels, [panel][row][bytes], swizzled by as many bytes as a row has.
@@ -71,10 +78,16 @@ struct alignas(1024) SharedMemory {
   alignas(1024) unsigned char queries[S::kQueryStages][S::kConsumers][S::kQueryBytes];
   alignas(1024) unsigned char keys[S::kStages][S::kKeyBytes];
   alignas(1024) unsigned char values[S::kStages][S::kValueBytes];
-  alignas(16) float key_scales[S::kStages][4];  ///< of quantised keys
+  alignas(16) unsigned char sums[S::kConsumers * S::kStoredSumBytes + 16];  ///< one array even where it is not needed
+  alignas(16) float key_scales[S::kStages][4];                              ///< of quantised keys
   Barrier queries_full[S::kQueryStages][S::kConsumers], queries_empty[S::kQueryStages][S::kConsumers];
   Barrier keys_full[S::kStages], keys_empty[S::kStages];
   Barrier values_full[S::kStages], values_empty[S::kStages];
+
+  /// Where a thread of a consumer keeps its sums.
+  __device__ float4* stored_sums(int consumer) {
+    return reinterpret_cast<float4*>(sums + consumer * S::kStoredSumBytes) + threadIdx.x % kWarpgroup;
+  }
 
   /// One thread, at the start of the kernel.
   __device__ void init_barriers() {

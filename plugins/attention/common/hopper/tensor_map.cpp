@@ -3,6 +3,7 @@
 #include <cudaTypedefs.h>
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
@@ -23,25 +24,38 @@ PFN_cuTensorMapEncodeTiled_v12000 encoder() {
   return function;
 }
 
+CUtensorMapDataType data_type(MapElement element) {
+  switch (element) {
+    case MapElement::kBFloat16:
+      return CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
+    case MapElement::kFloat16:
+      return CU_TENSOR_MAP_DATA_TYPE_FLOAT16;
+    case MapElement::kByte:
+      return CU_TENSOR_MAP_DATA_TYPE_UINT8;
+  }
+  throw std::logic_error("an element of a tensor map that does not exist");
+}
+
 }  // namespace
 
-CUtensorMap make_tensor_map(const TokenTensor& t, int box_tokens, bool bfloat16) {
-  constexpr cuuint64_t kBytes = 2;
-  constexpr cuuint32_t kBoxColumns = 64;  // 128 bytes, the width of the swizzle
+CUtensorMap make_tensor_map(const TokenTensor& t, int box_tokens, MapElement element, int box_bytes) {
+  const cuuint64_t bytes = element == MapElement::kByte ? 1 : 2;
+  const cuuint64_t row_bytes = std::min(static_cast<cuuint64_t>(box_bytes), static_cast<cuuint64_t>(t.size) * bytes);
   // The stride of a dimension of length 1 says nothing, and may be what the engine does not take.
   const auto stride = [&](int64_t length, int64_t elements) {
-    return static_cast<cuuint64_t>(length == 1 ? t.size : elements) * kBytes;
+    return static_cast<cuuint64_t>(length == 1 ? t.size : elements) * bytes;
   };
   const cuuint64_t lengths[4] = {static_cast<cuuint64_t>(t.size), static_cast<cuuint64_t>(t.tokens),
                                  static_cast<cuuint64_t>(t.heads), static_cast<cuuint64_t>(t.batch)};
   const cuuint64_t strides[3] = {stride(t.tokens, t.token_stride), stride(t.heads, t.head_stride),
                                  stride(t.batch, t.batch_stride)};
-  const cuuint32_t box[4] = {kBoxColumns, static_cast<cuuint32_t>(box_tokens), 1, 1}, steps[4] = {1, 1, 1, 1};
+  const cuuint32_t box[4] = {static_cast<cuuint32_t>(row_bytes / bytes), static_cast<cuuint32_t>(box_tokens), 1, 1},
+                   steps[4] = {1, 1, 1, 1};
   CUtensorMap map{};
-  const CUresult result =
-      encoder()(&map, bfloat16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 4,
-                const_cast<void*>(t.data), lengths, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
-                CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult result = encoder()(&map, data_type(element), 4, const_cast<void*>(t.data), lengths, strides, box,
+                                    steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+                                    row_bytes == 128 ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_64B,
+                                    CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (result != CUDA_SUCCESS)
     throw std::runtime_error("the copy engine takes no tensor [" + std::to_string(t.batch) + ", " +
                              std::to_string(t.tokens) + ", " + std::to_string(t.heads) + ", " + std::to_string(t.size) +

@@ -2,20 +2,31 @@
 #pragma once
 
 #include <cuda.h>
+#include <cuda_bf16.h>
 
 #include <cstdint>
+#include <type_traits>
 
 namespace fastvideo::hopper {
 
-/// A tensor [batch, token, head, size] of 16-bit elements in device memory; strides in elements, that of size 1.
+/// What a tensor holds, as far as the copy engine cares.
+enum class MapElement { kBFloat16, kFloat16, kByte };
+
+template <class Element>
+constexpr MapElement map_element() {
+  return std::is_same_v<Element, __nv_bfloat16> ? MapElement::kBFloat16 : MapElement::kFloat16;
+}
+
+/// A tensor [batch, token, head, size] in device memory; strides in elements, that of size 1.
 struct TokenTensor {
   const void* data;
   int64_t batch, tokens, heads, size;
   int64_t batch_stride, token_stride, head_stride;
 };
 
-/// A map for boxes of 64 columns of box_tokens tokens of one head, swizzled by 128 bytes; what lies outside reads as 0.
-/// bfloat16: the elements, otherwise float16. Host work only. Throws std::runtime_error with the driver's reason.
-CUtensorMap make_tensor_map(const TokenTensor& tensor, int box_tokens, bool bfloat16);
+/// A map for boxes of box_tokens tokens of one head, as many columns as box_bytes hold or the tensor has, swizzled by
+/// the width of the box, 64 or 128 bytes; what lies outside reads as 0. Host work only. Throws std::runtime_error with
+/// the driver's reason.
+CUtensorMap make_tensor_map(const TokenTensor& tensor, int box_tokens, MapElement element, int box_bytes = 128);
 
 }  // namespace fastvideo::hopper

@@ -1,6 +1,5 @@
-// The walk of a block through its work: query tile after query tile, in each key block after key block, as one sequence
-// of steps. Producer and consumers walk it by themselves and see the same. It does not pause between tiles: so the
-// first product of a tile is computed together with the last of the tile before.
+// The walk of a block through its work: query tile after query tile, in each key block after key block. Producer and
+// consumers walk it by themselves and see the same.
 #pragma once
 
 #include "plugins/attention/common/hopper/key_blocks.hpp"
@@ -18,17 +17,21 @@ class Walk {
     enter();
   }
 
+  /// Whether all tiles are behind.
   FV_HOST_DEVICE bool done() const { return job_ >= jobs_; }
 
-  /// The current step: its tile, its key block, and whether the block is the first or the last of the tile.
   FV_HOST_DEVICE QueryTile tile() const { return tile_; }
-  FV_HOST_DEVICE KeyBlock block() const { return blocks_.at(index_); }
   FV_HOST_DEVICE const KeyBlocks& blocks() const { return blocks_; }
-  FV_HOST_DEVICE bool first() const { return index_ == 0; }
+
+  /// The current key block, and whether it is the last of its tile.
+  FV_HOST_DEVICE KeyBlock block() const { return blocks_.at(index_); }
   FV_HOST_DEVICE bool last() const { return index_ == count_ - 1; }
 
-  FV_HOST_DEVICE void next() {
-    if (++index_ < count_) return;
+  /// Goes on within the tile; not from its last block.
+  FV_HOST_DEVICE void next_block() { ++index_; }
+
+  /// Goes on to the first block of the next tile.
+  FV_HOST_DEVICE void next_tile() {
     job_ += stride_;
     enter();
   }
@@ -47,7 +50,7 @@ class Walk {
 
   const TileScheduler& scheduler_;
   const typename KeyBlocks::Data& data_;
-  int jobs_, job_, stride_, rank_;  // jobs_: divisions have no place in a step
+  int jobs_, job_, stride_, rank_;
   int index_ = 0, count_ = 0;
   QueryTile tile_{};
   KeyBlocks blocks_;

@@ -64,7 +64,7 @@ struct E4M3;
 ///     T: __nv_bfloat16, __half (sums float) or Int8 (sums int32_t)
 ///   register_shared<T>: d = a b + d, a in registers in the layout of the sums, b [16, n] in shared memory.
 ///     T: __nv_bfloat16, __half
-///   register_shared_transposed<kAdd>: d = a b^T (+ d), elements E4M3, a in registers: 4 bytes each for rows q and q +
+///   register_shared_transposed: d = a b^T (+ d if add), elements E4M3, a in registers: 4 bytes each for rows q and q +
 ///   8
 ///     at columns 4 c, then for both at columns 16 + 4 c; b [n, 32] in shared memory
 /// A sum's registers of a thread, with q = lane / 4 and c = lane % 4 of warp w: d[4 j + i] is the element of row
@@ -140,22 +140,24 @@ struct Wgmma;
     else                                                                                           \
       FV_REGISTER_SHARED(n, "k16.f32.f16.f16", ", 1, 1, 1", count, "+f", i0, i1, i2, i3, i4, 1);   \
   }
-#define FV_VALUES_8(n, count, i0, i1, i2, i3, i4)                                                      \
-  template <bool kAdd>                                                                                 \
-  __device__ static void register_shared_transposed(float(&d)[n / 2], const uint32_t* a, uint64_t b) { \
-    if constexpr (kAdd)                                                                                \
-      FV_REGISTER_SHARED(n, "k32.f32.e4m3.e4m3", ", 1, 1", count, "+f", i0, i1, i2, i3, i4, 1);        \
-    else                                                                                               \
-      FV_REGISTER_SHARED(n, "k32.f32.e4m3.e4m3", ", 1, 1", count, "=f", i0, i1, i2, i3, i4, 0);        \
+#define FV_VALUES_8(n, count, i0, i1, i2, i3, i4, i5)                                                           \
+  __device__ static void register_shared_transposed(float(&d)[n / 2], const uint32_t* a, uint64_t b, int add) { \
+    asm volatile("{\n\t.reg .pred p;\n\tsetp.ne.b32 p, %" #i5                                                   \
+                 ", 0;\n\t"                                                                                     \
+                 "wgmma.mma_async.sync.aligned.m64n" #n "k32.f32.e4m3.e4m3 {" FV_TEXT_##count                   \
+                 "}, {%" #i0 ", %" #i1 ", %" #i2 ", %" #i3 "}, %" #i4 ", p, 1, 1;\n\t}"                         \
+                 : FV_SUMS_##count("+f")                                                                        \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));                               \
   }
 
 template <>
 struct Wgmma<64> {
+  FV_SCORES_8(64, 32, 32, 33)
   FV_VALUES_16(64, 32, 32, 33, 34, 35, 36)
 };
 template <>
 struct Wgmma<72> {
-  FV_VALUES_8(72, 36, 36, 37, 38, 39, 40)
+  FV_VALUES_8(72, 36, 36, 37, 38, 39, 40, 41)
 };
 template <>
 struct Wgmma<128> {
@@ -165,7 +167,7 @@ struct Wgmma<128> {
 };
 template <>
 struct Wgmma<136> {
-  FV_VALUES_8(136, 68, 68, 69, 70, 71, 72)
+  FV_VALUES_8(136, 68, 68, 69, 70, 71, 72, 73)
 };
 template <>
 struct Wgmma<176> {

@@ -56,16 +56,16 @@ inline hopper::TokenTensor token_tensor(const void* data, int64_t batch, int64_t
 
 template <class S>
 void launch(const Call& c, int blocks, cudaStream_t stream) {
-  constexpr bool kBFloat16 = std::is_same_v<typename S::Element, __nv_bfloat16>;
+  constexpr auto kElement = hopper::map_element<typename S::Element>();
   if (c.batch == 0 || c.queries == 0 || c.heads == 0) return;
   hopper::Parameters<KeyBlocks<S>> p{};
   p.queries = hopper::make_tensor_map(token_tensor(c.q, c.batch, c.queries, c.heads, S::kHeadSize, c.q_strides),
-                                      hopper::kWarpgroupRows, kBFloat16);
+                                      hopper::kWarpgroupRows, kElement);
   if (c.keys > 0) {  // without keys nothing is loaded
     p.keys = hopper::make_tensor_map(token_tensor(c.k, c.batch, c.keys, c.kv_heads, S::kHeadSize, c.k_strides),
-                                     S::kKeysLoaded, kBFloat16);
+                                     S::kKeysLoaded, kElement);
     p.values = hopper::make_tensor_map(token_tensor(c.v, c.batch, c.keys, c.kv_heads, S::kHeadSize, c.v_strides),
-                                       S::kKeysLoaded, kBFloat16);
+                                       S::kKeysLoaded, kElement);
   }
   p.out = c.out;
   p.out_batch = c.out_strides.batch;
