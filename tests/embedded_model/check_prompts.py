@@ -29,12 +29,20 @@ def spread(prompts, count):
     return pick + [half + i * half // second for i in range(second)]
 
 
+def fresh_prompts(seed, known):
+    """100 held-out prompts of one object and 100 of two, drawn with a seed, without those known."""
+    drawn = vocabulary.held_out_prompts(per_count=150, seed=seed)
+    halves = drawn[:150], drawn[150:]
+    return [prompt for half in halves for prompt in [p for p in half if p not in known][:100]]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", help="the fastvideo program")
     parser.add_argument("--model", type=pathlib.Path, default=ROOT / "models" / "shapes")
     parser.add_argument("--prompts", type=int, default=12, help="how many of the 200 held-out prompts")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first of the 200 prompts; each next one has the next seed")
+    parser.add_argument("--prompt-seed", type=int, help="draw 200 other held-out prompts with this seed, none of those in the file")
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--keep", type=pathlib.Path, help="folder to keep the frames in")
@@ -43,6 +51,8 @@ def main():
     parser.add_argument("--extra", nargs="*", default=[], help="more arguments for the program")
     options = parser.parse_args()
     all_prompts = (pathlib.Path(__file__).parent / "held_out_prompts.txt").read_text().splitlines()
+    if options.prompt_seed is not None:
+        all_prompts = fresh_prompts(options.prompt_seed, set(all_prompts))
     if not 2 <= options.prompts <= len(all_prompts):
         parser.error(f"--prompts must be from 2 to {len(all_prompts)}")
     hits = {1: [], 2: []}
