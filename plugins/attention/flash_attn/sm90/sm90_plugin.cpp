@@ -1,11 +1,10 @@
 // FLASH_ATTN/sm90: the kernel for Hopper, free of any framework.
-#include <cuda_runtime_api.h>
-
 #include <algorithm>
 #include <fastvideo/plugin.hpp>
 
 #include "plugins/attention/common/call.hpp"
-#include "plugins/attention/flash_attn/sm90/launch.hpp"
+#include "plugins/attention/common/hopper/current_device.hpp"
+#include "plugins/attention/common/hopper/dense/dense.hpp"
 
 namespace fastvideo::sm90 {
 namespace {
@@ -14,51 +13,20 @@ namespace {
 constexpr double kFlopsPerMicrosecond = 6e8;
 constexpr double kLaunchMicroseconds = 5;
 
-// Makes a device current, and the one before again at the end.
-class CurrentDevice {
- public:
-  explicit CurrentDevice(int device) {
-    check_cuda(cudaGetDevice(&before_), "asking for the current device");
-    if (device != before_) check_cuda(cudaSetDevice(device), "choosing a device");
-  }
-  ~CurrentDevice() { cudaSetDevice(before_); }
-  CurrentDevice(const CurrentDevice&) = delete;
-  CurrentDevice& operator=(const CurrentDevice&) = delete;
-
- private:
-  int before_ = 0;
-};
-
-// Above so many keys a wide block is best whatever it leaves empty at the end.
-constexpr int64_t kShortKeys = 1024;
-
-// Keys that blocks of a kernel cover where there are so many.
-int64_t covered(const Kernel& kernel, int64_t keys) {
-  return (keys + kernel.key_width - 1) / kernel.key_width * kernel.key_width;
-}
-
-// The kernel of that tile for a site, or nullptr. "auto": the first of its kind; over few keys the first of those that
-// leave least of their last block empty (measured at 512 keys: 128 wide is 2 % faster than 176).
-const Kernel* find_kernel(const fv_attention_site& site, std::string_view tile) {
+// The kernel of that tile for a site, or nullptr.
+const dense::Kernel* find_kernel(const fv_attention_site& site, std::string_view tile) {
   const bool bfloat16 = same_dtype(site.dtype, kBFloat16);
   if (!bfloat16 && !same_dtype(site.dtype, kFloat16)) return nullptr;
-  const Kernel* best = nullptr;
-  for (const Kernel& kernel : bfloat16 ? bfloat16_kernels() : float16_kernels()) {
-    if (kernel.head_size != site.head_size || (tile != "auto" && tile != kernel.name)) continue;
-    if (best == nullptr ||
-        (site.key_length <= kShortKeys && covered(kernel, site.key_length) < covered(*best, site.key_length)))
-      best = &kernel;
-  }
-  return best;
+  return dense::find_kernel(bfloat16, site.head_size, site.key_length, tile);
 }
 
-TokenStrides strides_of(const fv_tensor& t) { return {t.strides[0], t.strides[1], t.strides[2]}; }
+dense::TokenStrides strides_of(const fv_tensor& t) { return {t.strides[0], t.strides[1], t.strides[2]}; }
 
 class Plan final : public AttentionPlan {
  public:
-  Plan(const fv_attention_site& site, const Kernel& kernel)
+  Plan(const fv_attention_site& site, const dense::Kernel& kernel)
       : site_(site), kernel_(kernel), name_(std::string("sm90_") + kernel.name) {
-    const CurrentDevice current(site.device.index);
+    const hopper::CurrentDevice current(site.device.index);
     blocks_ = kernel.prepare();
   }
 
@@ -71,7 +39,7 @@ class Plan final : public AttentionPlan {
   void run(const fv_attention_args& args) override {
     const fv_attention_site& site = site_.get();
     const CallShape shape = check_call(site, args);
-    Call call{};
+    dense::Call call{};
     call.batch = shape.batch;
     call.queries = shape.queries;
     call.keys = shape.keys;
@@ -92,13 +60,13 @@ class Plan final : public AttentionPlan {
       call.log_sum_exp_head = args.log_sum_exp->strides[1];
     }
     call.scale = static_cast<float>(site.scale);
-    const CurrentDevice current(site.device.index);
+    const hopper::CurrentDevice current(site.device.index);
     kernel_.launch(call, blocks_, static_cast<CUstream_st*>(args.stream));
   }
 
  private:
   AttentionSiteCopy site_;
-  const Kernel& kernel_;
+  const dense::Kernel& kernel_;
   std::string name_;
   int blocks_ = 0;
 };
@@ -116,7 +84,7 @@ class Backend final : public AttentionBackend {
     if (!(site.scale > 0)) return Support::no("the scale of the scores must be positive");
     if (std::max(site.query_length, site.key_length) > INT32_MAX / 2)
       return Support::no("at most " + std::to_string(INT32_MAX / 2) + " tokens");
-    const Kernel* kernel = find_kernel(site, tile_);
+    const dense::Kernel* kernel = find_kernel(site, tile_);
     if (kernel == nullptr)
       return Support::no("no kernel for " + dtype_name(site.dtype) + ", head size " + std::to_string(site.head_size) +
                          " and tile '" + tile_ + "': bfloat16 or float16, 64 or 128");
@@ -126,7 +94,7 @@ class Backend final : public AttentionBackend {
   }
 
   std::unique_ptr<AttentionPlan> plan(const fv_attention_site& site) override {
-    const Kernel* kernel = find_kernel(site, tile_);
+    const dense::Kernel* kernel = find_kernel(site, tile_);
     if (kernel == nullptr) throw Refused("FLASH_ATTN/sm90 has no kernel for this site");
     return std::make_unique<Plan>(site, *kernel);
   }

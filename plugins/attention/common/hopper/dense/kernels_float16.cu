@@ -1,9 +1,9 @@
-#include "plugins/attention/flash_attn/sm90/launch.cuh"
+#include "plugins/attention/common/hopper/dense/dense.cuh"
 
-namespace fastvideo::sm90 {
+namespace fastvideo::dense {
 
-std::span<const Kernel> bfloat16_kernels() {
-  using Element = __nv_bfloat16;
+std::span<const Kernel> float16_kernels() {
+  using Element = __half;
   // Head size, width of a key block, consumers.
   static constexpr Kernel kKernels[] = {
       kernel<Shape<Element, 128, 176, 2>>("128x176"),
@@ -13,4 +13,4 @@ std::span<const Kernel> bfloat16_kernels() {
   return kKernels;
 }
 
-}  // namespace fastvideo::sm90
+}  // namespace fastvideo::dense

@@ -4,12 +4,13 @@
 #include <algorithm>
 #include <numbers>
 
+#include "plugins/attention/common/hopper/current_device.hpp"
+#include "plugins/attention/common/hopper/dense/dense.hpp"
 #include "plugins/attention/common/hopper/kernel.cuh"
 #include "plugins/attention/common/hopper/products.cuh"
 #include "plugins/attention/common/hopper/tensor_map.hpp"
-#include "plugins/attention/flash_attn/sm90/launch.hpp"
 
-namespace fastvideo::sm90 {
+namespace fastvideo::dense {
 
 /// Dense attention in 16 bits: see hopper/shape.cuh.
 template <class Element, int kHeadSize, int kKeys, int kConsumers>
@@ -38,13 +39,13 @@ cudaLaunchConfig_t launch_configuration(int blocks, cudaStream_t stream, cudaLau
 
 template <class S>
 int prepare() {
-  check_cuda(cudaFuncSetAttribute(attention_kernel<S>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+  hopper::check_cuda(cudaFuncSetAttribute(attention_kernel<S>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                   sizeof(hopper::SharedMemory<S>)),
              "setting the shared memory of an attention kernel");
   cudaLaunchAttribute cluster{};
   const cudaLaunchConfig_t config = launch_configuration<S>(S::kCluster, nullptr, cluster);
   int clusters = 0;
-  check_cuda(cudaOccupancyMaxActiveClusters(&clusters, attention_kernel<S>, &config),
+  hopper::check_cuda(cudaOccupancyMaxActiveClusters(&clusters, attention_kernel<S>, &config),
              "asking how many blocks of an attention kernel fit");
   return clusters * S::kCluster;
 }
@@ -84,7 +85,7 @@ void launch(const Call& c, int blocks, cudaStream_t stream) {
   cudaLaunchAttribute cluster{};
   const int wanted = p.scheduler.jobs() * S::kCluster;
   const cudaLaunchConfig_t config = launch_configuration<S>(std::min(blocks, wanted), stream, cluster);
-  check_cuda(cudaLaunchKernelEx(&config, attention_kernel<S>, p), "launching an attention kernel");
+  hopper::check_cuda(cudaLaunchKernelEx(&config, attention_kernel<S>, p), "launching an attention kernel");
 }
 
 template <class S>
@@ -92,4 +93,4 @@ constexpr Kernel kernel(const char* name) {
   return {name, std::is_same_v<typename S::Element, __nv_bfloat16>, S::kHeadSize, S::kKeys, prepare<S>, launch<S>};
 }
 
-}  // namespace fastvideo::sm90
+}  // namespace fastvideo::dense

@@ -1,12 +1,14 @@
-// The Hopper kernels of FLASH_ATTN as functions: which there are, and how one is launched. No CUDA header is needed.
+// Dense attention in 16 bits on Hopper as functions: which kernels there are, and how one is launched. No CUDA header is
+// needed.
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 struct CUstream_st;
 
-namespace fastvideo::sm90 {
+namespace fastvideo::dense {
 
 /// Strides in elements of a tensor [batch, token, head, size], that of size 1.
 struct TokenStrides {
@@ -41,7 +43,8 @@ struct Kernel {
 std::span<const Kernel> bfloat16_kernels();
 std::span<const Kernel> float16_kernels();
 
-/// Throws std::runtime_error that names the operation and says what CUDA says, unless status is 0 (cudaSuccess).
-void check_cuda(int status, const char* operation);
+/// The kernel for so many keys at most, or nullptr. tile: a kernel's name, or "auto": the first of its kind; over few
+/// keys the first of those that leave least of their last block empty.
+const Kernel* find_kernel(bool bfloat16, int head_size, int64_t keys, std::string_view tile = "auto");
 
-}  // namespace fastvideo::sm90
+}  // namespace fastvideo::dense
