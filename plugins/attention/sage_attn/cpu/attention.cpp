@@ -19,6 +19,10 @@ using cpu::to_float;
 
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
+// Softmax's reference lags behind the maximum by up to 2^4, which the range of e4m3 has to spare: the score at the
+// reference weighs 28, and none more than 448.
+constexpr float kSlackLog2 = 4, kReferenceWeight = 28;
+
 enum class Values { as_given, rounded, e4m3 };  // and the type of the probabilities: float, that of the inputs, e4m3
 
 template <class T>
@@ -80,7 +84,7 @@ class QueryBlock {
     quantised_ = p_.quantised(kv_head_);
     load_queries();
     std::fill(output_.begin(), output_.end(), 0.0F);
-    maximum_.fill(kNone);
+    reference_.fill(kNone);
     sum_.fill(0);
     for (int64_t key = 0; key < p_.shape.keys; key += kKeyBlock) {
       const int64_t keys = std::min(kKeyBlock, p_.shape.keys - key);
@@ -89,6 +93,7 @@ class QueryBlock {
       else
         integer_scores(key, keys);
       load_values(key, keys);
+      raise_references(keys);
       for (int64_t i = 0; i < count_; ++i) add_block(i, keys);
     }
     for (int64_t i = 0; i < count_; ++i) store(i);
@@ -162,14 +167,30 @@ class QueryBlock {
                                                            : to_float((&p_.v(batch_, first + j, kv_head_, 0))[d]);
   }
 
+  // Where one of sixteen rows exceeds its reference by the slack, all sixteen are raised to their maxima so far, as in
+  // a warp of the Hopper kernel.
+  void raise_references(int64_t keys) {
+    std::array<float, kQueryBlock> top{};
+    for (int64_t i = 0; i < count_; ++i)
+      top[i] = *std::max_element(&scores_[i * kKeyBlock], &scores_[i * kKeyBlock] + keys);
+    for (int64_t first = 0; first < count_; first += kQueryGroup) {
+      const int64_t end = std::min(first + kQueryGroup, count_);
+      bool exceeds = false;
+      for (int64_t i = first; i < end; ++i) exceeds |= top[i] > reference_[i] + kSlackLog2;
+      for (int64_t i = first; i < end; ++i) {
+        const float now = exceeds ? std::max(reference_[i], top[i]) : reference_[i];
+        factor_[i] = exceeds ? std::exp2(reference_[i] - now) : 1;
+        reference_[i] = now;
+      }
+    }
+  }
+
+  float reference_log2() const { return p_.values() == Values::e4m3 ? std::log2(kReferenceWeight) : 0; }
+
   // Row i of a key block: from scores to probabilities, up to a factor of the row, and their product with the values.
   void add_block(int64_t i, int64_t keys) {
-    float* row = &scores_[i * kKeyBlock];
-    const float now = std::max(maximum_[i], *std::max_element(row, row + keys));
-    const float factor = std::exp2(maximum_[i] - now);
-    maximum_[i] = now;
-    // In e4m3 the largest probability is the largest number there is.
-    const float offset = (p_.values() == Values::e4m3 ? std::log2(kLargestE4M3) : 0.0F) - now;
+    const float* row = &scores_[i * kKeyBlock];
+    const float factor = factor_[i], offset = reference_log2() - reference_[i];
     std::fill(block_.begin(), block_.end(), 0.0F);
     float total = 0;
     for (int64_t j = 0; j < keys; ++j) {
@@ -186,13 +207,14 @@ class QueryBlock {
   void store(int64_t i) {
     T* out = &p_.out(batch_, first_ + i, head_, 0);
     for (int64_t d = 0; d < size_; ++d) {
-      const float scale = p_.values() == Values::e4m3 ? quantised_.v_scales[d] : 1;
-      out[d] = from_float<T>(p_.shape.keys == 0 ? 0 : output_[i * size_ + d] * scale / sum_[i]);
+      float x = p_.shape.keys == 0 ? 0 : output_[i * size_ + d] / sum_[i];
+      // Weights sum to 1: what all values of a channel lost alike in rounding is known.
+      if (p_.values() == Values::e4m3) x = x * quantised_.v_scales[d] + quantised_.v_residual[d];
+      out[d] = from_float<T>(x);
     }
     if (p_.log_sum_exp == nullptr) return;
     float& log_sum_exp = TensorView<float, 3>(*p_.log_sum_exp)(batch_, head_, first_ + i);
-    const float largest = p_.values() == Values::e4m3 ? kLargestE4M3 : 1;
-    log_sum_exp = (maximum_[i] + std::log2(sum_[i] / largest)) * std::numbers::ln2_v<float>;
+    log_sum_exp = (reference_[i] + std::log2(sum_[i]) - reference_log2()) * std::numbers::ln2_v<float>;
     // What keys lost with their mean is the same for all scores of a row: softmax does not see it, this sum does.
     if (!p_.full_precision && p_.shape.keys > 0) log_sum_exp += p_.scale * dot(&q_[i * size_], quantised_.mean, size_);
   }
@@ -204,7 +226,7 @@ class QueryBlock {
   std::vector<float> q_;
   std::vector<int8_t> q8_;
   std::vector<float> q_mean_;
-  std::array<float, kQueryBlock> q_scales_{}, maximum_{}, sum_{};
+  std::array<float, kQueryBlock> q_scales_{}, reference_{}, factor_{}, sum_{};
   std::vector<float> rows_;    // of keys or values, [kKeyBlock, size]
   std::vector<float> scores_;  // [kQueryBlock, kKeyBlock], in units of log(2)
   std::vector<float> block_, output_;

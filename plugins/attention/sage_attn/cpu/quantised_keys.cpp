@@ -49,9 +49,15 @@ void quantise_values(const HeadView<T>& v, const QuantisedKeys& into) {
   for (int64_t j = 0; j < keys; ++j)
     for (int64_t d = 0; d < size; ++d) into.v_scales[d] = larger(into.v_scales[d], std::fabs(to_float(v.row(j)[d])));
   for (int64_t d = 0; d < size; ++d) {
-    const Scale scale = Scale::of(into.v_scales[d], kLargestE4M3);
+    const Scale scale = Scale::of(into.v_scales[d], kLargestValue);
     into.v_scales[d] = scale.step;
-    for (int64_t j = 0; j < keys; ++j) into.values[j * size + d] = to_e4m3(to_float(v.row(j)[d]) * scale.per_unit());
+    double lost = 0;  // in steps
+    for (int64_t j = 0; j < keys; ++j) {
+      const float steps = to_float(v.row(j)[d]) * scale.per_unit();
+      into.values[j * size + d] = to_e4m3(steps);
+      lost += double{steps} - double{round_to_e4m3(steps)};
+    }
+    into.v_residual[d] = static_cast<float>(lost / static_cast<double>(keys)) * scale.step;
   }
 }
 
@@ -69,7 +75,7 @@ int8_t to_int8(float steps) {
 }
 
 uint64_t QuantisedKeys::bytes(int64_t keys, int64_t size) {
-  const auto scales = static_cast<uint64_t>(2 * size + blocks(keys) * kKeyScales);
+  const auto scales = static_cast<uint64_t>(3 * size + blocks(keys) * kKeyScales);
   return (scales * sizeof(float) + static_cast<uint64_t>(2 * keys * size) + 63) / 64 * 64;
 }
 
@@ -77,7 +83,8 @@ QuantisedKeys QuantisedKeys::in(void* memory, int64_t keys, int64_t size) {
   QuantisedKeys head{};
   head.mean = static_cast<float*>(memory);
   head.v_scales = head.mean + size;
-  head.k_scales = head.v_scales + size;
+  head.v_residual = head.v_scales + size;
+  head.k_scales = head.v_residual + size;
   head.keys = reinterpret_cast<int8_t*>(head.k_scales + blocks(keys) * kKeyScales);
   head.values = reinterpret_cast<uint8_t*>(head.keys + keys * size);
   return head;
@@ -88,6 +95,7 @@ void quantise(const Settings& settings, const HeadView<T>& k, const HeadView<T>&
   const int64_t keys = k.tensor.size(1), size = k.tensor.size(3);
   std::fill_n(into.mean, size, 0.0F);
   std::fill_n(into.v_scales, size, 1.0F);
+  std::fill_n(into.v_residual, size, 0.0F);
   if (keys == 0) return;
   if (settings.smooth_k) mean_of_rows(k, keys, size, into.mean);
   for (int64_t first = 0; first < keys; first += kKeyBlock) quantise_key_block(settings, k, first, into);

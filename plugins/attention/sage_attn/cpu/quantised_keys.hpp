@@ -12,6 +12,9 @@ constexpr int64_t kKeyBlock = 128, kQueryBlock = 64;
 constexpr int64_t kKeyScales = 4;                      ///< of a key block: keys 2 c and 2 c + 1 of each eight share one
 constexpr int64_t kQueryGroup = 16, kQueryScales = 8;  ///< queries g and g + 8 of sixteen share one
 
+/// What the largest value of a channel becomes, of e4m3's 448: for normal values, rounding then errs least.
+constexpr float kLargestValue = 320;
+
 /// A scale: the value of one step, NaN if what it is for is not finite.
 struct Scale {
   float step = 0;
@@ -31,11 +34,12 @@ int8_t to_int8(float steps);
 
 /// Keys and values of one head, in memory of the caller's.
 struct QuantisedKeys {
-  float* mean;      ///< [size] of the keys; zeros unless Settings::smooth_k
-  float* k_scales;  ///< [key block, kKeyScales]
-  float* v_scales;  ///< [size]; ones unless Settings::fp8_values
-  int8_t* keys;     ///< [key, size]
-  uint8_t* values;  ///< [key, size], e4m3; only with Settings::fp8_values
+  float* mean;        ///< [size] of the keys; zeros unless Settings::smooth_k
+  float* v_residual;  ///< [size] the mean of v less its rounded value; zeros unless Settings::fp8_values
+  float* k_scales;    ///< [key block, kKeyScales]
+  float* v_scales;    ///< [size]; ones unless Settings::fp8_values
+  int8_t* keys;       ///< [key, size]
+  uint8_t* values;    ///< [key, size], e4m3; only with Settings::fp8_values
 
   /// Bytes of a head, a multiple of 64.
   static uint64_t bytes(int64_t keys, int64_t size);

@@ -24,16 +24,19 @@ TEST(SageAttnSm90, TakesBothHeadSizesAndTypesAndEverySetting) {
   EXPECT_EQ(answer({}, [](auto& s) { s.head_size = 64; }), "yes: int8_fp8_thread");
   EXPECT_EQ(answer({}, [](auto& s) { s.dtype = kFloat16; }), "yes: int8_fp8_thread");
   EXPECT_EQ(answer({}, [](auto& s) { s.role = FV_ROLE_DIT_JOINT; }), "yes: int8_fp8_thread");
-  EXPECT_EQ(answer({}, [](auto& s) { s.require = FV_REQUIRE_CAPTURE | FV_REQUIRE_LOG_SUM_EXP; }), "yes: int8_fp8_thread");
+  EXPECT_EQ(answer({}, [](auto& s) { s.require = FV_REQUIRE_CAPTURE | FV_REQUIRE_LOG_SUM_EXP; }),
+            "yes: int8_fp8_thread");
 }
 
 TEST(SageAttnSm90, RefusesWithTheReason) {
-  EXPECT_NE(answer({.smooth_q = true}, as_it_is).find("no: smooth_q: the Hopper kernel adds no term to the scores"), std::string::npos);
+  EXPECT_NE(answer({.smooth_q = true}, as_it_is).find("no: smooth_q: the Hopper kernel adds no term to the scores"),
+            std::string::npos);
   EXPECT_NE(answer({.layers = "30"}, as_it_is).find("no: full_precision_layers names layer 30"), std::string::npos);
   EXPECT_EQ(answer({}, [](auto& s) { s.device.type = FV_DEVICE_CPU; }), "no: runs on a Hopper GPU");
   EXPECT_EQ(answer({}, [](auto& s) { s.head_size = 96; }), "no: head sizes 64 and 128, not 96");
   EXPECT_EQ(answer({}, [](auto& s) { s.dtype = kFloat32; }), "no: bfloat16 and float16, not float32");
-  EXPECT_EQ(answer({}, [](auto& s) { s.masks = FV_MASK_CAUSAL; }), "no: full attention only: no masks and no key lengths");
+  EXPECT_EQ(answer({}, [](auto& s) { s.masks = FV_MASK_CAUSAL; }),
+            "no: full attention only: no masks and no key lengths");
   EXPECT_NE(answer({}, [](auto& s) { s.role = FV_ROLE_TEXT_SELF; }).find("not text.self"), std::string::npos);
   EXPECT_NE(answer({}, [](auto& s) { s.batch = 40000; }).find("no: batch 40000"), std::string::npos);
   EXPECT_NE(answer({}, [](auto& s) { s.query_length = int64_t{1} << 31; }).find("no: at most"), std::string::npos);

@@ -53,9 +53,9 @@ def main():
         for name, (cosine, one, two) in settings.items():
             good = True
             if kind.startswith("normal"):
-                # Rounding to 3 bits of mantissa costs 0.0265 of a number whose logarithm is spread evenly (probabilities) or that is
-                # normal (values); INT8 adds 0.010 to 0.012, and 16 bits next to nothing: the root of the sum of squares, and 2 % for luck.
-                good = two <= (0.012 if name == "bf16" else 0.0398)
+                # Rounding to 3 bits of mantissa costs 0.0265 of a number whose logarithm is spread evenly, and the mean of it is taken
+                # from the values' share again; INT8 adds 0.010 to 0.012. 0.037 is the published operator's error.
+                good = two <= {"bf16": 0.012, "block": 0.0375}.get(name, 0.037)
             elif name != "plain K":
                 good = cosine >= 0.999  # the paper's figure for INT8 and FP8 with smoothed keys
             report.check(f"{kind}: {name}", good, f"cosine {cosine:.6f}, relative L1 {one:.4f}, L2 {two:.4f}")

@@ -7,7 +7,8 @@ import math
 
 import torch
 
-LARGEST = 448.0  # of e4m3
+LARGEST, LARGEST_VALUE = 448.0, 320.0  # of e4m3, and what the largest value of a channel becomes
+REFERENCE, SLACK = 28.0, 4.0  # the weight of the score at softmax's reference, and how many powers of two it may lag behind
 DEFAULTS = dict(pv="fp8", granularity="thread", smooth_k=True, smooth_q=False)
 
 
@@ -55,28 +56,34 @@ def one_head(q, k, v, scale, rows, pv, granularity, smooth_k, smooth_q):
     q8 = to_int8((q.float() - mean.float()).double(), query_groups(len(q), granularity, q.device))[rows]
     k8 = to_int8(k, key_groups(len(k), granularity, k.device))
     scores = (q8 @ k8.T + mean[rows] @ k.T) * scale
-    maximum = scores.amax(1, keepdim=True)
     if pv != "fp8":
+        maximum = scores.amax(1, keepdim=True)
         weights = torch.exp(scores - maximum)
         return weights.to(dtype).double() @ v / weights.sum(1, keepdim=True)
-    # Probabilities are rounded beside the largest score so far, not that of all keys.
-    out, total = torch.zeros(len(rows), v.shape[1], dtype=torch.float64, device=v.device), torch.zeros_like(maximum)
-    count, step = steps(v, v.abs().amax(0), LARGEST)
+    # Probabilities are rounded beside a reference: the largest score of the first 128 keys, until a score exceeds it by the slack;
+    # then all of 16 queries take their largest so far.
+    out, total = torch.zeros(len(rows), v.shape[1], dtype=torch.float64, device=v.device), torch.zeros(len(rows), 1, device=v.device).double()
+    count, step = steps(v, v.abs().amax(0), LARGEST_VALUE)
     v8 = e4m3(count)
-    so_far = torch.full_like(maximum, -math.inf)
+    warp = torch.unique(rows // 16, return_inverse=True)[1]
+    reference = torch.full_like(total, -math.inf)
     for first in range(0, len(k), 128):
         block = scores[:, first:first + 128]
-        now = torch.maximum(so_far, block.amax(1, keepdim=True))
-        weights = e4m3(torch.exp(block - now) * LARGEST)
-        factor = torch.exp(so_far - now)
+        top = block.amax(1, keepdim=True)
+        exceeds = (top > reference + SLACK * math.log(2)).squeeze(1).double()
+        raised = torch.zeros(int(warp.max()) + 1, dtype=torch.float64, device=v.device).scatter_reduce_(0, warp, exceeds, "amax")
+        now = torch.where(raised[warp].unsqueeze(1) > 0, torch.maximum(reference, top), reference)
+        weights = e4m3(torch.exp(block - now) * REFERENCE)
+        factor = torch.exp(reference - now)
         out = out * factor + weights @ v8[first:first + 128]
         total = total * factor + weights.sum(1, keepdim=True)
-        so_far = now
-    return out * step / total
+        reference = now
+    # Weights sum to 1: the mean of what rounding took from a channel is added again.
+    return (out / total + (count.double() - v8).mean(0)) * step
 
 
 def attention(q, k, v, scale, rows=None, **options):
-    """q [B, Lq, H, D], k and v [B, Lk, Hkv, D] -> rows of the output in float64, [B, rows, H, D]."""
+    """q [B, Lq, H, D], k and v [B, Lk, Hkv, D] -> rows of the output in float64, [B, rows, H, D]. Rows: whole sixteens."""
     options = {**DEFAULTS, **options}
     rows = torch.arange(q.shape[1], device=q.device) if rows is None else rows
     out = torch.zeros(q.shape[0], len(rows), q.shape[2], q.shape[3], dtype=torch.float64, device=q.device)

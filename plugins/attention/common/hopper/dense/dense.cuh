@@ -40,13 +40,13 @@ cudaLaunchConfig_t launch_configuration(int blocks, cudaStream_t stream, cudaLau
 template <class S>
 int prepare() {
   hopper::check_cuda(cudaFuncSetAttribute(attention_kernel<S>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  sizeof(hopper::SharedMemory<S>)),
-             "setting the shared memory of an attention kernel");
+                                          sizeof(hopper::SharedMemory<S>)),
+                     "setting the shared memory of an attention kernel");
   cudaLaunchAttribute cluster{};
   const cudaLaunchConfig_t config = launch_configuration<S>(S::kCluster, nullptr, cluster);
   int clusters = 0;
   hopper::check_cuda(cudaOccupancyMaxActiveClusters(&clusters, attention_kernel<S>, &config),
-             "asking how many blocks of an attention kernel fit");
+                     "asking how many blocks of an attention kernel fit");
   return clusters * S::kCluster;
 }
 

@@ -1,5 +1,5 @@
-// Dense attention in 16 bits on Hopper as functions: which kernels there are, and how one is launched. No CUDA header is
-// needed.
+// Dense attention in 16 bits on Hopper as functions: which kernels there are, and how one is launched. No CUDA header
+// is needed.
 #pragma once
 
 #include <cstdint>
