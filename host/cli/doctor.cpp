@@ -147,7 +147,8 @@ std::string doctor(const Settings& settings, const Schema& schema, const Catalog
                    const std::vector<SearchFolder>& searched, const std::vector<fs::path>& config_files) {
   std::string warnings;
   for (const std::string& warning : catalog.warnings()) warnings += "  " + warning + "\n";
-  return program_section() + hardware_section() + tools_section(settings) + list_plugins_here(catalog, searched) +
+  return program_section() + hardware_section() + tools_section(settings) +
+         list_plugins_here(catalog, searched, settings) +
          (warnings.empty() ? "" : "warnings\n" + warnings) + settings_section(settings, config_files) +
          environment_section(schema);
 }

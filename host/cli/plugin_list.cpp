@@ -5,6 +5,7 @@
 
 #include "host/error/error.hpp"
 #include "host/hardware/hardware.hpp"
+#include "host/plugins/installed_file.hpp"
 #include "host/plugins/limits.hpp"
 #include "host/run/text_table.hpp"
 #include "host/selection/names.hpp"
@@ -70,17 +71,19 @@ void add_limits(const ItemLimits& limits, Rows& rows) {
   if (limits.roles) rows.push_back({"roles", joined(*limits.roles)});
 }
 
-std::string show_item(const CatalogItem& listed, const std::vector<DeviceFacts>& devices) {
+std::string show_item(const CatalogItem& listed, const std::vector<DeviceFacts>& devices, const Settings& settings) {
   const Item& item = *listed.item;
   const Manifest& manifest = listed.plugin->manifest;
   Rows rows{{"plugin",
              manifest.id + " " + manifest.version + " (ABI " + manifest.abi + "), found by " + listed.plugin->origin},
             {"manifest", manifest.file.string() + ":" + std::to_string(item.line)},
             {"state", state_of(listed, devices)}};
+  if (const std::string missing = what_is_missing(item, settings); !missing.empty()) rows.push_back({"lacks", missing});
   if (item.known_kind()) {
     rows.push_back({"file", item.library.string()});
     if (!item.needs.torch.empty()) rows.push_back({"needs", "LibTorch " + item.needs.torch});
     if (!item.needs.libraries.empty()) rows.push_back({"needs", joined(item.needs.libraries)});
+    for (const InstalledFile& one : item.installed) rows.push_back({"needs", one.what + ": " + one.python});
     add_limits(item.limits, rows);
     if (item.kind == "attention") {
       rows.push_back({"claims", joined(item.claims)});
@@ -103,21 +106,27 @@ std::string show_item(const CatalogItem& listed, const std::vector<DeviceFacts>&
 
 // `state`: what stands in the third column.
 template <class State>
-std::string list(const Catalog& catalog, const std::vector<SearchFolder>& searched, const State& state) {
+std::string list(const Catalog& catalog, const std::vector<SearchFolder>& searched, const Settings& settings,
+                 const State& state) {
   std::vector<std::string> kinds{"attention", "cache", "pipeline"};
   for (const CatalogItem& item : catalog.items())
     if (std::find(kinds.begin(), kinds.end(), item.item->kind) == kinds.end()) kinds.push_back(item.item->kind);
 
   std::string text;
+  Rows lacking;
   for (const std::string& kind : kinds) {
     Rows rows;
     for (const CatalogItem& item : catalog.items()) {
       if (item.item->kind != kind) continue;
       const Manifest& manifest = item.plugin->manifest;
-      rows.push_back({item.item->full_name(), manifest.id + " " + manifest.version, state(item), item.item->summary});
+      const std::string missing = what_is_missing(*item.item, settings);
+      rows.push_back({item.item->full_name(), manifest.id + " " + manifest.version,
+                      state(item) + (missing.empty() ? "" : "; incomplete"), item.item->summary});
+      if (!missing.empty()) lacking.push_back({item.item->full_name(), missing});
     }
     text += kind + "\n" + (rows.empty() ? "  none\n" : text_table(rows));
   }
+  if (!lacking.empty()) text += "incomplete\n" + text_table(lacking);
   Rows refused;
   for (const RefusedFolder& folder : catalog.refused()) refused.push_back({folder.folder.string(), folder.reason});
   if (!refused.empty()) text += "refused\n" + text_table(refused);
@@ -128,16 +137,17 @@ std::string list(const Catalog& catalog, const std::vector<SearchFolder>& search
 
 }  // namespace
 
-std::string list_plugins(const Catalog& catalog, const std::vector<SearchFolder>& searched) {
-  return list(catalog, searched, wanted_by);
+std::string list_plugins(const Catalog& catalog, const std::vector<SearchFolder>& searched, const Settings& settings) {
+  return list(catalog, searched, settings, wanted_by);
 }
 
-std::string list_plugins_here(const Catalog& catalog, const std::vector<SearchFolder>& searched) {
+std::string list_plugins_here(const Catalog& catalog, const std::vector<SearchFolder>& searched,
+                              const Settings& settings) {
   const std::vector<DeviceFacts> devices = devices_here();
-  return list(catalog, searched, [&](const CatalogItem& item) { return state_of(item, devices); });
+  return list(catalog, searched, settings, [&](const CatalogItem& item) { return state_of(item, devices); });
 }
 
-std::string show_plugin(const Catalog& catalog, const std::string& name) {
+std::string show_plugin(const Catalog& catalog, const std::string& name, const Settings& settings) {
   const std::vector<DeviceFacts> devices = devices_here();
   std::string text;
   std::set<std::string> known;
@@ -145,7 +155,7 @@ std::string show_plugin(const Catalog& catalog, const std::string& name) {
     const std::string& id = item.plugin->manifest.id;
     known.insert({item.item->name, item.item->full_name(), id});
     if (same_name(name, item.item->name) || same_name(name, item.item->full_name()) || same_name(name, id))
-      text += show_item(item, devices);
+      text += show_item(item, devices, settings);
   }
   if (!text.empty()) return text;
   const std::vector<std::string> names(known.begin(), known.end());

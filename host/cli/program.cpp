@@ -111,9 +111,9 @@ void run(const std::vector<std::string>& arguments) {
     case Command::print_config_reference:
       return print(config_reference(schema));
     case Command::list_plugins:
-      return print(list_plugins(catalog, searched));
+      return print(list_plugins(catalog, searched, settings));
     case Command::show_plugin:
-      return print(show_plugin(catalog, line.plugin));
+      return print(show_plugin(catalog, line.plugin, settings));
     case Command::check_plugin:
       return check_plugin(line, arguments, settings);
     case Command::doctor:

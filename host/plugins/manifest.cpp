@@ -53,21 +53,25 @@ void parse_pipeline(const TomlValue* table, const ManifestContext& context, Item
   reader.warn_about_the_rest();
 }
 
-// The option that names the last data file of the item, if the user names it.
-void take_option(TableReader& reader, Item& item) {
-  const DataFile& data = item.data.back();
-  if (!data.calibrated.empty() && item.calibrated_data() != &data)
-    throw reader.refuse("data", "a calibration of " + item.full_name() + " writes one data file, not two");
-  if (data.option.empty()) return;
+// Marks the option that names a file. key: of the table that says so; what: how messages call the file.
+void take_option(TableReader& reader, std::string_view key, const std::string& what, const std::string& name,
+                 Item& item) {
   for (OptionSpec& option : item.options) {
-    if (option.name != data.option) continue;
+    if (option.name != name) continue;
     if (option.type != OptionType::string || !option.choices.empty())
-      throw reader.refuse("data", "option '" + option.name + "' names a file, so it is a string without choices");
+      throw reader.refuse(key, "option '" + option.name + "' names a file, so it is a string without choices");
     option.is_path = true;
     return;
   }
-  throw reader.refuse("data", "data '" + data.name + "' is named by the option '" + data.option + "', which " +
-                                  item.full_name() + " does not have");
+  throw reader.refuse(key,
+                      what + " is named by the option '" + name + "', which " + item.full_name() + " does not have");
+}
+
+void add_data(TableReader& reader, DataFile data, Item& item) {
+  if (!data.calibrated.empty() && item.calibrated_data() != nullptr)
+    throw reader.refuse("data", "a calibration of " + item.full_name() + " writes one data file, not two");
+  if (!data.option.empty()) take_option(reader, "data", "data '" + data.name + "'", data.option, item);
+  item.data.push_back(std::move(data));
 }
 
 void parse_options(TableReader& reader, const ManifestContext& context, Item& item) {
@@ -85,9 +89,13 @@ void parse_options(TableReader& reader, const ManifestContext& context, Item& it
     add("option", name);
   }
   for (const TomlValue& table : reader.tables("data")) {
-    item.data.push_back(parse_data(table, context));
-    add("data", item.data.back().name);
-    take_option(reader, item);
+    DataFile data = parse_data(table, context);
+    add("data", data.name);
+    add_data(reader, std::move(data), item);
+  }
+  for (const TomlValue& table : reader.tables("installed")) {
+    item.installed.push_back(parse_installed(table, context));
+    take_option(reader, "installed", item.installed.back().what, item.installed.back().option, item);
   }
 }
 

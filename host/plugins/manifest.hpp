@@ -52,6 +52,15 @@ struct DataFile {
   std::string calibrated = {};  ///< "toml" or "json" if `fastvideo calibrate` writes such a file; else empty
 };
 
+/// [[item.installed]]: a file of a Python package that the user installs beside LibTorch. The item serves nothing
+/// without it.
+struct InstalledFile {
+  std::string option;  ///< the item's option that names it; left out by the user, the host looks for it and fills it in
+  std::string python;  ///< where it lies below a folder of Python packages; in its name one * stands for any rest
+  std::string what;    ///< "FlashAttention-3"
+  std::string install;  ///< the command that installs it
+};
+
 /// [[item]]: one implementation of one public name.
 struct Item {
   std::string kind;               ///< "attention", "cache", "pipeline", or a kind that this host does not know
@@ -66,6 +75,7 @@ struct Item {
   std::vector<std::string> model_classes;  ///< pipeline: _class_name of model_index.json
   std::vector<OptionSpec> options;
   std::vector<DataFile> data;
+  std::vector<InstalledFile> installed;
   uint32_t line = 0;  ///< of its [[item]] in the manifest
 
   /// The data that `fastvideo calibrate` measures for it; nullptr: it offers no calibration.

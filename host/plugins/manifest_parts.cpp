@@ -198,4 +198,22 @@ DataFile parse_data(const TomlValue& table, const ManifestContext& context) {
   return data;
 }
 
+InstalledFile parse_installed(const TomlValue& table, const ManifestContext& context) {
+  TableReader reader = context.read(table, "[[item.installed]]");
+  InstalledFile installed;
+  installed.option = reader.required_string("option");
+  installed.python = reader.required_string("python");
+  installed.what = reader.required_string("what");
+  installed.install = reader.required_string("install");
+  const std::filesystem::path file(installed.python);
+  const std::string pattern = file.filename().string();
+  const bool leaves = std::any_of(file.begin(), file.end(), [](const auto& part) { return part == ".."; });
+  if (file.is_absolute() || leaves || pattern.empty() || std::count(pattern.begin(), pattern.end(), '*') > 1 ||
+      file.parent_path().string().find('*') != std::string::npos)
+    throw reader.refuse("python", "'" + installed.python +
+                                      "' is no file below a folder of Python packages, with at most one * in its name");
+  reader.warn_about_the_rest();
+  return installed;
+}
+
 }  // namespace fastvideo

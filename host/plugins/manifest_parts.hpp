@@ -19,6 +19,7 @@ ItemNeeds parse_needs(const TomlValue& table, const ManifestContext& context);
 ItemLimits parse_limits(const TomlValue& table, const ManifestContext& context);
 OptionSpec parse_option(const TomlValue& table, const ManifestContext& context);
 DataFile parse_data(const TomlValue& table, const ManifestContext& context);
+InstalledFile parse_installed(const TomlValue& table, const ManifestContext& context);
 
 /// Whether text is one or more of the characters that `allowed` accepts.
 template <class Allowed>

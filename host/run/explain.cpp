@@ -48,6 +48,7 @@ std::string attention_section(const PreparedRun& run, const AttentionSession& se
     if (!choice.substituted_for.empty()) rows.push_back({"instead of", choice.substituted_for});
     for (const AttentionRequest::Overridden& other : choice.request.overridden)
       rows.push_back({"overrides", other.name + " of " + other.source.describe() + ", " + scope_name(other.scope)});
+    for (const Ruled& other : choice.others) rows.push_back({"not", other.candidate + ": " + other.why_not});
     const bool is_tested = choice.self_test.outcome != SelfTest::Outcome::not_run;
     rows.push_back({"self-test", (is_tested ? "" : "not run: ") + choice.self_test.text});
     rows.push_back({"site", describe_site(site.site->get()) + ", " + std::to_string(binding.layers) + " layers, " +

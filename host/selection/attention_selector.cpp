@@ -1,11 +1,13 @@
 #include "host/selection/attention_selector.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <fastvideo/core.hpp>
 #include <limits>
 #include <tuple>
 
 #include "host/log/log.hpp"
+#include "host/plugins/installed_file.hpp"
 #include "host/selection/border.hpp"
 #include "host/selection/names.hpp"
 #include "host/selection/refusal.hpp"
@@ -28,6 +30,27 @@ std::vector<Ruled> ruled(const std::vector<Candidate>& candidates) {
     const bool is_there =
         std::any_of(rows.begin(), rows.end(), [&](const Ruled& row) { return row.candidate == name; });
     if (!is_there) rows.push_back({name, candidate.reason});
+  }
+  return rows;
+}
+
+std::string microseconds(double number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.0f us", number);
+  return text;
+}
+
+// Why the other implementations of the taken one's name are not taken.
+std::vector<Ruled> others_of(const Candidate& taken, const std::vector<Candidate>& tried) {
+  std::vector<Ruled> rows;
+  for (const Candidate& other : tried) {
+    if (&other == &taken || !same_name(other.item->item->name, taken.item->item->name)) continue;
+    std::string reason = other.reason;
+    if (other.fits())
+      reason = "could serve too; estimates " +
+               (other.support.score > 0 ? microseconds(other.support.score) : std::string("nothing")) + ", that one " +
+               (taken.support.score > 0 ? microseconds(taken.support.score) : std::string("nothing"));
+    rows.push_back({other.item->item->full_name(), std::move(reason)});
   }
   return rows;
 }
@@ -92,7 +115,8 @@ AttentionChoice AttentionSelector::choose(const fv_attention_site& site) {
     from = "best of " + std::to_string(fitting) + " that auto may take";
   else if (fitting > 1)
     from = "best of its " + std::to_string(fitting) + " implementations that can";
-  return {taken->item, taken->backend, taken->support, std::move(request), std::move(from), {}, taken->self_test};
+  return {taken->item, taken->backend,   taken->support,          std::move(request), std::move(from),
+          {},          taken->self_test, others_of(*taken, tried)};
 }
 
 std::vector<Candidate> AttentionSelector::candidates(const std::string& name, const fv_attention_site& site) {
@@ -115,6 +139,8 @@ Candidate AttentionSelector::examine(const CatalogItem& item, const fv_attention
     candidate.reason = *reason;
     return candidate;
   }
+  candidate.reason = what_is_missing(*item.item, settings_);
+  if (!candidate.fits()) return candidate;
   try {
     candidate.backend = &backends_.open(item);
   } catch (const std::exception& e) {
@@ -192,8 +218,14 @@ AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_
     std::vector<Candidate> substitutes = candidates(name, site);
     if (const Candidate* taken = best_that_computes(substitutes, site)) {
       log_substitute(site.role, taken->item->item->full_name(), request, reason);
-      return {taken->item, taken->backend,  taken->support, std::move(request), "[attention] fallback permits it",
-              reason,      taken->self_test};
+      return {taken->item,
+              taken->backend,
+              taken->support,
+              std::move(request),
+              "[attention] fallback permits it",
+              reason,
+              taken->self_test,
+              others_of(*taken, substitutes)};
     }
     tried.insert(tried.end(), std::make_move_iterator(substitutes.begin()), std::make_move_iterator(substitutes.end()));
   }

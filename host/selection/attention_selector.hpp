@@ -11,6 +11,7 @@
 #include "host/plugins/limits.hpp"
 #include "host/selection/open_backends.hpp"
 #include "host/selection/policy.hpp"
+#include "host/selection/refusal.hpp"
 #include "host/selection/selftest.hpp"
 
 namespace fastvideo {
@@ -31,6 +32,7 @@ struct AttentionChoice {
   std::string picked_from;      ///< "best of 2 that auto may take"; empty if there was nothing to pick from
   std::string substituted_for;  ///< why the request could not be met, if [attention] fallback stepped in
   SelfTest self_test;
+  std::vector<Ruled> others = {};  ///< other implementations of the same public name, and why not they
 };
 
 /// One candidate for a site: either it fits, or a reason says why not.

@@ -11,17 +11,11 @@
 #include <string>
 
 #include "plugins/attention/common/call.hpp"
+#include "plugins/attention/flash_attn/torch_call.hpp"
 
 namespace fastvideo::flash_torch {
 
-/// One call as LibTorch's tensors, over the caller's memory.
-struct Tensors {
-  at::Tensor q, k, v, out;
-  at::Tensor key_lengths;  ///< undefined if there are none
-  at::Tensor log_sum_exp;  ///< undefined if nobody asks for it
-};
-
-/// Checks the arguments against the site, then calls body(Tensors) without gradients, on the device and stream of the
+/// Checks the arguments against the site, then calls body(Call) without gradients, on the device and stream of the
 /// call. LibTorch's errors lose their backtrace, so that they are one line.
 template <class Body>
 void run(const fv_attention_site& site, const fv_attention_args& args, Body&& body) {
@@ -33,8 +27,8 @@ void run(const fv_attention_site& site, const fv_attention_args& args, Body&& bo
   const StreamScope stream(device, args.stream);
   const auto borrowed = [](const fv_tensor* tensor) { return tensor != nullptr ? borrow(*tensor) : at::Tensor(); };
   try {
-    body(Tensors{borrow(*args.q), borrow(*args.k), borrow(*args.v), borrow(*args.out), borrowed(args.key_lengths),
-                 borrowed(args.log_sum_exp)});
+    body(Call{borrow(*args.q), borrow(*args.k), borrow(*args.v), borrow(*args.out), borrowed(args.key_lengths),
+              borrowed(args.log_sum_exp), site.scale});
   } catch (const c10::OutOfMemoryError&) {
     throw std::bad_alloc();
   } catch (const c10::Error& error) {

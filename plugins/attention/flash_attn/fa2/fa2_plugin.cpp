@@ -28,9 +28,7 @@ class Backend final : public AttentionBackend {
   }
 
   void run(const fv_attention_site& site, const fv_attention_args& args) override {
-    flash_torch::run(site, args, [&](const flash_torch::Tensors& t) {
-      attend({t.q, t.k, t.v, t.out, t.key_lengths, t.log_sum_exp, site.scale});
-    });
+    flash_torch::run(site, args, attend);
   }
 };
 

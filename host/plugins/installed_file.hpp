@@ -1,0 +1,32 @@
+// Files of Python packages that users install beside LibTorch: looked for where Python would.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/config/settings.hpp"
+#include "host/plugins/manifest.hpp"
+
+namespace fastvideo {
+
+/// Where Python looks for packages: the folders of PYTHONPATH, then the site-packages of each LibTorch in
+/// `library_path`. Only folders that exist.
+std::vector<std::filesystem::path> python_folders(const std::vector<std::string>& library_path,
+                                                  const Environment& environment = process_environment);
+
+/// The first file of that description, by name where a folder has several; nothing if it is in none.
+std::optional<std::filesystem::path> find_installed(const InstalledFile& wanted,
+                                                    const std::vector<std::filesystem::path>& folders);
+
+/// Why the item cannot be used as installed, as a message that says what is missing, where it was looked for and how to
+/// install it; empty if nothing is missing. A file that the settings name is the plugin's to judge.
+std::string what_is_missing(const Item& item, const Settings& settings,
+                            const Environment& environment = process_environment);
+
+/// Gives the options in `values` that name installed files, and that the user left out, what was found.
+void fill_in_installed(const Item& item, const Settings& settings, Value::Table& values,
+                       const Environment& environment = process_environment);
+
+}  // namespace fastvideo

@@ -1,0 +1,15 @@
+// Opening a library that was made for Python in a process without Python.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+
+namespace fastvideo::fa3 {
+
+/// Opens an extension module of a Python package for the operators that it registers with LibTorch, and leaves it open.
+/// Once a process: a second library of the same operators would end it. Throws std::runtime_error, which begins with
+/// the file: it cannot be opened, for what the dynamic linker says; it registers no operator (`registered` stays
+/// false); or another one has registered it. [one thread: the loader's]
+void open_operators(const std::filesystem::path& library, const std::function<bool()>& registered);
+
+}  // namespace fastvideo::fa3
