@@ -148,9 +148,8 @@ std::string doctor(const Settings& settings, const Schema& schema, const Catalog
   std::string warnings;
   for (const std::string& warning : catalog.warnings()) warnings += "  " + warning + "\n";
   return program_section() + hardware_section() + tools_section(settings) +
-         list_plugins_here(catalog, searched, settings) +
-         (warnings.empty() ? "" : "warnings\n" + warnings) + settings_section(settings, config_files) +
-         environment_section(schema);
+         list_plugins_here(catalog, searched, settings) + (warnings.empty() ? "" : "warnings\n" + warnings) +
+         settings_section(settings, config_files) + environment_section(schema);
 }
 
 }  // namespace fastvideo

@@ -280,6 +280,44 @@ TEST_F(Program, ListsAndShowsPlugins) {
   expect_refused(run({"plugins", "show", "swft", "--plugin-dir", FASTVIDEO_TEST_PLUGINS}), "did you mean 'SWIFT'?");
 }
 
+TEST_F(Program, SaysWhatAnItemLacksAndHowToInstallIt) {
+  folder_.write("plugins/needy/libneedy.so", "");
+  folder_.write("plugins/needy/plugin.toml",
+                "manifest = 1\nid = \"org.example.needy\"\nversion = \"1\"\nabi = \"0.1\"\n[[item]]\n"
+                "kind = \"attention\"\nname = \"SWIFT\"\nimplementation = \"needy\"\nlibrary = \"libneedy.so\"\n"
+                "summary = \"s\"\n[[item.option]]\nname = \"operators\"\ntype = \"string\"\nhelp = \"h\"\n"
+                "[[item.installed]]\noption = \"operators\"\npython = \"one_package/_C*.so\"\n"
+                "what = \"The package\"\ninstall = \"pip install one\"\n");
+  const std::string lacks =
+      "The package is not installed: no one_package/_C*.so in PYTHONPATH, nor a LibTorch in [libraries] path; pip "
+      "install one, or name the file: [attention.SWIFT] operators";
+  const std::vector<std::string> with_needy{"--plugin-dir", (folder_.path() / "plugins").string()};
+  const auto about = [&](std::vector<std::string> command) {
+    command.insert(command.end(), with_needy.begin(), with_needy.end());
+    const CommandResult result = run(command);
+    EXPECT_EQ(result.status.code, 0) << result.error_output;
+    return result.output;
+  };
+  unsetenv("PYTHONPATH");
+  const std::string list = about({"plugins"});
+  EXPECT_TRUE(std::regex_search(list, std::regex("SWIFT/needy +org.example.needy 1 +for cpu, cuda; incomplete ")));
+  EXPECT_TRUE(contains(list, "incomplete\n  SWIFT/needy  " + lacks));
+  const std::string shown = about({"plugins", "show", "SWIFT/needy"});
+  EXPECT_TRUE(contains(shown, lacks));
+  EXPECT_TRUE(contains(shown, "The package: one_package/_C*.so"));
+  EXPECT_TRUE(contains(about({"doctor"}), lacks));
+  const CommandResult explained = explain({with_needy[0], with_needy[1], "--attention-backend", "SWIFT"});
+  EXPECT_EQ(explained.status.code, 0) << explained.error_output;
+  EXPECT_TRUE(contains(explained.output, "SWIFT/needy: " + lacks));
+  EXPECT_TRUE(contains(explained.output, "SWIFT/gpu: runs on cuda, not on cpu"));
+  expect_refused(explain({with_needy[0], with_needy[1], "--attention-backend", "SWIFT/needy"}), lacks);
+
+  folder_.write("python/one_package/_C.abi3.so", "");
+  setenv("PYTHONPATH", (folder_.path() / "python").c_str(), 1);
+  EXPECT_FALSE(about({"plugins"}).find("incomplete") != std::string::npos);
+  unsetenv("PYTHONPATH");
+}
+
 TEST_F(Program, AFlagOfTwoMeaningsIsRefusedNamingBoth) {
   const auto plugin = [&](const std::string& name, const std::string& option) {
     folder_.write("plugins/" + name + "/plugin.toml",

@@ -45,6 +45,19 @@ TEST(AttentionSelector, ANameIsItsBestImplementationAndLetterCaseIsIgnored) {
   EXPECT_EQ(chosen({flag("attention.backend", "TILED/other")}, "dit.self"), "TILED/other");
 }
 
+TEST(AttentionSelector, TellsWhyOtherImplementationsOfTheNameAreNotTaken) {
+  const auto others = [](const char* name) {
+    const TestPlugins plugins({flag("attention.backend", name)});
+    std::string text;
+    for (const Ruled& other : plugins.selector->choose(site("dit.self")).others)
+      text += other.candidate + ": " + other.why_not + "\n";
+    return text;
+  };
+  EXPECT_EQ(others("SWIFT"), "SWIFT/gpu: runs on cuda, not on cpu\nSWIFT/picky: head size 7 only\n");
+  EXPECT_EQ(others("TILED"), "TILED/other: could serve too; estimates 1 us, that one 1 us\n");
+  EXPECT_EQ(others("SWIFT/cpu"), "") << "nothing else was asked";
+}
+
 TEST(AttentionSelector, AnExplicitNameMayBeApproximate) {
   EXPECT_EQ(chosen({flag("attention.backend", "TILED")}, "dit.self"), "TILED/cpu");
 }

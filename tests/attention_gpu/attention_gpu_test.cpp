@@ -10,6 +10,7 @@
 #include <fastvideo/torch.hpp>
 #include <filesystem>
 #include <limits>
+#include <memory>
 #include <random>
 
 #include "plugins/attention/common/tests/attention_library.hpp"
@@ -18,7 +19,8 @@ namespace fastvideo {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr int64_t kLengths[] = {1, 7, 63, 64, 127, 128, 129, 176, 1000, 4096};
+constexpr int64_t kLengths[] = {1, 7, 63, 64, 127, 128, 129, 176, 1000, 4096, 32760};
+constexpr int64_t kRowsAtOnce = 4096;  // of the formula: 1 GB of scores at most
 
 // As the host does on a CUDA run: libtorch_cuda.so is opened before anything asks LibTorch for CUDA.
 bool cuda_is_here() {
@@ -41,9 +43,20 @@ struct Subject {
   bool takes_all_lengths = true;
 };
 
+constexpr Subject kCudnn{"cudnn", "torch_sdpa/libtorch_sdpa.so", "kernel", "cudnn", false, false};
+
 std::filesystem::path library_of(const Subject& subject) {
   const char* folder = std::getenv("FASTVIDEO_TEST_PLUGINS");
   return std::filesystem::path(folder != nullptr ? folder : FASTVIDEO_PLUGINS) / subject.library;
+}
+
+std::unique_ptr<AttentionLibrary> opened(const Subject& subject) {
+  fv_entry option{};
+  option.name = subject.option;
+  option.value.type = FV_VALUE_STRING;
+  option.value.as.string = subject.value;
+  return std::make_unique<AttentionLibrary>(library_of(subject).c_str(),
+                                            std::span(&option, subject.option != nullptr ? 1U : 0U));
 }
 
 enum class Layout { tokens, heads_first, packed };
@@ -118,12 +131,21 @@ Result formula(const Problem& p) {
     if (keys == 0) continue;
     for (int64_t h = 0; h < p.q.size(2); ++h) {
       const auto row = [&](const at::Tensor& t, int64_t head) { return t[b].select(1, head).to(at::kDouble); };
-      const at::Tensor scores = row(p.q, h).matmul(row(p.k, h / group).slice(0, 0, keys).t()) * p.scale;
-      result.out[b].select(1, h).copy_(scores.softmax(-1).matmul(row(p.v, h / group).slice(0, 0, keys)));
-      result.log_sum_exp[b][h].copy_(scores.logsumexp(-1));
+      const at::Tensor k = row(p.k, h / group).slice(0, 0, keys), v = row(p.v, h / group).slice(0, 0, keys);
+      for (int64_t first = 0; first < p.q.size(1); first += kRowsAtOnce) {
+        const auto rows = [&](const at::Tensor& t) { return t.slice(0, first, first + kRowsAtOnce); };
+        const at::Tensor scores = rows(row(p.q, h)).matmul(k.t()) * p.scale;
+        rows(result.out[b].select(1, h)).copy_(scores.softmax(-1).matmul(v));
+        rows(result.log_sum_exp[b][h]).copy_(scores.logsumexp(-1));
+      }
     }
   }
   return result;
+}
+
+double relative_error(const Result& got, const Result& expected) {
+  const double norm = expected.out.norm().item<double>();
+  return (got.out.to(at::kDouble) - expected.out).norm().item<double>() / std::max(norm, 1e-30);
 }
 
 class Gpu : public testing::TestWithParam<Subject> {
@@ -132,18 +154,16 @@ class Gpu : public testing::TestWithParam<Subject> {
     if (!cuda_is_here()) GTEST_SKIP() << "no CUDA device";
     if (!std::filesystem::exists(library_of(GetParam()))) GTEST_SKIP() << library_of(GetParam()) << " was not built";
     at::manual_seed(1);
-    fv_entry option{};
-    option.name = GetParam().option;
-    option.value.type = FV_VALUE_STRING;
-    option.value.as.string = GetParam().value;
-    library_.emplace(library_of(GetParam()).c_str(), std::span(&option, GetParam().option != nullptr ? 1U : 0U));
+    library_ = opened(GetParam());
   }
 
   bool takes(const Problem& p) { return library_->supports(p.site()); }
 
-  Result run(const Problem& p) {
-    AttentionLibrary::Plan plan = library_->plan(p.site());
-    EXPECT_EQ(plan.status(), FV_OK) << library_->message();
+  Result run(const Problem& p) { return run(*library_, p); }
+
+  static Result run(AttentionLibrary& library, const Problem& p) {
+    AttentionLibrary::Plan plan = library.plan(p.site());
+    EXPECT_EQ(plan.status(), FV_OK) << library.message();
     Result result;
     // NaN everywhere, so that what is not written shows.
     result.out = normal(p.q.size(0), p.q.size(1), p.q.size(2), p.q.size(3), p.q.scalar_type(), p.layout).fill_(NAN);
@@ -165,17 +185,16 @@ class Gpu : public testing::TestWithParam<Subject> {
     args.step = -1;
     const at::Tensor scratch =
         at::empty({static_cast<int64_t>(plan.info().scratch_bytes) + 1}, options.dtype(at::kByte));
-    EXPECT_EQ(plan.run(args, scratch.data_ptr()), FV_OK) << library_->message();
+    EXPECT_EQ(plan.run(args, scratch.data_ptr()), FV_OK) << library.message();
     c10::impl::VirtualGuardImpl(at::kCUDA).synchronizeDevice(0);
     return result;
   }
 
   void expect_formula(const Problem& p) {
     const Result expected = formula(p), got = run(p);
-    const double norm = expected.out.norm().item<double>();
-    const double error = (got.out.to(at::kDouble) - expected.out).norm().item<double>() / std::max(norm, 1e-30);
+    const double error = relative_error(got, expected);
     // Half a unit in the last place of the output, 2^-9 and 2^-12 at most, and as much again for weights that kernels
-    // round to that type before the second product; the rest is for sums of 4096 in float32.
+    // round to that type before the second product; the rest is for long sums in float32.
     EXPECT_LT(error, p.q.scalar_type() == at::kBFloat16 ? 6e-3 : 8e-4) << p.text();
     worst_[p.q.scalar_type()] = std::max(worst_[p.q.scalar_type()], error);
     if (GetParam().repeats_its_bits) {
@@ -197,7 +216,7 @@ class Gpu : public testing::TestWithParam<Subject> {
       std::printf("%s %s: relative error %.2e at most\n", GetParam().name, at::toString(dtype), error);
   }
 
-  std::optional<AttentionLibrary> library_;
+  std::unique_ptr<AttentionLibrary> library_;
   std::map<at::ScalarType, double> worst_;
 };
 
@@ -235,6 +254,25 @@ TEST_P(Gpu, HoldsUnderAnyScaleAndLargeScores) {
     p.scale = scale;
     expect_formula(p);
   }
+}
+
+// From even weights to one key that outweighs all others.
+TEST_P(Gpu, ErrsAtMostAFifthMoreThanCudnn) {
+  if (!std::filesystem::exists(library_of(kCudnn))) GTEST_SKIP() << "TORCH_SDPA was not built";
+  const auto rival = opened(kCudnn);
+  std::mt19937 random(8);
+  double worst = 0;
+  for (const at::ScalarType dtype : {at::kBFloat16, at::kHalf})
+    for (const int64_t size : {64, 128})
+      for (const double deviation : {0.5, 1.0, 2.0, 4.0}) {
+        const Problem p = problem(random, 1000, 2000, size, dtype, 1, 4, 1, deviation);
+        if (!rival->supports(p.site())) GTEST_SKIP() << rival->message();
+        const Result expected = formula(p);
+        const double ratio = relative_error(run(p), expected) / relative_error(run(*rival, p), expected);
+        EXPECT_LE(ratio, 1.2) << p.text() << ", deviation " << deviation;
+        worst = std::max(worst, ratio);
+      }
+  std::printf("%s: %.3f times cuDNN's error at most\n", GetParam().name, worst);
 }
 
 TEST_P(Gpu, SeesNoKeyBehindARowsLength) {
@@ -281,8 +319,7 @@ INSTANTIATE_TEST_SUITE_P(Backends, Gpu,
                          testing::Values(Subject{"sm90", "flash_attn/libflash_attn_sm90.so", "tile", "auto"},
                                          Subject{"fa2", "flash_attn/libflash_attn_fa2.so"},
                                          Subject{"torch", "torch_sdpa/libtorch_sdpa.so", "kernel", "auto", false},
-                                         Subject{"cudnn", "torch_sdpa/libtorch_sdpa.so", "kernel", "cudnn", false,
-                                                 false}),
+                                         kCudnn),
                          [](const auto& instance) { return instance.param.name; });
 
 }  // namespace
