@@ -28,6 +28,7 @@ TEST_F(Program, MakesAVideo) {
   EXPECT_TRUE(std::regex_search(result.output, std::regex("denoise +[0-9.]+ m?s +3 steps")));
   EXPECT_TRUE(std::regex_search(result.output, std::regex("dit.self +SWIFT/cpu \\(swift_kernel\\) +12 calls")));
   EXPECT_TRUE(std::regex_search(result.output, std::regex("text.self +FORMULA/cpu +2 calls")));
+  EXPECT_TRUE(contains(result.error_output, "dit.self: SWIFT/cpu (swift_kernel), auto"));
   EXPECT_TRUE(std::regex_search(result.output, std::regex("peak memory +[0-9.]+ MiB")));
   EXPECT_TRUE(std::regex_search(result.output, std::regex("seed +7")));
 }

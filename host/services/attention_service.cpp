@@ -1,6 +1,10 @@
 #include <algorithm>
+#include <mutex>
+#include <set>
 #include <span>
+#include <string>
 
+#include "host/log/log.hpp"
 #include "host/selection/border.hpp"
 #include "host/services/attention_session.hpp"
 
@@ -9,6 +13,17 @@ namespace {
 
 AttentionBinding& binding_of(const fv_attention_binding* binding) {
   return *static_cast<AttentionBinding*>(binding->handle);
+}
+
+// What serves a role and why: once in a process, which may open the same sites for many prompts.
+void log_choice(const AttentionBinding& binding) {
+  static std::mutex mutex;
+  static std::set<std::string> said;
+  const std::string text = binding.role + ": " + binding.choice.backend->name +
+                           (binding.kernel.empty() ? "" : " (" + binding.kernel + ")") + ", " +
+                           binding.choice.request.describe();
+  const std::lock_guard lock(mutex);
+  if (said.insert(text).second) log_info("attention", text);
 }
 
 }  // namespace
@@ -28,6 +43,7 @@ fv_attention_service AttentionService::functions() {
       auto& made =
           *self.sessions_.emplace_back(std::make_unique<AttentionSession>(self.selector_, std::span(sites, count)));
       for (size_t i = 0; i < count; ++i) bindings[i] = &made.bindings()[i]->abi;
+      for (const auto& binding : made.bindings()) log_choice(*binding);
       *token_order = made.token_order().empty() ? nullptr : made.token_order().data();
       *token_count = static_cast<int64_t>(made.token_order().size());
       *session = reinterpret_cast<fv_attention_session*>(&made);

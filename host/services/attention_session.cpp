@@ -3,7 +3,6 @@
 #include <fastvideo/core.hpp>
 #include <stdexcept>
 
-#include "host/log/log.hpp"
 #include "host/selection/border.hpp"
 #include "host/services/token_order.hpp"
 
@@ -64,9 +63,6 @@ void AttentionSession::plan(const fv_attention_site& site, AttentionBinding& bin
   binding.kernel = binding.info.kernel != nullptr ? binding.info.kernel : binding.choice.support.detail;
   binding.run = backend.table->run;
   binding.abi = {sizeof binding.abi, 0, backend.name.c_str(), &binding.info, &binding};
-  log_debug("attention", binding.role + ": " + backend.name +
-                             (binding.kernel.empty() ? "" : " (" + binding.kernel + ")") + ", " +
-                             binding.choice.request.describe());
 }
 
 void AttentionSession::merge_orders(std::span<const fv_attention_site* const> sites) {
