@@ -17,6 +17,7 @@ using Rows = std::vector<std::vector<std::string>>;
 
 std::vector<std::string> architecture_names(const std::vector<Architecture>& architectures) {
   std::vector<std::string> names;
+  names.reserve(architectures.size());
   for (const Architecture& one : architectures)
     names.push_back("sm" + std::to_string(one.number) + (one.and_later ? "+" : ""));
   return names;
