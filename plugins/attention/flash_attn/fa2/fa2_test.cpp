@@ -28,11 +28,13 @@ int calls = 0;
 
 // What LibTorch 2.11's operator for CUDA promises and demands (aten/src/ATen/native/transformers/cuda/attention.cu and
 // flash_attn/flash_api.cpp): dense or ragged, a log-sum-exp [H, total] where ragged, plus infinity for no keys.
+// NOLINTBEGIN(performance-unnecessary-value-param): the operator's signature
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> operator_for_cpu(
     const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const std::optional<at::Tensor>& cum_q,
     const std::optional<at::Tensor>& cum_k, c10::SymInt max_q, c10::SymInt max_k, double dropout, bool causal,
     bool debug, std::optional<double> scale, std::optional<c10::SymInt>, std::optional<c10::SymInt>,
     const std::optional<at::Tensor>& used, const std::optional<at::Tensor>&) {
+  // NOLINTEND(performance-unnecessary-value-param)
   ++calls;
   TORCH_CHECK(dropout == 0 && !causal && !debug, "plain attention is asked for");
   for (const at::Tensor& t : {q, k, v}) TORCH_CHECK(t.stride(-1) == 1, "the last dimension must be contiguous");

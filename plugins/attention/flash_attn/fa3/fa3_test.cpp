@@ -181,7 +181,7 @@ TEST(FlashAttnFa3, ASecondLibraryIsRefused) {
   option.value.type = FV_VALUE_STRING;
   option.value.as.string = FA3_STAND_IN_PYTHON;
   try {
-    AttentionLibrary(FLASH_ATTN_FA3_LIBRARY, {&option, 1});
+    const AttentionLibrary second(FLASH_ATTN_FA3_LIBRARY, {&option, 1});
     FAIL() << "opened";
   } catch (const std::runtime_error& e) {
     const std::string text = e.what();
