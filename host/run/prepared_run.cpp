@@ -4,6 +4,7 @@
 
 #include "host/error/error.hpp"
 #include "host/run/libraries.hpp"
+#include "host/run/memory_fit.hpp"
 #include "host/run/text_table.hpp"
 #include "host/selection/names.hpp"
 #include "host/selection/refusal.hpp"
@@ -90,8 +91,10 @@ PipelineRequest PreparedRun::request_for(const Settings& settings) const {
 void PreparedRun::require_served() {
   std::vector<std::string> used;
   chosen_.clear();
+  choices_.clear();
   for (const fv_attention_site* site : estimate_.site_pointers()) {
-    chosen_.push_back(selector_.choose(*site).item);
+    choices_.push_back(selector_.choose(*site));
+    chosen_.push_back(choices_.back().item);
     used.push_back(chosen_.back()->item->name);
   }
   if (cache_ != nullptr) {
@@ -133,14 +136,26 @@ std::string PreparedRun::no_effect(const std::string& path, const std::vector<st
   return {};
 }
 
-std::string PreparedRun::memory_shortage() const {
+// " (these would fit: --num-frames 33; --height 240 --width 416)", or nothing.
+std::string PreparedRun::what_fits(std::uint64_t available) {
+  const std::vector<std::string> fitting = smaller_requests(*item_.item, request_.parameters(), [&](const Changes& to) {
+    PipelineRequest request = request_for(settings_);
+    for (const auto& [name, value] : to) request.set(name, value);
+    const auto peak = pipeline_.check(request.get()).peak();
+    return peak && peak->bytes <= available;
+  });
+  std::string text;
+  for (const std::string& one : fitting) text += (text.empty() ? " (these would fit: " : "; ") + one;
+  return text.empty() ? "" : text + ")";
+}
+
+std::string PreparedRun::memory_shortage() {
   const auto peak = estimate_.peak();
   const auto available = available_memory(device_);
   if (!settings_.boolean("run.memory_check") || !peak || !available || peak->bytes <= *available) return {};
   return "the stage '" + peak->name + "' needs about " + readable_bytes(peak->bytes) + ", and " + device_.name +
-         " has " + readable_bytes(*available) +
-         " available: ask for a smaller or shorter video, or free memory (--set run.memory_check=false tries all the "
-         "same)";
+         " has " + readable_bytes(*available) + " available: ask for a smaller or shorter video" +
+         what_fits(*available) + ", or free memory (--set run.memory_check=false tries all the same)";
 }
 
 }  // namespace fastvideo

@@ -51,13 +51,17 @@ class PreparedRun {
   /// The backends that will serve the sites, as PipelineEstimate has them; known once require_served has returned.
   const std::vector<const CatalogItem*>& backends() const { return chosen_; }
 
+  /// The same with the reasons.
+  const std::vector<AttentionChoice>& choices() const { return choices_; }
+
   /// Throws RequestError if a site cannot be served as configured, or the strategy does not take the session, or
   /// something that was given on the command line would have no effect.
   void require_served();
   /// What is missing, and what to do, if the estimate exceeds the memory that is available now; else empty.
-  std::string memory_shortage() const;
+  std::string memory_shortage();
 
  private:
+  std::string what_fits(std::uint64_t available);
   std::unique_ptr<CacheStrategyHandle> open_cache(const HostServices& host);
   void require_effect(const std::vector<std::string>& backends) const;
   std::string no_effect(const std::string& path, const std::vector<std::string>& backends) const;
@@ -78,6 +82,7 @@ class PreparedRun {
   PipelineRequest request_;
   PipelineEstimate estimate_;
   std::vector<const CatalogItem*> chosen_;
+  std::vector<AttentionChoice> choices_;
 };
 
 }  // namespace fastvideo

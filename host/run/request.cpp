@@ -1,6 +1,7 @@
 #include "host/run/request.hpp"
 
 #include <random>
+#include <utility>
 
 #include "host/run/prompts.hpp"
 
@@ -19,6 +20,12 @@ PipelineRequest::PipelineRequest(const Settings& settings, const Item& pipeline,
     seed_was_drawn_ = true;
   }
   select(0);
+}
+
+void PipelineRequest::set(std::string_view parameter, Value value) {
+  for (ItemSetting& one : parameters_)
+    if (one.name == parameter) one.setting.value = std::move(value);
+  select(at_);
 }
 
 void PipelineRequest::select(std::size_t index) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "host/config/settings.hpp"
@@ -34,6 +35,8 @@ class PipelineRequest {
   void select(std::size_t index);
   std::int64_t seed() const { return seed_; }
   bool seed_was_drawn() const { return seed_was_drawn_; }
+  /// Another value of a parameter from now on. Unchecked; without effect if the pipeline has no such parameter.
+  void set(std::string_view parameter, Value value);
   /// Those of the manifest, with their origin.
   const std::vector<ItemSetting>& parameters() const { return parameters_; }
 

@@ -102,7 +102,7 @@ CASES = [
     Case("another model class", model=change_json("model_index.json", _class_name="OtherPipeline"),
          says=["OtherPipeline", "WanPipeline"]),
     Case("more memory than there is", "--height", "16384", "--width", "16384", "--num-frames", "9997",
-         says=["needs about", "available", "smaller or shorter"]),
+         says=["needs about", "available", "smaller or shorter", r"these would fit: --height \d+ --width \d+"]),
     Case("no folder for the output", output="none/video.y4m", says=["none"]),
     Case("unknown kind of video", output="video.avi", says=["avi", "mp4"]),
     Case("no ffmpeg", output="video.mp4", environment={"PATH": "/nowhere"}, says=["ffmpeg", "y4m"]),
