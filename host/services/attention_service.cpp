@@ -21,7 +21,7 @@ void log_choice(const AttentionBinding& binding) {
   static std::set<std::string> said;
   const std::string text = binding.role + ": " + binding.choice.backend->name +
                            (binding.kernel.empty() ? "" : " (" + binding.kernel + ")") + ", " +
-                           binding.choice.request.describe();
+                           binding.choice.request.describe() + "; from " + binding.choice.item->item->library.string();
   const std::lock_guard lock(mutex);
   if (said.insert(text).second) log_info("attention", text);
 }
