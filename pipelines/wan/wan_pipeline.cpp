@@ -3,6 +3,11 @@
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
+#include <cstdlib>  // says whether the C library is glibc
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include <fastvideo/torch.hpp>
 
 #include "pipelines/common/attention/host_attention.hpp"
@@ -28,6 +33,13 @@ std::unique_ptr<Scheduler> scheduler_of(const ModelFolder& folder, const Request
   std::unique_ptr<Scheduler> scheduler = make_scheduler(config);
   scheduler->set_timesteps(request.num_inference_steps);
   return scheduler;
+}
+
+// glibc keeps freed blocks of less than 32 MB for later: a long clip's tens of megabytes would lie under the decoder.
+void give_back_freed_memory() {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
 }
 
 }  // namespace
@@ -70,6 +82,8 @@ void WanPipeline::run(const Host& run, const Options& parameters, const Pipeline
   latents = denoise(latents, request, shape, prompts, components_.transformer(request, progress), *scheduler, attention,
                     cache.get(), progress);
   components_.release_transformer(request);
+  attention.release_scratch();
+  give_back_freed_memory();
 
   AutoencoderKLWanDecoder& decoder = components_.decoder(request, attention, progress);
   progress.stage("decode", shape.latent_frames);

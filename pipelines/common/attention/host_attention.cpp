@@ -59,16 +59,13 @@ HostAttention::HostAttention(const Host& run, std::span<const fv_attention_site*
                        &order_count, &session_, text.get()),
         text);
   try {
-    uint64_t scratch_bytes = 0;
     for (size_t i = 0; i < sites.size(); ++i) {
       const fv_attention_plan_info& info = *handles[i]->info;
-      scratch_bytes = std::max(scratch_bytes, info.scratch_bytes);
       Binding binding{sites[i]->role, handles[i], aligned_bytes(info.resident_bytes, device)};
       void* resident = binding.resident.defined() ? binding.resident.data_ptr() : nullptr;
       check(service_->prepare(service_->context, binding.handle, resident, current_stream(device), text.get()), text);
       bindings_.push_back(std::move(binding));
     }
-    scratch_ = aligned_bytes(scratch_bytes, device);
     if (order != nullptr)
       token_order_ = at::from_blob(const_cast<int64_t*>(order), {order_count}, at::kLong).clone().to(device);
   } catch (...) {
@@ -87,6 +84,11 @@ const HostAttention::Binding& HostAttention::binding_of(const char* role) const 
 
 at::Tensor HostAttention::run(const AttentionCall& call) {
   const Binding& binding = binding_of(call.role);
+  const uint64_t needed = binding.handle->info->scratch_bytes;
+  if (needed > 0 && (!scratch_.defined() || static_cast<uint64_t>(scratch_.numel()) < needed)) {
+    scratch_ = at::Tensor();  // the smaller one goes first
+    scratch_ = aligned_bytes(needed, device_);
+  }
   const LentTensor q(crossing(call.q)), k(crossing(call.k)), v(crossing(call.v));
   at::Tensor result = empty_rows(call.q.sizes(), call.q.options());
   const LentTensor out(result);

@@ -42,6 +42,9 @@ class HostAttention final : public Attention {
   /// Who serves a role: "TORCH_SDPA/torch".
   std::string backend(const char* role) const { return binding_of(role).handle->backend; }
 
+  /// Gives the plans' scratch memory back, which grows to what the calls since have needed: at the end of a stage.
+  void release_scratch() { scratch_ = at::Tensor(); }
+
   void set_point(DenoisePoint point) { point_ = std::move(point); }
 
  private:
@@ -56,7 +59,7 @@ class HostAttention final : public Attention {
   fv_attention_session* session_ = nullptr;
   at::Device device_;
   std::vector<Binding> bindings_;
-  at::Tensor scratch_;
+  at::Tensor scratch_;  // of the largest call so far; shared by all plans
   at::Tensor token_order_;
   DenoisePoint point_;
 };
