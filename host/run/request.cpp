@@ -1,5 +1,6 @@
 #include "host/run/request.hpp"
 
+#include <algorithm>
 #include <random>
 #include <utility>
 
@@ -23,8 +24,9 @@ PipelineRequest::PipelineRequest(const Settings& settings, const Item& pipeline,
 }
 
 void PipelineRequest::set(std::string_view parameter, Value value) {
-  for (ItemSetting& one : parameters_)
-    if (one.name == parameter) one.setting.value = std::move(value);
+  const auto named = [&](const ItemSetting& one) { return one.name == parameter; };
+  if (const auto found = std::find_if(parameters_.begin(), parameters_.end(), named); found != parameters_.end())
+    found->setting.value = std::move(value);
   select(at_);
 }
 
