@@ -1,6 +1,6 @@
 // FLASH_ATTN/cpu against the definition in float64, for every instruction set that this processor has, and through the
 // ABI of the built library.
-#include "plugins/attention/flash_attn/cpu/blocked.hpp"
+#include "plugins/attention/common/cpu/blocked.hpp"
 
 #include <gtest/gtest.h>
 
@@ -162,7 +162,7 @@ double worst_error(fv_dtype dtype, const Case& c, unsigned seed = 1) {
     float* packed = static_cast<float*>(std::align(64, packed_bytes(s), start, bytes));
     for (int64_t b = 0; b < s.batch; ++b) {
       kernels.pack(job, b, packed, 0, pack_tasks(s));
-      kernels.attend(job, b, packed, 0, attend_tasks(s));
+      kernels.attend(job, b, packed, DenseTiles(s).get());
     }
 
     double difference = 0, norm = 0;
@@ -249,7 +249,7 @@ TEST(BlockedAttention, PassesNanOn) {
     alignas(64) static float packed[128 * 24];
     out.fill_normal(random, 1);
     kernels.pack(job, 0, packed, 0, 1);
-    kernels.attend(job, 0, packed, 0, 1);
+    kernels.attend(job, 0, packed, DenseTiles(job.shape).get());
     EXPECT_TRUE(std::isnan(out(0, 0, 0, 0))) << kernels.instructions;
   }
 }

@@ -1,7 +1,7 @@
 // FLASH_ATTN/cpu: blocked online softmax for tests and for machines without LibTorch.
 #include <fastvideo/plugin.hpp>
 
-#include "plugins/attention/flash_attn/cpu/blocked.hpp"
+#include "plugins/attention/common/cpu/blocked.hpp"
 
 namespace fastvideo::cpu {
 namespace {
@@ -26,12 +26,15 @@ class Plan final : public AttentionPlan {
 
   void run(const fv_attention_args& args) override {
     const Job job = make_job(site_.get(), args);
+    const DenseTiles dense(job.shape);
+    const std::span<const QueryTile> tiles = dense.get();
     float* packed = static_cast<float*>(args.scratch);
     for (int64_t b = 0; b < job.shape.batch; ++b) {
       host_.parallel_for(pack_tasks(job.shape), 1,
                          [&](int64_t begin, int64_t end) { kernels_.pack(job, b, packed, begin, end); });
-      host_.parallel_for(attend_tasks(job.shape), 1,
-                         [&](int64_t begin, int64_t end) { kernels_.attend(job, b, packed, begin, end); });
+      host_.parallel_for(static_cast<int64_t>(tiles.size()), 1, [&](int64_t begin, int64_t end) {
+        kernels_.attend(job, b, packed, tiles.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
+      });
     }
   }
 

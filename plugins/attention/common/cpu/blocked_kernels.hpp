@@ -8,9 +8,9 @@
 #include <memory>
 #include <numbers>
 
+#include "plugins/attention/common/cpu/blocked.hpp"
 #include "plugins/attention/common/cpu/half.hpp"
-#include "plugins/attention/flash_attn/cpu/blocked.hpp"
-#include "plugins/attention/flash_attn/cpu/simd.hpp"
+#include "plugins/attention/common/cpu/simd.hpp"
 
 namespace fastvideo::cpu {
 
@@ -133,19 +133,17 @@ template <int kLanes>
 
 /// Computes query tiles; see Kernels::attend.
 template <class T, int kLanes, int kRows, int kVectors>
-[[gnu::always_inline]] inline void attend_tiles(const Job& job, int64_t b, const float* packed, int64_t begin,
-                                                int64_t end) {
+[[gnu::always_inline]] inline void attend_tiles(const Job& job, int64_t b, const float* packed,
+                                                std::span<const QueryTile> tiles) {
   static_assert(kTileQueries % kRows == 0);
   constexpr float kNone = -std::numeric_limits<float>::infinity();
   const CallShape& s = job.shape;
-  const int64_t padded = padded_size(s.size), blocks = (s.keys + kBlockKeys - 1) / kBlockKeys;
-  const int64_t tiles = (s.queries + kTileQueries - 1) / kTileQueries, keys = job.keys_of(b);
+  const int64_t padded = padded_size(s.size), blocks = (s.keys + kBlockKeys - 1) / kBlockKeys, keys = job.keys_of(b);
   AlignedFloats queries(kTileQueries * s.size), scores(kTileQueries * kBlockKeys), output(kTileQueries * padded);
   const float to_log2 = job.scale * std::numbers::log2e_v<float>;
 
-  for (int64_t task = begin; task < end; ++task) {
-    const int64_t head = task / tiles, first = task % tiles * kTileQueries;
-    const int64_t count = std::min(kTileQueries, s.queries - first), rows = round_up(count, kRows);
+  for (const QueryTile& tile : tiles) {
+    const int64_t head = tile.head, first = tile.first, count = tile.count, rows = round_up(count, kRows);
     const auto& qs = job.q_strides.s;
     const T* q = static_cast<const T*>(job.q) + b * qs[0] + first * qs[1] + head * qs[2];
     for (int64_t i = 0; i < rows; ++i)
@@ -156,19 +154,28 @@ template <class T, int kLanes, int kRows, int kVectors>
     std::fill_n(maximum, kTileQueries, kNone);
     std::fill_n(sum, kTileQueries, 0.0F);
 
-    const float* block = packed + head / (s.heads / s.kv_heads) * blocks * packed_block(s.size);
-    for (int64_t first_key = 0; first_key < keys; first_key += kBlockKeys, block += packed_block(s.size)) {
-      product<kLanes, kRows, kVectors, false>(queries.get(), s.size, block, scores.get(), kBlockKeys, rows, s.size);
-      const int64_t seen = std::min(kBlockKeys, keys - first_key);
-      if (job.mask != nullptr) apply_mask(job, b, head, first, count, first_key, seen, scores.get());
-      for (int64_t i = 0; i < rows; ++i) {
-        float* row = scores.get() + i * kBlockKeys;
-        std::fill(row + seen, row + kBlockKeys, kNone);
-        online_softmax_row<kLanes>(row, output.get() + i * padded, padded, maximum[i], sum[i]);
+    const float* of_head = packed + head / (s.heads / s.kv_heads) * blocks * packed_block(s.size);
+    for (const KeyRun& run : tile.keys) {
+      const int64_t end = std::min(run.start + run.length, keys);
+      for (int64_t key = run.start; key < end;) {
+        // A run begins and ends anywhere inside a block: keys [from, to) of it are seen.
+        const int64_t first_key = key / kBlockKeys * kBlockKeys, from = key - first_key;
+        const int64_t to = std::min(kBlockKeys, end - first_key), seen = to - from;
+        const float* block = of_head + key / kBlockKeys * packed_block(s.size);
+        product<kLanes, kRows, kVectors, false>(queries.get(), s.size, block, scores.get(), kBlockKeys, rows, s.size);
+        if (job.mask != nullptr) apply_mask(job, b, head, first, count, key, seen, scores.get() + from);
+        for (int64_t i = 0; i < rows; ++i) {
+          float* row = scores.get() + i * kBlockKeys;
+          std::fill(row, row + from, kNone);
+          std::fill(row + to, row + kBlockKeys, kNone);
+          online_softmax_row<kLanes>(row, output.get() + i * padded, padded, maximum[i], sum[i]);
+        }
+        // Only keys that are seen: values beside them may be NaN, which a probability of 0 does not undo.
+        product<kLanes, kRows, kVectors, true>(scores.get() + from, kBlockKeys,
+                                               block + kBlockKeys * s.size + from * padded, output.get(), padded, rows,
+                                               seen);
+        key += seen;
       }
-      // Only keys that are seen: values behind them may be NaN, which a probability of 0 does not undo.
-      product<kLanes, kRows, kVectors, true>(scores.get(), kBlockKeys, block + kBlockKeys * s.size, output.get(),
-                                             padded, rows, seen);
     }
 
     const auto& os = job.out_strides.s;

@@ -1,18 +1,28 @@
 // Attention on the CPU in blocks of queries and keys: softmax is computed online, so that no row of scores is ever held
-// whole (Milakov and Gimelshein 2018; Dao et al. 2022, algorithm 1). All arithmetic is in float32.
+// whole (Milakov and Gimelshein 2018; Dao et al. 2022, algorithm 1). All arithmetic is in float32. Which keys a block
+// of queries sees is a list of runs: one for dense attention, several for sparse.
 #pragma once
 
 #include <fastvideo/tensor.h>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "plugins/attention/common/call.hpp"
+#include "plugins/attention/common/key_run.hpp"
 
 namespace fastvideo::cpu {
 
-/// Keys of one packed block, and queries that one task works on.
+/// Keys of one packed block, and queries that one task works on, at most.
 constexpr int64_t kBlockKeys = 128;
 constexpr int64_t kTileQueries = 96;
+
+/// Queries [first, first + count) of one head, count at most kTileQueries, and the keys that they see: runs inside the
+/// keys of the call, none twice. Keys behind those of the batch row are left out.
+struct QueryTile {
+  int64_t head, first, count;
+  std::span<const KeyRun> keys;
+};
 
 /// Strides in elements of [batch, token, head, size] or, for a mask, of [batch, head, query, key]; 0 where broadcast.
 struct Strides {
@@ -48,16 +58,28 @@ struct Kernels {
   const char* instructions;  ///< "avx512", "avx2" or "baseline"
   /// Converts key blocks [begin, end) of batch row b, numbered (kv head, block), into packed.
   void (*pack)(const Job& job, int64_t b, float* packed, int64_t begin, int64_t end);
-  /// Computes query tiles [begin, end) of batch row b, numbered (head, tile).
-  void (*attend)(const Job& job, int64_t b, const float* packed, int64_t begin, int64_t end);
+  /// Computes query tiles of batch row b, all of whose keys are packed.
+  void (*attend)(const Job& job, int64_t b, const float* packed, std::span<const QueryTile> tiles);
 };
 
 /// The kernels for float32, bfloat16 or float16 that this machine's processor can run, the fastest first. Throws
 /// std::invalid_argument for other types.
 std::span<const Kernels> kernels_for(fv_dtype dtype);
 
-/// Numbers of tasks of pack and attend for one batch row.
+/// Number of key blocks of one batch row, for pack.
 int64_t pack_tasks(const CallShape& shape);
-int64_t attend_tasks(const CallShape& shape);
+
+/// The query tiles of a batch row in which every query sees all keys.
+class DenseTiles {
+ public:
+  explicit DenseTiles(const CallShape& shape);
+  DenseTiles(const DenseTiles&) = delete;
+  DenseTiles& operator=(const DenseTiles&) = delete;
+  std::span<const QueryTile> get() const { return tiles_; }
+
+ private:
+  KeyRun all_;
+  std::vector<QueryTile> tiles_;
+};
 
 }  // namespace fastvideo::cpu

@@ -1,9 +1,9 @@
-#include "plugins/attention/flash_attn/cpu/blocked.hpp"
+#include "plugins/attention/common/cpu/blocked.hpp"
 
 #include <stdexcept>
 #include <vector>
 
-#include "plugins/attention/flash_attn/cpu/blocked_kernels.hpp"
+#include "plugins/attention/common/cpu/blocked_kernels.hpp"
 
 namespace fastvideo::cpu {
 namespace {
@@ -74,7 +74,12 @@ uint64_t packed_bytes(const CallShape& shape) {
 
 int64_t pack_tasks(const CallShape& s) { return s.kv_heads * ((s.keys + kBlockKeys - 1) / kBlockKeys); }
 
-int64_t attend_tasks(const CallShape& s) { return s.heads * ((s.queries + kTileQueries - 1) / kTileQueries); }
+DenseTiles::DenseTiles(const CallShape& s) : all_{0, s.keys} {
+  tiles_.reserve(static_cast<size_t>(s.heads * ((s.queries + kTileQueries - 1) / kTileQueries)));
+  for (int64_t head = 0; head < s.heads; ++head)
+    for (int64_t first = 0; first < s.queries; first += kTileQueries)
+      tiles_.push_back({head, first, std::min(kTileQueries, s.queries - first), {&all_, 1}});
+}
 
 void apply_mask(const Job& job, int64_t b, int64_t head, int64_t first_query, int64_t rows, int64_t first_key,
                 int64_t keys, float* scores) {
@@ -100,8 +105,8 @@ struct Baseline {
   static void pack(const Job& job, int64_t b, float* packed, int64_t begin, int64_t end) {
     pack_blocks<T>(job, b, packed, begin, end);
   }
-  static void attend(const Job& job, int64_t b, const float* packed, int64_t begin, int64_t end) {
-    attend_tiles<T, 4, 6, 2>(job, b, packed, begin, end);
+  static void attend(const Job& job, int64_t b, const float* packed, std::span<const QueryTile> tiles) {
+    attend_tiles<T, 4, 6, 2>(job, b, packed, tiles);
   }
 };
 
@@ -113,8 +118,8 @@ struct Avx2 {
     pack_blocks<T>(job, b, packed, begin, end);
   }
   [[gnu::target("avx2,fma,bmi2"), gnu::flatten]] static void attend(const Job& job, int64_t b, const float* packed,
-                                                                    int64_t begin, int64_t end) {
-    attend_tiles<T, 8, 6, 2>(job, b, packed, begin, end);
+                                                                    std::span<const QueryTile> tiles) {
+    attend_tiles<T, 8, 6, 2>(job, b, packed, tiles);
   }
 };
 
@@ -125,8 +130,8 @@ struct Avx512 {
     pack_blocks<T>(job, b, packed, begin, end);
   }
   [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,fma,bmi2"), gnu::flatten]] static void attend(
-      const Job& job, int64_t b, const float* packed, int64_t begin, int64_t end) {
-    attend_tiles<T, 16, 6, 4>(job, b, packed, begin, end);
+      const Job& job, int64_t b, const float* packed, std::span<const QueryTile> tiles) {
+    attend_tiles<T, 16, 6, 4>(job, b, packed, tiles);
   }
 };
 #endif
