@@ -12,6 +12,7 @@
 
 #include "pipelines/common/attention/host_attention.hpp"
 #include "pipelines/common/cache/step_cache.hpp"
+#include "pipelines/common/kernels/kernels.hpp"
 #include "pipelines/common/schedulers/scheduler.hpp"
 #include "pipelines/wan/cached_pass.hpp"
 #include "pipelines/wan/denoise.hpp"
@@ -40,6 +41,16 @@ void give_back_freed_memory() {
 #if defined(__GLIBC__)
   malloc_trim(0);
 #endif
+}
+
+// Says it where a run on CUDA has to do without the project's kernels.
+void report_kernels(const Host& run, at::Device device) {
+  if (!device.is_cuda() || kernels::runs_on(from_device(device).index)) return;
+  run.log(FV_LOG_WARNING, "wan",
+          kernels::built()
+              ? "this GPU is older than compute capability 8.0: norms run on LibTorch's kernels, which are slower"
+              : "this build has no CUDA kernels of its own (no nvcc was found when it was configured): norms "
+                "run on LibTorch's, which are slower");
 }
 
 }  // namespace
@@ -72,6 +83,7 @@ void WanPipeline::run(const Host& run, const Options& parameters, const Pipeline
   std::vector<const fv_attention_site*> sites;
   sites.reserve(planned.size());
   for (const PlannedSite& p : planned) sites.push_back(&p.site);
+  report_kernels(run, request.device);
   HostAttention attention(run, sites, request.device);
   const std::unique_ptr<StepCache> cache = StepCache::open(run, cache_offer(folder_.transformer, request, *scheduler));
 

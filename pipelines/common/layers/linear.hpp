@@ -23,6 +23,10 @@ struct Linear {
 
   /// [..., in] -> [..., out]
   at::Tensor operator()(const at::Tensor& x) const;
+
+  /// GELU of the same, by its tanh approximation (Hendrycks and Gimpel 2016, arXiv 1606.08415). With a bias on CUDA in
+  /// the epilogue of the matrix product, before the result is rounded.
+  at::Tensor with_gelu(const at::Tensor& x) const;
 };
 
 /// Takes `name`.weight and `name`.bias.

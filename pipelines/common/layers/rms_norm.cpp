@@ -7,6 +7,8 @@
 #include <cmath>
 #include <vector>
 
+#include "pipelines/common/layers/kernel_call.hpp"
+
 namespace fastvideo {
 namespace {
 
@@ -71,21 +73,33 @@ void norm_on_cpu(const at::Tensor& x, const at::Tensor& out, const at::Tensor& w
   });
 }
 
-}  // namespace
-
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  if (!x.is_cpu()) return at::rms_norm(x, weight.sizes(), weight, eps);
-  const at::Tensor from = x.contiguous();
-  at::Tensor out = at::empty_like(from);
-  norm_on_cpu(from, out, weight, eps, nullptr);
-  return out;
+// The project's kernel. False if it does not take the tensors.
+bool launched(const at::Tensor& x, const at::Tensor& out, const at::Tensor& weight, double eps,
+              const RotaryTable* table) {
+  const auto element = kernel_element(x.scalar_type());
+  if (!element || !x.is_cuda()) return false;
+  kernels::RmsNorm call{};
+  call.element = call.weight_element = *element;
+  call.channels = x.size(-1);
+  call.rows = x.numel() / call.channels;
+  call.x = x.const_data_ptr();
+  call.out = out.data_ptr();
+  call.weight = weight.const_data_ptr();
+  call.eps = static_cast<float>(eps);
+  if (table != nullptr) {
+    call.cos = table->cos.const_data_ptr<float>();
+    call.sin = table->sin.const_data_ptr<float>();
+    call.tokens = table->cos.size(0);
+    call.head_size = 2 * table->cos.size(1);
+  }
+  return try_launch(call, x.device());
 }
 
-at::Tensor rms_norm_rotary(at::Tensor x, const at::Tensor& weight, double eps, const RotaryTable* table) {
-  if (x.is_cpu()) {
-    norm_on_cpu(x, x, weight, eps, table);
-    return x;
-  }
+}  // namespace
+
+namespace by_libtorch {
+
+at::Tensor rms_norm_rotary(const at::Tensor& x, const at::Tensor& weight, double eps, const RotaryTable* table) {
   if (table == nullptr) return at::rms_norm(x, weight.sizes(), weight, eps);
   // As complex numbers a pair of channels is rotated by one product.
   const int64_t half = table->cos.size(1);
@@ -93,6 +107,26 @@ at::Tensor rms_norm_rotary(at::Tensor x, const at::Tensor& weight, double eps, c
   const at::Tensor pairs = at::view_as_complex(normed.view({x.size(0), x.size(1), -1, half, 2}));
   const at::Tensor turned = pairs.mul_(at::complex(table->cos, table->sin).unsqueeze(1));
   return at::view_as_real(turned).reshape(x.sizes()).to(x.scalar_type());
+}
+
+}  // namespace by_libtorch
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
+  const at::Tensor from = x.contiguous();
+  at::Tensor out = at::empty_like(from);
+  if (x.is_cpu())
+    norm_on_cpu(from, out, weight, eps, nullptr);
+  else if (!launched(from, out, weight, eps, nullptr))
+    return by_libtorch::rms_norm_rotary(from, weight, eps);
+  return out;
+}
+
+at::Tensor rms_norm_rotary(at::Tensor x, const at::Tensor& weight, double eps, const RotaryTable* table) {
+  if (x.is_cpu())
+    norm_on_cpu(x, x, weight, eps, table);
+  else if (!launched(x, x, weight, eps, table))
+    return by_libtorch::rms_norm_rotary(x, weight, eps, table);
+  return x;
 }
 
 }  // namespace fastvideo

@@ -19,4 +19,11 @@ struct RotaryTable {
 /// rotated as a pair. Everything in float32, rounded once. x contiguous; its memory may be used for the result.
 at::Tensor rms_norm_rotary(at::Tensor x, const at::Tensor& weight, double eps, const RotaryTable* table = nullptr);
 
+/// The same by LibTorch's operators: on CUDA where the project's kernels do not take the sizes, and what they are
+/// compared with.
+namespace by_libtorch {
+at::Tensor rms_norm_rotary(const at::Tensor& x, const at::Tensor& weight, double eps,
+                           const RotaryTable* table = nullptr);
+}  // namespace by_libtorch
+
 }  // namespace fastvideo

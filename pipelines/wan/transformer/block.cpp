@@ -3,29 +3,16 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <utility>
 
 namespace fastvideo::wan {
 namespace {
 
-// Layer normalisation with one affine map for all tokens, computed in float32. weight, bias: float32 [dim].
-at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps) {
-  // The CPU kernel takes bfloat16 beside float32 parameters, the CUDA one does not.
-  const at::Tensor in = x.is_cpu() ? x : x.to(at::kFloat);
-  return at::layer_norm(in, {x.size(-1)}, weight, bias, eps).to(x.scalar_type());
-}
-
-// x + y * gate in float32, rounded once, written over y. gate: float32 [B, dim].
-at::Tensor add_gated(const at::Tensor& x, at::Tensor y, const at::Tensor& gate) {
-  return at::addcmul_out(y, x, y, gate.unsqueeze(1));
+Affine affine(const at::Tensor& modulation, Modulation scale, Modulation shift) {
+  return {modulation.select(1, scale), modulation.select(1, shift)};
 }
 
 }  // namespace
-
-at::Tensor modulated_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double eps) {
-  if (x.size(0) == 1) return layer_norm(x, scale[0], shift[0], eps);
-  const at::Tensor normed = at::layer_norm(x.to(at::kFloat), {x.size(-1)}, {}, {}, eps);
-  return at::addcmul(shift.unsqueeze(1), normed, scale.unsqueeze(1)).to(x.scalar_type());
-}
 
 Block::Block(const WanTransformerConfig& config, int64_t index, Weights& weights, Placement placement)
     : index_(static_cast<int>(index)),
@@ -44,8 +31,8 @@ Block::Block(const WanTransformerConfig& config, int64_t index, Weights& weights
   self_ = take_projections(config, name + "attn1.", weights, placement);
   cross_ = take_projections(config, name + "attn2.", weights, placement);
   if (config.cross_attn_norm) {
-    cross_norm_weight_ = take_float32("norm2.weight", {dim});
-    cross_norm_bias_ = take_float32("norm2.bias", {dim});
+    cross_norm_.scale = take_float32("norm2.weight", {dim});
+    cross_norm_.shift = take_float32("norm2.bias", {dim});
   }
   up_ = take_linear(weights, name + "ffn.net.0.proj", dim, config.ffn_dim, placement);
   down_ = take_linear(weights, name + "ffn.net.2", config.ffn_dim, dim, placement);
@@ -69,36 +56,46 @@ TextKeyValue Block::text_key_value(const at::Tensor& text) const {
 }
 
 at::Tensor Block::modulated_input(const at::Tensor& x, const at::Tensor& modulation) const {
-  return modulated_norm(x, modulation.select(1, kScale), modulation.select(1, kShift), eps_);
+  return layer_norm(x, affine(modulation, kScale, kShift), eps_);
+}
+
+at::Tensor Block::self_attention(const at::Tensor& x, const RotaryTable& rotary, Attention& attention) const {
+  const at::Tensor y = attention.run({.role = "dit.self",
+                                      .layer = index_,
+                                      .q = heads(rms_norm_rotary(self_.q(x), self_.q_norm, eps_, &rotary)),
+                                      .k = heads(rms_norm_rotary(self_.k(x), self_.k_norm, eps_, &rotary)),
+                                      .v = heads(self_.v(x)),
+                                      .bias = {},
+                                      .scale = scale_});
+  return self_.out(y.flatten(2));
+}
+
+at::Tensor Block::cross_attention(const at::Tensor& x, const TextKeyValue& text, Attention& attention) const {
+  const at::Tensor y = attention.run({.role = "dit.cross",
+                                      .layer = index_,
+                                      .q = heads(rms_norm_rotary(cross_.q(x), cross_.q_norm, eps_)),
+                                      .k = text.k,
+                                      .v = text.v,
+                                      .bias = {},
+                                      .scale = scale_});
+  return cross_.out(y.flatten(2));
 }
 
 at::Tensor Block::forward(const at::Tensor& x, const at::Tensor& modulated, const at::Tensor& modulation,
                           const TextKeyValue& text, const RotaryTable& rotary, Attention& attention) const {
-  at::Tensor y = attention.run({.role = "dit.self",
-                                .layer = index_,
-                                .q = heads(rms_norm_rotary(self_.q(modulated), self_.q_norm, eps_, &rotary)),
-                                .k = heads(rms_norm_rotary(self_.k(modulated), self_.k_norm, eps_, &rotary)),
-                                .v = heads(self_.v(modulated)),
-                                .bias = {},
-                                .scale = scale_});
-  const at::Tensor after_self = add_gated(x, self_.out(y.flatten(2)), modulation.select(1, kGate));
+  at::Tensor y = self_attention(modulated, rotary, attention);
+  const at::Tensor gate = modulation.select(1, kGate);
+  SumAndNorm stream;
+  if (cross_norm_.scale.defined())
+    stream = add_and_norm(x, std::move(y), gate, cross_norm_, eps_);
+  else
+    stream.sum = stream.normed = add_gated(x, std::move(y), gate);
 
-  const at::Tensor normed =
-      cross_norm_weight_.defined() ? layer_norm(after_self, cross_norm_weight_, cross_norm_bias_, eps_) : after_self;
-  y = attention.run({.role = "dit.cross",
-                     .layer = index_,
-                     .q = heads(rms_norm_rotary(cross_.q(normed), cross_.q_norm, eps_)),
-                     .k = text.k,
-                     .v = text.v,
-                     .bias = {},
-                     .scale = scale_});
-  const at::Tensor after_cross = cross_.out(y.flatten(2)).add_(after_self);
+  y = cross_attention(stream.normed, text, attention);
+  stream = add_and_norm(stream.sum, std::move(y), {}, affine(modulation, kFeedForwardScale, kFeedForwardShift), eps_);
 
-  y = modulated_norm(after_cross, modulation.select(1, kFeedForwardScale), modulation.select(1, kFeedForwardShift),
-                     eps_);
-  y = up_(y);
-  at::gelu_(y, "tanh");
-  return add_gated(after_cross, down_(y), modulation.select(1, kFeedForwardGate));
+  y = down_(up_.with_gelu(stream.normed));
+  return add_gated(stream.sum, std::move(y), modulation.select(1, kFeedForwardGate));
 }
 
 }  // namespace fastvideo::wan

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "pipelines/common/attention/attention.hpp"
+#include "pipelines/common/layers/layer_norm.hpp"
 #include "pipelines/common/layers/linear.hpp"
 #include "pipelines/common/layers/rms_norm.hpp"
 #include "pipelines/common/model_folder/configs.hpp"
@@ -31,10 +32,6 @@ struct TextKeyValue {
   at::Tensor k;  ///< [B, Lt, H, D], normalised
   at::Tensor v;  ///< [B, Lt, H, D]
 };
-
-/// Layer normalisation over the last dimension in float32 (no affine map), then times scale plus shift, rounded once to
-/// x's dtype. x: [B, L, dim]; scale, shift: float32 [B, dim].
-at::Tensor modulated_norm(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift, double eps);
 
 /// Immutable after construction.
 class Block {
@@ -65,6 +62,8 @@ class Block {
   static Projections take_projections(const WanTransformerConfig& config, const std::string& name, Weights& weights,
                                       Placement placement);
   at::Tensor heads(const at::Tensor& x) const;
+  at::Tensor self_attention(const at::Tensor& x, const RotaryTable& rotary, Attention& attention) const;
+  at::Tensor cross_attention(const at::Tensor& x, const TextKeyValue& text, Attention& attention) const;
 
   int index_;
   int64_t num_heads_;
@@ -73,8 +72,7 @@ class Block {
   at::Tensor modulation_table_;
   Projections self_;
   Projections cross_;
-  at::Tensor cross_norm_weight_;  // float32 [dim]; undefined without cross_attn_norm
-  at::Tensor cross_norm_bias_;
+  Affine cross_norm_;  // float32 [dim]; undefined without cross_attn_norm
   Linear up_;
   Linear down_;
 };

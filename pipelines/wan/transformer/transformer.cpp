@@ -141,7 +141,7 @@ void WanTransformer::run_blocks(TransformerPass& pass, int64_t first, int64_t la
 
 at::Tensor WanTransformer::head(const TransformerPass& pass, SignalObserver* observer) const {
   const at::Tensor table = head_table_ + pass.time.embed.unsqueeze(1);  // [B, 2, dim]
-  const at::Tensor normed = modulated_norm(pass.hidden, table.select(1, 1), table.select(1, 0), config_.eps);
+  const at::Tensor normed = layer_norm(pass.hidden, {table.select(1, 1), table.select(1, 0)}, config_.eps);
   at::Tensor out = from_patches(head_(normed), *pass.tokens);
   publish(observer, "model.out", out);
   return out;

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "pipelines/common/layers/kernel_call.hpp"
 #include "pipelines/wan/vae/vector_width.hpp"
 
 namespace fastvideo::wan {
@@ -85,11 +86,29 @@ void norm_on_cpu(const at::Tensor& x, const at::Tensor& gamma, at::Tensor& out) 
   });
 }
 
-// LibTorch's fused kernel; |x|_2 / sqrt(C) is its root mean square, so that its epsilon is 1e-24 / C.
+// |x|_2 / sqrt(C) is the root mean square, so that its epsilon is 1e-24 / C.
+double epsilon(int64_t channels) { return 1e-24 / static_cast<double>(channels); }
+
+// The project's CUDA kernel. False if it does not take the tensors.
+bool launched(const at::Tensor& x, const at::Tensor& gamma, Activation activation, const at::Tensor& out) {
+  const auto element = kernel_element(x.scalar_type());
+  if (!element || !x.is_cuda()) return false;
+  kernels::RmsNorm call{};
+  call.element = *element;
+  call.weight_element = kernels::Element::kFloat32;
+  call.channels = x.size(-1);
+  call.rows = x.numel() / call.channels;
+  call.x = x.const_data_ptr();
+  call.out = out.data_ptr();
+  call.weight = gamma.const_data_ptr();
+  call.eps = static_cast<float>(epsilon(call.channels));
+  call.silu = activation == Activation::silu;
+  return try_launch(call, x.device());
+}
+
 void norm_by_libtorch(const at::Tensor& x, const at::Tensor& gamma, Activation activation, at::Tensor& out) {
   const int64_t channels = x.size(-1);
-  const at::Tensor normalised =
-      at::rms_norm(x, {channels}, gamma.to(x.scalar_type()), 1e-24 / static_cast<double>(channels));
+  const at::Tensor normalised = at::rms_norm(x, {channels}, gamma.to(x.scalar_type()), epsilon(channels));
   if (activation == Activation::silu)
     at::silu_out(out, normalised);
   else
@@ -99,7 +118,10 @@ void norm_by_libtorch(const at::Tensor& x, const at::Tensor& gamma, Activation a
 }  // namespace
 
 void rms_norm(const at::Tensor& x, const at::Tensor& gamma, Activation activation, at::Tensor& out) {
-  if (!x.device().is_cpu()) return norm_by_libtorch(x, gamma, activation, out);
+  if (!x.device().is_cpu()) {
+    if (!launched(x, gamma, activation, out)) norm_by_libtorch(x, gamma, activation, out);
+    return;
+  }
   const bool silu = activation == Activation::silu;
   if (x.scalar_type() == at::kFloat)
     silu ? norm_on_cpu<float, true>(x, gamma, out) : norm_on_cpu<float, false>(x, gamma, out);
