@@ -84,6 +84,7 @@ TEST_F(Program, CachingLeavesPassesOut) {
   EXPECT_TRUE(std::regex_search(result.output, std::regex("caching +every_other/policy +2 of 6 passes left out")));
   EXPECT_TRUE(std::regex_search(result.output, std::regex("dit.self +SWIFT/cpu \\(swift_kernel\\) +8 calls")));
   EXPECT_TRUE(contains(generate({"--enable-every-other"}).output, "2 of 6 passes left out"));
+  EXPECT_TRUE(contains(explain({"--enable-every-other"}).output, "decided step by step, by latent.in"));
   expect_refused(generate({"--cache-strategy", "every_other", "--num-inference-steps", "1"}),
                  "one step leaves nothing to skip; take two");
 }

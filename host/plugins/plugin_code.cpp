@@ -202,4 +202,13 @@ const fv_matrix_product_interface* matrix_product_table(const fv_item* code, con
   return static_cast<const Table*>(table);
 }
 
+const fv_early_signals_interface* early_signals_table(const fv_item* code, const Item& item) {
+  using Table = fv_early_signals_interface;
+  const std::string who = name_of(item);
+  const void* table = get_table(code, FV_EARLY_SIGNALS_INTERFACE, who);
+  if (table != nullptr)
+    check_table(table, sizeof(Table), {{"measure", offsetof(Table, measure)}}, FV_EARLY_SIGNALS_INTERFACE, who);
+  return static_cast<const Table*>(table);
+}
+
 }  // namespace fastvideo

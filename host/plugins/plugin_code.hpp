@@ -3,6 +3,7 @@
 
 #include <fastvideo/abi.h>
 #include <fastvideo/calibration.h>
+#include <fastvideo/early_signals.h>
 #include <fastvideo/matrix_product.h>
 
 #include <string>
@@ -34,5 +35,8 @@ const fv_calibration_interface* calibration_table(const fv_item* code, const Ite
 
 /// The item's matrix product, complete; nullptr if its code offers none. Throws RequestError if it is incomplete.
 const fv_matrix_product_interface* matrix_product_table(const fv_item* code, const Item& item);
+
+/// The pipeline's early signals, complete; nullptr if its code offers none. Throws RequestError if it is incomplete.
+const fv_early_signals_interface* early_signals_table(const fv_item* code, const Item& item);
 
 }  // namespace fastvideo

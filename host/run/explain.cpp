@@ -1,7 +1,9 @@
 #include "host/run/explain.hpp"
 
 #include <algorithm>
+#include <functional>
 
+#include "host/run/cache_schedule.hpp"
 #include "host/run/prepared_run.hpp"
 #include "host/run/text_table.hpp"
 #include "host/selection/refusal.hpp"
@@ -64,6 +66,34 @@ std::string attention_section(const PreparedRun& run, const AttentionSession& se
   return text;
 }
 
+std::string steps_text(const std::vector<std::int32_t>& steps, std::int32_t of) {
+  if (steps.empty()) return "none of " + std::to_string(of) + " steps";
+  return (steps.size() == 1 ? "step " : "steps ") + step_ranges(steps) + " (" + std::to_string(steps.size()) + " of " +
+         std::to_string(of) + ")";
+}
+
+std::vector<std::int32_t> computed_steps(const CacheSchedule& schedule, const std::vector<std::int32_t>& left_out) {
+  std::vector<std::int32_t> computed;
+  for (std::int32_t step = 0; step < schedule.steps; ++step)
+    if (!std::binary_search(left_out.begin(), left_out.end(), step)) computed.push_back(step);
+  return computed;
+}
+
+// Which steps run, for each branch if they differ.
+void add_schedule(const CacheSchedule& schedule, Rows& rows) {
+  if (!schedule.is_known) {
+    rows.push_back({"steps", schedule.why_not});
+    return;
+  }
+  const auto& all = schedule.left_out;
+  const bool are_equal = std::adjacent_find(all.begin(), all.end(), std::not_equal_to<>()) == all.end();
+  for (std::size_t branch = 0; branch < (are_equal ? std::min<std::size_t>(all.size(), 1) : all.size()); ++branch) {
+    const std::string whose = are_equal ? "" : "branch " + std::to_string(branch);
+    rows.push_back({"computes", steps_text(computed_steps(schedule, all[branch]), schedule.steps), whose});
+    rows.push_back({"leaves out", steps_text(all[branch], schedule.steps), whose});
+  }
+}
+
 std::string caching_section(PreparedRun& run) {
   const CacheRequest& request = run.cache_request();
   Rows rows;
@@ -81,6 +111,7 @@ std::string caching_section(PreparedRun& run) {
                                 (info.branches == 1 ? " branch, " : " branches, ") + std::to_string(info.blocks) +
                                 " blocks"});
   }
+  if (run.cache() != nullptr) add_schedule(cache_schedule(run), rows);
   return "caching\n" + text_table(rows);
 }
 

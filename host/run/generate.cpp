@@ -118,6 +118,7 @@ MadeVideo make_video(const RunContext& in, const std::string& output) {
   if (cache) {
     made.passes_decided = cache->decided();
     made.passes_reused = cache->reused();
+    made.left_out = cache->left_out();
   }
   return made;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "host/plugins/plugin_code.hpp"
 #include "host/selection/border.hpp"
 
 namespace fastvideo {
@@ -112,7 +113,10 @@ std::vector<const CatalogItem*> pipelines_of_class(const Catalog& catalog, const
 }
 
 OpenPipeline::OpenPipeline(Loader& loader, const fv_services* host, const CatalogItem& item, const ModelFolder& folder)
-    : item_(item), name_(item.item->full_name()), table_(loader.load(item).interface<fv_pipeline_interface>()) {
+    : item_(item), name_(item.item->full_name()) {
+  const LoadedItem loaded = loader.load(item);
+  table_ = loaded.interface<fv_pipeline_interface>();
+  early_ = early_signals_table(loaded.code, *item.item);
   TextBuffer text;
   require_ok(table_->create(host, folder.path.c_str(), &pipeline_, text.get()), text, name_);
   if (pipeline_ == nullptr) throw std::runtime_error(name_ + ": create gave no pipeline and no error");
@@ -126,6 +130,17 @@ PipelineEstimate OpenPipeline::check(const fv_pipeline_request& request) {
   require_ok(table_->check(pipeline_, &request, &sink.abi, text.get()), text, name_);
   if (sink.failure) std::rethrow_exception(sink.failure);
   return std::move(sink.estimate);
+}
+
+std::optional<std::vector<double>> OpenPipeline::measure_early(const fv_pipeline_request& request, std::int32_t steps,
+                                                               std::span<const fv_cache_measure> measures) {
+  if (early_ == nullptr) return std::nullopt;
+  std::vector<double> values(static_cast<std::size_t>(steps) * measures.size());
+  TextBuffer text;
+  require_ok(early_->measure(pipeline_, &request, measures.data(), static_cast<uint32_t>(measures.size()),
+                             values.data(), text.get()),
+             text, name_);
+  return values;
 }
 
 void OpenPipeline::run(const fv_services* services, const fv_pipeline_request& request, const fv_pipeline_sink& sink) {

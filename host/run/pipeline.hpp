@@ -1,11 +1,13 @@
 // The pipeline of a run: the item that serves a model folder, and what it says a request would take.
 #pragma once
 
+#include <fastvideo/early_signals.h>
 #include <fastvideo/pipeline.h>
 
 #include <fastvideo/attention.hpp>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -77,13 +79,18 @@ class OpenPipeline {
 
   /// Throws RequestError if the request is impossible.
   PipelineEstimate check(const fv_pipeline_request& request);
+  /// Norms of early signals over the steps of the request, [steps][measures]; nothing if the pipeline measures none
+  /// before a run. Throws as run does.
+  std::optional<std::vector<double>> measure_early(const fv_pipeline_request& request, std::int32_t steps,
+                                                   std::span<const fv_cache_measure> measures);
   /// Throws RequestError, CancelledError or std::runtime_error. `services` are those of the run.
   void run(const fv_services* services, const fv_pipeline_request& request, const fv_pipeline_sink& sink);
 
  private:
   const CatalogItem& item_;
   std::string name_;
-  const fv_pipeline_interface* table_;
+  const fv_pipeline_interface* table_ = nullptr;
+  const fv_early_signals_interface* early_ = nullptr;  // of a pipeline that has it
   fv_pipeline* pipeline_ = nullptr;
 };
 

@@ -73,6 +73,11 @@ Json caching(const PreparedRun& run, const MadeVideo& made) {
   out["passes"] = passes;
   out["computed"] = passes - made.passes_reused;
   out["reused"] = made.passes_reused;
+  for (const std::vector<std::int32_t>& branch : made.left_out) {
+    Json steps = Json::array();
+    for (const std::int32_t step : branch) steps.push_back(step + 1);
+    out["left_out"].push_back(std::move(steps));
+  }
   return out;
 }
 

@@ -25,6 +25,7 @@ struct MadeVideo {
   std::vector<AttentionUse> attention;
   std::uint64_t passes_decided = 0;  ///< by the caching strategy; 0 without one
   std::uint64_t passes_reused = 0;
+  std::vector<std::vector<std::int32_t>> left_out;  ///< [branches]: steps from 0 on; empty without a strategy
 };
 
 /// Bytes of the process at its peak, in main memory.
@@ -39,8 +40,9 @@ std::vector<std::pair<std::string, std::string>> video_metadata(const PreparedRu
 /// model {name, folder, class, preset, pipeline, file}; settings {path: {value, source}}; memory {peak_host_bytes,
 /// on CUDA peak_device_bytes and device_bytes_before (of all processes, NVML), estimated {stage: bytes}}; videos, a
 /// list of {output, width, height, frames, fps, prompt, seed, seed_drawn, seconds, stages [{name, seconds, steps,
-/// step_seconds}], attention [{role, backend, kernel, file, calls}], caching {strategy, passes, computed, reused}}.
-/// `on_device`: the watch over a CUDA device; nullptr on the CPU.
+/// step_seconds}], attention [{role, backend, kernel, file, calls}], caching {strategy, passes, computed, reused, and
+/// with a strategy left_out: for each branch its steps, 1 the first}}. `on_device`: the watch over a CUDA device;
+/// nullptr on the CPU.
 std::string perf_json(const PreparedRun& run, const std::vector<MadeVideo>& videos, const PeakMemory* on_device);
 
 }  // namespace fastvideo

@@ -30,8 +30,12 @@ void require_valid(const fv_cache_plan& plan, const fv_cache_session_info& info,
   for (uint32_t i = 0; i < plan.measure_count; ++i) {
     const std::string_view signal = plan.measures[i].signal;
     const auto offered = [&](const char* name) { return signal == name; };
-    if (std::none_of(info.signals, info.signals + info.signal_count, offered))
+    const char* const* found = std::find_if(info.signals, info.signals + info.signal_count, offered);
+    if (found == info.signals + info.signal_count)
       throw RequestError(who + " wants the signal '" + std::string(signal) + "', which this pipeline cannot measure");
+    if (plan.is_static != 0 && info.early[found - info.signals] == 0)
+      throw std::runtime_error(fault + "it plans ahead by '" + std::string(signal) +
+                               "', which is known in the loop only");
   }
   if (plan.is_static != 0 ? table.schedule == nullptr : table.decide == nullptr)
     throw std::runtime_error(fault + "it has no " + (plan.is_static != 0 ? "schedule" : "decide"));
@@ -88,15 +92,21 @@ CacheService::CacheService(CacheStrategyHandle& strategy, std::string preset)
     auto& service = *static_cast<CacheService*>(context);
     fv_status status = service.strategy_.table().schedule(session, measurements, decisions, error);
     if (status != FV_OK) return service.with_name(status, error);
-    for (std::uint64_t i = 0; i < service.static_decisions_ && status == FV_OK; ++i)
+    const auto branches = static_cast<std::int32_t>(service.left_out_.size());
+    for (std::int32_t i = 0; i < service.steps_ * branches && status == FV_OK; ++i) {
       status = service.count(FV_OK, *decisions[i], error);
+      service.note(*decisions[i], i / branches, i % branches);
+    }
     return status;
   };
   service_.decide = [](void* context, fv_cache_session* session, const fv_cache_point* point,
                        const double* measurements, fv_cache_decision* decision, fv_text* error) {
     auto& service = *static_cast<CacheService*>(context);
-    return service.count(service.strategy_.table().decide(session, point, measurements, decision, error), *decision,
-                         error);
+    const fv_status status = service.count(
+        service.strategy_.table().decide(session, point, measurements, decision, error), *decision, error);
+    for (std::int32_t row = 0; row < point->batch && status == FV_OK; ++row)
+      service.note(*decision, point->step, point->branches[row]);
+    return status;
   };
   service_.observe = [](void* context, fv_cache_session* session, const fv_cache_point* point,
                         const double* measurements, fv_text* error) {
@@ -122,7 +132,8 @@ void CacheService::open(fv_cache_session_info info, fv_cache_session** session, 
     table.close(*session);
     throw;
   }
-  static_decisions_ = static_cast<std::uint64_t>(info.steps) * static_cast<std::uint64_t>(info.branches);
+  steps_ = info.steps;
+  left_out_.assign(static_cast<std::size_t>(info.branches), {});
 }
 
 fv_status CacheService::count(fv_status status, const fv_cache_decision& decision, fv_text* error) {
@@ -134,6 +145,13 @@ fv_status CacheService::count(fv_status status, const fv_cache_decision& decisio
   ++decided_;
   reused_ += decision.action == FV_CACHE_COMBINE ? 1 : 0;
   return FV_OK;
+}
+
+// Several rows of a pass may be of one branch.
+void CacheService::note(const fv_cache_decision& decision, std::int32_t step, std::int32_t branch) {
+  if (decision.action != FV_CACHE_COMBINE || branch < 0 || static_cast<std::size_t>(branch) >= left_out_.size()) return;
+  std::vector<std::int32_t>& steps = left_out_[static_cast<std::size_t>(branch)];
+  if (steps.empty() || steps.back() != step) steps.push_back(step);
 }
 
 fv_status CacheService::with_name(fv_status status, fv_text* error) const {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "host/config/settings.hpp"
 #include "host/plugins/loader.hpp"
@@ -52,15 +53,19 @@ class CacheService {
   /// Forward passes (or branches of them) that were decided so far, and those of them that were left out.
   std::uint64_t decided() const { return decided_; }
   std::uint64_t reused() const { return reused_; }
+  /// Of each branch of the last session, the steps (0 is the first) that were left out, in order: [branches].
+  const std::vector<std::vector<std::int32_t>>& left_out() const { return left_out_; }
 
  private:
   void open(fv_cache_session_info info, fv_cache_session** session, fv_cache_plan& plan);
   fv_status count(fv_status status, const fv_cache_decision& decision, fv_text* error);
+  void note(const fv_cache_decision& decision, std::int32_t step, std::int32_t branch);
   fv_status with_name(fv_status status, fv_text* error) const;
 
   CacheStrategyHandle& strategy_;
   std::string preset_;
-  std::uint64_t static_decisions_ = 0;  // steps x branches of the open session
+  std::int32_t steps_ = 0;  // of the last session
+  std::vector<std::vector<std::int32_t>> left_out_;
   std::uint64_t decided_ = 0;
   std::uint64_t reused_ = 0;
   fv_cache_service service_;

@@ -95,6 +95,7 @@ TEST(CacheSession, DecidesAndCounts) {
   EXPECT_EQ(opened.coefficients[0], 1);
   EXPECT_EQ(opened.cache.decided(), 5u);
   EXPECT_EQ(opened.cache.reused(), 2u);
+  EXPECT_EQ(opened.cache.left_out(), (std::vector<std::vector<int32_t>>{{1, 3}}));
 }
 
 TEST(CacheSession, ARefusalCarriesTheStrategysReason) {

@@ -63,9 +63,8 @@ CacheOffer cache_offer(const WanTransformerConfig& config, const Request& reques
   return offer;
 }
 
-void schedule(StepCache& cache, const WanTransformer& transformer, const at::Tensor& timesteps) {
-  const TimeEmbedding time = transformer.embed_time(timesteps);
-  cache.schedule({{"time.embed", time.embed.split(1)}, {"time.proj", time.proj.split(1)}});
+EarlySignals early_signals(const TimeEmbedding& time) {
+  return {{"time.embed", time.embed.split(1)}, {"time.proj", time.proj.split(1)}};
 }
 
 at::Tensor cached_pass(StepCache& cache, int32_t step, Branch branch, const at::Tensor& conditional,

@@ -17,8 +17,8 @@ enum Branch : int32_t { kConditional = 0, kUnconditional = 1 };
 /// What the transformer lets a strategy measure and leave out in a run. The scheduler's timesteps are set.
 CacheOffer cache_offer(const WanTransformerConfig& config, const Request& request, const Scheduler& scheduler);
 
-/// Hands a strategy the signals that are known before the loop. timesteps: [steps] on the transformer's device.
-void schedule(StepCache& cache, const WanTransformer& transformer, const at::Tensor& timesteps);
+/// The signals that are known before the loop. time: of all steps.
+EarlySignals early_signals(const TimeEmbedding& time);
 
 /// As transformer.forward, with the cut computed or replaced as the strategy decides. conditional: the output of the
 /// conditional branch at this step, undefined in that branch itself.

@@ -16,6 +16,10 @@ at::Tensor initial_noise(const Shape& shape, int64_t channels, uint64_t seed) {
                    at::TensorOptions().dtype(at::kFloat));
 }
 
+at::Tensor timesteps_on(at::Device device, const Scheduler& scheduler) {
+  return at::tensor(scheduler.timesteps(), at::kDouble).to(at::kFloat).to(device);
+}
+
 at::Tensor denoise(const at::Tensor& noise, const Request& request, const Shape& shape, const EncodedPrompts& prompts,
                    const WanTransformer& transformer, Scheduler& scheduler, HostAttention& attention, StepCache* cache,
                    const Progress& progress) {
@@ -29,8 +33,8 @@ at::Tensor denoise(const at::Tensor& noise, const Request& request, const Shape&
   const TextContext conditional_text = transformer.prepare_text(prompts.conditional);
   std::optional<TextContext> unconditional_text;
   if (request.guided()) unconditional_text = transformer.prepare_text(prompts.unconditional);
-  const at::Tensor timesteps = at::tensor(times, at::kDouble).to(at::kFloat).to(request.device);
-  if (cache != nullptr) schedule(*cache, transformer, timesteps);
+  const at::Tensor timesteps = timesteps_on(request.device, scheduler);
+  if (cache != nullptr) cache->schedule(early_signals(transformer.embed_time(timesteps)));
 
   // Runs a bad step again with a look at every site, and says what is to be said.
   const auto blame = [&](const LatentWatch::BadStep& bad) {

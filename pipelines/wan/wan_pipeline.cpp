@@ -14,6 +14,7 @@
 #include "pipelines/common/cache/step_cache.hpp"
 #include "pipelines/common/kernels/kernels.hpp"
 #include "pipelines/common/schedulers/scheduler.hpp"
+#include "pipelines/common/weights/weights.hpp"
 #include "pipelines/wan/cached_pass.hpp"
 #include "pipelines/wan/denoise.hpp"
 #include "pipelines/wan/memory.hpp"
@@ -68,6 +69,16 @@ void WanPipeline::check(const Options& parameters, const fv_pipeline_plan_sink& 
   for (const Bytes& peak : stage_peaks(folder_, request, shape)) sink.peak(sink.context, peak.name, peak.bytes);
   const CacheOffer offer = cache_offer(folder_.transformer, request, *scheduler_of(folder_, request));
   sink.cache(sink.context, CacheSessionInfo(offer).get());
+}
+
+std::vector<double> WanPipeline::measure_early(const Options& parameters, std::span<const fv_cache_measure> measures) {
+  const c10::InferenceMode inference;
+  const Request request = parse_request(parameters, geometry_);
+  const std::unique_ptr<Scheduler> scheduler = scheduler_of(folder_, request);
+  Weights weights = Weights::open(folder_.transformer_weights.folder);
+  const TimeEmbedder embedder(folder_.transformer, weights, {request.dtype, request.device});
+  const EarlySignals signals = early_signals(embedder(timesteps_on(request.device, *scheduler)));
+  return early_norms(measures, signals, scheduler->timesteps().size());
 }
 
 void WanPipeline::run(const Host& run, const Options& parameters, const PipelineSink& sink) {

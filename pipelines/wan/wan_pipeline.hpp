@@ -2,7 +2,9 @@
 #pragma once
 
 #include <fastvideo/pipeline.hpp>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "pipelines/common/model_folder/model_folder.hpp"
 #include "pipelines/wan/components.hpp"
@@ -18,6 +20,8 @@ class WanPipeline final : public Pipeline {
   WanPipeline(const Host& host, const std::string& folder);
 
   void check(const Options& parameters, const fv_pipeline_plan_sink& sink) override;
+  /// For fastvideo::MeasuresEarly: reads the time embedding's weights only.
+  std::vector<double> measure_early(const Options& parameters, std::span<const fv_cache_measure> measures);
   void run(const Host& run, const Options& parameters, const PipelineSink& sink) override;
 
  private:

@@ -3,6 +3,7 @@
 #include <fastvideo/attention.h>
 #include <fastvideo/cache.h>
 #include <fastvideo/calibration.h>
+#include <fastvideo/early_signals.h>
 #include <fastvideo/matrix_product.h>
 #include <fastvideo/pipeline.h>
 #include <fastvideo/tensor.h>

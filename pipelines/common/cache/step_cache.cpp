@@ -44,6 +44,21 @@ at::Tensor norm_of(const at::Tensor& x, uint32_t norm) {
 
 }  // namespace
 
+std::vector<double> early_norms(std::span<const fv_cache_measure> measures, const EarlySignals& signals, size_t steps) {
+  std::vector<at::Tensor> norms(steps * measures.size());
+  for (size_t step = 0; step < steps; ++step) {
+    for (size_t i = 0; i < measures.size(); ++i) {
+      const fv_cache_measure& measure = measures[i];
+      const std::vector<at::Tensor>& x = signals.at(measure.signal);
+      // Which steps will be computed is what is being asked: there is no last computed one.
+      if (measure.minus == FV_MINUS_LAST_COMPUTED || (measure.minus == FV_MINUS_PREVIOUS && step == 0)) continue;
+      const at::Tensor value = measure.minus == FV_MINUS_PREVIOUS ? x[step] - x[step - 1] : x[step];
+      norms[step * measures.size() + i] = norm_of(value, measure.norm);
+    }
+  }
+  return read(norms);
+}
+
 CacheSessionInfo::CacheSessionInfo(const CacheOffer& offer) {
   for (const std::string& signal : offer.signals) signals_.push_back(signal.c_str());
   info_.struct_size = sizeof(info_);
@@ -133,17 +148,7 @@ bool StepCache::wants(std::string_view signal) const {
 void StepCache::schedule(const EarlySignals& signals) {
   if (plan_.is_static == 0) return;
   const size_t steps = offer_.timesteps.size(), width = slots_.size() + 1;
-  std::vector<at::Tensor> norms(steps * measures_.size());
-  for (size_t step = 0; step < steps; ++step) {
-    for (size_t i = 0; i < measures_.size(); ++i) {
-      const fv_cache_measure& measure = measures_[i];
-      const std::vector<at::Tensor>& x = signals.at(measure.signal);
-      // Which steps will be computed is what is being asked: there is no last computed one.
-      if (measure.minus == FV_MINUS_LAST_COMPUTED || (measure.minus == FV_MINUS_PREVIOUS && step == 0)) continue;
-      const at::Tensor value = measure.minus == FV_MINUS_PREVIOUS ? x[step] - x[step - 1] : x[step];
-      norms[step * measures_.size() + i] = norm_of(value, measure.norm);
-    }
-  }
+  const std::vector<double> norms = early_norms(measures_, signals, steps);
   const size_t decisions = steps * branches_.size();
   coefficients_.assign(decisions * width, 0.0);
   schedule_.assign(decisions, fv_cache_decision{sizeof(fv_cache_decision), FV_CACHE_COMPUTE, nullptr});
@@ -153,8 +158,7 @@ void StepCache::schedule(const EarlySignals& signals) {
     pointers.push_back(&schedule_[i]);
   }
   TextBuffer text;
-  fastvideo::check(service_.schedule(service_.context, session_, read(norms).data(), pointers.data(), text.get()),
-                   text);
+  fastvideo::check(service_.schedule(service_.context, session_, norms.data(), pointers.data(), text.get()), text);
 }
 
 void StepCache::begin(int32_t step, int32_t branch) {

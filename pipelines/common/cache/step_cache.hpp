@@ -46,6 +46,13 @@ class CacheSessionInfo {
   fv_cache_session_info info_{};
 };
 
+/// Early signals over all steps of a run: [steps] tensors for each.
+using EarlySignals = std::map<std::string, std::vector<at::Tensor>, std::less<>>;
+
+/// Their norms as a strategy's schedule reads them, [steps][measures]; NaN where there is nothing to subtract. Waits
+/// for the device once. Every measured signal is among them.
+std::vector<double> early_norms(std::span<const fv_cache_measure> measures, const EarlySignals& signals, size_t steps);
+
 /// One forward pass of one branch, in the order in which a pipeline calls:
 ///
 ///   begin(step, branch);  measure(...) of the signals before the cut;  decide()
@@ -70,9 +77,8 @@ class StepCache {
   /// Whether measure(signal, ...) has any effect. What nobody wants need not be computed.
   bool wants(std::string_view signal) const;
 
-  /// Early signals over all steps, [steps] tensors for each that is wanted. Once, before the first begin(): from here
+  /// Early signals, all that are measured. Once, before the first begin(): from here
   /// on all that a static strategy does is known.
-  using EarlySignals = std::map<std::string, std::vector<at::Tensor>, std::less<>>;
   void schedule(const EarlySignals& signals);
 
   void begin(int32_t step, int32_t branch);

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
 #include <stdexcept>
 #include <string>
 
@@ -19,18 +18,9 @@ void publish_difference(SignalObserver* observer, std::string_view signal, const
 
 }  // namespace
 
-at::Tensor sinusoidal_embedding(const at::Tensor& timestep, int64_t channels) {
-  const int64_t half = channels / 2;
-  const at::Tensor exponents =
-      at::arange(half, timestep.options().dtype(at::kFloat)).mul_(-std::log(10000.0)).div_(half);
-  const at::Tensor angles = timestep.to(at::kFloat).unsqueeze(1) * at::exp(exponents);
-  return at::cat({angles.cos(), angles.sin()}, 1);
-}
-
 WanTransformer::WanTransformer(const WanTransformerConfig& config, Weights& weights, Placement placement)
-    : config_(config), placement_(placement) {
+    : config_(config), placement_(placement), time_(config, weights, placement) {
   const int64_t dim = config.inner_dim();
-  const Placement float32{at::kFloat, placement.device};
   const auto [pt, ph, pw] = config.patch_size;
 
   // A convolution whose stride is its kernel is a linear map of each patch.
@@ -39,9 +29,6 @@ WanTransformer::WanTransformer(const WanTransformerConfig& config, Weights& weig
           .reshape({dim, -1});
   patch_embedding_.bias = weights.take("patch_embedding.bias", {dim}, placement.dtype, placement.device);
   const std::string condition = "condition_embedder.";
-  time_1_ = take_linear(weights, condition + "time_embedder.linear_1", config.freq_dim, dim, float32);
-  time_2_ = take_linear(weights, condition + "time_embedder.linear_2", dim, dim, float32);
-  time_proj_ = take_linear(weights, condition + "time_proj", dim, kModulations * dim, placement);
   text_1_ = take_linear(weights, condition + "text_embedder.linear_1", config.text_dim, dim, placement);
   text_2_ = take_linear(weights, condition + "text_embedder.linear_2", dim, dim, placement);
 
@@ -71,16 +58,6 @@ TextContext WanTransformer::prepare_text(const at::Tensor& text) const {
 
 TokenLayout WanTransformer::prepare_tokens(std::array<int64_t, 3> latent_size, const at::Tensor& order) const {
   return make_token_layout(config_, latent_size, order, placement_.device);
-}
-
-TimeEmbedding WanTransformer::embed_time(const at::Tensor& timestep) const {
-  const at::Tensor sinusoid = sinusoidal_embedding(timestep.to(placement_.device), config_.freq_dim);
-  TimeEmbedding time;
-  time.embed = time_2_(at::silu(time_1_(sinusoid)));
-  time.proj = time_proj_(at::silu(time.embed).to(placement_.dtype))
-                  .to(at::kFloat)
-                  .view({-1, kModulations, config_.inner_dim()});
-  return time;
 }
 
 void WanTransformer::check(const TransformerInputs& inputs) const {

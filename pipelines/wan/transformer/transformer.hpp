@@ -14,6 +14,7 @@
 #include "pipelines/common/weights/weights.hpp"
 #include "pipelines/wan/transformer/block.hpp"
 #include "pipelines/wan/transformer/signals.hpp"
+#include "pipelines/wan/transformer/time_embedder.hpp"
 #include "pipelines/wan/transformer/tokens.hpp"
 
 namespace fastvideo::wan {
@@ -21,12 +22,6 @@ namespace fastvideo::wan {
 /// A text as the blocks read it: the same in every step.
 struct TextContext {
   std::vector<TextKeyValue> layers;
-};
-
-/// The time as the transformer reads it.
-struct TimeEmbedding {
-  at::Tensor embed;  ///< float32 [B, dim]: signal time.embed
-  at::Tensor proj;   ///< float32 [B, 6, dim]: signal time.proj
 };
 
 /// What a forward pass reads. Text and tokens are borrowed until its end.
@@ -64,7 +59,7 @@ class WanTransformer {
   TokenLayout prepare_tokens(std::array<int64_t, 3> latent_size, const at::Tensor& order = {}) const;
 
   /// timestep: [B]. Depends on nothing else: a caching strategy's early signals.
-  TimeEmbedding embed_time(const at::Tensor& timestep) const;
+  TimeEmbedding embed_time(const at::Tensor& timestep) const { return time_(timestep); }
 
   /// [B, out_channels, T, H, W] in the placement's dtype: embed, all blocks, head. The observer, if any, gets what it
   /// wants of signal_names(blocks()).
@@ -86,7 +81,7 @@ class WanTransformer {
   WanTransformerConfig config_;
   Placement placement_;
   Linear patch_embedding_;
-  Linear time_1_, time_2_, time_proj_;
+  TimeEmbedder time_;
   Linear text_1_, text_2_;
   std::vector<Block> blocks_;
   std::vector<BlockSignals> block_signals_;
@@ -94,9 +89,5 @@ class WanTransformer {
   at::Tensor head_table_;         // float32 [2, dim]: shift, 1 + scale
   Linear head_;
 };
-
-/// Cosines, then sines of a time, float32 [B, channels], channels even; frequencies 10000^(-i / half) (Vaswani et al.
-/// 2017, section 3.5).
-at::Tensor sinusoidal_embedding(const at::Tensor& timestep, int64_t channels);
 
 }  // namespace fastvideo::wan

@@ -1,10 +1,15 @@
 // fastvideo/pipeline.hpp - a model pipeline as one class.
 #pragma once
 
+#include <algorithm>
+#include <concepts>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "fastvideo/core.hpp"
+#include "fastvideo/early_signals.h"
 #include "fastvideo/pipeline.h"
 
 namespace fastvideo {
@@ -82,6 +87,13 @@ class Pipeline {
   virtual void run(const Host& run, const Options& request, const PipelineSink& sink) = 0;
 };
 
+/// A pipeline that can also measure its early signals before a run: norms over the steps of `request`,
+/// [steps][measures], as its runs hand them to a strategy's schedule.
+template <class P>
+concept MeasuresEarly = requires(P& p, const Options& request, std::span<const fv_cache_measure> measures) {
+  { p.measure_early(request, measures) } -> std::same_as<std::vector<double>>;
+};
+
 namespace detail {
 
 /// The C table of a pipeline class.
@@ -106,7 +118,21 @@ struct PipelineTable {
     return guard(error, [&] { pipeline(p).run(Host(services), parameters(*request), PipelineSink(*sink)); });
   }
 
+  static fv_status measure_early(fv_pipeline* p, const fv_pipeline_request* request, const fv_cache_measure* measures,
+                                 uint32_t measure_count, double* values,
+                                 fv_text* error) noexcept requires MeasuresEarly<P> {
+    return guard(error, [&] {
+      const std::vector<double> all =
+          static_cast<P&>(pipeline(p)).measure_early(parameters(*request), {measures, measure_count});
+      std::copy(all.begin(), all.end(), values);
+    });
+  }
+
   static const void* get_interface(const char* id) {
+    if constexpr (MeasuresEarly<P>) {
+      static const fv_early_signals_interface early = {sizeof(fv_early_signals_interface), 0, measure_early};
+      if (std::strcmp(id, FV_EARLY_SIGNALS_INTERFACE) == 0) return &early;
+    }
     static const fv_pipeline_interface table = {sizeof(fv_pipeline_interface), 0, create, destroy, check, run};
     return std::strcmp(id, FV_PIPELINE_INTERFACE) == 0 ? &table : nullptr;
   }

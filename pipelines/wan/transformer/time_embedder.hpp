@@ -1,0 +1,40 @@
+// The transformer's reading of the time. It depends on nothing else, so caching strategies can plan by it.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "pipelines/common/layers/linear.hpp"
+#include "pipelines/common/model_folder/configs.hpp"
+#include "pipelines/common/weights/weights.hpp"
+
+namespace fastvideo::wan {
+
+/// The time as the transformer reads it.
+struct TimeEmbedding {
+  at::Tensor embed;  ///< float32 [B, dim]: signal time.embed
+  at::Tensor proj;   ///< float32 [B, 6, dim]: signal time.proj
+};
+
+/// Immutable after construction.
+class TimeEmbedder {
+ public:
+  /// Takes its own weights out of those of the transformer. The embedding stays in float32, as in diffusers.
+  TimeEmbedder(const WanTransformerConfig& config, Weights& weights, Placement placement);
+
+  /// timestep: [B], in units of training (0..1000), any device.
+  TimeEmbedding operator()(const at::Tensor& timestep) const;
+
+ private:
+  int64_t frequencies_;
+  int64_t dim_;
+  Placement placement_;
+  Linear first_, second_, projection_;
+};
+
+/// Cosines, then sines of a time, float32 [B, channels], channels even; frequencies 10000^(-i / half) (Vaswani et al.
+/// 2017, section 3.5).
+at::Tensor sinusoidal_embedding(const at::Tensor& timestep, int64_t channels);
+
+}  // namespace fastvideo::wan
