@@ -1,6 +1,7 @@
 // Data files of plugins, parsed for them.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <unordered_set>
 
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
@@ -9,55 +10,88 @@
 namespace fastvideo {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
-constexpr int deepest = 64;
+constexpr size_t deepest = 64;
 
-Value convert(const Json& json, const std::string& file) {
-  switch (json.type()) {
-    case Json::value_t::boolean:
-      return json.get<bool>();
-    case Json::value_t::number_unsigned:
-      if (json.get<uint64_t>() > uint64_t{INT64_MAX})
-        throw RequestError(file + ": " + json.dump() + " is above the largest int, " + std::to_string(INT64_MAX));
-      return json.get<int64_t>();
-    case Json::value_t::number_integer:
-      return json.get<int64_t>();
-    case Json::value_t::number_float:
-      return json.get<double>();
-    case Json::value_t::string: {
-      const auto& text = json.get_ref<const std::string&>();
-      if (text.find('\0') != std::string::npos) throw RequestError(file + ": a text contains the character NUL");
-      return text;
-    }
-    case Json::value_t::array: {
-      Value::List list;
-      for (const Json& item : json) list.push_back(convert(item, file));
-      return list;
-    }
-    case Json::value_t::object: {
-      Value::Table table;
-      for (const auto& [name, value] : json.items()) {
-        if (name.find('\0') != std::string::npos) throw RequestError(file + ": a name contains the character NUL");
-        table.push_back({name, convert(value, file)});
-      }
-      return table;
-    }
-    default:
-      return {};  // null
+// Builds a value while the text is read: tables keep their order, and a file of 100,000 entries takes no second.
+class Builder final : public nlohmann::json_sax<Json> {
+ public:
+  explicit Builder(const std::string& file) : file_(file) {}
+
+  Value take() { return std::move(root_); }
+
+  bool null() override { return add({}); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(int64_t{value}); }
+  bool number_unsigned(number_unsigned_t value) override {
+    if (value > uint64_t{INT64_MAX})
+      throw refuse(std::to_string(value) + " is above the largest int, " + std::to_string(INT64_MAX));
+    return add(static_cast<int64_t>(value));
   }
-}
+  bool number_float(number_float_t value, const string_t&) override { return add(value); }
+  bool string(string_t& text) override {
+    if (text.find('\0') != std::string::npos) throw refuse("a text contains the character NUL");
+    return add(std::move(text));
+  }
+  bool binary(binary_t&) override { return false; }  // JSON has none
+  bool start_object(std::size_t) override { return open(true); }
+  bool start_array(std::size_t) override { return open(false); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& name) override {
+    if (name.find('\0') != std::string::npos) throw refuse("a name contains the character NUL");
+    if (!open_.back().names.insert(name).second) throw refuse("'" + name + "' occurs twice");
+    open_.back().key = std::move(name);
+    return true;
+  }
+  bool parse_error(std::size_t, const std::string&, const Json::exception& error) override {
+    throw refuse(error.what());
+  }
+
+ private:
+  // An object or array whose end has not been read.
+  struct Open {
+    bool is_table = false;
+    Value::Table table;
+    Value::List list;
+    std::unordered_set<std::string> names;
+    std::string key;
+  };
+
+  RequestError refuse(const std::string& why) const { return RequestError(file_ + ": " + why); }
+
+  bool add(Value value) {
+    if (open_.empty())
+      root_ = std::move(value);
+    else if (open_.back().is_table)
+      open_.back().table.push_back({std::move(open_.back().key), std::move(value)});
+    else
+      open_.back().list.push_back(std::move(value));
+    return true;
+  }
+
+  bool open(bool is_table) {
+    if (open_.size() == deepest) throw refuse("nested more than " + std::to_string(deepest) + " deep");
+    open_.emplace_back().is_table = is_table;
+    return true;
+  }
+
+  bool close() {
+    Open closed = std::move(open_.back());
+    open_.pop_back();
+    return closed.is_table ? add(std::move(closed.table)) : add(std::move(closed.list));
+  }
+
+  const std::string& file_;
+  std::vector<Open> open_;
+  Value root_;
+};
 
 Value parse_json(const std::string& text, const std::string& file) {
-  const auto limit_depth = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > deepest) throw RequestError(file + ": nested more than " + std::to_string(deepest) + " deep");
-    return true;
-  };
-  try {
-    return convert(Json::parse(text, limit_depth), file);
-  } catch (const Json::exception& e) {
-    throw RequestError(file + ": " + e.what());
-  }
+  Builder builder(file);
+  Json::sax_parse(text, &builder);
+  return builder.take();
 }
 
 }  // namespace

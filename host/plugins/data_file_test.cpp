@@ -51,7 +51,10 @@ TEST_F(DataFiles, RefusesWithTheFile) {
   EXPECT_TRUE(contains(refused("d.json", "[18446744073709551615]"), "18446744073709551615 is above the largest int"));
   EXPECT_TRUE(contains(refused("d.json", "[\"a\\u0000b\"]"), "NUL"));
   EXPECT_TRUE(contains(refused("d.json", "{\"a\\u0000b\": 1}"), "NUL"));
+  EXPECT_TRUE(contains(refused("d.json", "{\"a\": 1, \"b\": 2, \"a\": 3}"), "'a' occurs twice"));
   EXPECT_TRUE(contains(refused("d.json", std::string(100000, '[')), "nested more than 64 deep"));
+  EXPECT_TRUE(contains(refused("d.json", std::string(65, '[') + std::string(65, ']')), "nested more than 64 deep"));
+  EXPECT_EQ(read("deep.json", std::string(64, '[') + std::string(64, ']')).size(), 1u);
   EXPECT_TRUE(contains(refused("d.json", "\"\xff\""), "d.json: "));
   EXPECT_TRUE(contains(refused("d.toml", "a = "), "d.toml:1:"));
   Item item;

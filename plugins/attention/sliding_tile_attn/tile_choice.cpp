@@ -7,15 +7,7 @@ namespace {
 
 constexpr int64_t kBlock = 128;
 constexpr double kDensitySlack = 1.05;
-
-// Sizes of a tile that cut an axis into about as many pieces as the published size does, that size first.
-std::vector<int64_t> sizes_for(int64_t axis, int64_t published) {
-  std::vector<int64_t> sizes{published};
-  const int64_t pieces = ceil_div(axis, published);
-  for (int64_t n = std::max<int64_t>(1, pieces - 1); n <= std::min(axis, pieces + 1); ++n)
-    sizes.push_back(ceil_div(axis, n));
-  return sizes;
-}
+constexpr int64_t kSizeSlack = 2;
 
 }  // namespace
 
@@ -35,18 +27,20 @@ Extent choose_tile(const Extent& grid, const Extent& window) {
   bool divides = true;
   for (size_t i = 0; i < 3; ++i) divides = divides && grid[i] % kPublishedTile[i] == 0;
   if (divides) return kPublishedTile;
-  const double most = kDensitySlack * density(published, window);
+  const double wanted = density(published, window);
   Extent best = published.tile();
-  double least = work(published, window);
-  for (const int64_t t : sizes_for(grid[0], kPublishedTile[0]))
-    for (const int64_t h : sizes_for(grid[1], kPublishedTile[1]))
-      for (const int64_t w : sizes_for(grid[2], kPublishedTile[2])) {
+  double least = work(published, window) / wanted;
+  const auto [dt, dh, dw] = kPublishedTile.axis;
+  for (int64_t t = dt - kSizeSlack; t <= dt + kSizeSlack; ++t)
+    for (int64_t h = dh - kSizeSlack; h <= dh + kSizeSlack; ++h)
+      for (int64_t w = dw - kSizeSlack; w <= dw + kSizeSlack; ++w) {
         const TileGrid tiles(grid, {{t, h, w}});
-        if (density(tiles, window) > most) continue;
-        const double here = work(tiles, window);
-        if (here >= least) continue;
+        const double offered = density(tiles, window);
+        if (offered > kDensitySlack * wanted || wanted > kDensitySlack * offered) continue;
+        const double overhead = work(tiles, window) / offered;
+        if (overhead >= least) continue;
         best = tiles.tile();
-        least = here;
+        least = overhead;
       }
   return best;
 }

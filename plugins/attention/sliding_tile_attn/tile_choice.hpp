@@ -12,9 +12,9 @@ constexpr Extent kPublishedTile{{6, 8, 8}};
 /// density, and what the ragged ends of tiles and runs add to it.
 double work(const TileGrid& tiles, const Extent& window);
 
-/// The published tile where it divides the grid. Otherwise, of tiles about as large that cut each axis into as many
-/// pieces, or one more or less, the one with the least work among those whose density is at most 1.05 times that of
-/// the published tile.
+/// The published tile where it divides the grid. Otherwise, of tiles that differ from it by at most 2 along each axis
+/// and whose density lies within a factor of 1.05 of its own, the one with the least work for its density: as much is
+/// seen, and less is wasted.
 Extent choose_tile(const Extent& grid, const Extent& window);
 
 }  // namespace fastvideo::sliding_tile

@@ -21,9 +21,7 @@ Extent TileGrid::place(int64_t index) const {
   return {{index / (counts_[1] * counts_[2]), index / counts_[2] % counts_[1], index % counts_[2]}};
 }
 
-int64_t TileGrid::length(size_t axis, int64_t n) const {
-  return std::min(tile_[axis], grid_[axis] - n * tile_[axis]);
-}
+int64_t TileGrid::length(size_t axis, int64_t n) const { return std::min(tile_[axis], grid_[axis] - n * tile_[axis]); }
 
 std::vector<int64_t> TileGrid::token_order() const {
   std::vector<int64_t> order;

@@ -1,0 +1,43 @@
+// What SLIDING_TILE_ATTN can be asked for, and what it refuses on every device.
+#pragma once
+
+#include <fastvideo/attention.hpp>
+#include <optional>
+#include <string>
+
+#include "plugins/attention/sliding_tile_attn/strategy.hpp"
+#include "plugins/attention/sliding_tile_attn/window.hpp"
+
+namespace fastvideo::sliding_tile {
+
+/// The window of all steps, layers and heads where nobody has named one.
+constexpr Extent kDefaultWindow{{3, 3, 3}};
+
+/// The options of plugin.toml.
+struct Settings {
+  /// Throws Refused.
+  explicit Settings(const Options& options);
+
+  Extent window = kDefaultWindow;    ///< unused with a strategy
+  std::optional<Extent> tile;        ///< chosen for the grid if it is not given
+  std::optional<Strategy> strategy;  ///< the window of each step, layer and head
+  bool rescale = false;              ///< a run may have another number of steps than the strategy
+  int64_t dense_steps = 0;           ///< so many at the beginning see everything
+
+  /// Why no kernel of this plugin takes a site, if so.
+  std::optional<std::string> refuses(const fv_attention_site& site) const;
+
+  /// The tiles of a site that is not refused.
+  TileGrid tiles_of(const fv_attention_site& site) const;
+
+  /// Whether everybody sees everything at all times.
+  bool is_dense(const TileGrid& tiles) const { return !strategy && covers(tiles, window); }
+
+  /// FV_DEPENDS_*.
+  uint32_t depends() const;
+
+  /// For `explain`: "tile 6x8x8 (4x4x7 of them), window 3x3x3, density 0.27".
+  std::string describe(const TileGrid& tiles) const;
+};
+
+}  // namespace fastvideo::sliding_tile
