@@ -81,7 +81,7 @@ def main():
     parser.add_argument("--num-frames", type=int, default=17)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--guidance", type=float, default=3.0)
-    parser.add_argument("--extra", nargs="*", default=[], help="further options of fastvideo generate")
+    parser.add_argument("--extra", nargs=argparse.REMAINDER, default=[], help="last: further options of fastvideo generate")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     diffusers.utils.logging.disable_progress_bar()

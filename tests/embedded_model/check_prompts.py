@@ -48,7 +48,7 @@ def main():
     parser.add_argument("--keep", type=pathlib.Path, help="folder to keep the frames in")
     parser.add_argument("--one", type=float, default=0.0, help="least hit rate of one object")
     parser.add_argument("--two", type=float, default=0.0, help="least hit rate of two objects")
-    parser.add_argument("--extra", nargs="*", default=[], help="more arguments for the program")
+    parser.add_argument("--extra", nargs=argparse.REMAINDER, default=[], help="last: more arguments for the program")
     options = parser.parse_args()
     all_prompts = (pathlib.Path(__file__).parent / "held_out_prompts.txt").read_text().splitlines()
     if options.prompt_seed is not None:

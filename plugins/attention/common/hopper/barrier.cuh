@@ -1,5 +1,5 @@
-// Barriers of Hopper: mbarriers in shared memory, which count arrivals and bytes of bulk copies, named barriers of a
-// block, and the cluster. PTX ISA 9.0, sections 9.7.13.15 (mbarrier) and 9.7.13.4 (barrier.cluster).
+// Barriers of Hopper: mbarriers in shared memory, which count arrivals and bytes of bulk copies, and named barriers of
+// a block. PTX ISA 9.0, section 9.7.13.15 (mbarrier).
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ __device__ inline uint32_t shared_address(const void* p) { return static_cast<ui
 /// An mbarrier. A phase is complete when all its arrivals and bytes have come in; phases alternate between parity 0, 1.
 class Barrier {
  public:
-  /// One thread, before any use; then fence_barrier_init() and a barrier of the block or cluster.
+  /// One thread, before any use; then fence_barrier_init() and a barrier of the block.
   __device__ void init(int arrivals) {
     asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(this)), "r"(arrivals));
   }
@@ -40,16 +40,6 @@ class Barrier {
     asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(this)) : "memory");
   }
 
-  /// Arrives at the same barrier of another block of the cluster.
-  __device__ void arrive_at(int block_of_cluster) {
-    asm volatile(
-        "{\n\t.reg .b32 remote;\n\t"
-        "mapa.shared::cluster.u32 remote, %0, %1;\n\t"
-        "mbarrier.arrive.shared::cluster.b64 _, [remote];\n\t}" ::"r"(shared_address(this)),
-        "r"(block_of_cluster)
-        : "memory");
-  }
-
   /// Arrives, and makes the phase wait for that many bytes of bulk copies.
   __device__ void arrive_and_expect(int bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(this)), "r"(bytes)
@@ -60,7 +50,7 @@ class Barrier {
   uint64_t state_;
 };
 
-/// Makes initialised barriers visible to the copy engine and to the cluster.
+/// Makes initialised barriers visible to the copy engine.
 __device__ inline void fence_barrier_init() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
 
 /// Orders this thread's ordinary writes to shared memory before later reads by the tensor cores and the copy engine.
@@ -72,16 +62,6 @@ __device__ inline void named_barrier_sync(int id, int threads) {
 }
 __device__ inline void named_barrier_arrive(int id, int threads) {
   asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
-}
-
-__device__ inline int block_of_cluster() {
-  int rank;
-  asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
-  return rank;
-}
-
-__device__ inline void cluster_sync() {
-  asm volatile("barrier.cluster.arrive.aligned;\n\tbarrier.cluster.wait.aligned;" ::: "memory");
 }
 
 }  // namespace fastvideo::hopper

@@ -162,13 +162,9 @@ class Consumer {
     return KeyBlocks::kOnlyFirstIsPartial && !kFirst ? S::kKeys : walk.block().count;
   }
 
-  // Tells the producers of all blocks of the cluster that this warpgroup has read a stage.
+  // Tells the producer that this warpgroup has read a stage.
   __device__ void release(Barrier& empty) {
-    if constexpr (S::kCluster == 1) {
-      if (threadIdx.x % kWarpgroup == 0) empty.arrive();
-    } else {
-      if (threadIdx.x % kWarpgroup < S::kCluster) empty.arrive_at(threadIdx.x % kWarpgroup);
-    }
+    if (threadIdx.x % kWarpgroup == 0) empty.arrive();
   }
 
   // After the last block of a tile the queries are read, too.

@@ -22,42 +22,33 @@ __device__ inline void take_registers() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
 }
 
-/// Launch: S::kThreads threads, sizeof(SharedMemory<S>) bytes of dynamic shared memory, clusters of S::kCluster.
+/// Launch: S::kThreads threads and sizeof(SharedMemory<S>) bytes of dynamic shared memory.
 template <class S, class KeyBlocks>
 __global__ void __launch_bounds__(S::kThreads, 1) attention_kernel(const __grid_constant__ Parameters<KeyBlocks> p) {
   extern __shared__ __align__(1024) unsigned char raw[];
   SharedMemory<S>& shared = *reinterpret_cast<SharedMemory<S>*>(raw);
   if (threadIdx.x == 0) shared.init_barriers();
   shared.init_ones();
-  if constexpr (S::kCluster > 1)
-    cluster_sync();
-  else
-    __syncthreads();
+  __syncthreads();
 
-  const int rank = S::kCluster == 1 ? 0 : block_of_cluster();
-  const int first_job = blockIdx.x / S::kCluster, stride = gridDim.x / S::kCluster;
+  const int first_job = blockIdx.x, stride = gridDim.x;
   // Broadcast, so that the compiler knows that whole warps take one branch.
   const int warpgroup = __shfl_sync(~0u, threadIdx.x / kWarpgroup, 0);
   if (warpgroup == 0) {
     give_registers<S::kProducerRegisters>();
     if (threadIdx.x == 0) {
       Producer<S, KeyBlocks> producer(p, shared);
-      producer.run(Walk<KeyBlocks>(p.scheduler, p.key_blocks, first_job, stride, rank));
+      producer.run(Walk<KeyBlocks>(p.scheduler, p.key_blocks, first_job, stride));
     }
   } else {
     take_registers<S::kConsumerRegisters>();
     if (KeyBlocks::may_be_empty(p.key_blocks))
       for (int job = first_job; job < p.scheduler.jobs(); job += stride) {
-        const QueryTile tile = p.scheduler.tile(job, rank);
+        const QueryTile tile = p.scheduler.tile(job);
         if (KeyBlocks::of(p.key_blocks, tile).count() == 0) store_nothing<S>(p, tile, warpgroup - 1);
       }
     Consumer<S, KeyBlocks> consumer(p, shared, warpgroup - 1);
-    consumer.run(Walk<KeyBlocks>(p.scheduler, p.key_blocks, first_job, stride, rank));
-  }
-  // Nobody leaves while another block of the cluster may still write into its memory.
-  if constexpr (S::kCluster > 1) {
-    __syncwarp();
-    cluster_sync();
+    consumer.run(Walk<KeyBlocks>(p.scheduler, p.key_blocks, first_job, stride));
   }
 }
 

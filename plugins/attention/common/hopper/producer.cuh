@@ -14,7 +14,7 @@ template <class S, class KeyBlocks>
 class Producer {
  public:
   __device__ Producer(const Parameters<KeyBlocks>& parameters, SharedMemory<S>& shared)
-      : p_(parameters), shared_(shared), rank_(S::kCluster == 1 ? 0 : block_of_cluster()) {
+      : p_(parameters), shared_(shared) {
     prefetch_tensor_map(p_.queries);
     prefetch_tensor_map(p_.keys);
     prefetch_tensor_map(p_.values);
@@ -70,8 +70,8 @@ class Producer {
       full.arrive_and_expect(S::kKeyBytes);
     }
     for (int panel = 0; panel < S::kKeyPanels; ++panel)
-      copy_tokens(shared_.keys[keys_.stage] + panel * S::kKeys * S::kKeyPanelBytes, S::kKeyPanelBytes, p_.keys,
-                  {panel * kPanelColumns, block.first, head, tile.batch}, full);
+      copy_box(shared_.keys[keys_.stage] + panel * S::kKeys * S::kKeyPanelBytes, p_.keys,
+               {panel * kPanelColumns, block.first, head, tile.batch}, full, kEvictLast);
     keys_.next();
   }
 
@@ -85,22 +85,10 @@ class Producer {
       copy_box(to, p_.values, {block.first, 0, head, tile.batch}, full, kEvictLast);
     } else {
       for (int panel = 0; panel < S::kValuePanels; ++panel)
-        copy_tokens(to + panel * S::kKeys * kPanelBytes, kPanelBytes, p_.values,
-                    {panel * kPanelBytes / 2, block.first, head, tile.batch}, full);
+        copy_box(to + panel * S::kKeys * kPanelBytes, p_.values,
+                 {panel * kPanelBytes / 2, block.first, head, tile.batch}, full, kEvictLast);
     }
     values_.next();
-  }
-
-  // A panel of a key block. Each block of a cluster loads its share of the rows into all of them, and receives the
-  // whole.
-  __device__ void copy_tokens(unsigned char* to, int row_bytes, const CUtensorMap& map, BoxStart start, Barrier& full) {
-    if constexpr (S::kCluster == 1) {
-      copy_box(to, map, start, full, kEvictLast);
-    } else {
-      const int share = rank_ * S::kKeysLoaded;
-      start.row += share;
-      copy_box_to_cluster(to + share * row_bytes, map, start, full, (1 << S::kCluster) - 1, kEvictLast);
-    }
   }
 
   // Columns of a panel of queries and keys.
@@ -108,7 +96,6 @@ class Producer {
 
   const Parameters<KeyBlocks>& p_;
   SharedMemory<S>& shared_;
-  int rank_;
   RingPlace<S::kStages> keys_, values_;
   RingPlace<S::kQueryStages> queries_;
 };

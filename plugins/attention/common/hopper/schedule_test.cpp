@@ -14,41 +14,28 @@ namespace fastvideo::hopper {
 namespace {
 
 TEST(TileScheduler, CoversEveryQueryOnce) {
-  for (int cluster : {1, 2})
-    for (int rows : {128, 192})
-      for (int queries : {1, 127, 128, 129, 384, 385, 1000}) {
-        const TileScheduler scheduler{queries, 3, 2, rows, cluster};
-        std::set<std::tuple<int, int, int>> tiles;
-        for (int job = 0; job < scheduler.jobs(); ++job)
-          for (int rank = 0; rank < cluster; ++rank) {
-            const QueryTile tile = scheduler.tile(job, rank);
-            ASSERT_EQ(tile.first_query % rows, 0);
-            ASSERT_LT(tile.head, 3);
-            ASSERT_LT(tile.batch, 2);
-            ASSERT_TRUE(tiles.insert({tile.batch, tile.head, tile.first_query}).second);
-          }
-        for (int batch = 0; batch < 2; ++batch)
-          for (int head = 0; head < 3; ++head)
-            for (int first = 0; first < queries; first += rows) ASSERT_EQ(tiles.count({batch, head, first}), 1U);
-        // At most the blocks of a cluster but one have nothing to do, once in a head.
-        ASSERT_LT(static_cast<int>(tiles.size()), 6 * (ceil_div(queries, rows) + cluster));
+  for (int rows : {128, 192})
+    for (int queries : {1, 127, 128, 129, 384, 385, 1000}) {
+      const TileScheduler scheduler{queries, 3, 2, rows};
+      std::set<std::tuple<int, int, int>> tiles;
+      for (int job = 0; job < scheduler.jobs(); ++job) {
+        const QueryTile tile = scheduler.tile(job);
+        ASSERT_EQ(tile.first_query % rows, 0);
+        ASSERT_LT(tile.head, 3);
+        ASSERT_LT(tile.batch, 2);
+        ASSERT_TRUE(tiles.insert({tile.batch, tile.head, tile.first_query}).second);
       }
-}
-
-TEST(TileScheduler, BlocksOfAClusterShareTheirKeys) {
-  const TileScheduler scheduler{1000, 3, 2, 128, 2};
-  for (int job = 0; job < scheduler.jobs(); ++job) {
-    const QueryTile a = scheduler.tile(job, 0), b = scheduler.tile(job, 1);
-    EXPECT_EQ(a.head, b.head);
-    EXPECT_EQ(a.batch, b.batch);
-    EXPECT_EQ(a.first_query + 128, b.first_query);
-  }
+      for (int batch = 0; batch < 2; ++batch)
+        for (int head = 0; head < 3; ++head)
+          for (int first = 0; first < queries; first += rows) ASSERT_EQ(tiles.count({batch, head, first}), 1U);
+      ASSERT_EQ(static_cast<int>(tiles.size()), 6 * ceil_div(queries, rows));
+    }
 }
 
 TEST(TileScheduler, NeighboursInTimeAreNeighboursInAHead) {
-  const TileScheduler scheduler{32760, 12, 1, 128, 1};
+  const TileScheduler scheduler{32760, 12, 1, 128};
   for (int job = 1; job < scheduler.jobs(); ++job) {
-    const QueryTile before = scheduler.tile(job - 1, 0), now = scheduler.tile(job, 0);
+    const QueryTile before = scheduler.tile(job - 1), now = scheduler.tile(job);
     EXPECT_TRUE(now.head == before.head ? now.first_query == before.first_query + 128 : now.first_query == 0);
   }
 }
@@ -91,11 +78,11 @@ TEST(DenseKeyBlocks, FollowKeyLengthsAndClearWhatLiesBehind) {
 TEST(Walk, VisitsEveryBlockOfItsTilesOnceAndStepsOverEmptyTiles) {
   const int32_t lengths[] = {300, 0, 128};
   const DenseKeyBlocks<128>::Data data{lengths, 400};
-  const TileScheduler scheduler{500, 2, 3, 128, 1};
+  const TileScheduler scheduler{500, 2, 3, 128};
   for (int stride : {1, 3, 5, 100}) {
     std::set<std::tuple<int, int, int, int>> seen;
     for (int first = 0; first < stride; ++first)
-      for (Walk<DenseKeyBlocks<128>> walk(scheduler, data, first, stride, 0); !walk.done();) {
+      for (Walk<DenseKeyBlocks<128>> walk(scheduler, data, first, stride); !walk.done();) {
         const QueryTile tile = walk.tile();
         const int count = walk.blocks().count();
         ASSERT_GT(count, 0) << "batch row " << tile.batch;

@@ -18,10 +18,9 @@ constexpr int kPanelBytes = 128;
 
 /// Element: of the output, __nv_bfloat16 or __half. ScoreProduct, ValueProduct: how the two products are computed, see
 /// products.cuh and quantised_products.cuh. HeadSize: 64 or 128. Keys: width of a key block. Consumers: warpgroups that
-/// compute, 64 queries each; one more loads. Cluster: blocks that load keys and values together, 1 or 2.
-/// Softmax: OnlineSoftmax or QuantisedSoftmax.
+/// compute, 64 queries each; one more loads. Softmax: OnlineSoftmax or QuantisedSoftmax.
 template <class Element_, class ScoreProduct_, class ValueProduct_, int kHeadSize_, int kKeys_, int kConsumers_,
-          int kCluster_, class Softmax_>
+          class Softmax_>
 struct Shape {
   using Element = Element_;
   using ScoreProduct = ScoreProduct_;
@@ -30,7 +29,6 @@ struct Shape {
   static constexpr int kHeadSize = kHeadSize_;
   static constexpr int kKeys = kKeys_;
   static constexpr int kConsumers = kConsumers_;
-  static constexpr int kCluster = kCluster_;
 
   static constexpr int kRows = kConsumers * kWarpgroupRows;
   static constexpr int kThreads = (kConsumers + 1) * kWarpgroup;
@@ -41,9 +39,6 @@ struct Shape {
   /// Whether the consumers take turns at issuing products (ping-pong). Measured: with three it helps, with two it does
   /// not.
   static constexpr bool kTurns = kConsumers == 3;
-
-  /// Keys that one block of a cluster loads for all of them.
-  static constexpr int kKeysLoaded = kKeys / kCluster;
 
   /// Queries and keys: rows along the head size, in panels.
   static constexpr int kRowBytes = kHeadSize * ScoreProduct::kElementBytes;
@@ -68,8 +63,8 @@ struct Shape {
   static constexpr int kQueryStages = kFree - kStages * (kKeyBytes + kValueBytes) >= kConsumers * kQueryBytes ? 2 : 1;
   static_assert(kStages >= 2);
 
-  static_assert(kKeys % 16 == 0 && kKeysLoaded % 8 == 0);
-  static_assert(!ValueProduct::kTransposed || ((kKeys == 64 || kKeys == 128) && kCluster == 1));
+  static_assert(kKeys % 16 == 0);
+  static_assert(!ValueProduct::kTransposed || kKeys == 64 || kKeys == 128);
 };
 
 /// Shared memory. Every operand is a row of panels, [panel][row][bytes], swizzled by as many bytes as a row has.
@@ -98,9 +93,9 @@ struct alignas(1024) SharedMemory {
       }
     for (int i = 0; i < S::kStages; ++i) {
       keys_full[i].init(1);
-      keys_empty[i].init(S::kConsumers * S::kCluster);
+      keys_empty[i].init(S::kConsumers);
       values_full[i].init(1);
-      values_empty[i].init(S::kConsumers * S::kCluster);
+      values_empty[i].init(S::kConsumers);
     }
     fence_barrier_init();
   }

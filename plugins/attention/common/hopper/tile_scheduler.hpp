@@ -5,30 +5,25 @@
 
 namespace fastvideo::hopper {
 
-/// Queries [first_query, first_query + rows of a tile) of one head of one batch row. first_query may lie behind the
-/// last query: then the block only helps its cluster to load.
+/// Queries [first_query, first_query + rows of a tile) of one head of one batch row, without those behind the last.
 struct QueryTile {
   int first_query, head, batch;
 };
 
-/// A static persistent schedule: each cluster takes every clusters-th job. Jobs that run at the same time are
+/// A static persistent schedule: each block takes every blocks-th tile. Tiles that are worked on at the same time are
 /// neighbours along the queries of one head, so that its keys and values are read from device memory once and from the
 /// second-level cache by all the others.
 struct TileScheduler {
   int queries, heads, batch;
-  int rows;     ///< of a tile
-  int cluster;  ///< blocks of a cluster, which take neighbouring tiles
+  int rows;  ///< of a tile
 
-  FV_HOST_DEVICE int jobs_of_head() const { return ceil_div(queries, rows * cluster); }
-
-  /// Jobs of clusters in all.
+  FV_HOST_DEVICE int jobs_of_head() const { return ceil_div(queries, rows); }
   FV_HOST_DEVICE int jobs() const { return jobs_of_head() * heads * batch; }
 
-  /// The tile that block `rank` of a cluster takes in a job.
-  FV_HOST_DEVICE QueryTile tile(int job, int rank) const {
+  FV_HOST_DEVICE QueryTile tile(int job) const {
     const int per_head = jobs_of_head();
     const int of_head = job % per_head, head = job / per_head;
-    return {(of_head * cluster + rank) * rows, head % heads, head / heads};
+    return {of_head * rows, head % heads, head / heads};
   }
 };
 

@@ -10,10 +10,9 @@ namespace fastvideo::hopper {
 template <class KeyBlocks>
 class Walk {
  public:
-  /// Takes jobs first_job, first_job + stride, ... of the scheduler as block `rank` of its cluster.
-  FV_HOST_DEVICE Walk(const TileScheduler& scheduler, const typename KeyBlocks::Data& data, int first_job, int stride,
-                      int rank)
-      : scheduler_(scheduler), data_(data), jobs_(scheduler.jobs()), job_(first_job), stride_(stride), rank_(rank) {
+  /// Takes jobs first_job, first_job + stride, ... of the scheduler.
+  FV_HOST_DEVICE Walk(const TileScheduler& scheduler, const typename KeyBlocks::Data& data, int first_job, int stride)
+      : scheduler_(scheduler), data_(data), jobs_(scheduler.jobs()), job_(first_job), stride_(stride) {
     enter();
   }
 
@@ -41,7 +40,7 @@ class Walk {
   FV_HOST_DEVICE void enter() {
     index_ = 0;
     for (; job_ < jobs_; job_ += stride_) {
-      tile_ = scheduler_.tile(job_, rank_);
+      tile_ = scheduler_.tile(job_);
       blocks_ = KeyBlocks::of(data_, tile_);
       count_ = blocks_.count();
       if (count_ > 0) return;
@@ -50,7 +49,7 @@ class Walk {
 
   const TileScheduler& scheduler_;
   const typename KeyBlocks::Data& data_;
-  int jobs_, job_, stride_, rank_;
+  int jobs_, job_, stride_;
   int index_ = 0, count_ = 0;
   QueryTile tile_{};
   KeyBlocks blocks_;

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <fastvideo/plugin.hpp>
 
-#include "plugins/attention/common/call.hpp"
 #include "plugins/attention/common/hopper/current_device.hpp"
 #include "plugins/attention/common/hopper/dense/dense.hpp"
+#include "plugins/attention/common/hopper/make_call.hpp"
 
 namespace fastvideo::sm90 {
 namespace {
@@ -19,8 +19,6 @@ const dense::Kernel* find_kernel(const fv_attention_site& site, std::string_view
   if (!bfloat16 && !same_dtype(site.dtype, kFloat16)) return nullptr;
   return dense::find_kernel(bfloat16, site.head_size, site.key_length, tile);
 }
-
-dense::TokenStrides strides_of(const fv_tensor& t) { return {t.strides[0], t.strides[1], t.strides[2]}; }
 
 class Plan final : public AttentionPlan {
  public:
@@ -38,28 +36,7 @@ class Plan final : public AttentionPlan {
 
   void run(const fv_attention_args& args) override {
     const fv_attention_site& site = site_.get();
-    const CallShape shape = check_call(site, args);
-    dense::Call call{};
-    call.batch = shape.batch;
-    call.queries = shape.queries;
-    call.keys = shape.keys;
-    call.heads = shape.heads;
-    call.kv_heads = shape.kv_heads;
-    call.q = data_of(*args.q);
-    call.k = data_of(*args.k);
-    call.v = data_of(*args.v);
-    call.out = data_of(*args.out);
-    call.q_strides = strides_of(*args.q);
-    call.k_strides = strides_of(*args.k);
-    call.v_strides = strides_of(*args.v);
-    call.out_strides = strides_of(*args.out);
-    if (args.key_lengths != nullptr) call.key_lengths = static_cast<const int32_t*>(data_of(*args.key_lengths));
-    if (args.log_sum_exp != nullptr) {
-      call.log_sum_exp = static_cast<float*>(data_of(*args.log_sum_exp));
-      call.log_sum_exp_batch = args.log_sum_exp->strides[0];
-      call.log_sum_exp_head = args.log_sum_exp->strides[1];
-    }
-    call.scale = static_cast<float>(site.scale);
+    const hopper::Call call = hopper::make_call(site, check_call(site, args), args);
     const hopper::CurrentDevice current(site.device.index);
     kernel_.launch(call, blocks_, static_cast<CUstream_st*>(args.stream));
   }

@@ -1,25 +1,16 @@
 #include "plugins/attention/sage_attn/sm90/launch.hpp"
 
 #include <algorithm>
-#include <numbers>
 #include <stdexcept>
 #include <string>
 
-#include "plugins/attention/common/hopper/kernel.cuh"
+#include "plugins/attention/common/hopper/launch.cuh"
 #include "plugins/attention/common/hopper/quantised_products.cuh"
 #include "plugins/attention/common/hopper/quantised_softmax.cuh"
-#include "plugins/attention/common/hopper/tensor_map.hpp"
 #include "plugins/attention/sage_attn/sm90/workspace.hpp"
 
 namespace fastvideo::sage {
 namespace {
-
-void check_cuda(cudaError_t error, const char* operation) {
-  if (error == cudaSuccess) return;
-  cudaGetLastError();  // so that the next call does not report this one again
-  throw std::runtime_error(std::string(operation) + ": " + cudaGetErrorString(error) + " (CUDA error " +
-                           std::to_string(static_cast<int>(error)) + ")");
-}
 
 static_assert(hopper::kKeysOfAScale == kBlockTokens);
 
@@ -28,13 +19,13 @@ template <class Element, int kSize, bool kFp8>
 using Shape =
     hopper::Shape<Element, hopper::Int8Scores,
                   std::conditional_t<kFp8, hopper::E4M3Values, hopper::HalfValues<Element>>, kSize, kBlockTokens,
-                  kFp8 && kSize == 64 ? 3 : 2, 1, hopper::QuantisedSoftmax<!(kFp8 && kSize == 64)>>;
+                  kFp8 && kSize == 64 ? 3 : 2, hopper::QuantisedSoftmax<!(kFp8 && kSize == 64)>>;
 
 template <class S>
 using KeyBlocks = hopper::DenseKeyBlocks<S::kKeys>;
 
-Quantisation quantisation(const Quantiser& quantiser, const Call& c) {
-  const auto view = [](const void* data, const TokenStrides& s, int64_t tokens, int64_t heads) {
+Quantisation quantisation(const Quantiser& quantiser, const hopper::Call& c, void* memory) {
+  const auto view = [](const void* data, const hopper::TokenStrides& s, int64_t tokens, int64_t heads) {
     return TokenView{data, s.batch, s.token, s.head, static_cast<int>(tokens), static_cast<int>(heads)};
   };
   Quantisation p{};
@@ -45,7 +36,7 @@ Quantisation quantisation(const Quantiser& quantiser, const Call& c) {
   p.smooth_k = quantiser.smooth_k;
   p.per_block = quantiser.per_block;
   p.quantise_v = quantiser.fp8_values;
-  Workspace workspace(c.workspace);
+  Workspace workspace(memory);
   take_operands(p, quantiser.head_size, workspace);
   return p;
 }
@@ -60,34 +51,17 @@ void quantise(const Quantisation& p, cudaStream_t stream) {
       <<<dim3(std::max(q_blocks, static_cast<unsigned>(p.key_blocks)), p.q.heads + k_heads * (1 + values), batch),
          kThreads, 0, stream>>>(p);
   if (p.quantise_v) residual_kernel<kSize><<<dim3(k_heads, batch), kResidualThreads, 0, stream>>>(p);
-  check_cuda(cudaGetLastError(), "launching the quantisation of q, k and v");
+  hopper::check_cuda(cudaGetLastError(), "launching the quantisation of q, k and v");
 }
 
 template <class S>
-constexpr auto attention_kernel = hopper::attention_kernel<S, KeyBlocks<S>>;
-
-template <class S>
-int prepare_shape() {
-  constexpr int kBytes = sizeof(hopper::SharedMemory<S>);
-  check_cuda(cudaFuncSetAttribute(attention_kernel<S>, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes),
-             "setting the shared memory of an attention kernel");
-  int device = 0, multiprocessors = 0, blocks = 0;
-  check_cuda(cudaGetDevice(&device), "asking for the current device");
-  check_cuda(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
-             "asking for the number of multiprocessors");
-  check_cuda(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, attention_kernel<S>, S::kThreads, kBytes),
-             "asking how many blocks of an attention kernel fit");
-  return multiprocessors * blocks;
-}
-
-template <class S>
-void attend(const Quantisation& q, const Call& c, int blocks, cudaStream_t stream) {
+void attend(const Quantisation& q, const hopper::Call& c, int blocks, cudaStream_t stream) {
   constexpr int kSize = S::kHeadSize;
   constexpr bool kFp8 = S::ValueProduct::kTransposed;
   const auto contiguous = [&](const void* data, int64_t tokens, int64_t heads, int64_t size) {
     return hopper::TokenTensor{data, c.batch, tokens, heads, size, heads * tokens * size, size, tokens * size};
   };
-  hopper::Parameters<KeyBlocks<S>> p{};
+  auto p = hopper::make_parameters<S, KeyBlocks<S>>(c);
   p.queries = hopper::make_tensor_map(contiguous(q.q8, c.queries, c.heads, kSize), hopper::kWarpgroupRows,
                                       hopper::MapElement::kByte);
   p.keys = hopper::make_tensor_map(contiguous(q.k8, c.keys, c.kv_heads, kSize), S::kKeys, hopper::MapElement::kByte);
@@ -96,25 +70,11 @@ void attend(const Quantisation& q, const Call& c, int blocks, cudaStream_t strea
         hopper::make_tensor_map(contiguous(q.v8, kSize, c.kv_heads, static_cast<int64_t>(q.key_blocks) * kBlockTokens),
                                 kSize, hopper::MapElement::kByte, S::kKeys);
   else
-    p.values = hopper::make_tensor_map(
-        {c.v, c.batch, c.keys, c.kv_heads, kSize, c.v_strides.batch, c.v_strides.token, c.v_strides.head}, S::kKeys,
-        hopper::map_element<typename S::Element>());
-  p.out = c.out;
-  p.out_batch = c.out_strides.batch;
-  p.out_token = c.out_strides.token;
-  p.out_head = c.out_strides.head;
-  p.log_sum_exp = c.log_sum_exp;
-  p.log_sum_exp_batch = c.log_sum_exp_batch;
-  p.log_sum_exp_head = c.log_sum_exp_head;
-  p.heads = static_cast<int>(c.heads);
-  p.heads_per_key_head = static_cast<int>(c.heads / c.kv_heads);
-  p.scale_log2 = c.scale * std::numbers::log2e_v<float>;
+    p.values = hopper::make_tensor_map(hopper::token_tensor(c.v, c.batch, c.keys, c.kv_heads, kSize, c.v_strides),
+                                       S::kKeys, hopper::map_element<typename S::Element>());
   p.scales = {q.q_scales, q.k_scales, q.v_scales, q.v_residual, q.query_groups, q.key_blocks};
-  p.scheduler = {static_cast<int>(c.queries), p.heads, static_cast<int>(c.batch), S::kRows, 1};
   p.key_blocks = {nullptr, static_cast<int>(c.keys)};
-  attention_kernel<S>
-      <<<std::min(blocks, p.scheduler.jobs()), S::kThreads, sizeof(hopper::SharedMemory<S>), stream>>>(p);
-  check_cuda(cudaGetLastError(), "launching an attention kernel");
+  hopper::launch_kernel<S>(p, blocks, stream);
 }
 
 // Calls action with the types of a quantiser: an element as a value, and the shape of the attention kernel.
@@ -150,12 +110,14 @@ size_t workspace_bytes(const Quantiser& quantiser, int64_t batch, int64_t querie
 }
 
 int prepare(const Quantiser& quantiser) {
-  return dispatch(quantiser, []<class S>(auto, auto, std::type_identity<S>) { return prepare_shape<S>(); });
+  return dispatch(quantiser,
+                  []<class S>(auto, auto, std::type_identity<S>) { return hopper::prepare_kernel<S, KeyBlocks<S>>(); });
 }
 
-void launch(const Quantiser& quantiser, const Call& call, int blocks, Part part, CUstream_st* stream) {
+void launch(const Quantiser& quantiser, const hopper::Call& call, void* workspace, int blocks, Part part,
+            CUstream_st* stream) {
   if (call.batch == 0 || call.queries == 0 || call.heads == 0) return;
-  const Quantisation p = quantisation(quantiser, call);
+  const Quantisation p = quantisation(quantiser, call, workspace);
   dispatch(quantiser,
            [&]<class Element, int kSize, class S>(Element, std::integral_constant<int, kSize>, std::type_identity<S>) {
              if (part != Part::kAttention && call.keys > 0) quantise<Element, kSize>(p, stream);

@@ -4,26 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "plugins/attention/common/hopper/call.hpp"
+
 struct CUstream_st;
 
 namespace fastvideo::sage {
-
-/// Strides in elements of a tensor [batch, token, head, size], that of size 1.
-struct TokenStrides {
-  int64_t batch, token, head;
-};
-
-/// One call. All pointers are device memory; q, k, v and out are bfloat16 or float16.
-struct Call {
-  int64_t batch, queries, keys, heads, kv_heads;
-  const void *q, *k, *v;
-  void* out;
-  TokenStrides q_strides, k_strides, v_strides, out_strides;
-  float* log_sum_exp;  ///< nullptr, or [batch, head, query], the last stride 1
-  int64_t log_sum_exp_batch, log_sum_exp_head;
-  float scale;      ///< positive
-  void* workspace;  ///< workspace_bytes, 256-byte aligned
-};
 
 /// How operands are quantised.
 struct Quantiser {
@@ -45,7 +30,9 @@ int prepare(const Quantiser& quantiser);
 /// Which half of the work to enqueue: for timings.
 enum class Part { kAll, kQuantise, kAttention };
 
-/// Enqueues a call on the current device. blocks: what prepare returned. Throws std::runtime_error.
-void launch(const Quantiser& quantiser, const Call& call, int blocks, Part part, CUstream_st* stream);
+/// Enqueues a call of bfloat16 or float16, without key lengths, on the current device. workspace: workspace_bytes of
+/// device memory, 256-byte aligned. blocks: what prepare returned. Throws std::runtime_error.
+void launch(const Quantiser& quantiser, const hopper::Call& call, void* workspace, int blocks, Part part,
+            CUstream_st* stream);
 
 }  // namespace fastvideo::sage

@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(kThreads) mean_scores_kernel(const __grid_cons
 
 }  // namespace
 
-void add_mean_scores(const Quantiser& quantiser, const Call& c, CUstream_st* stream) {
+void add_mean_scores(const Quantiser& quantiser, const hopper::Call& c, void* memory, CUstream_st* stream) {
   if (!quantiser.smooth_k || c.log_sum_exp == nullptr || c.keys == 0 || c.batch == 0 || c.queries == 0) return;
   Quantisation of_call{};  // for where the mean lies
   of_call.q.tokens = static_cast<int>(c.queries);
@@ -45,7 +45,7 @@ void add_mean_scores(const Quantiser& quantiser, const Call& c, CUstream_st* str
   of_call.k.heads = static_cast<int>(c.kv_heads);
   of_call.batch = static_cast<int>(c.batch);
   of_call.quantise_v = quantiser.fp8_values;
-  Workspace workspace(c.workspace);
+  Workspace workspace(memory);
   take_operands(of_call, quantiser.head_size, workspace);
 
   MeanScores p{};

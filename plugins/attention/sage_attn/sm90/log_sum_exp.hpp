@@ -5,9 +5,9 @@
 
 namespace fastvideo::sage {
 
-/// Adds scale * q . mean(k) to the log-sum-exp of each query, after launch on the same stream, with the call's
-/// workspace as it was left: softmax does not see what all scores of a row lost with the keys' mean, their sum does.
+/// Adds scale * q . mean(k) to the log-sum-exp of each query, after launch on the same stream, with its workspace as
+/// it was left: softmax does not see what all scores of a row lost with the keys' mean, their sum does.
 /// Nothing without smooth_k or log_sum_exp. Throws std::runtime_error.
-void add_mean_scores(const Quantiser& quantiser, const Call& call, CUstream_st* stream);
+void add_mean_scores(const Quantiser& quantiser, const hopper::Call& call, void* workspace, CUstream_st* stream);
 
 }  // namespace fastvideo::sage

@@ -26,7 +26,7 @@ constexpr int kStatisticsTokens = 512;  ///< that a block of statistics_kernel t
 constexpr int kQueryBlock = 64;         ///< queries of one scale where scales are per block
 constexpr float kLargestInt8 = 127;
 /// The largest |V| of a channel becomes 320 of e4m3's 448: for normal values, rounding then errs least.
-constexpr float kLargestE4M3 = 320;
+constexpr float kLargestStored = 320;
 
 /// A 16-bit tensor [batch, token, head, size] in device memory; strides in elements, that of size 1.
 struct TokenView {
@@ -116,7 +116,7 @@ __global__ void __launch_bounds__(kSize) join_kernel(const __grid_constant__ Qua
     largest = fmaxf(largest, v[part * kSize]);
   }
   p.k_mean[head * kSize + threadIdx.x] = p.smooth_k ? sum / static_cast<float>(p.k.tokens) : 0.0F;
-  p.v_scales[head * kSize + threadIdx.x] = largest / kLargestE4M3;
+  p.v_scales[head * kSize + threadIdx.x] = largest / kLargestStored;
 }
 
 /// The rows of a block of quantise_kernel that a warp holds, so that they share a scale of a thread of the attention

@@ -4,6 +4,7 @@
 
 #include "plugins/attention/common/hopper/current_device.hpp"
 #include "plugins/attention/common/hopper/dense/dense.hpp"
+#include "plugins/attention/common/hopper/make_call.hpp"
 #include "plugins/attention/sage_attn/settings.hpp"
 #include "plugins/attention/sage_attn/sm90/launch.hpp"
 #include "plugins/attention/sage_attn/sm90/log_sum_exp.hpp"
@@ -15,38 +16,6 @@ namespace {
 constexpr double kFlopsPerMicrosecond = 8e8;
 constexpr double kLaunchMicroseconds = 15;
 constexpr int64_t kGridLimit = 65535;  // of CUDA, in the dimensions for heads and batch
-
-template <class Strides>
-Strides strides_of(const fv_tensor& t) {
-  return {t.strides[0], t.strides[1], t.strides[2]};
-}
-
-// What a call of the quantised and of the dense kernel have in common.
-template <class Call>
-Call make_call(const CallShape& shape, const fv_attention_args& args, double scale) {
-  using Strides = decltype(Call::q_strides);
-  Call call{};
-  call.batch = shape.batch;
-  call.queries = shape.queries;
-  call.keys = shape.keys;
-  call.heads = shape.heads;
-  call.kv_heads = shape.kv_heads;
-  call.q = data_of(*args.q);
-  call.k = data_of(*args.k);
-  call.v = data_of(*args.v);
-  call.out = data_of(*args.out);
-  call.q_strides = strides_of<Strides>(*args.q);
-  call.k_strides = strides_of<Strides>(*args.k);
-  call.v_strides = strides_of<Strides>(*args.v);
-  call.out_strides = strides_of<Strides>(*args.out);
-  if (args.log_sum_exp != nullptr) {
-    call.log_sum_exp = static_cast<float*>(data_of(*args.log_sum_exp));
-    call.log_sum_exp_batch = args.log_sum_exp->strides[0];
-    call.log_sum_exp_head = args.log_sum_exp->strides[1];
-  }
-  call.scale = static_cast<float>(scale);
-  return call;
-}
 
 class Plan final : public AttentionPlan {
  public:
@@ -79,14 +48,13 @@ class Plan final : public AttentionPlan {
     const CallShape shape = settings_.check(site, args);
     auto* stream = static_cast<CUstream_st*>(args.stream);
     const hopper::CurrentDevice current(site.device.index);
+    const hopper::Call call = hopper::make_call(site, shape, args);
     if (settings_.in_full_precision(args)) {
-      dense_->launch(make_call<dense::Call>(shape, args, site.scale), dense_blocks_, stream);
+      dense_->launch(call, dense_blocks_, stream);
       return;
     }
-    Call call = make_call<Call>(shape, args, site.scale);
-    call.workspace = args.scratch;
-    launch(quantiser_, call, blocks_, Part::kAll, stream);
-    add_mean_scores(quantiser_, call, stream);
+    launch(quantiser_, call, args.scratch, blocks_, Part::kAll, stream);
+    add_mean_scores(quantiser_, call, args.scratch, stream);
   }
 
  private:

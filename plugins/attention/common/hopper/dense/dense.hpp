@@ -6,26 +6,11 @@
 #include <span>
 #include <string_view>
 
+#include "plugins/attention/common/hopper/call.hpp"
+
 struct CUstream_st;
 
 namespace fastvideo::dense {
-
-/// Strides in elements of a tensor [batch, token, head, size], that of size 1.
-struct TokenStrides {
-  int64_t batch, token, head;
-};
-
-/// One call. All pointers are device memory.
-struct Call {
-  int64_t batch, queries, keys, heads, kv_heads;
-  const void *q, *k, *v;
-  void* out;
-  TokenStrides q_strides, k_strides, v_strides, out_strides;
-  const int32_t* key_lengths;  ///< nullptr, or [batch]
-  float* log_sum_exp;          ///< nullptr, or [batch, head, query], the last stride 1
-  int64_t log_sum_exp_batch, log_sum_exp_head;
-  float scale;  ///< positive
-};
 
 /// A kernel: elements, head size, and its tile of queries x keys.
 struct Kernel {
@@ -36,7 +21,7 @@ struct Kernel {
   /// Blocks that the current device holds at once; sets the kernel up. Throws std::runtime_error.
   int (*prepare)();
   /// Enqueues a call on the current device. blocks: what prepare returned. Throws std::runtime_error.
-  void (*launch)(const Call& call, int blocks, CUstream_st* stream);
+  void (*launch)(const hopper::Call& call, int blocks, CUstream_st* stream);
 };
 
 /// All kernels; the best of an element type and head size comes first.

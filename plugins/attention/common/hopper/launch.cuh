@@ -1,0 +1,63 @@
+// How the kernel of a given shape and policy is set up, filled in and launched.
+#pragma once
+
+#include <algorithm>
+#include <numbers>
+
+#include "plugins/attention/common/hopper/call.hpp"
+#include "plugins/attention/common/hopper/current_device.hpp"
+#include "plugins/attention/common/hopper/kernel.cuh"
+#include "plugins/attention/common/hopper/tensor_map.hpp"
+
+namespace fastvideo::hopper {
+
+/// Allows the kernel its shared memory. Returns how many of its blocks the current device holds at once. Throws
+/// std::runtime_error.
+template <class S, class KeyBlocks>
+int prepare_kernel() {
+  constexpr auto kKernel = attention_kernel<S, KeyBlocks>;
+  constexpr int kBytes = sizeof(SharedMemory<S>);
+  check_cuda(cudaFuncSetAttribute(kKernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes),
+             "setting the shared memory of an attention kernel");
+  int device = 0, multiprocessors = 0, blocks = 0;
+  check_cuda(cudaGetDevice(&device), "asking for the current device");
+  check_cuda(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
+             "asking for the number of multiprocessors");
+  check_cuda(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kKernel, S::kThreads, kBytes),
+             "asking how many blocks of an attention kernel fit");
+  return multiprocessors * blocks;
+}
+
+/// What every call passes to the kernel but its operands, their scales and key blocks.
+template <class S, class KeyBlocks>
+Parameters<KeyBlocks> make_parameters(const Call& c) {
+  Parameters<KeyBlocks> p{};
+  p.out = c.out;
+  p.out_batch = c.out_strides.batch;
+  p.out_token = c.out_strides.token;
+  p.out_head = c.out_strides.head;
+  p.log_sum_exp = c.log_sum_exp;
+  p.log_sum_exp_batch = c.log_sum_exp_batch;
+  p.log_sum_exp_head = c.log_sum_exp_head;
+  p.heads = static_cast<int>(c.heads);
+  p.heads_per_key_head = static_cast<int>(c.heads / c.kv_heads);
+  p.scale_log2 = c.scale * std::numbers::log2e_v<float>;
+  p.scheduler = {static_cast<int>(c.queries), p.heads, static_cast<int>(c.batch), S::kRows};
+  return p;
+}
+
+/// An operand of a call where it lies.
+inline TokenTensor token_tensor(const void* data, int64_t batch, int64_t tokens, int64_t heads, int64_t size,
+                                const TokenStrides& s) {
+  return {data, batch, tokens, heads, size, s.batch, s.token, s.head};
+}
+
+/// Enqueues the kernel. blocks: what prepare_kernel returned. Throws std::runtime_error.
+template <class S, class KeyBlocks>
+void launch_kernel(const Parameters<KeyBlocks>& p, int blocks, cudaStream_t stream) {
+  attention_kernel<S, KeyBlocks>
+      <<<std::min(blocks, p.scheduler.jobs()), S::kThreads, sizeof(SharedMemory<S>), stream>>>(p);
+  check_cuda(cudaGetLastError(), "launching an attention kernel");
+}
+
+}  // namespace fastvideo::hopper
