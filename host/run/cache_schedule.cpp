@@ -69,8 +69,8 @@ CacheSchedule cache_schedule(PreparedRun& run) {
   if (!session.measures().empty()) {
     const auto measured = run.pipeline().measure_early(run.request().get(), info.steps, session.measures());
     if (!measured) {
-      schedule.why_not = "known when the loop begins: the pipeline measures " + names_of(session.measures()) +
-                         " in a run only";
+      schedule.why_not =
+          "known when the loop begins: the pipeline measures " + names_of(session.measures()) + " in a run only";
       return schedule;
     }
     measurements = *measured;

@@ -30,8 +30,7 @@ TimeEmbedding TimeEmbedder::operator()(const at::Tensor& timestep) const {
   const at::Tensor sinusoid = sinusoidal_embedding(timestep.to(placement_.device), frequencies_);
   TimeEmbedding time;
   time.embed = second_(at::silu(first_(sinusoid)));
-  time.proj =
-      projection_(at::silu(time.embed).to(placement_.dtype)).to(at::kFloat).view({-1, kModulations, dim_});
+  time.proj = projection_(at::silu(time.embed).to(placement_.dtype)).to(at::kFloat).view({-1, kModulations, dim_});
   return time;
 }
 

@@ -44,7 +44,8 @@ Settings::Settings(const Options& options) : rescale(options.string("steps") == 
                     " both say the windows; leave one of them out");
     if (tile && *tile != strategy->tile())
       throw Refused("tile = \"" + to_text(*tile) + "\", and the windows of the strategy file " + strategy->file() +
-                    " count tiles of " + to_text(strategy->tile()) + "; leave the option out, or name the tile in the file");
+                    " count tiles of " + to_text(strategy->tile()) +
+                    "; leave the option out, or name the tile in the file");
     tile = strategy->tile();
   } else if (rescale) {
     throw Refused("steps = \"rescale\" would have no effect without a strategy file");
@@ -63,8 +64,7 @@ std::optional<std::string> Settings::refuses(const fv_attention_site& site) cons
   const Extent grid = grid_of(site);
   if (*std::min_element(grid.axis.begin(), grid.axis.end()) < 1)
     return "windows need the grid of the video tokens (frames, rows, columns), and this site has none";
-  if (site.query_length != site.key_length ||
-      !fills(grid, site.tokens_before, site.tokens_after, site.query_length))
+  if (site.query_length != site.key_length || !fills(grid, site.tokens_before, site.tokens_after, site.query_length))
     return "a grid of " + to_text(grid) + " with " + std::to_string(site.tokens_before) + " tokens before and " +
            std::to_string(site.tokens_after) + " after it must be all " + std::to_string(site.query_length) +
            " queries and all " + std::to_string(site.key_length) + " keys, at most " + std::to_string(kMostTokens);

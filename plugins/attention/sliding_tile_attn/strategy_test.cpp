@@ -87,7 +87,8 @@ TEST(Strategy, SaysWhichEntryIsWrong) {
   expect_refusal(small().add("2_0_0", {3, 0, 3}), "'2_0_0' has the size 0");
   expect_refusal(small().add("2_0_0", {3, 3, -7}), "'2_0_0' has the size -7");
   expect_refusal(small().add("tile", {0, 8, 8}), "'tile' has the size 0");
-  expect_refusal(small().add("tile_grid", {5, 6, 9}), "entry 0_0_0 has the window 5x6x10, larger than the tile grid 5x6x9");
+  expect_refusal(small().add("tile_grid", {5, 6, 9}),
+                 "entry 0_0_0 has the window 5x6x10, larger than the tile grid 5x6x9");
   expect_refusal(StrategyTable(), "has no entries");
   expect_refusal(StrategyTable().add("tile", {6, 8, 8}), "has no entries");
   fv_value list{};

@@ -113,7 +113,9 @@ struct Problem {
   }
 };
 
-AttentionLibrary open(const GivenOptions& options) { return AttentionLibrary(SLIDING_TILE_ATTN_CPU_LIBRARY, options.get()); }
+AttentionLibrary open(const GivenOptions& options) {
+  return AttentionLibrary(SLIDING_TILE_ATTN_CPU_LIBRARY, options.get());
+}
 
 // As for FLASH_ATTN/cpu, whose kernels these are: everything inside is float32; the types round the output once.
 constexpr double kFloat32Bound = 1e-6, kBFloat16Bound = 0x1p-9, kFloat16Bound = 0x1p-12, kLogSumExpBound = 1e-5;
@@ -138,8 +140,7 @@ TEST(SlidingTileCpu, AgreesWithTheDefinition) {
     p.heads = 2;
     p.kv_heads = 1 + i / 2 % 2;
     const Extent window = drawn(random, 6, 6, 6);
-    AttentionLibrary library =
-        open(GivenOptions().string("tile", to_text(p.tile)).string("window", to_text(window)));
+    AttentionLibrary library = open(GivenOptions().string("tile", to_text(p.tile)).string("window", to_text(window)));
     const Error error = Problem<float>(p, kFloat32, 100 + i).run(library, {window, window});
     EXPECT_LE(error.relative, kFloat32Bound) << p.text() << ", window " << to_text(window);
     EXPECT_LE(error.log_sum_exp, kLogSumExpBound) << p.text() << ", window " << to_text(window);
@@ -175,7 +176,9 @@ TEST(SlidingTileCpu, PaddedTextIsSeenByNobody) {
 TEST(SlidingTileCpu, FollowsAStrategyFile) {
   const ProblemSize p{.grid = {{4, 6, 7}}, .tile = {{1, 2, 3}}, .after = 9, .heads = 3};
   const Extent full{{4, 3, 3}}, kinds[] = {{{3, 1, 1}}, {{1, 3, 1}}, full, {{1, 1, 2}}, {{2, 1, 3}}};
-  const auto window = [&](int64_t step, int64_t layer, int64_t head) { return kinds[(step + 2 * layer + 3 * head) % 5]; };
+  const auto window = [&](int64_t step, int64_t layer, int64_t head) {
+    return kinds[(step + 2 * layer + 3 * head) % 5];
+  };
   StrategyTable table;
   table.add("tile", {1, 2, 3});
   for (int64_t s = 0; s < 4; ++s)

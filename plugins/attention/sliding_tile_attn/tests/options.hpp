@@ -65,7 +65,9 @@ class GivenOptions {
     return set(name, value);
   }
   /// The table must outlive the options.
-  GivenOptions& strategy(const StrategyTable& table) { return string("strategy_file", "s.json").set("strategy", table.get()); }
+  GivenOptions& strategy(const StrategyTable& table) {
+    return string("strategy_file", "s.json").set("strategy", table.get());
+  }
   const std::vector<fv_entry>& get() const { return entries_; }
 
  private:

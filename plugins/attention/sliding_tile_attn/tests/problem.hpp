@@ -71,9 +71,9 @@ struct Error {
 /// Compares out and log_sum_exp [batch, head, token]. raster: the raster index of the video token at each position;
 /// windows: one for each head. rows: every rows-th token is looked at.
 template <class T>
-Error compare(const ProblemSize& p, const std::vector<int64_t>& raster, const std::vector<Extent>& windows, double scale,
-              Elements<T>& q, Elements<T>& k, Elements<T>& v, Elements<T>& out, const std::vector<float>& log_sum_exp,
-              int64_t rows = 1) {
+Error compare(const ProblemSize& p, const std::vector<int64_t>& raster, const std::vector<Extent>& windows,
+              double scale, Elements<T>& q, Elements<T>& k, Elements<T>& v, Elements<T>& out,
+              const std::vector<float>& log_sum_exp, int64_t rows = 1) {
   const auto token_at = [&](int64_t position) {
     const int64_t at = position - p.before;
     return at < 0 || at >= p.video() ? position : p.before + raster[static_cast<size_t>(at)];
