@@ -60,6 +60,8 @@ std::optional<std::string> Settings::refuses(const fv_attention_site& site) cons
   if (site.head_size < 1 || site.kv_heads < 1 || site.query_heads % site.kv_heads != 0)
     return std::to_string(site.query_heads) + " query heads cannot share " + std::to_string(site.kv_heads) +
            " key heads of size " + std::to_string(site.head_size);
+  if (site.total_heads < site.query_heads)
+    return std::to_string(site.query_heads) + " heads of a model that has " + std::to_string(site.total_heads);
   if (!(site.scale > 0)) return "the scale of the scores must be positive";
   const Extent grid = grid_of(site);
   if (*std::min_element(grid.axis.begin(), grid.axis.end()) < 1)
@@ -93,19 +95,22 @@ uint32_t Settings::depends() const {
   return strategy ? FV_DEPENDS_STEP | FV_DEPENDS_LAYER : dense_steps > 0 ? FV_DEPENDS_STEP : 0;
 }
 
+double Settings::mean_density(const TileGrid& tiles) const {
+  if (!strategy) return density(tiles, window);
+  const std::vector<int64_t> counts = strategy->counts();
+  double sum = 0, all = 0;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    sum += static_cast<double>(counts[i]) * density(tiles, strategy->windows()[i]);
+    all += static_cast<double>(counts[i]);
+  }
+  return sum / all;
+}
+
 std::string Settings::describe(const TileGrid& tiles) const {
   std::string text = "tile " + to_text(tiles.tile()) + " (" + to_text(tiles.counts()) + " of them), ";
-  if (strategy) {
-    const std::vector<int64_t> counts = strategy->counts();
-    double sum = 0, all = 0;
-    for (size_t i = 0; i < counts.size(); ++i) {
-      sum += static_cast<double>(counts[i]) * density(tiles, strategy->windows()[i]);
-      all += static_cast<double>(counts[i]);
-    }
-    text += std::to_string(counts.size()) + " windows of a strategy file, mean density " + text_of(sum / all);
-  } else {
-    text += "window " + to_text(window) + ", density " + text_of(density(tiles, window));
-  }
+  const std::string density = text_of(mean_density(tiles));
+  text += strategy ? std::to_string(strategy->windows().size()) + " windows of a strategy file, mean density " + density
+                   : "window " + to_text(window) + ", density " + density;
   if (dense_steps > 0) text += ", the first " + std::to_string(dense_steps) + " steps dense";
   return text;
 }

@@ -33,6 +33,9 @@ struct Settings {
   /// Whether everybody sees everything at all times.
   bool is_dense(const TileGrid& tiles) const { return !strategy && covers(tiles, window); }
 
+  /// Density, over all steps, layers and heads. dense_steps are not counted: nobody knows of how many.
+  double mean_density(const TileGrid& tiles) const;
+
   /// FV_DEPENDS_*.
   uint32_t depends() const;
 

@@ -5,10 +5,18 @@ namespace fastvideo::sliding_tile {
 SitePlan::SitePlan(const Settings& settings, const fv_attention_site& site)
     : settings_(settings), site_(site), tiles_(settings.tiles_of(site)), token_order_(tiles_.token_order()) {
   windows_.push_back(tiles_.counts());
-  if (settings.strategy)
-    windows_.insert(windows_.end(), settings.strategy->windows().begin(), settings.strategy->windows().end());
-  else
+  window_rows_.assign(row_length(), 0);
+  if (!settings.strategy) {
     windows_.push_back(settings.window);
+    window_rows_.insert(window_rows_.end(), row_length(), 1);
+    return;
+  }
+  const Strategy& strategy = *settings.strategy;
+  windows_.insert(windows_.end(), strategy.windows().begin(), strategy.windows().end());
+  for (int64_t step = 0; step < strategy.steps(); ++step)
+    for (int64_t layer = 0; layer < strategy.layers(); ++layer)
+      for (int64_t head = 0; head < strategy.heads(); ++head)
+        window_rows_.push_back(static_cast<uint16_t>(1 + strategy.window_of(step, layer, head)));
 }
 
 void SitePlan::describe(fv_attention_plan_info& info) const {
@@ -28,14 +36,16 @@ CallShape SitePlan::check(const fv_attention_args& args) const {
   const std::string this_run = ", and this run has " + std::to_string(args.steps);
   if (args.step >= 0 && settings_.dense_steps > args.steps)
     throw Refused("dense_steps = " + std::to_string(settings_.dense_steps) + this_run + " steps");
+  if (args.first_head < 0 || args.first_head + shape.heads > site().total_heads)
+    throw std::invalid_argument("attention: heads from " + std::to_string(args.first_head) + " on, " +
+                                std::to_string(shape.heads) + " of them, in a model of " +
+                                std::to_string(site().total_heads));
   if (!settings_.strategy) return shape;
   const Strategy& strategy = *settings_.strategy;
   if (args.step < 0 || args.step >= args.steps)
     throw Refused("a strategy file is for the steps of a denoising run, and this call is outside of one");
-  if (args.layer < 0 || args.layer >= strategy.layers() || args.first_head < 0 ||
-      args.first_head + shape.heads > strategy.heads())
-    throw std::invalid_argument("attention: layer " + std::to_string(args.layer) + " and heads from " +
-                                std::to_string(args.first_head) + " on are not in the strategy file");
+  if (args.layer < 0 || args.layer >= strategy.layers())
+    throw std::invalid_argument("attention: layer " + std::to_string(args.layer) + " is not in the strategy file");
   if (!settings_.rescale && strategy.steps() != args.steps)
     throw Refused("the strategy file " + strategy.file() + " has " + std::to_string(strategy.steps()) +
                   " steps (its last entry is of step " + std::to_string(strategy.steps() - 1) + ")" + this_run +
@@ -43,11 +53,18 @@ CallShape SitePlan::check(const fv_attention_args& args) const {
   return shape;
 }
 
-size_t SitePlan::window_of(const fv_attention_args& args, int64_t head) const {
-  if (args.step >= 0 && args.step < settings_.dense_steps) return 0;
-  if (!settings_.strategy) return 1;
-  const Strategy& strategy = *settings_.strategy;
-  return 1 + strategy.window_of(strategy.nearest_step(args.step, args.steps), args.layer, args.first_head + head);
+size_t SitePlan::window_row(const fv_attention_args& args) const {
+  const auto first = static_cast<size_t>(args.first_head);
+  if (args.step >= 0 && args.step < settings_.dense_steps) return first;
+  if (!settings_.strategy) return row_length() + first;
+  const int64_t step = settings_.strategy->nearest_step(args.step, args.steps);
+  return (1 + static_cast<size_t>(step * settings_.strategy->layers() + args.layer)) * row_length() + first;
+}
+
+bool SitePlan::is_dense(const fv_attention_args& args, int64_t heads) const {
+  for (int64_t head = 0; head < heads; ++head)
+    if (!covers(tiles_, windows_[window_of(args, head)])) return false;
+  return true;
 }
 
 }  // namespace fastvideo::sliding_tile

@@ -30,15 +30,28 @@ class SitePlan {
   /// Windows that may occur, the one that covers everything first.
   const std::vector<Extent>& windows() const { return windows_; }
 
-  /// The window of a head of this process, in windows(). For a call that check has passed.
-  size_t window_of(const fv_attention_args& args, int64_t head) const;
+  /// The windows of the model's heads, one row after the other, and where in them those of a call's heads begin. For a
+  /// call that check has passed.
+  const std::vector<uint16_t>& window_rows() const { return window_rows_; }
+  size_t window_row(const fv_attention_args& args) const;
+
+  /// The window of a head of this process, in windows().
+  size_t window_of(const fv_attention_args& args, int64_t head) const {
+    return window_rows_[window_row(args) + static_cast<size_t>(head)];
+  }
+
+  /// Whether all of the first `heads` heads of this process see everything.
+  bool is_dense(const fv_attention_args& args, int64_t heads) const;
 
  private:
+  size_t row_length() const { return static_cast<size_t>(site().total_heads); }
+
   const Settings& settings_;
   AttentionSiteCopy site_;
   TileGrid tiles_;
   std::vector<int64_t> token_order_;
   std::vector<Extent> windows_;
+  std::vector<uint16_t> window_rows_;  // the first row: all heads see everything
 };
 
 }  // namespace fastvideo::sliding_tile

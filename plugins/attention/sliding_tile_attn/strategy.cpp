@@ -14,6 +14,8 @@ namespace {
 
 using Key = std::array<int64_t, 3>;  // step, layer, head
 
+constexpr size_t kMostWindows = 1024;  // a search for windows has a dozen candidates
+
 // "12_3_0", written as it is printed: so a combination has one name.
 std::optional<Key> parse_key(std::string_view name) {
   Key key{};
@@ -97,6 +99,8 @@ Strategy::Strategy(const fv_value& content, const std::string& file) : file_(fil
     const auto at = std::find(windows_.begin(), windows_.end(), window);
     places_.push_back(static_cast<uint32_t>(at - windows_.begin()));
     if (at == windows_.end()) windows_.push_back(window);
+    if (windows_.size() > kMostWindows)
+      throw refuse("has more than " + std::to_string(kMostWindows) + " different windows");
     for (size_t a = 3; a-- > 0;) {
       if (++expected[a] <= last[a]) break;
       if (a > 0) expected[a] = 0;

@@ -16,6 +16,8 @@ constexpr int kWarpgroupBarrier = 4;  ///< + consumer: its threads among themsel
 
 template <class S, class KeyBlocks>
 class Consumer {
+  using Tile = typename KeyBlocks::Scheduler::Tile;
+
  public:
   /// index: number of this warpgroup among the consumers.
   __device__ Consumer(const Parameters<KeyBlocks>& parameters, SharedMemory<S>& shared, int index)
@@ -28,7 +30,7 @@ class Consumer {
     sum_.restart(output_);
     begin(walk);
     for (;;) {
-      const QueryTile tile = walk.tile();
+      const Tile tile = walk.tile();
 #pragma unroll 1
       while (!walk.last()) {
         walk.next_block();
@@ -65,7 +67,7 @@ class Consumer {
   // The scores of a block, beside the values of the block before. kFirst: it is the first of its tile; then the tile
   // before, `tile`, is complete.
   template <bool kFirst>
-  __device__ void step(const Walk<KeyBlocks>& walk, QueryTile tile) {
+  __device__ void step(const Walk<KeyBlocks>& walk, Tile tile) {
     Scores<S> scores;
     if constexpr (kFirst) begin_tile(walk);
     await_keys_and_values();
@@ -103,7 +105,7 @@ class Consumer {
   }
 
   // The values of the very last block.
-  __device__ void end(QueryTile tile) {
+  __device__ void end(Tile tile) {
     await_values();
     sum_.multiply(output_, probabilities_, values());
     wgmma_commit();

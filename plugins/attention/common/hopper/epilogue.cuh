@@ -43,8 +43,8 @@ __device__ inline void dequantise(const Parameters<KeyBlocks>& p, QueryTile tile
 
 /// Divides the 64 rows of a consumer by the sums of their probabilities and writes those that exist.
 template <class S, class KeyBlocks>
-__device__ inline void store_output(const Parameters<KeyBlocks>& p, QueryTile tile, int consumer,
-                                    const SoftmaxState& state, Output<S>& output) {
+__device__ inline void store_output(const Parameters<KeyBlocks>& p, typename KeyBlocks::Scheduler::Tile tile,
+                                    int consumer, const SoftmaxState& state, Output<S>& output) {
   using Element = typename S::Element;
   const int lane = threadIdx.x % 32, warp = threadIdx.x % kWarpgroup / 32;
   float sum[2], factor[2];
@@ -63,7 +63,7 @@ __device__ inline void store_output(const Parameters<KeyBlocks>& p, QueryTile ti
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
     const int query = tile.first_query + consumer * kWarpgroupRows + 16 * warp + lane / 4 + 8 * r;
-    const bool exists = query < p.scheduler.queries;
+    const bool exists = query < p.scheduler.end_of(tile);
     Element* row =
         static_cast<Element*>(p.out) + tile.batch * p.out_batch + query * p.out_token + tile.head * p.out_head;
     // A quad holds 8 columns as 4 pairs; of four times 8 columns each thread gets 8 whole, and writes 16 bytes.
@@ -87,12 +87,13 @@ __device__ inline void store_output(const Parameters<KeyBlocks>& p, QueryTile ti
 
 /// Writes what attention to no key at all is: zeros, and a log-sum-exp of -inf.
 template <class S, class KeyBlocks>
-__device__ inline void store_nothing(const Parameters<KeyBlocks>& p, QueryTile tile, int consumer) {
+__device__ inline void store_nothing(const Parameters<KeyBlocks>& p, typename KeyBlocks::Scheduler::Tile tile,
+                                     int consumer) {
   const int first = tile.first_query + consumer * kWarpgroupRows;
   constexpr int kChunks = S::kHeadSize / 8;
   for (int i = threadIdx.x % kWarpgroup; i < kWarpgroupRows * kChunks; i += kWarpgroup) {
     const int query = first + i / kChunks;
-    if (query >= p.scheduler.queries) return;
+    if (query >= p.scheduler.end_of(tile)) return;
     auto* row = static_cast<typename S::Element*>(p.out) + tile.batch * p.out_batch + query * p.out_token +
                 tile.head * p.out_head;
     reinterpret_cast<uint4*>(row)[i % kChunks] = uint4{0, 0, 0, 0};

@@ -6,6 +6,7 @@
 //   products.cuh         Q K^T and P V                  online_softmax.cuh  scores to probabilities
 //   consumer.cuh         the main loop that joins them  epilogue.cuh        registers to global memory
 //   quantised_*.cuh      products and softmax in 8 bits shape.cuh           tiles, shared memory
+//   listed_tiles.hpp     lists of query tiles and key blocks instead of whole sequences
 #pragma once
 
 #include "plugins/attention/common/hopper/consumer.cuh"
@@ -44,7 +45,7 @@ __global__ void __launch_bounds__(S::kThreads, 1) attention_kernel(const __grid_
     take_registers<S::kConsumerRegisters>();
     if (KeyBlocks::may_be_empty(p.key_blocks))
       for (int job = first_job; job < p.scheduler.jobs(); job += stride) {
-        const QueryTile tile = p.scheduler.tile(job);
+        const auto tile = p.scheduler.tile(job);
         if (KeyBlocks::of(p.key_blocks, tile).count() == 0) store_nothing<S>(p, tile, warpgroup - 1);
       }
     Consumer<S, KeyBlocks> consumer(p, shared, warpgroup - 1);

@@ -2,7 +2,8 @@
 //
 // A policy is a value, made for one tile, with
 //   struct Data;                                          // what a launch passes for it
-//   static KeyBlocks of(const Data&, QueryTile);          // the policy of a tile
+//   using Scheduler;                                      // where query tiles come from: tile_scheduler.hpp
+//   static KeyBlocks of(const Data&, Scheduler::Tile);    // the policy of a tile
 //   static bool may_be_empty(const Data&);                // whether a tile may have no block
 //   static constexpr bool kOnlyFirstIsPartial;            // whether all blocks after the first hold kWidth keys
 //   int count() const;                                    // blocks to visit; may be 0
@@ -30,6 +31,7 @@ struct DenseKeyBlocks {
     const int32_t* key_lengths;  ///< nullptr, or [batch]: keys that exist for a batch row
     int key_length;              ///< of the tensor
   };
+  using Scheduler = TileScheduler;
   static constexpr bool kOnlyFirstIsPartial = true;
   int keys, key_length;
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numbers>
+#include <type_traits>
 
 #include "plugins/attention/common/hopper/call.hpp"
 #include "plugins/attention/common/hopper/current_device.hpp"
@@ -28,7 +29,7 @@ int prepare_kernel() {
   return multiprocessors * blocks;
 }
 
-/// What every call passes to the kernel but its operands, their scales and key blocks.
+/// What every call passes to the kernel but its operands, their scales and key blocks, and a scheduler of lists.
 template <class S, class KeyBlocks>
 Parameters<KeyBlocks> make_parameters(const Call& c) {
   Parameters<KeyBlocks> p{};
@@ -42,7 +43,8 @@ Parameters<KeyBlocks> make_parameters(const Call& c) {
   p.heads = static_cast<int>(c.heads);
   p.heads_per_key_head = static_cast<int>(c.heads / c.kv_heads);
   p.scale_log2 = c.scale * std::numbers::log2e_v<float>;
-  p.scheduler = {static_cast<int>(c.queries), p.heads, static_cast<int>(c.batch), S::kRows};
+  if constexpr (std::is_same_v<typename KeyBlocks::Scheduler, TileScheduler>)
+    p.scheduler = {static_cast<int>(c.queries), p.heads, static_cast<int>(c.batch), S::kRows};
   return p;
 }
 

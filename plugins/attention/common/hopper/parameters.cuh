@@ -33,7 +33,7 @@ struct Parameters {
   int heads, heads_per_key_head;
   float scale_log2;  ///< scale * log2(e)
   Scales scales;
-  TileScheduler scheduler;
+  typename KeyBlocks::Scheduler scheduler;
   typename KeyBlocks::Data key_blocks;
 };
 

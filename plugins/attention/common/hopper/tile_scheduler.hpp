@@ -14,6 +14,7 @@ struct QueryTile {
 /// neighbours along the queries of one head, so that its keys and values are read from device memory once and from the
 /// second-level cache by all the others.
 struct TileScheduler {
+  using Tile = QueryTile;
   int queries, heads, batch;
   int rows;  ///< of a tile
 
@@ -25,6 +26,9 @@ struct TileScheduler {
     const int of_head = job % per_head, head = job / per_head;
     return {of_head * rows, head % heads, head / heads};
   }
+
+  /// Queries of a tile end before this one.
+  FV_HOST_DEVICE int end_of(QueryTile) const { return queries; }
 };
 
 }  // namespace fastvideo::hopper

@@ -10,8 +10,11 @@ namespace fastvideo::hopper {
 template <class KeyBlocks>
 class Walk {
  public:
+  using Scheduler = typename KeyBlocks::Scheduler;
+  using Tile = typename Scheduler::Tile;
+
   /// Takes jobs first_job, first_job + stride, ... of the scheduler.
-  FV_HOST_DEVICE Walk(const TileScheduler& scheduler, const typename KeyBlocks::Data& data, int first_job, int stride)
+  FV_HOST_DEVICE Walk(const Scheduler& scheduler, const typename KeyBlocks::Data& data, int first_job, int stride)
       : scheduler_(scheduler), data_(data), jobs_(scheduler.jobs()), job_(first_job), stride_(stride) {
     enter();
   }
@@ -19,7 +22,7 @@ class Walk {
   /// Whether all tiles are behind.
   FV_HOST_DEVICE bool done() const { return job_ >= jobs_; }
 
-  FV_HOST_DEVICE QueryTile tile() const { return tile_; }
+  FV_HOST_DEVICE Tile tile() const { return tile_; }
   FV_HOST_DEVICE const KeyBlocks& blocks() const { return blocks_; }
 
   /// The current key block, and whether it is the last of its tile.
@@ -47,11 +50,11 @@ class Walk {
     }
   }
 
-  const TileScheduler& scheduler_;
+  const Scheduler& scheduler_;
   const typename KeyBlocks::Data& data_;
   int jobs_, job_, stride_;
   int index_ = 0, count_ = 0;
-  QueryTile tile_{};
+  Tile tile_{};
   KeyBlocks blocks_;
 };
 

@@ -56,6 +56,13 @@ class AttentionLibrary {
     /// Why there is no plan, FV_OK if there is one; message() of the library says more.
     fv_status status() const { return status_; }
 
+    /// resident: as info() says, 256-byte aligned. Only where a plan needs it.
+    fv_status prepare(void* resident, void* stream) {
+      const fv_status status = library_.table_->prepare(plan_, resident, stream, library_.text_.get());
+      library_.message_ = library_.text_.str();
+      return status;
+    }
+
     /// scratch: as info() says, 256-byte aligned.
     fv_status run(fv_attention_args args, void* scratch) {
       args.struct_size = sizeof(args);

@@ -20,11 +20,11 @@ int prepare() {
   return hopper::prepare_kernel<S, KeyBlocks<S>>();
 }
 
-template <class S>
-void launch(const hopper::Call& c, int blocks, cudaStream_t stream) {
+/// Parameters with operands of 16 bits where they lie. Blocks: the policy of hopper/key_blocks.hpp.
+template <class S, class Blocks>
+hopper::Parameters<Blocks> half_parameters(const hopper::Call& c) {
   constexpr auto kElement = hopper::map_element<typename S::Element>();
-  if (c.batch == 0 || c.queries == 0 || c.heads == 0) return;
-  auto p = hopper::make_parameters<S, KeyBlocks<S>>(c);
+  auto p = hopper::make_parameters<S, Blocks>(c);
   p.queries = hopper::make_tensor_map(hopper::token_tensor(c.q, c.batch, c.queries, c.heads, S::kHeadSize, c.q_strides),
                                       hopper::kWarpgroupRows, kElement);
   if (c.keys > 0) {  // without keys nothing is loaded
@@ -33,6 +33,13 @@ void launch(const hopper::Call& c, int blocks, cudaStream_t stream) {
     p.values = hopper::make_tensor_map(
         hopper::token_tensor(c.v, c.batch, c.keys, c.kv_heads, S::kHeadSize, c.v_strides), S::kKeys, kElement);
   }
+  return p;
+}
+
+template <class S>
+void launch(const hopper::Call& c, int blocks, cudaStream_t stream) {
+  if (c.batch == 0 || c.queries == 0 || c.heads == 0) return;
+  auto p = half_parameters<S, KeyBlocks<S>>(c);
   p.key_blocks = {c.key_lengths, static_cast<int>(c.keys)};
   hopper::launch_kernel<S>(p, blocks, stream);
 }

@@ -1,0 +1,52 @@
+// The shared main loop over lists of tiles: which shapes of it there are, and how one is launched.
+#include "plugins/attention/common/hopper/dense/dense.cuh"
+#include "plugins/attention/common/hopper/listed_tiles.hpp"
+#include "plugins/attention/sliding_tile_attn/sm90/launch.hpp"
+
+namespace fastvideo::sliding_tile {
+namespace {
+
+/// The shapes of dense attention. The producer, which reads lists, gets registers that its consumers can spare.
+template <class Element, int kHeadSize, int kKeys, int kConsumers>
+struct Shape : dense::Shape<Element, kHeadSize, kKeys, kConsumers> {
+  static constexpr int kProducerRegisters = kConsumers == 3 ? 32 : 40;
+  static constexpr int kConsumerRegisters = kConsumers == 3 ? 160 : 232;
+};
+
+template <class S>
+using Blocks = hopper::ListedKeyBlocks<S::kKeys>;
+
+template <class S>
+void launch(const hopper::Call& call, const Lists& lists, int blocks, cudaStream_t stream) {
+  if (call.batch == 0) return;
+  auto p = dense::half_parameters<S, Blocks<S>>(call);
+  p.key_blocks = {lists.key_blocks, lists.lists, lists.lists_of_window, lists.windows, call.key_lengths};
+  p.scheduler = {lists.query_blocks, lists.query_block_count, static_cast<int>(call.heads),
+                 static_cast<int>(call.batch)};
+  hopper::launch_kernel<S>(p, blocks, stream);
+}
+
+template <class S>
+constexpr Kernel kernel() {
+  return {std::is_same_v<typename S::Element, __nv_bfloat16>,
+          S::kHeadSize,
+          S::kRows,
+          S::kKeys,
+          hopper::prepare_kernel<S, Blocks<S>>,
+          launch<S>};
+}
+
+// A tile of 6x8x8 is three blocks of 128 queries or two of 192, and three of 128 keys: the best stand first.
+template <class Element>
+constexpr Kernel kKernels[] = {kernel<Shape<Element, 128, 128, 2>>(), kernel<Shape<Element, 128, 176, 2>>(),
+                               kernel<Shape<Element, 64, 128, 3>>()};
+
+}  // namespace
+
+const Kernel* find_kernel(bool bfloat16, int head_size, int width) {
+  for (const Kernel& one : bfloat16 ? kKernels<__nv_bfloat16> : kKernels<__half>)
+    if (one.head_size == head_size && (width == 0 || one.width == width)) return &one;
+  return nullptr;
+}
+
+}  // namespace fastvideo::sliding_tile

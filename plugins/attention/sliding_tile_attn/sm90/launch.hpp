@@ -1,0 +1,23 @@
+// The Hopper kernels of SLIDING_TILE_ATTN as functions. No CUDA header is needed.
+#pragma once
+
+#include "plugins/attention/common/hopper/dense/dense.hpp"
+#include "plugins/attention/sliding_tile_attn/sm90/tables.hpp"
+
+namespace fastvideo::sliding_tile {
+
+/// A kernel: elements, head size, queries and keys of its blocks.
+struct Kernel {
+  bool bfloat16;  ///< otherwise float16
+  int head_size;
+  int rows, width;
+  /// Blocks that the current device holds at once; sets the kernel up. Throws std::runtime_error.
+  int (*prepare)();
+  /// Enqueues a call on the current device. blocks: what prepare returned. Throws std::runtime_error.
+  void (*launch)(const hopper::Call& call, const Lists& lists, int blocks, CUstream_st* stream);
+};
+
+/// The kernel of that width of key blocks, 0 for the best, or nullptr.
+const Kernel* find_kernel(bool bfloat16, int head_size, int width);
+
+}  // namespace fastvideo::sliding_tile

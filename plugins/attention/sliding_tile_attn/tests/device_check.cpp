@@ -1,0 +1,380 @@
+// SLIDING_TILE_ATTN/sm90 without any framework: small grids against the definition in float64, also captured in a CUDA
+// graph; and timings beside a dense backend.
+//
+//   sliding_tile_device_check LIBRARY                 the checks, for every width of key blocks
+//   sliding_tile_device_check LIBRARY time DENSE      milliseconds at the grids of Wan and HunyuanVideo, and those of a
+//                                                     dense backend's library (FLASH_ATTN/sm90) on the same tensors
+//
+// Exit code 0: all right, 1: something is wrong, 77: no GPU that can run it.
+#include <cuda_runtime_api.h>
+
+#include <cstdio>
+#include <type_traits>
+
+#include "plugins/attention/common/tests/attention_library.hpp"
+#include "plugins/attention/sliding_tile_attn/tests/options.hpp"
+#include "plugins/attention/sliding_tile_attn/tests/problem.hpp"
+#include "plugins/attention/sliding_tile_attn/tile_choice.hpp"
+
+namespace fastvideo::sliding_tile {
+namespace {
+
+constexpr int kNoDevice = 77;
+int failures = 0, runs = 0;
+
+void check(cudaError_t status, const std::string& doing) {
+  if (status != cudaSuccess) throw std::runtime_error(doing + ": " + cudaGetErrorString(status));
+}
+
+void expect(bool condition, const std::string& what) {
+  if (condition) return;
+  ++failures;
+  std::printf("FAILED %s\n", what.c_str());
+}
+
+class Memory {
+ public:
+  explicit Memory(size_t bytes) : bytes_(bytes) {
+    check(cudaMalloc(&data_, bytes + 1), "allocating " + std::to_string(bytes) + " bytes");
+    poison();
+  }
+  ~Memory() { cudaFree(data_); }
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  void* get() const { return data_; }
+  void poison() { check(cudaMemset(data_, 0xFF, bytes_), "poisoning"); }  // NaN in every type
+  void upload(const void* from) { check(cudaMemcpy(data_, from, bytes_, cudaMemcpyHostToDevice), "uploading"); }
+  void download(void* to) const { check(cudaMemcpy(to, data_, bytes_, cudaMemcpyDeviceToHost), "downloading"); }
+
+ private:
+  size_t bytes_;
+  void* data_ = nullptr;
+};
+
+// A contiguous tensor in device memory.
+class Tensor {
+ public:
+  Tensor(fv_dtype dtype, std::vector<int64_t> shape) : shape_(std::move(shape)), strides_(shape_) {
+    int64_t count = 1;
+    for (size_t i = shape_.size(); i-- > 0; count *= shape_[i]) strides_[i] = count;
+    memory_ = std::make_unique<Memory>(static_cast<size_t>(count) * dtype.bits / 8);
+    view_ = {memory_->get(),
+             {FV_DEVICE_CUDA, 0},
+             static_cast<int32_t>(shape_.size()),
+             dtype,
+             shape_.data(),
+             strides_.data(),
+             0};
+  }
+  Tensor(const Tensor&) = delete;
+  Tensor& operator=(const Tensor&) = delete;
+  Memory& memory() { return *memory_; }
+  const fv_tensor* get() const { return &view_; }
+
+ private:
+  std::vector<int64_t> shape_, strides_;
+  std::unique_ptr<Memory> memory_;
+  fv_tensor view_{};
+};
+
+class Stream {
+ public:
+  Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream"); }
+  ~Stream() { cudaStreamDestroy(stream_); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  cudaStream_t get() const { return stream_; }
+  void wait() const { check(cudaStreamSynchronize(stream_), "running"); }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
+fv_attention_site site_of(const ProblemSize& p, fv_dtype dtype, int32_t layers) {
+  fv_attention_site site{};
+  site.struct_size = sizeof(site);
+  site.role = p.before + p.after > 0 ? FV_ROLE_DIT_JOINT : FV_ROLE_DIT_SELF;
+  site.masks = p.key_lengths.empty() ? 0 : FV_MASK_KEY_LENGTHS;
+  site.require = FV_REQUIRE_LOG_SUM_EXP | FV_REQUIRE_CAPTURE;
+  site.device = {FV_DEVICE_CUDA, 0};
+  site.dtype = dtype;
+  site.head_size = static_cast<int32_t>(p.size);
+  site.query_heads = site.total_heads = static_cast<int32_t>(p.heads);
+  site.kv_heads = static_cast<int32_t>(p.kv_heads);
+  site.layers = layers;
+  site.batch = p.batch;
+  site.query_length = site.key_length = p.tokens();
+  site.scale = 1 / std::sqrt(static_cast<double>(p.size));
+  std::copy(p.grid.axis.begin(), p.grid.axis.end(), site.grid);
+  site.tokens_before = p.before;
+  site.tokens_after = p.after;
+  return site;
+}
+
+// A plan with its memory, on a stream.
+class Planned {
+ public:
+  Planned(AttentionLibrary& library, const fv_attention_site& site)
+      : library_(library),
+        plan_(library.plan(site)),
+        resident_(bytes(plan_.info().resident_bytes)),
+        scratch_(bytes(plan_.info().scratch_bytes)) {
+    if (plan_.prepare(resident_.get(), stream_.get()) != FV_OK) throw std::runtime_error(library.message());
+  }
+  const fv_attention_plan_info& info() const { return plan_.info(); }
+  const Stream& stream() const { return stream_; }
+  void run(fv_attention_args args) {
+    args.stream = stream_.get();
+    if (plan_.run(args, scratch_.get()) != FV_OK) throw std::runtime_error(library_.message());
+  }
+
+ private:
+  size_t bytes(uint64_t wanted) const {
+    if (plan_.status() != FV_OK) throw std::runtime_error(library_.message());
+    return wanted;
+  }
+  AttentionLibrary& library_;
+  AttentionLibrary::Plan plan_;
+  Stream stream_;
+  Memory resident_, scratch_;
+};
+
+struct Case {
+  ProblemSize p;
+  std::vector<Extent> windows;  // of each head
+};
+
+// Ragged and whole tiles, one tile, one frame, text on both sides, padded text, shared key heads, heads with windows of
+// their own (a strategy file of one step and layer).
+std::vector<Case> cases() {
+  const auto all_heads = [](size_t heads, int64_t t, int64_t h, int64_t w) {
+    return std::vector<Extent>(heads, Extent{{t, h, w}});
+  };
+  std::vector<Case> made;
+  const auto add = [&](const Extent& grid, const Extent& tile, std::vector<Extent> windows) -> ProblemSize& {
+    Case& one = made.emplace_back();
+    one.p.grid = grid;
+    one.p.tile = tile;
+    one.p.heads = one.p.kv_heads = static_cast<int64_t>(windows.size());
+    one.windows = std::move(windows);
+    return one.p;
+  };
+  add({{6, 16, 16}}, {{6, 8, 8}}, all_heads(2, 1, 1, 1));
+  add({{6, 8, 40}}, {{6, 8, 8}}, all_heads(1, 3, 3, 3));
+  ProblemSize& shared = add({{7, 13, 11}}, {{3, 5, 4}}, all_heads(2, 1, 2, 1));
+  shared.batch = 2;
+  shared.kv_heads = 1;
+  add({{1, 17, 23}}, {{1, 6, 7}}, all_heads(2, 1, 3, 1));
+  ProblemSize& text = add({{5, 9, 10}}, {{2, 4, 4}}, all_heads(2, 1, 1, 3));
+  text.before = 3;
+  text.after = 77;
+  ProblemSize& padded = add({{4, 6, 7}}, {{2, 3, 4}}, all_heads(2, 1, 1, 1));
+  padded.after = 512;
+  padded.batch = 2;
+  padded.key_lengths = {168, 400};  // of 680: no text, some
+  ProblemSize& own = add({{6, 9, 12}}, {{2, 3, 4}}, {{{3, 1, 1}}, {{3, 3, 3}}, {{1, 3, 3}}, {{1, 1, 1}}});
+  own.after = 40;
+  own.kv_heads = 2;
+  add({{4, 5, 6}}, {{9, 9, 9}}, all_heads(2, 3, 3, 3));
+  return made;
+}
+
+// Rounding of the output (half a unit in the last place) and of the weights before the second product, as for
+// FLASH_ATTN/sm90, whose main loop this is.
+template <class T>
+constexpr double kOutputBound = std::is_same_v<T, cpu::BFloat16> ? 6e-3 : 8e-4;
+constexpr double kLogSumExpBound = 1e-5;
+
+template <class T>
+void run_case(const char* file, const char* key_block, const Case& c, int64_t size, fv_dtype dtype) {
+  ProblemSize p = c.p;
+  p.size = size;
+  GivenOptions options;
+  StrategyTable table;
+  const bool one_window = std::equal(c.windows.begin() + 1, c.windows.end(), c.windows.begin());
+  options.string("key_block", key_block);
+  if (one_window) {
+    options.string("tile", to_text(p.tile)).string("window", to_text(c.windows.front()));
+  } else {
+    const TileGrid tiles(p.grid, p.tile);
+    table.add("tile", {p.tile[0], p.tile[1], p.tile[2]});
+    table.add("tile_grid", {tiles.counts()[0], tiles.counts()[1], tiles.counts()[2]});
+    for (size_t h = 0; h < c.windows.size(); ++h) table.add(0, 0, static_cast<int64_t>(h), c.windows[h]);
+    options.strategy(table);
+  }
+  AttentionLibrary library(file, options.get());
+  const fv_attention_site site = site_of(p, dtype, 1);
+  if (!library.supports(site)) return;  // key blocks of the other head size
+  ++runs;
+  const std::string what = dtype_name(dtype) + " D " + std::to_string(size) + ", key blocks " + key_block + ", " +
+                           p.text() + ", window " + to_text(c.windows.front());
+  Elements<T> q(p.batch, p.tokens(), p.heads, size), k(p.batch, p.tokens(), p.kv_heads, size), v = k, out = q;
+  std::mt19937 random(7);
+  for (Elements<T>* one : {&q, &k, &v}) one->fill_normal(random);
+  for (size_t b = 0; b < p.key_lengths.size(); ++b)
+    for (int64_t j = p.key_lengths[b]; j < p.tokens(); ++j)
+      for (int64_t h = 0; h < p.kv_heads; ++h)
+        for (Elements<T>* one : {&k, &v})
+          std::fill_n(one->row(static_cast<int64_t>(b), j, h), size,
+                      cpu::from_float<T>(std::numeric_limits<float>::quiet_NaN()));
+  Tensor dq(dtype, {p.batch, p.tokens(), p.heads, size}), dk(dtype, {p.batch, p.tokens(), p.kv_heads, size});
+  Tensor dv(dtype, {p.batch, p.tokens(), p.kv_heads, size}), dout(dtype, {p.batch, p.tokens(), p.heads, size});
+  Tensor lse(kFloat32, {p.batch, p.heads, p.tokens()}), lengths(kInt32, {p.batch});
+  dq.memory().upload(q.data.data());
+  dk.memory().upload(k.data.data());
+  dv.memory().upload(v.data.data());
+  if (!p.key_lengths.empty()) lengths.memory().upload(p.key_lengths.data());
+  fv_attention_args args{};
+  args.q = dq.get();
+  args.k = dk.get();
+  args.v = dv.get();
+  args.out = dout.get();
+  args.log_sum_exp = lse.get();
+  args.key_lengths = p.key_lengths.empty() ? nullptr : lengths.get();
+  args.steps = 1;
+  Planned plan(library, site);
+  const std::vector<int64_t> raster(plan.info().token_order, plan.info().token_order + plan.info().token_count);
+
+  const auto compare_now = [&](const std::string& how) {
+    std::vector<float> log_sum_exp(static_cast<size_t>(p.batch * p.heads * p.tokens()));
+    dout.memory().download(out.data.data());
+    lse.memory().download(log_sum_exp.data());
+    const Error error = compare(p, raster, c.windows, site.scale, q, k, v, out, log_sum_exp);
+    expect(error.relative <= kOutputBound<T>, what + how + ": relative error " + std::to_string(error.relative));
+    expect(error.log_sum_exp <= kLogSumExpBound,
+           what + how + ": log-sum-exp off by " + std::to_string(error.log_sum_exp));
+  };
+  plan.run(args);
+  plan.stream().wait();
+  compare_now("");
+
+  dout.memory().poison();
+  lse.memory().poison();
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t replay = nullptr;
+  check(cudaStreamBeginCapture(plan.stream().get(), cudaStreamCaptureModeThreadLocal), "beginning to capture");
+  plan.run(args);
+  check(cudaStreamEndCapture(plan.stream().get(), &graph), "capturing " + what);
+  check(cudaGraphInstantiate(&replay, graph, 0), "making a graph");
+  check(cudaGraphLaunch(replay, plan.stream().get()), "launching a graph");
+  plan.stream().wait();
+  compare_now(", captured");
+  cudaGraphExecDestroy(replay);
+  cudaGraphDestroy(graph);
+}
+
+void check_all(const char* file) {
+  for (const char* key_block : {"auto", "128", "176"})
+    for (const int64_t size : {64, 128})
+      for (const Case& c : cases()) {
+        run_case<cpu::BFloat16>(file, key_block, c, size, kBFloat16);
+        run_case<cpu::Float16>(file, key_block, c, size, kFloat16);
+      }
+}
+
+// Milliseconds of a call, the median of several.
+double milliseconds(AttentionLibrary& library, const fv_attention_site& site, fv_attention_args args) {
+  if (!library.supports(site)) throw std::runtime_error(library.message());
+  Planned plan(library, site);
+  cudaEvent_t begin = nullptr, end = nullptr;
+  check(cudaEventCreate(&begin), "making an event");
+  check(cudaEventCreate(&end), "making an event");
+  std::vector<float> times;
+  for (int i = 0; i < 12; ++i) {
+    check(cudaEventRecord(begin, plan.stream().get()), "recording");
+    plan.run(args);
+    check(cudaEventRecord(end, plan.stream().get()), "recording");
+    plan.stream().wait();
+    float time = 0;
+    check(cudaEventElapsedTime(&time, begin, end), "timing");
+    if (i >= 2) times.push_back(time);
+  }
+  cudaEventDestroy(begin);
+  cudaEventDestroy(end);
+  std::sort(times.begin(), times.end());
+  return double{times[times.size() / 2]};
+}
+
+void time_one(const char* file, const char* dense_file, const Extent& grid, int64_t heads, const char* tile,
+              const char* key_block) {
+  const Extent window{{3, 3, 3}};
+  ProblemSize p{.grid = grid, .tile = {{1, 1, 1}}, .heads = heads, .kv_heads = heads, .size = 128};
+  Elements<cpu::BFloat16> data(1, p.tokens(), heads, p.size);
+  std::mt19937 random(1);
+  data.fill_normal(random);
+  Tensor q(kBFloat16, {1, p.tokens(), heads, p.size}), k(kBFloat16, {1, p.tokens(), heads, p.size});
+  Tensor v(kBFloat16, {1, p.tokens(), heads, p.size}), out(kBFloat16, {1, p.tokens(), heads, p.size});
+  for (Tensor* one : {&q, &k, &v}) {
+    one->memory().upload(data.data.data());
+    std::shuffle(data.data.begin(), data.data.end(), random);
+  }
+  fv_attention_args args{};
+  args.q = q.get();
+  args.k = k.get();
+  args.v = v.get();
+  args.out = out.get();
+  args.step = -1;
+  fv_attention_site site = site_of(p, kBFloat16, 1);
+  site.require = 0;
+  const GivenOptions options = GivenOptions().string("key_block", key_block).string("tile", tile);
+  AttentionLibrary library(file, options.get());
+  GivenOptions dense_options;
+  AttentionLibrary dense(dense_file, dense_options.get());
+  const double sparse_time = milliseconds(library, site, args), dense_time = milliseconds(dense, site, args);
+  const TileGrid tiles(grid, std::string(tile) == "auto" ? choose_tile(grid, window) : parse_extent("tile", tile));
+  const double share = density(tiles, window);
+  std::printf(
+      "%-9s %2lld heads, tile %s, window 3x3x3, key blocks %s: %.3f ms, dense %.3f ms, density %.4f, %.3f x density x "
+      "dense\n",
+      to_text(grid).c_str(), static_cast<long long>(heads), to_text(tiles.tile()).c_str(), key_block, sparse_time,
+      dense_time, share, sparse_time / dense_time / share);
+}
+
+void time_all(const char* file, const char* dense_file) {
+  for (const char* key_block : {"128", "176"}) {
+    time_one(file, dense_file, {{30, 48, 80}}, 24, "auto", key_block);
+    for (const char* tile : {"auto", "6x8x8"}) {
+      time_one(file, dense_file, {{21, 30, 52}}, 12, tile, key_block);
+      time_one(file, dense_file, {{21, 45, 80}}, 40, tile, key_block);
+    }
+  }
+}
+
+bool has_hopper() {
+  int major = 0, minor = 0;
+  return cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0) == cudaSuccess &&
+         cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0) == cudaSuccess && major == 9 &&
+         minor == 0;
+}
+
+int run(int argc, char** argv) {
+  const bool timed = argc == 4 && std::string(argv[2]) == "time";
+  if (argc != 2 && !timed) {
+    std::puts("usage: sliding_tile_device_check LIBRARY [time DENSE_LIBRARY]");
+    return 2;
+  }
+  if (!has_hopper()) {
+    std::puts("skipped: no GPU of compute capability 9.0");
+    return kNoDevice;
+  }
+  if (timed) {
+    time_all(argv[1], argv[3]);
+    return 0;
+  }
+  check_all(argv[1]);
+  expect(runs > 0, "no case was taken");
+  std::printf("%d cases, %d failures\n", runs, failures);
+  return failures == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace fastvideo::sliding_tile
+
+int main(int argc, char** argv) {
+  try {
+    return fastvideo::sliding_tile::run(argc, argv);
+  } catch (const std::exception& e) {
+    std::printf("FAILED %s\n", e.what());
+    return 1;
+  }
+}
