@@ -16,7 +16,6 @@ struct Extent {
   int64_t& operator[](size_t i) { return axis[i]; }
   int64_t volume() const { return axis[0] * axis[1] * axis[2]; }
   bool operator==(const Extent&) const = default;
-  auto operator<=>(const Extent&) const = default;
 };
 
 /// "6x8x8"

@@ -2,6 +2,7 @@
 #include <fastvideo/plugin.hpp>
 
 #include "plugins/attention/common/cpu/blocked.hpp"
+#include "plugins/attention/sliding_tile_attn/cpu/calibration.hpp"
 #include "plugins/attention/sliding_tile_attn/site_plan.hpp"
 
 namespace fastvideo::sliding_tile {
@@ -104,5 +105,7 @@ class Backend final : public AttentionBackend {
 }  // namespace
 }  // namespace fastvideo::sliding_tile
 
-FASTVIDEO_PLUGIN("org.fastvideo.sliding_tile_attn", "0.1.0",
-                 fastvideo::attention<fastvideo::sliding_tile::Backend>("SLIDING_TILE_ATTN", "cpu"))
+FASTVIDEO_PLUGIN(
+    "org.fastvideo.sliding_tile_attn", "0.1.0",
+    fastvideo::calibrated_attention<fastvideo::sliding_tile::Backend, fastvideo::sliding_tile::SlidingTileCalibration>(
+        "SLIDING_TILE_ATTN", "cpu"))

@@ -6,6 +6,7 @@ Run as: end_to_end.py FASTVIDEO_BINARY MODEL. The variables alone choose backend
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -90,6 +91,18 @@ def main():
         assert (ours == sparse).all(), "one window in the option and in every entry are two videos"
         few = strategy(folder / "few.json", lambda s, l, h: FULL, steps=2)
         expect_dense("rescaled steps", *option("steps", "rescale"), FASTVIDEO_ATTENTION_CONFIG=few, **sliding)
+
+        goal = option("calibrate_density", 0.6)
+        windows = folder / "windows.json"
+        done = program.call("calibrate", "SLIDING_TILE_ATTN", "--output", str(windows), *option("tile", TILE), *goal)
+        assert done.returncode == 0, done.stdout + done.stderr
+        measured, said = difference("calibrated windows", FASTVIDEO_ATTENTION_CONFIG=str(windows), **sliding)
+        assert measured.mean() < off.mean(), "windows that were measured are farther off than sparser ones of one shape"
+        shown = program.call("explain", FASTVIDEO_ATTENTION_CONFIG=str(windows), **sliding)
+        density = float(re.search(r"mean density ([\d.]+)", shown.stdout)[1])
+        assert 0.5 < density <= 0.6, shown.stdout
+        done = program.call("calibrate", "SLIDING_TILE_ATTN", "--output", str(windows))
+        assert done.returncode == 2 and "density of 0.500000 cannot be met" in done.stderr, done.stdout + done.stderr
 
         shown = program.call("explain", *option("tile", TILE), **sliding)
         assert f"tile {TILE} (5x3x5 of them), window 3x3x3, density 0.36" in shown.stdout, shown.stdout

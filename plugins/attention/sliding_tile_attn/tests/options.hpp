@@ -64,6 +64,12 @@ class GivenOptions {
     value.as.integer = number;
     return set(name, value);
   }
+  GivenOptions& number(const char* name, double number) {
+    fv_value value{};
+    value.type = FV_VALUE_FLOAT;
+    value.as.number = number;
+    return set(name, value);
+  }
   /// The table must outlive the options.
   GivenOptions& strategy(const StrategyTable& table) {
     return string("strategy_file", "s.json").set("strategy", table.get());
