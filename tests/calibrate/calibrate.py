@@ -159,7 +159,7 @@ def main():
         prompt = ["--prompt", PROMPTS[0]]
         teacache = ["calibrate teacache", *prompt, "--output", kept]
         refused("too few steps", "calibrate with 6 steps or more", *teacache, steps=5)
-        refused("an item without calibration", "those that do: magcache, teacache", "calibrate easycache", *prompt,
+        refused("an item without calibration", "those that do: SLIDING_TILE_ATTN, magcache, teacache", "calibrate easycache", *prompt,
                 "--output", kept)
         refused("an unknown item", "did you mean 'teacache'", "calibrate teacach", *prompt, "--output", kept)
         refused("no prompt", "no prompt is given", "calibrate teacache", "--output", kept)
