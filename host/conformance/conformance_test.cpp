@@ -74,7 +74,7 @@ TEST_F(PluginsCheck, SurvivesPluginsThatDoNot) {
     expect_found(kind, "crashes", where, "crashed: killed by signal 11 \\(Segmentation fault\\)");
     expect_found(kind, "aborts", where, "crashed: killed by signal 6");
     expect_found(kind, "exits", where, "ended too early: exit code 0");
-    expect_found(kind, "hangs", where, "hangs: it had not ended after 1.000 s", {"--deadline", "1"});
+    expect_found(kind, "hangs", where, "hangs: it had not ended after 5.000 s", {"--deadline", "5"});
     expect_found(kind, "prints", "writes nothing to standard output", "wrote 'hello from a plugin");
   }
   expect_found("attention", "throws", "run float32", "threw an exception across the ABI: thrown on purpose");
