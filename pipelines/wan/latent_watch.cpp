@@ -1,12 +1,10 @@
 #include "pipelines/wan/latent_watch.hpp"
 
 #include <ATen/ATen.h>
-#include <c10/core/Event.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <cmath>
-#include <memory>
 #include <stdexcept>
+#include <utility>
 
 namespace fastvideo::wan {
 namespace {
@@ -29,31 +27,23 @@ std::string defect_of(const at::Tensor& latents) {
   return defect(range[0].item<double>(), range[1].item<double>());
 }
 
+LatentWatch::LatentWatch(StartReadback start) : start_(std::move(start)) {}
+
 std::optional<LatentWatch::BadStep> LatentWatch::note(int32_t step, const at::Tensor& input, const at::Tensor& output) {
-  std::optional<BadStep> bad = verdict();
-  Pending next{{step, input, output}, range_of(output), [] {}};
-  if (!output.is_cpu()) {
-    const at::Tensor landed = at::empty({2}, at::TensorOptions().dtype(at::kFloat).pinned_memory(true));
-    landed.copy_(next.range, /*non_blocking=*/true);
-    const auto copied = std::make_shared<c10::Event>(output.device().type());
-    copied->record(c10::impl::VirtualGuardImpl(output.device().type()).getStream(output.device()));
-    next.range = landed;
-    next.wait = [copied] { copied->synchronize(); };
-  }
-  pending_ = std::move(next);
-  return bad || !output.is_cpu() ? bad : verdict();
+  pending_.push_back({{step, input, output}, start_(range_of(output))});
+  return verdict(/*wait=*/false);
 }
 
-std::optional<LatentWatch::BadStep> LatentWatch::finish() { return verdict(); }
+std::optional<LatentWatch::BadStep> LatentWatch::finish() { return verdict(/*wait=*/true); }
 
-std::optional<LatentWatch::BadStep> LatentWatch::verdict() {
-  if (!pending_) return std::nullopt;
-  Pending pending = std::move(*pending_);
-  pending_.reset();
-  pending.wait();
-  const float* range = pending.range.const_data_ptr<float>();
-  if (defect(range[0], range[1]).empty()) return std::nullopt;
-  return pending.step;
+std::optional<LatentWatch::BadStep> LatentWatch::verdict(bool wait) {
+  while (!pending_.empty() && (wait || pending_.front().range->is_here())) {
+    const Pending pending = std::move(pending_.front());
+    pending_.pop_front();
+    const std::span<const float> range = pending.range->values();
+    if (!defect(range[0], range[1]).empty()) return pending.step;
+  }
+  return std::nullopt;
 }
 
 at::Tensor CheckedAttention::run(const AttentionCall& call) {

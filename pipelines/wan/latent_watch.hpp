@@ -4,11 +4,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <functional>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "pipelines/common/attention/host_attention.hpp"
+#include "pipelines/common/readback/readback.hpp"
 
 namespace fastvideo::wan {
 
@@ -16,7 +18,9 @@ namespace fastvideo::wan {
 /// device.
 std::string defect_of(const at::Tensor& latents);
 
-/// Watches the latents of a loop. On a GPU each step's verdict is read while the next step runs: nothing waits for it.
+/// Watches the latents of a loop. A step's smallest and largest value are copied while later steps run, and looked at
+/// when they have arrived: nothing waits for them. A GPU takes a step or two of work in advance, so few are on their
+/// way at a time.
 class LatentWatch {
  public:
   /// A step that went bad.
@@ -26,22 +30,24 @@ class LatentWatch {
     at::Tensor output;  ///< and after it
   };
 
-  /// The latents before and after a step, float32; kept, not copied. What is found wrong with the step before, if
-  /// anything; on the CPU with this one.
+  explicit LatentWatch(StartReadback start = start_readback);
+
+  /// The latents before and after a step, float32; kept, not copied. The first bad step among those whose numbers have
+  /// arrived: on the CPU this one, on a GPU one before it. Never waits.
   std::optional<BadStep> note(int32_t step, const at::Tensor& input, const at::Tensor& output);
 
-  /// After the loop: the verdict that is still out.
+  /// After the loop: waits for the numbers that are still on their way.
   std::optional<BadStep> finish();
 
  private:
   struct Pending {
     BadStep step;
-    at::Tensor range;  // [2], minimum and maximum, on its way to the CPU
-    std::function<void()> wait;
+    std::unique_ptr<Readback> range;  // [2], minimum and maximum
   };
-  std::optional<BadStep> verdict();
+  std::optional<BadStep> verdict(bool wait);
 
-  std::optional<Pending> pending_;
+  StartReadback start_;
+  std::deque<Pending> pending_;
 };
 
 /// Attention that checks what it gets and gives. Slow: for running a bad step again.
