@@ -113,8 +113,9 @@ MadeVideo make_video(const RunContext& in, const std::string& output) {
     throw;
   }
   progress.finish();
-  MadeVideo made{output,           run.request().prompt(),   sink.format(),
-                 progress.times(), steady_seconds() - began, attention.used()};
+  MadeVideo made{
+      output, run.request().prompt(), sink.format(), progress.times(), steady_seconds() - began, attention.used(), 0, 0,
+      {}};
   if (cache) {
     made.passes_decided = cache->decided();
     made.passes_reused = cache->reused();

@@ -92,21 +92,14 @@ CacheService::CacheService(CacheStrategyHandle& strategy, std::string preset)
     auto& service = *static_cast<CacheService*>(context);
     fv_status status = service.strategy_.table().schedule(session, measurements, decisions, error);
     if (status != FV_OK) return service.with_name(status, error);
-    const auto branches = static_cast<std::int32_t>(service.left_out_.size());
-    for (std::int32_t i = 0; i < service.steps_ * branches && status == FV_OK; ++i) {
-      status = service.count(FV_OK, *decisions[i], error);
-      service.note(*decisions[i], i / branches, i % branches);
-    }
-    return status;
+    return service.note_schedule(decisions, error);
   };
   service_.decide = [](void* context, fv_cache_session* session, const fv_cache_point* point,
                        const double* measurements, fv_cache_decision* decision, fv_text* error) {
     auto& service = *static_cast<CacheService*>(context);
-    const fv_status status = service.count(
-        service.strategy_.table().decide(session, point, measurements, decision, error), *decision, error);
-    for (std::int32_t row = 0; row < point->batch && status == FV_OK; ++row)
-      service.note(*decision, point->step, point->branches[row]);
-    return status;
+    const fv_status status = service.strategy_.table().decide(session, point, measurements, decision, error);
+    if (status != FV_OK) return service.with_name(status, error);
+    return service.note(*decision, point->step, {point->branches, static_cast<std::size_t>(point->batch)}, error);
   };
   service_.observe = [](void* context, fv_cache_session* session, const fv_cache_point* point,
                         const double* measurements, fv_text* error) {
@@ -133,25 +126,44 @@ void CacheService::open(fv_cache_session_info info, fv_cache_session** session, 
     throw;
   }
   steps_ = info.steps;
+  at_once_ = info.branches_at_once > 1;
   left_out_.assign(static_cast<std::size_t>(info.branches), {});
 }
 
-fv_status CacheService::count(fv_status status, const fv_cache_decision& decision, fv_text* error) {
-  if (status != FV_OK) return with_name(status, error);
+fv_status CacheService::note_schedule(fv_cache_decision* const* decisions, fv_text* error) {
+  const std::size_t branches = left_out_.size();
+  for (std::int32_t step = 0; step < steps_; ++step) {
+    fv_cache_decision* const* of_step = &decisions[static_cast<std::size_t>(step) * branches];
+    // Branches that run in one pass are left out together or not at all.
+    const bool computes = std::any_of(of_step, of_step + branches,
+                                      [](const fv_cache_decision* one) { return one->action == FV_CACHE_COMPUTE; });
+    for (std::size_t branch = 0; branch < branches; ++branch) {
+      fv_cache_decision noted = *of_step[branch];
+      if (at_once_ && computes && noted.action == FV_CACHE_COMBINE) noted.action = FV_CACHE_COMPUTE;
+      const auto number = static_cast<std::int32_t>(branch);
+      if (const fv_status status = note(noted, step, {&number, 1}, error); status != FV_OK) return status;
+    }
+  }
+  return FV_OK;
+}
+
+// rows: the branch of each row of a pass. Passes are counted for each branch, however many run at once.
+fv_status CacheService::note(const fv_cache_decision& decision, std::int32_t step, std::span<const std::int32_t> rows,
+                             fv_text* error) {
   if (decision.action > FV_CACHE_COMBINE) {
     write_text(error, strategy_.name() + ": gave the unknown answer " + std::to_string(decision.action));
     return FV_FAILED;
   }
-  ++decided_;
-  reused_ += decision.action == FV_CACHE_COMBINE ? 1 : 0;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    const auto earlier = rows.first(row);
+    if (std::find(earlier.begin(), earlier.end(), rows[row]) != earlier.end()) continue;
+    ++decided_;
+    if (decision.action != FV_CACHE_COMBINE) continue;
+    ++reused_;
+    if (rows[row] >= 0 && static_cast<std::size_t>(rows[row]) < left_out_.size())
+      left_out_[static_cast<std::size_t>(rows[row])].push_back(step);
+  }
   return FV_OK;
-}
-
-// Several rows of a pass may be of one branch.
-void CacheService::note(const fv_cache_decision& decision, std::int32_t step, std::int32_t branch) {
-  if (decision.action != FV_CACHE_COMBINE || branch < 0 || static_cast<std::size_t>(branch) >= left_out_.size()) return;
-  std::vector<std::int32_t>& steps = left_out_[static_cast<std::size_t>(branch)];
-  if (steps.empty() || steps.back() != step) steps.push_back(step);
 }
 
 fv_status CacheService::with_name(fv_status status, fv_text* error) const {

@@ -4,6 +4,7 @@
 #include <fastvideo/cache.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -58,13 +59,15 @@ class CacheService {
 
  private:
   void open(fv_cache_session_info info, fv_cache_session** session, fv_cache_plan& plan);
-  fv_status count(fv_status status, const fv_cache_decision& decision, fv_text* error);
-  void note(const fv_cache_decision& decision, std::int32_t step, std::int32_t branch);
+  fv_status note_schedule(fv_cache_decision* const* decisions, fv_text* error);
+  fv_status note(const fv_cache_decision& decision, std::int32_t step, std::span<const std::int32_t> rows,
+                 fv_text* error);
   fv_status with_name(fv_status status, fv_text* error) const;
 
   CacheStrategyHandle& strategy_;
   std::string preset_;
   std::int32_t steps_ = 0;  // of the last session
+  bool at_once_ = false;    // its branches run in one pass
   std::vector<std::vector<std::int32_t>> left_out_;
   std::uint64_t decided_ = 0;
   std::uint64_t reused_ = 0;

@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include "pipelines/common/readback/readback.hpp"
+
 namespace fastvideo {
 
 /// What a pipeline offers a strategy: the session's facts, owned.
@@ -53,21 +55,26 @@ using EarlySignals = std::map<std::string, std::vector<at::Tensor>, std::less<>>
 /// for the device once. Every measured signal is among them.
 std::vector<double> early_norms(std::span<const fv_cache_measure> measures, const EarlySignals& signals, size_t steps);
 
-/// One forward pass of one branch, in the order in which a pipeline calls:
+/// What crosses a cut: one tensor, or one for each stream of a model that has several (image and text), [rows, ...].
+using Streams = std::vector<at::Tensor>;
+
+/// One forward pass, in the order in which a pipeline calls:
 ///
-///   begin(step, branch);  measure(...) of the signals before the cut;  decide()
+///   begin(step, rows);  measure(...) of the signals before the cut;  decide()
 ///     true:   run the cut, keep(input, output)
 ///     false:  combine(base) in its place
 ///   measure(...) of the later signals;  end()
 ///
 /// and finish() once after the last pass of all.
 ///
-/// Tensors that it is given are kept, not copied: they must not be written to afterwards. One thread at a time.
+/// A pass has rows of one branch, or of all where the offer says that they run at once; a branch has the same rows in
+/// each step. Tensors that it is given are kept, not copied: they must not be written to afterwards. One thread at a
+/// time.
 class StepCache {
  public:
   /// The strategy that the user chose; nullptr when caching is off. Throws Refused with the strategy's reason if it
   /// does not take the session, std::runtime_error if it asks for what the offer does not hold.
-  static std::unique_ptr<StepCache> open(const Host& run, CacheOffer offer);
+  static std::unique_ptr<StepCache> open(const Host& run, CacheOffer offer, StartReadback start = start_readback);
   ~StepCache();
   StepCache(const StepCache&) = delete;
   StepCache& operator=(const StepCache&) = delete;
@@ -77,19 +84,26 @@ class StepCache {
   /// Whether measure(signal, ...) has any effect. What nobody wants need not be computed.
   bool wants(std::string_view signal) const;
 
-  /// Early signals, all that are measured. Once, before the first begin(): from here
-  /// on all that a static strategy does is known.
+  /// Early signals, all that are measured. Once, before the first begin(): from here on all that a static strategy does
+  /// is known.
   void schedule(const EarlySignals& signals);
 
-  void begin(int32_t step, int32_t branch);
+  /// rows: the branch of each batch row.
+  void begin(int32_t step, std::span<const int32_t> rows);
+  /// A pass of one row.
+  void begin(int32_t step, int32_t branch) { begin(step, {&branch, 1}); }
+  /// x: [rows, ...]
   void measure(std::string_view signal, const at::Tensor& x);
-  /// True: compute the cut. Waits for the measures, unless the strategy is static.
+  /// True: compute the cut. Unless the strategy is static, waits for the measures: for one event, whatever there is to
+  /// measure.
   bool decide();
-  /// What stands in for the cut's output: sum_i c_i slot_i + c_base base, in base's dtype. For FV_CUT_BRANCH base is
-  /// the other branch's output of this step, otherwise the cut's input.
-  at::Tensor combine(const at::Tensor& base);
+  /// What stands in for the cut's output: sum_i c_i slot_i + c_base base for each stream, in base's dtype. For
+  /// FV_CUT_BRANCH base is the other branch's output of this step, otherwise the cut's input.
+  Streams combine(const Streams& base);
+  at::Tensor combine(const at::Tensor& base) { return combine(Streams{base}).front(); }
   /// Puts away what the slots want of a cut that was computed; of FV_CUT_BRANCH: of every branch.
-  void keep(const at::Tensor& input, const at::Tensor& output);
+  void keep(const Streams& input, const Streams& output);
+  void keep(const at::Tensor& input, const at::Tensor& output) { keep(Streams{input}, Streams{output}); }
   void end();
   /// The strategy has observed every computed pass once it returns; waits for the measures of the last one.
   void finish();
@@ -99,12 +113,14 @@ class StepCache {
 
  private:
   using Signals = std::map<std::string, at::Tensor, std::less<>>;
-  struct Branch {
-    Signals previous;                          // at the step before
-    Signals last_computed;                     // at the last step whose cut was computed
-    Signals current;                           // of this pass
-    at::Tensor output;                         // of the cut, at the step in hand
-    std::vector<std::deque<at::Tensor>> kept;  // [histories_], newest first
+  // The passes of one branch, or of all branches where they run at once.
+  struct Lane {
+    std::vector<int32_t> rows;              // the branch of each
+    Signals previous;                       // at the step before
+    Signals last_computed;                  // at the last step whose cut was computed
+    Signals current;                        // of this pass
+    Streams output;                         // of the cut, at the step in hand
+    std::vector<std::deque<Streams>> kept;  // [histories_], newest first
   };
   // What several slots that differ only in how far they look back share.
   struct History {
@@ -114,21 +130,26 @@ class StepCache {
   };
   struct Observation {
     int32_t step;
-    int32_t branch;
+    const std::vector<int32_t>* rows;
     std::vector<at::Tensor> norms;
   };
 
-  StepCache(const fv_cache_service& service, CacheOffer offer);
+  StepCache(const fv_cache_service& service, CacheOffer offer, StartReadback start);
+  void check_offer() const;
   void check_plan() const;
   void plan_histories();
   bool concerns_pass() const;
-  at::Tensor norm(const fv_cache_measure& measure, const at::Tensor& x, const Branch& branch) const;
+  bool scheduled_for_all();
+  at::Tensor norm(const fv_cache_measure& measure, const at::Tensor& x) const;
   void tell(std::span<const double> observed);
   void ask(std::span<const double> values);
-  fv_cache_point point_at(int32_t step, const int32_t* branch) const;
+  fv_cache_point point_at(int32_t step, const std::vector<int32_t>& rows) const;
+  at::Tensor combined(const at::Tensor& base, size_t stream) const;
+  Streams kept_of(const History& history, const Streams& input, const Streams& output) const;
 
   const fv_cache_service& service_;
   CacheOffer offer_;
+  StartReadback start_;
   fv_cache_session* session_ = nullptr;
   fv_cache_plan plan_{};
   std::span<const fv_cache_measure> measures_;
@@ -138,12 +159,12 @@ class StepCache {
   std::vector<fv_cache_decision> schedule_;  // [steps][branches], of a static strategy
   std::vector<double> coefficients_;         // those of schedule_, or of the pass: slots, then base
 
-  std::vector<Branch> branches_;
+  std::vector<Lane> lanes_;
+  Lane* lane_ = nullptr;  // of the pass
   int32_t step_ = -1;
-  int32_t branch_ = 0;
   bool computing_ = true;
   const double* combination_ = nullptr;
-  std::vector<at::Tensor> norms_;  // [measures], scalars on the device; undefined if not known yet
+  std::vector<at::Tensor> norms_;  // [measures] of [rows], on the device; undefined if not known yet
   std::optional<Observation> observation_;
   int64_t reused_ = 0;
 };

@@ -21,6 +21,8 @@ struct Script {
   bool is_static = false;
   std::function<std::vector<double>(int step, int branch, const double* measured)> decide;  // empty: compute
   std::map<std::pair<int, int>, std::vector<double>> decided_with, observed;                // by step and branch
+  std::map<int, std::vector<int32_t>> rows_decided;                                         // by step
+  std::map<int, std::vector<double>> measured_rows;
   std::vector<double> scheduled_with;
 
   fv_cache_service service{};
@@ -52,6 +54,8 @@ struct Script {
     service.decide = [](void* c, fv_cache_session*, const fv_cache_point* point, const double* measured,
                         fv_cache_decision* decision, fv_text*) -> fv_status {
       Script& s = self(c);
+      s.rows_decided[point->step].assign(point->branches, point->branches + point->batch);
+      s.measured_rows[point->step].assign(measured, measured + static_cast<size_t>(point->batch) * s.measures.size());
       s.decided_with[{point->step, point->branches[0]}].assign(measured, measured + s.measures.size());
       s.answer(point->step, point->branches[0], measured, *decision);
       return FV_OK;
@@ -75,10 +79,11 @@ struct Script {
     decision.action = coefficients.empty() ? FV_CACHE_COMPUTE : FV_CACHE_COMBINE;
     std::copy(coefficients.begin(), coefficients.end(), decision.coefficients);
   }
-  std::unique_ptr<StepCache> open() {
+  std::unique_ptr<StepCache> open(int32_t at_once = 1) {
     CacheOffer offer;
-    offer.cuts = FV_CUT_BLOCKS | FV_CUT_BRANCH;
+    offer.cuts = FV_CUT_BLOCKS | (at_once == 1 ? uint32_t{FV_CUT_BRANCH} : 0u);
     offer.branches = 2;
+    offer.branches_at_once = at_once;
     offer.blocks = 4;
     offer.signals = {"time.embed", "block.0.modulated", "model.out"};
     offer.early = {1, 0, 0};
@@ -218,6 +223,74 @@ TEST(StepCache, leaves_out_a_branch_by_its_difference_to_the_other) {
   }
   EXPECT_EQ(script.decided_with.count({3, 0}), 0u);
   EXPECT_EQ(cache->reused(), 2);
+}
+
+// Two streams of two rows, the branches in one pass.
+TEST(StepCache, carries_several_streams_and_rows_through_a_cut) {
+  Script script;
+  script.measures = {{"block.0.modulated", FV_NORM_L1, FV_MINUS_NOTHING}};
+  script.slots = {{FV_KEEP_RESIDUAL, 0, 0, 0}};
+  script.decide = [](int step, int, const double*) {
+    return step == 1 ? std::vector<double>{2, 1} : std::vector<double>{};
+  };
+  const auto cache = script.open(2);
+  const int32_t rows[] = {0, 1};
+  const Streams input = {at::arange(4, at::kFloat).view({2, 2}), at::ones({2, 3})};
+  const Streams output = {at::full({2, 2}, 10.0), at::full({2, 3}, 5.0)};
+  for (int step = 0; step < 2; ++step) {
+    cache->begin(step, rows);
+    cache->measure("block.0.modulated", at::tensor({1.0f, -3.0f, 8.0f, 0.0f}).view({2, 2}));
+    if (cache->decide()) {
+      cache->keep(input, output);
+    } else {
+      const Streams combined = cache->combine(input);
+      ASSERT_EQ(combined.size(), 2u);
+      for (size_t i = 0; i < 2; ++i) EXPECT_TRUE(at::equal(combined[i], input[i] + 2 * (output[i] - input[i])));
+    }
+    cache->end();
+  }
+  EXPECT_EQ(cache->reused(), 1);
+  EXPECT_EQ(script.rows_decided.at(1), (std::vector<int32_t>{0, 1}));
+  EXPECT_EQ(script.measured_rows.at(1), (std::vector<double>{2, 4}));  // a norm for each row
+}
+
+TEST(StepCache, branches_in_one_pass_are_left_out_together) {
+  Script script;
+  script.is_static = true;
+  script.slots = {{FV_KEEP_OUTPUT, 0, 0, 0}};
+  // Both branches at step 1, one of them at step 2, both but otherwise at step 3.
+  script.decide = [](int step, int branch, const double*) {
+    if (step == 1 || (step == 2 && branch == 1)) return std::vector<double>{1, 0};
+    return step == 3 ? std::vector<double>{1.0 + branch, 0} : std::vector<double>{};
+  };
+  const auto cache = script.open(2);
+  cache->schedule({});
+  const int32_t rows[] = {0, 1};
+  std::vector<bool> computed;
+  for (int step = 0; step < 4; ++step) {
+    cache->begin(step, rows);
+    computed.push_back(cache->decide());
+    if (computed.back()) cache->keep(at::zeros({2, 3}), at::ones({2, 3}));
+    cache->end();
+  }
+  EXPECT_EQ(computed, (std::vector<bool>{true, false, true, true}));
+}
+
+TEST(StepCache, rows_must_stay_what_they_are) {
+  Script script;
+  const auto together = script.open(2);
+  const int32_t both[] = {0, 1}, turned[] = {1, 0};
+  together->begin(0, both);
+  EXPECT_THROW(together->begin(1, turned), std::logic_error);
+  Script other;
+  other.measures = {{"block.0.modulated", FV_NORM_L1, FV_MINUS_NOTHING}};
+  const auto apart = other.open();
+  EXPECT_THROW(apart->begin(0, both), std::logic_error);
+  apart->begin(0, 1);
+  EXPECT_THROW(apart->measure("block.0.modulated", at::ones({2, 3})), std::logic_error);
+  Script difference;
+  difference.slots = {{FV_KEEP_BRANCH_DIFFERENCE, 0, 0, 0}};
+  EXPECT_THROW(difference.open(2), std::runtime_error);
 }
 
 TEST(StepCache, tells_a_strategy_that_asks_for_what_is_not_there) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <string_view>
 
 namespace fastvideo::easycache {
@@ -23,32 +24,47 @@ class Session final : public CacheSession {
   }
   const CachePlan& plan() const override { return plan_; }
 
-  // The conditional branch decides, the others follow it: their inputs are the same.
+  // The conditional branch decides, if every row of it may be left out; the others follow it: their inputs are the
+  // same.
   CacheDecision decide(const fv_cache_point& point, std::span<const double> measured) override {
-    if (point.branches[0] == 0) {
-      const bool kept = point.step < kept_first_ || point.step == point.steps - 1 || point.expert != expert_;
+    const bool kept = point.step < kept_first_ || point.step == point.steps - 1 || point.expert != expert_;
+    bool leads = false, small = true;
+    for (int32_t row = 0; row < point.batch; ++row) {
+      if (point.branches[row] != 0) continue;
+      leads = true;
+      Row& of = rows_[row];
+      if (!kept) of.error += of.rate * measured[static_cast<size_t>(row) * kMeasures + kInputStep] / of.output_norm;
+      small &= of.error < threshold_;  // NaN computes
+    }
+    if (leads) {
       expert_ = point.expert;
-      error_ += kept ? 0 : rate_ * measured[kInputStep] / output_norm_;
-      compute_ = kept || !(error_ < threshold_);  // NaN computes
-      if (compute_) error_ = 0;
+      compute_ = kept || !small;
+      if (compute_)
+        for (auto& [row, of] : rows_) of.error = 0;
     }
     return compute_ ? CacheDecision::computed() : CacheDecision::combined({1.0, 1.0});
   }
   void observe(const fv_cache_point& point, std::span<const double> measured) override {
-    if (point.branches[0] != 0) return;
-    rate_ = measured[kOutputSinceComputed] / measured[kInputSinceComputed];  // NaN at the first step
-    output_norm_ = measured[kOutput];
+    for (int32_t row = 0; row < point.batch; ++row) {
+      if (point.branches[row] != 0) continue;
+      const double* now = &measured[static_cast<size_t>(row) * kMeasures];
+      rows_[row].rate = now[kOutputSinceComputed] / now[kInputSinceComputed];  // NaN at the first step
+      rows_[row].output_norm = now[kOutput];
+    }
   }
 
  private:
+  struct Row {
+    double rate = kUnknown;         // change of the output for a change of the input, last two computed steps
+    double output_norm = kUnknown;  // of the last computed step
+    double error = 0;               // estimated relative change of the output since then
+  };
   CachePlan plan_;
   double threshold_;
   int32_t kept_first_;
   int32_t expert_ = 0;
-  double rate_ = kUnknown;         // change of the output for a change of the input, last two computed steps
-  double output_norm_ = kUnknown;  // of the last computed step
-  double error_ = 0;               // estimated relative change of the output since then
   bool compute_ = true;
+  std::map<int32_t, Row> rows_;  // of the conditional branch, by their place in its pass
 };
 
 }  // namespace

@@ -73,6 +73,32 @@ TEST(EasyCache, skips_what_the_published_procedure_skips) {
   }
 }
 
+// Two videos and both branches in one pass: rows 0 and 1 are conditional.
+TEST(EasyCache, a_batch_is_left_out_only_if_every_conditional_row_may_be) {
+  OptionList list;
+  EasyCache strategy(options(list, 0.5, 1));
+  const SessionFacts facts(10);
+  const auto session = strategy.open(facts.info);
+  const int32_t branches[] = {0, 0, 1, 1};
+  // The change of the input of the two videos; all else is such that it is the estimated change of the output.
+  const auto computes = [&](int32_t step, double first, double second) {
+    std::vector<double> measured;
+    for (const double change : {first, second, 9.0, 9.0}) measured.insert(measured.end(), {change, 1.0, 1.0, 1.0});
+    fv_cache_point point = point_at(facts, step, branches[0]);
+    point.branches = branches;
+    point.batch = 4;
+    const bool compute = session->decide(point, measured).compute;
+    if (compute) session->observe(point, measured);
+    return compute;
+  };
+  EXPECT_TRUE(computes(0, 1, 1));
+  EXPECT_FALSE(computes(1, 0.1, 0.3));
+  EXPECT_FALSE(computes(2, 0.3, 0.1));  // 0.4 each: what one row has gathered is not the other's
+  EXPECT_TRUE(computes(3, 0.0, 0.2));
+  EXPECT_FALSE(computes(4, 0.4, 0.4));  // both start anew
+  EXPECT_TRUE(computes(5, 0.2, 0.0));
+}
+
 TEST(EasyCache, refuses_what_it_cannot_serve) {
   OptionList list;
   const EasyCache strategy(options(list, 0.05, 10));

@@ -2,7 +2,8 @@
 
 #include <cmath>
 #include <limits>
-#include <vector>
+#include <map>
+#include <utility>
 
 namespace fastvideo::first_block {
 namespace {
@@ -12,8 +13,7 @@ enum Measure : size_t { kChange, kNorm, kMeasures };  // since the last computed
 
 class Session final : public CacheSession {
  public:
-  Session(const fv_cache_session_info& info, double threshold)
-      : threshold_(threshold), computed_(static_cast<size_t>(info.branches)) {
+  Session(const fv_cache_session_info& info, double threshold) : threshold_(threshold) {
     plan_.cut = {FV_CUT_BLOCKS, 1, info.blocks, 0};
     plan_.measures = {{kSignal, FV_NORM_L1, FV_MINUS_LAST_COMPUTED}, {kSignal, FV_NORM_L1, FV_MINUS_NOTHING}};
     plan_.slots = {{FV_KEEP_RESIDUAL, 0, 0, 0}};
@@ -21,17 +21,17 @@ class Session final : public CacheSession {
   const CachePlan& plan() const override { return plan_; }
 
   CacheDecision decide(const fv_cache_point& point, std::span<const double> measured) override {
-    for (size_t row = 0; row < static_cast<size_t>(point.batch); ++row) {
-      const Computed& last = computed_[static_cast<size_t>(point.branches[row])];
-      const double change = measured[row * kMeasures + kChange] / last.norm;
+    for (int32_t row = 0; row < point.batch; ++row) {
+      const Computed& last = computed_[{point.branches[row], row}];
+      const double change = measured[static_cast<size_t>(row) * kMeasures + kChange] / last.norm;
       // Written so that NaN, at a branch's first step, computes.
       if (last.expert != point.expert || !(change <= threshold_)) return CacheDecision::computed();
     }
     return CacheDecision::combined({1.0, 1.0});
   }
   void observe(const fv_cache_point& point, std::span<const double> measured) override {
-    for (size_t row = 0; row < static_cast<size_t>(point.batch); ++row)
-      computed_[static_cast<size_t>(point.branches[row])] = {measured[row * kMeasures + kNorm], point.expert};
+    for (int32_t row = 0; row < point.batch; ++row)
+      computed_[{point.branches[row], row}] = {measured[static_cast<size_t>(row) * kMeasures + kNorm], point.expert};
   }
 
  private:
@@ -41,7 +41,7 @@ class Session final : public CacheSession {
   };
   CachePlan plan_;
   double threshold_;
-  std::vector<Computed> computed_;  // [branches]
+  std::map<std::pair<int32_t, int32_t>, Computed> computed_;  // by branch and row of its pass
 };
 
 }  // namespace

@@ -32,6 +32,26 @@ TEST(FirstBlockCache, compares_with_the_last_computed_step_of_the_same_branch) {
   EXPECT_FALSE(computes(3, 0, 0.39, 4.0));   // 0.39 / 4
 }
 
+TEST(FirstBlockCache, each_row_of_a_batch_is_compared_with_itself) {
+  FirstBlockCache strategy(OptionList().number("threshold", 0.1).get());
+  const SessionFacts facts(10, {"block.0.residual"});
+  const auto session = strategy.open(facts.info);
+  const int32_t branches[] = {0, 0};
+  fv_cache_point point = point_at(facts, 0, branches[0]);
+  point.branches = branches;
+  point.batch = 2;
+  const double norms[] = {std::nan(""), 1.0, std::nan(""), 10.0};
+  EXPECT_TRUE(session->decide(point, norms).compute);
+  session->observe(point, norms);
+  point.step = 1;
+  const auto computes = [&](double first, double second) {
+    return session->decide(point, std::vector<double>{first, 5.0, second, 5.0}).compute;
+  };
+  EXPECT_FALSE(computes(0.09, 0.9));
+  EXPECT_TRUE(computes(0.2, 0.0));  // a fifth of the first row's norm, though little of the second's
+  EXPECT_TRUE(computes(0.0, 1.1));
+}
+
 TEST(FirstBlockCache, a_lower_threshold_skips_fewer_steps) {
   int before = -1;
   for (const double threshold : {0.0, 0.05, 0.3}) {

@@ -39,8 +39,7 @@ Session::Session(const fv_cache_session_info& info, Settings settings, std::vect
     : settings_(settings),
       rows_(std::move(rows)),
       expert_of_step_(info.expert_of_step, info.expert_of_step + info.steps),
-      branches_(info.branches),
-      accumulators_(static_cast<size_t>(info.branches)) {
+      branches_(info.branches) {
   const char* signal = rows_.front()->signal.c_str();
   bool early = false;
   lists(info, signal, early);
@@ -69,12 +68,12 @@ CacheDecision Session::decide(const fv_cache_point& point, std::span<const doubl
   bool skip = true;  // only if every row of the pass may
   for (int32_t row = 0; row < point.batch; ++row) {
     const double* measured = &measurements[static_cast<size_t>(row) * 2];
-    skip &= accumulators_[static_cast<size_t>(point.branches[row])].advance(
-        settings_, *rows_[static_cast<size_t>(point.expert)], point.step, point.steps, point.expert, measured[0],
-        measured[1]);
+    skip &= accumulators_[{point.branches[row], row}].advance(settings_, *rows_[static_cast<size_t>(point.expert)],
+                                                              point.step, point.steps, point.expert, measured[0],
+                                                              measured[1]);
   }
   if (skip) return reuse();
-  for (int32_t row = 0; row < point.batch; ++row) accumulators_[static_cast<size_t>(point.branches[row])].reset();
+  for (int32_t row = 0; row < point.batch; ++row) accumulators_[{point.branches[row], row}].reset();
   return CacheDecision::computed();
 }
 

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <fastvideo/cache.hpp>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "plugins/cache/teacache/coefficients.hpp"
@@ -15,7 +17,7 @@ struct Settings {
   int32_t kept_last;   ///< and at the end
 };
 
-/// The accumulator of one branch (equation 6 of the paper):
+/// The accumulator of one batch row (equation 6 of the paper):
 ///   sum over the steps since the last computed one of poly(|s_t - s_{t-1}|_1 / |s_{t-1}|_1).
 /// A step is left out while the sum stays below the threshold, so a lower threshold leaves out fewer steps.
 class Accumulator {
@@ -46,7 +48,7 @@ class Session final : public CacheSession {
   std::vector<int32_t> expert_of_step_;
   int32_t branches_;
   CachePlan plan_;
-  std::vector<Accumulator> accumulators_;  // [branches]
+  std::map<std::pair<int32_t, int32_t>, Accumulator> accumulators_;  // by branch and row of its pass
 };
 
 class TeaCache final : public CacheStrategy {

@@ -29,13 +29,16 @@ class PluginOptions {
     return *this;
   }
   /// A row "some-model" that watches `signal`, and whatever else is named.
-  PluginOptions& row(const char* signal, bool ret = false, const char* preset = nullptr) {
+  PluginOptions& row(const char* signal, bool ret = false, const char* preset = nullptr, int64_t expert = 0) {
     std::vector<fv_entry>& row = *rows_.emplace_back(std::make_unique<std::vector<fv_entry>>());
     row = {{"model", text("some-model")}, {"signal", text(signal)}};
     if (preset != nullptr) row.push_back({"preset", text(preset)});
     fv_value flag{FV_VALUE_BOOL, 0, {}};
     flag.as.integer = ret ? 1 : 0;
     row.push_back({"use_ret_steps", flag});
+    fv_value number{FV_VALUE_INT, 0, {}};
+    number.as.integer = expert;
+    row.push_back({"expert", number});
     if (polynomial_.empty()) {
       for (const double c : kPolynomial) {
         fv_value value{FV_VALUE_FLOAT, 0, {}};
@@ -209,6 +212,23 @@ TEST(TeaCache, one_pass_of_two_branches_is_left_out_only_if_both_may_be) {
   EXPECT_FALSE(decide(3, 0.01, 0.01));  // and both start anew
 }
 
+TEST(TeaCache, each_row_of_a_batch_adds_up_its_own_change) {
+  PluginOptions options;
+  TeaCache strategy(options.row("block.0.modulated").add("threshold", 1.0).get());
+  Info info(10, false, 1);
+  info.signal = "block.0.modulated";
+  const auto batch = strategy.open(info.info), alone = strategy.open(info.info);
+  const int32_t branches[] = {0, 0};
+  for (int32_t step = 0; step < 10; ++step) {
+    const double change = step == 0 ? std::nan("") : 0.12;
+    fv_cache_point point{sizeof(point), step, 10, 0, 0.5, branches, 2, 0};
+    const double measured[] = {1.0, change, 1.0, change};
+    const bool together = batch->decide(point, measured).compute;
+    point.batch = 1;
+    EXPECT_EQ(together, alone->decide(point, {measured, 2}).compute) << "step " << step;
+  }
+}
+
 TEST(TeaCache, an_expert_begins_with_a_computed_step) {
   PluginOptions options;
   TeaCache strategy(options.row("time.embed").add("threshold", 1000.0).get());
@@ -216,6 +236,49 @@ TEST(TeaCache, an_expert_begins_with_a_computed_step) {
   for (size_t step = 5; step < 8; ++step) info.expert_of_step[step] = 1;
   info.info.experts = 2;
   EXPECT_NE(strategy.refuses(info.info).find("for expert 1"), std::string::npos);
+
+  // With a row for each, everything may be left out but the ends and the step at which the other expert takes over.
+  PluginOptions both;
+  both.row("time.embed").row("time.embed", false, nullptr, 1).add("threshold", 1000.0);
+  const std::vector<double> measures = random_measures(8, 1);
+  for (const bool early : {true, false}) {
+    Info two(8, early);
+    two.expert_of_step = info.expert_of_step;
+    two.info.expert_of_step = two.expert_of_step.data();
+    two.info.experts = 2;
+    TeaCache of_both(both.get());
+    ASSERT_EQ(of_both.refuses(two.info), "");
+    const auto session = of_both.open(two.info);
+    std::vector<int32_t> computed;
+    std::vector<CacheDecision> planned;
+    if (early) planned = session->schedule(measures);
+    for (int32_t step = 0; step < 8; ++step) {
+      const int32_t branch = 0;
+      const fv_cache_point point{sizeof(point), step,    8, two.expert_of_step[static_cast<size_t>(step)],
+                                 0.5,           &branch, 1, 0};
+      const CacheDecision decision =
+          early ? planned[static_cast<size_t>(2 * step)]
+                : session->decide(point, std::span(measures).subspan(size_t(2) * static_cast<size_t>(step), 2));
+      if (decision.compute) computed.push_back(step);
+    }
+    EXPECT_EQ(computed, (std::vector<int32_t>{0, 5, 7})) << "early " << early;
+  }
+}
+
+TEST(TeaCache, models_of_equal_configuration_are_told_apart_by_preset) {
+  PluginOptions options;
+  TeaCache strategy(
+      options.row("time.embed", false, "480p").row("time.proj", false, "720p").add("threshold", 0.1).get());
+  for (const auto& [preset, signal] : {std::pair{"480p", "time.embed"}, {"720p", "time.proj"}}) {
+    Info info(20, true);
+    info.signal = signal;
+    info.info.preset = preset;
+    ASSERT_EQ(strategy.refuses(info.info), "") << preset;
+    EXPECT_STREQ(strategy.open(info.info)->plan().measures.at(0).signal, signal);
+  }
+  Info neither(20, true);
+  neither.info.preset = "1080p";
+  EXPECT_NE(strategy.refuses(neither.info).find("with --preset, not 1080p"), std::string::npos);
 }
 
 TEST(TeaCache, refuses_with_the_remedy) {
