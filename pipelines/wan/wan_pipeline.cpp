@@ -112,6 +112,7 @@ void WanPipeline::run(const Host& run, const Options& parameters, const Pipeline
   progress.stage("decode", shape.latent_frames);
   sink.video(static_cast<int32_t>(request.width), static_cast<int32_t>(request.height), request.num_frames,
              static_cast<int32_t>(request.fps), 1);
+  sink.latents(*LentTensor(latents.cpu().contiguous()).get());
   decoder.decode(
       latents, [&](const at::Tensor& frames) { sink.frames(*LentTensor(frames).get()); },
       [&](int64_t done, int64_t) { progress.step(done); });
