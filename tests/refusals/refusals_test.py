@@ -2,6 +2,7 @@
 the video that was there before is still there, byte for byte. One row a kind of bad input."""
 
 import argparse
+import itertools
 import json
 import pathlib
 import re
@@ -72,6 +73,56 @@ def flatten_first(header):
     header[FIRST]["shape"] = [1, *header[FIRST]["shape"]]
 
 
+def caching_cases():
+    """What a strategy is told that cannot be. The embedded model has 30 steps by default; here they are named."""
+    teacache = ("--cache-strategy", "teacache")
+    yield Case("strategy without coefficients", *teacache, "--num-inference-steps", "9",
+               model=change_json("transformer/config.json", num_layers=7),
+               says=["no TeaCache coefficients for the model 'wan-t2v-7x256'", "fastvideo calibrate teacache"])
+    yield Case("strategy without ratios", "--cache-strategy", "magcache", "--num-inference-steps", "9",
+               model=change_json("transformer/config.json", num_layers=7),
+               says=["no MagCache ratios for the model 'wan-t2v-7x256'", "fastvideo calibrate magcache"])
+    for name in ("teacache", "magcache", "first-block", "easycache"):
+        strategy = ("--cache-strategy", name.replace("-", "_"), "--num-inference-steps", "20")
+        for wrong in ("-0.1", "nan", "inf", "high"):
+            yield Case(f"{name} threshold {wrong}", *strategy, f"--{name}-threshold", wrong,
+                       says=[f"--{name}-threshold", re.escape(wrong)])
+        section = f'[cache]\nstrategy = "{strategy[1]}"\n[cache.{strategy[1]}]\nthreshold = '
+        for wrong in ("-0.1", "nan", "-inf"):
+            yield Case(f"{name} threshold {wrong} in a file", "--num-inference-steps", "20", config=section + wrong + "\n",
+                       says=[r"c\.toml:4:", re.escape(wrong)])
+    yield Case("more kept steps than there are", *teacache, "--num-inference-steps", "10",
+               "--teacache-kept-first-steps", "15",
+               says=["10 steps leave nothing to skip", "the first 15 and the last 1", "ask for 17 steps or more"])
+    yield Case("kept steps at both ends", *teacache, "--num-inference-steps", "10", "--teacache-kept-first-steps", "6",
+               "--teacache-kept-last-steps", "4",
+               says=["10 steps leave nothing to skip", "the first 6 and the last 4", "ask for 11 steps or more"])
+    yield Case("no kept step", *teacache, "--teacache-kept-first-steps", "0", "--num-inference-steps", "10",
+               says=["--teacache-kept-first-steps", "0", "1"])
+    nothing = "3 steps leave nothing to skip"
+    yield Case("three steps, use_ret_steps", *teacache, "--num-inference-steps", "3", "--teacache-use-ret-steps=true",
+               says=[nothing, "ask for 6 steps or more"])
+    yield Case("two steps", *teacache, "--num-inference-steps", "2",
+               says=["2 steps leave nothing to skip", "ask for 3 steps or more"])
+    for name, more in (("easycache", "12"), ("taylorseer", "5")):
+        yield Case(f"three steps of {name}", "--cache-strategy", name, "--num-inference-steps", "3",
+                   says=[nothing, f"ask for {more} steps or more"])
+    yield Case("gate behind the end", "--cache-strategy", "guidance_gate", "--guidance-gate-step", "1",
+               "--num-inference-steps", "3", says=["gate_step 1", "of 3 steps leaves no step to gate", "lower it"])
+    yield Case("gate without guidance", "--cache-strategy", "guidance_gate", "--guidance-scale", "1",
+               "--num-inference-steps", "8", says=["one branch and nothing to gate", "--guidance-scale above 1"])
+    yield Case("two strategies by flags", "--cache-strategy", "magcache", "--enable-teacache=true",
+               says=["two caching strategies are asked for", "magcache by --cache-strategy",
+                     "teacache by --enable-teacache", "a run has one"])
+    yield Case("two strategies in a file",
+               config='[cache]\nstrategy = "first_block"\n[cache.teacache]\nenable = true\n',
+               says=["two caching strategies are asked for", r"first_block by .*c\.toml:2:", r"teacache by .*c\.toml:4:"])
+    yield Case("a list of strategies", config='[cache]\nstrategy = ["teacache", "magcache"]\n',
+               says=[r"c\.toml:2:", "cache.strategy", "string"])
+    yield Case("threshold of a strategy that is not used", "--cache-strategy", "first_block",
+               "--teacache-threshold", "0.1", says=["--teacache-threshold", "would have no effect", "first_block"])
+
+
 CASES = [
     Case("unknown key", config='[attention]\nbackand = "X"\n',
          says=[r"c\.toml:2:1", "backand", r"did you mean '[a-z.]*backend'"]),
@@ -86,6 +137,7 @@ CASES = [
     Case("empty prompt", "--prompt", "", says=["prompt"]),
     Case("unknown backend", "--attention-backend", "TORCH_SPDA", says=["TORCH_SPDA", "did you mean 'TORCH_SDPA'"]),
     Case("unknown strategy", "--cache-strategy", "teecache", says=["teecache", "did you mean 'teacache'"]),
+    *caching_cases(),
     Case("missing weights", model=remove(WEIGHTS), says=["transformer"]),
     Case("missing configuration", model=remove("vae/config.json"), says=["vae/config.json"]),
     Case("missing vocabulary", model=remove("tokenizer/spiece.model"), says=["tokenizer"]),
@@ -127,8 +179,10 @@ def run_case(program, folder, case):
     if case.config is not None:
         (here / "c.toml").write_text(case.config)
         command += ["--config", here / "c.toml"]
-    for flag, value in zip(case.flags[::2], case.flags[1::2]):
-        if flag in command:
+    for flag, value in itertools.zip_longest(case.flags[::2], case.flags[1::2]):
+        if value is None:  # --flag=value at the end
+            command.append(flag)
+        elif flag in command:
             command[command.index(flag) + 1] = value
         else:
             command += [flag, value]
