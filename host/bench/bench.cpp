@@ -177,6 +177,7 @@ class Bench {
     Made made = run_once(i, one);
     log_info("bench", "round " + std::to_string(round + 1) + " of " + std::to_string(result_.plan.rounds) + ": " +
                           outcome.name + ", " + readable_seconds(made.run.seconds));
+    made.run.number = ++timed_;
     outcome.runs.push_back(std::move(made.run));
     outcome.attention = std::move(made.attention);
     if (round == 0) compare(i, one, std::move(made.clip));
@@ -219,6 +220,7 @@ class Bench {
   const bool keep_clips_;
   const CancelToken& cancel_;
   BenchResult result_;
+  std::size_t timed_ = 0;
   Clip exact_;  // of the case that is running in the first round
 };
 

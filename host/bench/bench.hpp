@@ -22,6 +22,7 @@ struct BenchRun {
   std::uint64_t passes_computed = 0;  ///< forward passes of the transformer, one a step and branch
   std::uint64_t passes = 0;           ///< that there were to decide; 0 if the pipeline does not say
   std::optional<std::uint64_t> peak_memory;
+  std::size_t number = 0;  ///< its place among the timed runs of the bench, 1 the first
 };
 
 /// How near the clips of a setting are to the exact ones, over all frames, prompts and seeds.

@@ -60,6 +60,19 @@ TEST(Bench, MeasuresAndCompares) {
   EXPECT_TRUE(contains(result.outcomes[2].attention[1], "dit.self SWIFT/cpu"));
 }
 
+// What wears off or heats up over time must not favour a setting: every second round runs backwards.
+TEST(Bench, RoundsAlternateTheirOrder) {
+  const TestBench bench;
+  const BenchResult result = bench.run({.matrix = matrix(bench, "good"), .repeat = "3"});
+  std::vector<std::vector<std::size_t>> numbers;
+  for (const BenchOutcome& outcome : result.outcomes) {
+    ASSERT_EQ(outcome.failure, "");
+    std::vector<std::size_t>& of = numbers.emplace_back();
+    for (const BenchRun& run : outcome.runs) of.push_back(run.number);
+  }
+  EXPECT_EQ(numbers, (std::vector<std::vector<std::size_t>>{{1, 6, 7}, {2, 5, 8}, {3, 4, 9}}));
+}
+
 TEST(Bench, ASpeedUpIsTheQuotientOfMedians) {
   BenchResult result;
   result.plan.settings.resize(2);

@@ -32,7 +32,8 @@ Json stage_json(const StageFigure& stage) {
 Json run_json(const BenchRun& run) {
   Json stages = Json::object();
   for (const StageTime& stage : run.stages) stages[stage.name] = stage.seconds;
-  return {{"seconds", run.seconds},
+  return {{"number", run.number},
+          {"seconds", run.seconds},
           {"stage_seconds", stages},
           {"passes_computed", run.passes_computed},
           {"peak_memory_bytes", or_null(run.peak_memory)}};
