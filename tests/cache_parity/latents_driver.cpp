@@ -1,7 +1,8 @@
 // The program without its command line: makes the videos that JSON lines on standard input ask for, and keeps latents.
 //
-// Run as: latents_driver INSTALL_TOML PLUGIN_FOLDER... A line is {"settings": {path: text}, "output": file}. The latents go to the
-// file as bare float32 numbers; to standard output goes {"shape": [...], "left_out": [[steps of branch 0], ...]}.
+// Run as: latents_driver INSTALL_TOML PLUGIN_FOLDER... A line is {"settings": {path: text}, "output": file}. The
+// latents go to the file as bare float32 numbers; to standard output goes {"shape": [...], "left_out": [[steps of
+// branch 0], ...]}.
 #include <cstdio>
 #include <fstream>
 #include <iostream>

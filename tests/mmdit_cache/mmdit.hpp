@@ -1,5 +1,5 @@
-// A tiny transformer with two streams that attend together, image and text, as in Stable Diffusion 3 (Esser et al. 2024,
-// section 4), with random weights: what caching has to cope with beyond Wan.
+// A tiny transformer with two streams that attend together, image and text, as in Stable Diffusion 3 (Esser et al.
+// 2024, section 4), with random weights: what caching has to cope with beyond Wan.
 #pragma once
 
 #include <ATen/core/Tensor.h>

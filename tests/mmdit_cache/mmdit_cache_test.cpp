@@ -51,9 +51,11 @@ class Strategy {
   std::vector<Given> with_rows(std::vector<Given> given) {
     if (given.front().path != "cache.strategy" || given.back().path != "cache.teacache.threshold") return given;
     given.push_back(test::flag("cache.teacache.coefficients_file",
-                               folder_.write("rows.toml", "[[model]]\nmodel = \"tiny-mmdit\"\nuse_ret_steps = false\n"
-                                                          "signal = \"block.0.modulated\"\n"
-                                                          "coefficients = [0.3, -0.4, 0.2, 0.9, 0.002]\n")
+                               folder_
+                                   .write("rows.toml",
+                                          "[[model]]\nmodel = \"tiny-mmdit\"\nuse_ret_steps = false\n"
+                                          "signal = \"block.0.modulated\"\n"
+                                          "coefficients = [0.3, -0.4, 0.2, 0.9, 0.002]\n")
                                    .string()));
     return given;
   }
@@ -109,10 +111,12 @@ double relative(const at::Tensor& x, const at::Tensor& y) { return ((x - y).norm
 
 std::string describe(const Loop& loop) {
   return std::to_string(loop.steps) + " steps, " + std::to_string(loop.videos) + " videos, " +
-         (!loop.guided ? "no guidance" : loop.at_once ? "guidance in one batch" : "guidance in two passes");
+         (!loop.guided   ? "no guidance"
+          : loop.at_once ? "guidance in one batch"
+                         : "guidance in two passes");
 }
 
-const Loop kLoops[] = {{12, 1, true, true}, {12, 2, true, true}, {9, 3, true, true}, {12, 1, true, false},
+const Loop kLoops[] = {{12, 1, true, true},  {12, 2, true, true},   {9, 3, true, true},  {12, 1, true, false},
                        {15, 2, true, false}, {12, 1, false, false}, {20, 2, false, true}};
 
 // The strategy's plugin beside its plain statement, on each loop.
@@ -154,20 +158,22 @@ void compare(const std::vector<Given>& given, const std::function<Plain(const Mm
 
 TEST(MmditCache, TeaCache) {
   for (const char* threshold : {"0.3", "0.6"})
-    compare({test::flag("cache.strategy", "teacache"), test::flag("cache.teacache.threshold", threshold)},
-            [&](const Mmdit& model, const Loop& loop, uint64_t seed) {
-              return run_teacache(model, loop, seed, kPolynomial, std::stod(threshold));
-            },
-            true);
+    compare(
+        {test::flag("cache.strategy", "teacache"), test::flag("cache.teacache.threshold", threshold)},
+        [&](const Mmdit& model, const Loop& loop, uint64_t seed) {
+          return run_teacache(model, loop, seed, kPolynomial, std::stod(threshold));
+        },
+        true);
 }
 
 TEST(MmditCache, FirstBlock) {
   for (const char* threshold : {"0.65", "0.8"})
-    compare({test::flag("cache.strategy", "first_block"), test::flag("cache.first_block.threshold", threshold)},
-            [&](const Mmdit& model, const Loop& loop, uint64_t seed) {
-              return run_first_block(model, loop, seed, std::stod(threshold));
-            },
-            true);
+    compare(
+        {test::flag("cache.strategy", "first_block"), test::flag("cache.first_block.threshold", threshold)},
+        [&](const Mmdit& model, const Loop& loop, uint64_t seed) {
+          return run_first_block(model, loop, seed, std::stod(threshold));
+        },
+        true);
 }
 
 TEST(MmditCache, TheRecordNamesTheStepsOfEachBranch) {
@@ -175,7 +181,8 @@ TEST(MmditCache, TheRecordNamesTheStepsOfEachBranch) {
   at::set_num_threads(1);  // the model is tiny
   const Mmdit model(3);
   const Loop loop{12, 2, true, true};
-  const Strategy strategy({test::flag("cache.strategy", "first_block"), test::flag("cache.first_block.threshold", "0.8")});
+  const Strategy strategy(
+      {test::flag("cache.strategy", "first_block"), test::flag("cache.first_block.threshold", "0.8")});
   const auto cache = StepCache::open(strategy.host(), offer_of(loop));
   std::vector<bool> left_out;
   denoise(loop, 5, [&](const PassInputs& in) { return cached_pass(*cache, model, in, left_out); });

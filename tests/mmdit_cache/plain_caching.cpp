@@ -53,8 +53,7 @@ at::Tensor denoise(const Loop& loop, uint64_t seed, const RunPass& run) {
     } else {
       for (int32_t branch = 0; branch < branches; ++branch) pass(branch, {branch});
     }
-    const at::Tensor guided =
-        loop.guided ? velocity[1] + kGuidance * (velocity[0] - velocity[1]) : velocity[0];
+    const at::Tensor guided = loop.guided ? velocity[1] + kGuidance * (velocity[0] - velocity[1]) : velocity[0];
     latents = latents + guided * (loop.sigma(step + 1) - loop.sigma(step));
   }
   return latents;

@@ -1,5 +1,5 @@
-/* Preloaded, stands before the CUDA runtime's functions that make a thread wait, counts the calls and passes them on. At
- * the end the counts go to the file that FASTVIDEO_WAITS_FILE names, a line each. */
+/* Preloaded, stands before the CUDA runtime's functions that make a thread wait, counts the calls and passes them on.
+ * At the end the counts go to the file that FASTVIDEO_WAITS_FILE names, a line each. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdatomic.h>

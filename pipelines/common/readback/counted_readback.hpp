@@ -19,7 +19,8 @@ struct SlowDevice {
  private:
   class Late final : public Readback {
    public:
-    Late(SlowDevice& device, const at::Tensor& x) : device_(device), number_(device.started++), real_(start_readback(x)) {}
+    Late(SlowDevice& device, const at::Tensor& x)
+        : device_(device), number_(device.started++), real_(start_readback(x)) {}
     bool is_here() override { return number_ < device_.arrived; }
     std::span<const float> values() override {
       if (!is_here()) {
