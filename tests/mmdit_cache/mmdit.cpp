@@ -85,7 +85,8 @@ at::Tensor Mmdit::modulated(const Pass& pass, int64_t block) const {
 }
 
 at::Tensor Mmdit::head(const Pass& pass) const {
-  return at::matmul(normed(pass.image) * (1 + pass.time.unsqueeze(1)), head_);
+  const at::Tensor read = normed(pass.image) + normed(pass.text).mean(1, /*keepdim=*/true);
+  return at::matmul(read * (1 + pass.time.unsqueeze(1)), head_);
 }
 
 }  // namespace fastvideo::testing

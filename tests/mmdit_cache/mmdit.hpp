@@ -29,7 +29,7 @@ class Mmdit {
   void run(Pass& pass, int64_t first, int64_t last) const;
   /// The image stream's input of a block, normalised and modulated: signal block.N.modulated.
   at::Tensor modulated(const Pass& pass, int64_t block) const;
-  /// Velocity, [B, tokens, kChannels].
+  /// Velocity, [B, tokens, kChannels]. Unlike the paper's it reads both streams: what stands in for the text shows.
   at::Tensor head(const Pass& pass) const;
 
  private:

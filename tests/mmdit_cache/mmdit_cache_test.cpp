@@ -167,7 +167,7 @@ TEST(MmditCache, TeaCache) {
 }
 
 TEST(MmditCache, FirstBlock) {
-  for (const char* threshold : {"0.65", "0.8"})
+  for (const char* threshold : {"0.8", "0.9"})
     compare(
         {test::flag("cache.strategy", "first_block"), test::flag("cache.first_block.threshold", threshold)},
         [&](const Mmdit& model, const Loop& loop, uint64_t seed) {
