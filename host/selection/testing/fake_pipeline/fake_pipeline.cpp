@@ -169,7 +169,7 @@ class Fake : public fastvideo::Pipeline {
     const bool has_word = options.string("prompt").find("fail") != std::string_view::npos;
     if (behaviour == "fails" || (behaviour == "fails_at_word" && has_word))
       throw std::runtime_error("the weights are rotten");
-    if (behaviour == "waits") wait(progress);
+    if (behaviour == "waits") wait(run, progress);
     Session session(run, sites_of(request, behaviour == "joint"));
 
     progress.stage("encode text");
@@ -277,8 +277,9 @@ class Fake : public fastvideo::Pipeline {
     return false;
   }
 
-  static void wait(const fastvideo::Progress& progress) {
+  static void wait(const fastvideo::Host& run, const fastvideo::Progress& progress) {
     progress.stage("wait", 1000);
+    run.log(FV_LOG_INFO, "org.fastvideo.test.pipeline", "waiting");
     for (;;) {
       progress.throw_if_cancelled();
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
