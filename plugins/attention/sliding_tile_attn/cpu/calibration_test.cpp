@@ -20,8 +20,6 @@ Options view(const GivenOptions& options) {
   return {options.get().data(), static_cast<uint32_t>(options.get().size())};
 }
 
-GivenOptions with_number(const char* name, double number) { return GivenOptions().number(name, number); }
-
 fv_attention_site site_of(const ProblemSize& p, int32_t layers) {
   fv_attention_site site{};
   site.struct_size = sizeof(site);
@@ -73,7 +71,7 @@ TEST(SlidingTileCalibration, GivesEachHeadTheSparsestWindowWithinTheError) {
   constexpr int32_t kSteps = 2, kLayers = 2;
   constexpr double kGoal = 0.7;
   SlidingTileCalibration calibration(Host(&kNoServices),
-                                     view(with_number("calibrate_error", kGoal).string("tile", "1x1x1")));
+                                     view(GivenOptions().number("calibrate_error", kGoal).string("tile", "1x1x1")));
   const fv_attention_site site = site_of(p, kLayers);
   ASSERT_TRUE(calibration.stand_in().supports(site).supported);
   const std::unique_ptr<AttentionPlan> plan = calibration.stand_in().plan(site);
@@ -161,7 +159,8 @@ TEST(SlidingTileCalibration, RefusesWhatHasNoEffect) {
   const auto says = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
   EXPECT_TRUE(says(refusal(GivenOptions()), "nothing was measured"));
   EXPECT_TRUE(says(refusal(GivenOptions().string("window", "3x3x3")), "window would have no effect"));
-  EXPECT_TRUE(says(refusal(with_number("calibrate_error", 0.1).number("calibrate_density", 0.1)), "two goals"));
+  EXPECT_TRUE(
+      says(refusal(GivenOptions().number("calibrate_error", 0.1).number("calibrate_density", 0.1)), "two goals"));
   SlidingTileCalibration calibration(Host(&kNoServices), view(GivenOptions()));
   const Support one_tile = calibration.stand_in().supports(site_of({.grid = {{3, 4, 4}}, .tile = {{6, 8, 8}}}, 1));
   EXPECT_FALSE(one_tile.supported);

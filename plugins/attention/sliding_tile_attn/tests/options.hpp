@@ -52,6 +52,9 @@ class GivenOptions {
     string("tile", "auto").string("steps", "exact");
     integer("dense_steps", 0);
   }
+  GivenOptions(const GivenOptions&) = delete;  // entries point to texts
+  GivenOptions& operator=(const GivenOptions&) = delete;
+
   GivenOptions& string(const char* name, const std::string& text) {
     fv_value value{};
     value.type = FV_VALUE_STRING;
