@@ -316,7 +316,8 @@ void time_one(const char* file, const char* dense_file, const Extent& grid, int6
   args.step = -1;
   fv_attention_site site = site_of(p, kBFloat16, 1);
   site.require = 0;
-  const GivenOptions options = GivenOptions().string("key_block", key_block).string("tile", tile);
+  GivenOptions options;
+  options.string("key_block", key_block).string("tile", tile);
   AttentionLibrary library(file, options.get());
   GivenOptions dense_options;
   AttentionLibrary dense(dense_file, dense_options.get());
