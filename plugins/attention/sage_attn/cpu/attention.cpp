@@ -86,7 +86,9 @@ class QueryBlock {
     std::fill(output_.begin(), output_.end(), 0.0F);
     reference_.fill(kNone);
     sum_.fill(0);
-    for (int64_t key = 0; key < p_.shape.keys; key += kKeyBlock) {
+    // The last block first, as the Hopper kernel: the reference follows the order of the blocks.
+    for (int64_t block = (p_.shape.keys + kKeyBlock - 1) / kKeyBlock; block-- > 0;) {
+      const int64_t key = block * kKeyBlock;
       const int64_t keys = std::min(kKeyBlock, p_.shape.keys - key);
       if (p_.full_precision)
         full_precision_scores(key, keys);

@@ -60,14 +60,14 @@ def one_head(q, k, v, scale, rows, pv, granularity, smooth_k, smooth_q):
         maximum = scores.amax(1, keepdim=True)
         weights = torch.exp(scores - maximum)
         return weights.to(dtype).double() @ v / weights.sum(1, keepdim=True)
-    # Probabilities are rounded beside a reference: the largest score of the first 128 keys, until a score exceeds it by the slack;
-    # then all of 16 queries take their largest so far.
+    # Blocks of 128 keys, the last first. Probabilities are rounded beside a reference: the largest score of the first block, until a
+    # score exceeds it by the slack; then all of 16 queries take their largest so far.
     out, total = torch.zeros(len(rows), v.shape[1], dtype=torch.float64, device=v.device), torch.zeros(len(rows), 1, device=v.device).double()
     count, step = steps(v, v.abs().amax(0), LARGEST_VALUE)
     v8 = e4m3(count)
     warp = torch.unique(rows // 16, return_inverse=True)[1]
     reference = torch.full_like(total, -math.inf)
-    for first in range(0, len(k), 128):
+    for first in reversed(range(0, len(k), 128)):
         block = scores[:, first:first + 128]
         top = block.amax(1, keepdim=True)
         exceeds = (top > reference + SLACK * math.log(2)).squeeze(1).double()
