@@ -3,6 +3,8 @@ device it runs on.
 
   on_device.py check LIBRARY                 errors of every setting; exit code 1 if one is too large
   on_device.py bench LIBRARY [--flash LIB]   times, alternating with cuDNN and FLASH_ATTN's library; --shapes 0,3
+                                             --alone: one after the other, each warmed up by itself: on a card at its power limit what
+                                             follows a hotter kernel is slower; --parts: quantisation and attention apart
 """
 
 import argparse
@@ -220,7 +222,31 @@ def elapsed(run, inputs):
     return before, after
 
 
-def bench(library, flash, shapes, seconds):
+def medians(runs, sets, rounds, alone):
+    """Milliseconds of each run: in turn, or one after the other with as many rounds before them that do not count."""
+    order = [(name, i) for name in runs for i in range(2 * rounds)] if alone else [(name, i) for i in range(rounds) for name in runs]
+    times = {name: [] for name in runs}
+    for name, i in order:
+        times[name].append(elapsed(runs[name], sets[i % 2]))
+    if CUDA:
+        torch.cuda.synchronize()
+        times = {name: [a.elapsed_time(b) for a, b in pairs] for name, pairs in times.items()}
+    return {name: sorted(t[-rounds:])[rounds // 2] for name, t in times.items()}
+
+
+def parts(run, sets, rounds):
+    """Milliseconds of a call in its longest kernel and in all others, and of a copy of q, k and v."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        for i in range(rounds):
+            run(*sets[i % 2])
+        torch.cuda.synchronize()
+    spent = sorted((e.device_time_total / rounds / 1e3 for e in profile.key_averages() if e.device_time_total > 0), reverse=True)
+    copies = [torch.empty_like(t) for t in sets[0]]
+    copy = medians({"copy": lambda *qkv: [a.copy_(b) for a, b in zip(copies, qkv)]}, sets, 50, alone=True)["copy"]
+    return spent[0], sum(spent[1:]), copy
+
+
+def bench(library, flash, shapes, seconds, alone, apart):
     torch.manual_seed(0)
     for shape in shapes:
         batch, heads, queries, keys, size = shape
@@ -241,17 +267,14 @@ def bench(library, flash, shapes, seconds):
             errors[name] = quantised.relative(result[:, rows, :1], expected)
         flops = 4.0 * batch * heads * queries * keys * size
         rounds = max(3, min(200, int(seconds / (flops / (6e14 if CUDA else 5e9) * len(runs)))))
-        times = {name: [] for name in runs}
-        for i in range(rounds):
-            for name, run in runs.items():
-                times[name].append(elapsed(run, sets[i % 2]))
-        if CUDA:
-            torch.cuda.synchronize()
-            times = {name: [a.elapsed_time(b) for a, b in pairs] for name, pairs in times.items()}
-        rate = {name: flops / 1e9 / sorted(t)[len(t) // 2] for name, t in times.items()}
+        rate = {name: flops / 1e9 / t for name, t in medians(runs, sets, rounds, alone).items()}
         print(f"{shape}, {rounds} rounds: TFLOP/s, beside PyTorch's, relative L2 error", flush=True)
         for name in runs:
             print(f"    {name:12} {rate[name]:8.1f}  {rate[name] / rate['torch']:.3f} x  {errors[name]:.4f}", flush=True)
+        for name in ("fp8 thread", "fp8 block") if apart else ():
+            attention, preparation, copy = parts(runs[name], sets, rounds)
+            print(f"    {name}: attention {attention:.3f} ms ({flops / 1e9 / attention:.1f} TFLOP/s), preparation {preparation:.3f} ms, "
+                  f"{preparation / copy:.2f} x a copy of q, k and v ({copy:.3f} ms)", flush=True)
         del sets, out, runs, backends
 
 
@@ -262,6 +285,8 @@ def main():
     parser.add_argument("--flash", help="FLASH_ATTN's library for this device")
     parser.add_argument("--shapes", default="", help="numbers of SHAPES, or B,H,Lq,Lk,D with + between shapes")
     parser.add_argument("--seconds", type=float, default=1.0, help="of a shape")
+    parser.add_argument("--alone", action="store_true")
+    parser.add_argument("--parts", action="store_true", help="on CUDA")
     parser.add_argument("--longest", type=int, default=4096)
     parser.add_argument("--deadline", type=float, default=600, help="seconds after which no further setting is checked")
     parser.add_argument("--seed", type=int, default=0)
@@ -279,7 +304,7 @@ def main():
     if a.shapes:
         shapes = ([SHAPES[int(i)] for i in a.shapes.split(",")] if a.shapes.count(",") != 4 and "+" not in a.shapes
                   else [tuple(map(int, s.split(","))) for s in a.shapes.split("+")])
-    bench(a.library, a.flash, shapes, a.seconds)
+    bench(a.library, a.flash, shapes, a.seconds, a.alone, a.parts and CUDA)
 
 
 if __name__ == "__main__":
