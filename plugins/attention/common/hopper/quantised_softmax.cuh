@@ -4,6 +4,7 @@
 #include <cfloat>
 #include <climits>
 
+#include "plugins/attention/common/hopper/larger.cuh"
 #include "plugins/attention/common/hopper/online_softmax.cuh"
 
 namespace fastvideo::hopper {
@@ -24,7 +25,7 @@ class QuantisedSoftmax {
   __device__ bool next(Result<S>& result, Scores<S>& scores, bool first, int existing, float scale,
                        float (&factor)[2]) {
     if (existing < S::kKeys) for_missing_keys<S::kKeys / 2>(existing, [&](int i) { scores[i] = kMissing; });
-    scale = fmaxf(scale, FLT_MIN);  // all keys 0: missing ones must still weigh nothing
+    scale = larger(scale, FLT_MIN);  // all keys 0: missing ones must still weigh nothing; NaN stays
     if (first) {
       reference_[0] = reference_[1] = -INFINITY;  // below any score
       sum_[0] = sum_[1] = 0;

@@ -10,15 +10,21 @@
 // Weights sum to 1: adding the mean of V's rounding errors to the output repairs what they have in common, a fifth of
 // the error that rounding V brings to even attention.
 // Sums are added in a fixed order: the same input gives the same bits.
+// Integers have no NaN: a NaN or an infinity goes into the scale of its group, and so into every result that reads it.
 #pragma once
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include <cfloat>
 #include <cstdint>
 #include <type_traits>
 
+#include "plugins/attention/common/hopper/larger.cuh"
+
 namespace fastvideo::sage {
+
+using hopper::larger;
 
 constexpr int kThreads = 256, kWarps = kThreads / 32;
 constexpr int kBlockTokens = 128;       ///< that a block of quantise_kernel takes; the width of a key block
@@ -89,7 +95,7 @@ __global__ void __launch_bounds__(kThreads) statistics_kernel(const __grid_const
     float x[8];
     load_eight<Element>(x, t.data, row_start(t, batch, token, head) + 8 * column);
 #pragma unroll
-    for (int i = 0; i < 8; ++i) result[i] = of_values ? fmaxf(result[i], fabsf(x[i])) : result[i] + x[i];
+    for (int i = 0; i < 8; ++i) result[i] = of_values ? larger(result[i], fabsf(x[i])) : result[i] + x[i];
   }
   __shared__ float rows[kRows][kSize + 4];
 #pragma unroll
@@ -98,7 +104,7 @@ __global__ void __launch_bounds__(kThreads) statistics_kernel(const __grid_const
   if (threadIdx.x >= kSize) return;
   float joined = rows[0][threadIdx.x];
   for (int r = 1; r < kRows; ++r)
-    joined = of_values ? fmaxf(joined, rows[r][threadIdx.x]) : joined + rows[r][threadIdx.x];
+    joined = of_values ? larger(joined, rows[r][threadIdx.x]) : joined + rows[r][threadIdx.x];
   float* parts = of_values ? p.v_parts : p.k_parts;
   parts[(static_cast<int64_t>(batch * t.heads + head) * p.parts + blockIdx.x) * kSize + threadIdx.x] = joined;
 }
@@ -113,7 +119,7 @@ __global__ void __launch_bounds__(kSize) join_kernel(const __grid_constant__ Qua
 #pragma unroll 8
   for (int part = 0; part < p.parts; ++part) {
     sum += k[part * kSize];
-    largest = fmaxf(largest, v[part * kSize]);
+    if (p.quantise_v) largest = larger(largest, v[part * kSize]);
   }
   p.k_mean[head * kSize + threadIdx.x] = p.smooth_k ? sum / static_cast<float>(p.k.tokens) : 0.0F;
   p.v_scales[head * kSize + threadIdx.x] = largest / kLargestStored;
@@ -134,7 +140,7 @@ struct RowsOfWarp {
 };
 
 __device__ inline float largest_of_lanes(float x, int lanes) {
-  for (int offset = 1; offset < lanes; offset *= 2) x = fmaxf(x, __shfl_xor_sync(~0u, x, offset));
+  for (int offset = 1; offset < lanes; offset *= 2) x = larger(x, __shfl_xor_sync(~0u, x, offset));
   return x;
 }
 
@@ -147,8 +153,8 @@ __device__ inline uint2 pack_int8(const float (&x)[8], float per_step) {
   return {words[0], words[1]};
 }
 
-/// Steps in a unit, 0 where all is 0.
-__device__ inline float per_step(float scale) { return scale > 0 ? 1 / scale : 0.0F; }
+/// Steps in a unit; 0 for a scale that is 0, NaN, infinite or too small to be inverted.
+__device__ inline float per_step(float scale) { return scale >= FLT_MIN ? 1 / scale : 0.0F; }
 
 template <class Element, int kSize>
 __device__ inline void quantise_queries(const Quantisation& p, int block, int head, int batch) {
@@ -164,7 +170,7 @@ __device__ inline void quantise_queries(const Quantisation& p, int block, int he
     if (token < p.q.tokens) load_eight<Element>(x[step], p.q.data, row_start(p.q, batch, token, head) + 8 * column);
     largest[step] = 0;
 #pragma unroll
-    for (float value : x[step]) largest[step] = fmaxf(largest[step], fabsf(value));
+    for (float value : x[step]) largest[step] = larger(largest[step], fabsf(value));
     largest[step] = largest_of_lanes(largest[step], 2 * Rows::kRowThreads);  // a row and the one 8 below
   }
   if (p.per_block) {
@@ -175,7 +181,7 @@ __device__ inline void quantise_queries(const Quantisation& p, int block, int he
       float most = 0;
 #pragma unroll
       for (int step = half * kStepsOfBlock; step < (half + 1) * kStepsOfBlock; ++step)
-        most = fmaxf(most, largest[step]);
+        most = larger(most, largest[step]);
       most = largest_of_lanes(most, 32);
       if (lane == 0) of_warps[warp][half] = most;
     }
@@ -183,7 +189,7 @@ __device__ inline void quantise_queries(const Quantisation& p, int block, int he
 #pragma unroll
     for (int step = 0; step < Rows::kSteps; ++step) {
       largest[step] = 0;
-      for (int w = 0; w < kWarps; ++w) largest[step] = fmaxf(largest[step], of_warps[w][step / kStepsOfBlock]);
+      for (int w = 0; w < kWarps; ++w) largest[step] = larger(largest[step], of_warps[w][step / kStepsOfBlock]);
     }
   }
   const int64_t rows = static_cast<int64_t>(batch * p.q.heads + head) * p.q.tokens;
@@ -192,9 +198,10 @@ __device__ inline void quantise_queries(const Quantisation& p, int block, int he
   for (int step = 0; step < Rows::kSteps; ++step) {
     const int token = block * kBlockTokens + Rows::query(step, warp, row);
     const float scale = largest[step] / kLargestInt8;
-    if (token >= p.q.tokens) continue;
-    *reinterpret_cast<uint2*>(p.q8 + (rows + token) * kSize + 8 * column) = pack_int8(x[step], per_step(scale));
-    if (column == 0 && token % 16 < 8) scales[token / 16 * 8 + token % 8] = scale;
+    if (token < p.q.tokens)
+      *reinterpret_cast<uint2*>(p.q8 + (rows + token) * kSize + 8 * column) = pack_int8(x[step], per_step(scale));
+    // The last sixteen may lack queries; the attention kernel reads all their scales.
+    if (column == 0 && token % 16 < 8 && token / 16 < p.query_groups) scales[token / 16 * 8 + token % 8] = scale;
   }
 }
 
@@ -220,15 +227,15 @@ __device__ inline void quantise_keys(const Quantisation& p, int block, int head,
       for (float& value : x[step]) value = 0;
     }
 #pragma unroll
-    for (float value : x[step]) largest = fmaxf(largest, fabsf(value));
+    for (float value : x[step]) largest = larger(largest, fabsf(value));
   }
   __shared__ float of_warps[kWarps];
   largest = largest_of_lanes(largest, 32);
   if (lane == 0) of_warps[warp] = largest;
   __syncthreads();
-  largest = fmaxf(of_warps[warp], of_warps[(warp + 4) % kWarps]);
+  largest = larger(of_warps[warp], of_warps[(warp + 4) % kWarps]);
   if (p.per_block)
-    for (float of_warp : of_warps) largest = fmaxf(largest, of_warp);
+    for (float of_warp : of_warps) largest = larger(largest, of_warp);
   const float scale = largest / kLargestInt8, steps = per_step(scale);
 #pragma unroll
   for (int step = 0; step < Rows::kSteps; ++step) {

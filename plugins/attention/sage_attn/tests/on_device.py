@@ -129,6 +129,31 @@ class Checks:
         # Probabilities are rounded to the type, then the output.
         self.expect(error <= max(2 * UNIT[self.dtype], 2e-6), f"integers that INT8 holds exactly: error {error:.2e}")
 
+    def not_finite(self):
+        """Nothing that depends on a NaN or an infinity is a finite number, and nothing else suffers: the queries that share a scale,
+        all queries of the head for a key, one channel of them for a value."""
+        token, channel = 70, 3
+        inputs = [make((1, length, 2, self.size), self.dtype) for length in (90, 140, 140)]
+        groups = quantised.query_groups(90, "block" if self.options.get("smooth_q") else self.options.get("granularity", "thread"), DEVICE)
+        clean, clean_sum = self.run(*inputs)
+        for which, bad in itertools.product(range(3), (math.nan, math.inf, -math.inf)):
+            changed = [t.clone() for t in inputs]
+            changed[which][0, token, 1, channel] = bad
+            hit = torch.zeros_like(clean, dtype=torch.bool)
+            if which == 0:
+                hit[0, groups == groups[token], 1] = True
+            elif which == 1:
+                hit[0, :, 1] = True
+            else:
+                hit[0, :, 1, channel] = True
+            rows = hit.all(-1).transpose(1, 2)  # [B, H, Lq]: those whose scores depend on it
+            out, log_sum_exp = self.run(*changed)
+            what = f"{bad} in {'qkv'[which]}"
+            self.expect(not out[hit].isfinite().any() and not log_sum_exp[rows].isfinite().any(), what + ": became finite")
+            self.expect(out[~hit].isfinite().all() and log_sum_exp[~rows].isfinite().all(), what + ": went too far")
+            # In the other rows of a warp softmax's reference may be another one, and with it what is rounded to e4m3.
+            self.expect(quantised.relative(out[~hit], clean[~hit].double()) < 0.05, what + ": changed other rows")
+
     def full_precision(self):
         """Layers and steps in full precision are the dense path, the others are not."""
         backend = open_backend(self.library, layers=4, **{**self.options, "full_precision_layers": "1-2", "full_precision_steps": "0"})
@@ -172,6 +197,7 @@ class Checks:
         self.one(1, 300, 500, 2, 2, scale=1.0)
         self.one(1, 300, min(longest, 1000), 2, 2, offset=8.0)
         self.groups()
+        self.not_finite()
         self.full_precision()
         if CUDA:
             self.capture()
