@@ -10,21 +10,38 @@ add_custom_target(without_libtorch)
 # Those of them that use threads, for ThreadSanitizer.
 add_custom_target(with_threads)
 
-# fastvideo_add_test(NAME SOURCES... [LINK libs...] [TORCH] [THREADS] [LABELS labels...]): one GoogleTest program.
-# THREADS: it runs under ThreadSanitizer, too.
+# The main function of programs that ctest runs whole: exit code 77 where all their tests were skipped.
+set(FASTVIDEO_SKIPPED 77)
+add_library(fastvideo_test_main STATIC "${PROJECT_SOURCE_DIR}/tests/support/main.cpp")
+target_link_libraries(fastvideo_test_main PUBLIC GTest::gtest)
+
+# fastvideo_add_test(NAME SOURCES... [LINK libs...] [TORCH] [THREADS] [WHOLE] [LABELS labels...] [GPU_TESTS filter]): one
+# GoogleTest program. THREADS: it runs under ThreadSanitizer, too. WHOLE: ctest runs all its tests as one; TORCH means
+# that, too, since loading LibTorch, as reaching a GPU, costs half a second each time. GPU_TESTS, with TORCH: those of its
+# tests that need a GPU, which ctest runs, or says that it skips, as NAME_gpu.
 function(fastvideo_add_test name)
-  cmake_parse_arguments(ARG "TORCH;THREADS" "" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;THREADS;WHOLE" "GPU_TESTS" "SOURCES;LINK;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES} ${ARG_UNPARSED_ARGUMENTS})
-  target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main Threads::Threads)
+  if(ARG_TORCH OR ARG_WHOLE)
+    target_link_libraries(${name} PRIVATE ${ARG_LINK} fastvideo_test_main GTest::gtest Threads::Threads)
+  else()
+    target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main Threads::Threads)
+  endif()
   if(ARG_TORCH)
     fastvideo_use_libtorch(${name})
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   if(ARG_TORCH AND FASTVIDEO_SANITIZE)
     set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
-  elseif(ARG_TORCH)  # one process for all of them: loading LibTorch costs half a second each time
-    add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
+  elseif(ARG_TORCH OR ARG_WHOLE)
+    if(ARG_GPU_TESTS)
+      add_test(NAME ${name} COMMAND ${name} "--gtest_filter=-${ARG_GPU_TESTS}")
+      add_test(NAME ${name}_gpu COMMAND ${name} "--gtest_filter=${ARG_GPU_TESTS}")
+      set_tests_properties(${name}_gpu PROPERTIES LABELS gpu SKIP_RETURN_CODE ${FASTVIDEO_SKIPPED})
+    else()
+      add_test(NAME ${name} COMMAND ${name})
+    endif()
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" SKIP_RETURN_CODE ${FASTVIDEO_SKIPPED})
   else()
     add_dependencies(without_libtorch ${name})
     if(ARG_THREADS)
