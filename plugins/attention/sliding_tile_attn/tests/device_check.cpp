@@ -1,8 +1,9 @@
 // SLIDING_TILE_ATTN/sm90 without any framework: small grids against the definition in float64, also captured in a CUDA
 // graph; and timings beside a dense backend.
 //
-//   sliding_tile_device_check LIBRARY                 the checks, for every width of key blocks
-//   sliding_tile_device_check LIBRARY time DENSE      milliseconds at the grids of Wan and HunyuanVideo, and those of a
+//   sliding_tile_device_check LIBRARY [few]           the checks, for every width of key blocks; few: two grids, one
+//   width sliding_tile_device_check LIBRARY time DENSE      milliseconds at the grids of Wan and HunyuanVideo, and
+//   those of a
 //                                                     dense backend's library (FLASH_ATTN/sm90) on the same tensors
 //
 // Exit code 0: all right, 1: something is wrong, 77: no GPU that can run it.
@@ -263,10 +264,10 @@ void run_case(const char* file, const char* key_block, const Case& c, int64_t si
   cudaGraphDestroy(graph);
 }
 
-void check_all(const char* file) {
-  for (const char* key_block : {"auto", "128", "176"})
+void check_all(const char* file, const std::vector<Case>& grids, std::initializer_list<const char*> key_blocks) {
+  for (const char* key_block : key_blocks)
     for (const int64_t size : {64, 128})
-      for (const Case& c : cases()) {
+      for (const Case& c : grids) {
         run_case<cpu::BFloat16>(file, key_block, c, size, kBFloat16);
         run_case<cpu::Float16>(file, key_block, c, size, kFloat16);
       }
@@ -349,9 +350,9 @@ bool has_hopper() {
 }
 
 int run(int argc, char** argv) {
-  const bool timed = argc == 4 && std::string(argv[2]) == "time";
-  if (argc != 2 && !timed) {
-    std::puts("usage: sliding_tile_device_check LIBRARY [time DENSE_LIBRARY]");
+  const bool timed = argc == 4 && std::string(argv[2]) == "time", few = argc == 3 && std::string(argv[2]) == "few";
+  if (argc != 2 && !timed && !few) {
+    std::puts("usage: sliding_tile_device_check LIBRARY [few | time DENSE_LIBRARY]");
     return 2;
   }
   if (!has_hopper()) {
@@ -362,7 +363,11 @@ int run(int argc, char** argv) {
     time_all(argv[1], argv[3]);
     return 0;
   }
-  check_all(argv[1]);
+  const std::vector<Case> grids = cases();
+  if (few)
+    check_all(argv[1], {grids[2], grids[5]}, {"auto"});  // ragged tiles and shared heads; key lengths
+  else
+    check_all(argv[1], grids, {"auto", "128", "176"});
   expect(runs > 0, "no case was taken");
   std::printf("%d cases, %d failures\n", runs, failures);
   return failures == 0 ? 0 : 1;

@@ -49,4 +49,13 @@ constexpr Kernel kernel(const char* name) {
   return {name, std::is_same_v<typename S::Element, __nv_bfloat16>, S::kHeadSize, S::kKeys, prepare<S>, launch<S>};
 }
 
+/// All kernels for elements of a type, which is compiled in a file of its own; the best of a head size comes first.
+template <class Element>
+inline constexpr Kernel kKernels[] = {
+    // Head size, width of a key block, consumers.
+    kernel<Shape<Element, 128, 176, 2>>("128x176"),
+    kernel<Shape<Element, 128, 128, 2>>("128x128"),
+    kernel<Shape<Element, 64, 128, 3>>("192x128"),
+};
+
 }  // namespace fastvideo::dense

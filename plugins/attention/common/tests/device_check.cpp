@@ -1,15 +1,17 @@
 // A Hopper backend without any framework: small shapes against the formula in float64 on the CPU, and a captured run.
-// Made for compute-sanitizer (tests/sanitize.sh), under which a process with LibTorch takes minutes to start.
+// Light enough for compute-sanitizer, under which a process with LibTorch takes minutes to start.
 //
-//   flash_attn_device_check LIBRARY [--errors OUT LSE] [TILE...]
+//   attention_device_check LIBRARY [--few] [--errors OUT LSE] [NAME=VALUE,...]...
 //
-// OUT: the relative error permitted, LSE: that of the log-sum-exp, absolute; left out: those of FLASH_ATTN/sm90. What a
-// library does not support is left out. Exit code 0: all right, 1: something is wrong, 77: no GPU that can run it.
+// --few: two of the shapes. OUT: the relative error permitted, LSE: that of the log-sum-exp, absolute; left out: those
+// of FLASH_ATTN/sm90. Each further argument is a set of options to run with; without one there are none. What a library
+// does not support is left out. Exit code 0: all right, 1: something is wrong, 77: no GPU that can run it.
 #include <cuda_runtime_api.h>
 
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <limits>
 #include <optional>
 #include <random>
@@ -120,6 +122,12 @@ const Case kCases[] = {
     {2, 65, 400, 2, 2, {1, 353}, 64},
 };
 
+// Of which a sanitizer has something to see: ragged on both sides, several blocks of keys, shared heads, rows without.
+const Case kFewCases[] = {
+    {2, 129, 177, 4, 2, {}, 8},
+    {3, 130, 200, 2, 1, {200, 0, 131}},
+};
+
 fv_attention_site site_of(const Case& c, fv_dtype dtype, int64_t size) {
   fv_attention_site site{};
   site.struct_size = sizeof(site);
@@ -171,10 +179,10 @@ class Run {
     }
   }
 
-  void all(AttentionLibrary& library, const std::string& tile) {
-    if (!library.supports(site_)) return;  // a tile of the other head size
+  void all(AttentionLibrary& library, const std::string& options) {
+    if (!library.supports(site_)) return;  // a tile of the other head size, say
     ++runs_;
-    const std::string what = "tile " + tile + ", " + name_;
+    const std::string what = (options.empty() ? "" : options + ", ") + name_;
     AttentionLibrary::Plan plan = library.plan(site_);
     if (plan.status() != FV_OK) return expect(false, what + ": " + library.message());
     void* scratch = nullptr;
@@ -281,17 +289,46 @@ class Run {
   std::string name_;
 };
 
+// Options out of NAME=VALUE,...: flags where the value is true or false, otherwise strings.
+class GivenOptions {
+ public:
+  explicit GivenOptions(const std::string& text) {
+    for (size_t start = 0; start < text.size();) {
+      const size_t end = std::min(text.find(',', start), text.size()), equals = text.find('=', start);
+      if (equals >= end) throw std::runtime_error("an option is NAME=VALUE, not " + text.substr(start, end - start));
+      fv_entry& entry = entries_.emplace_back();
+      entry.name = texts_.emplace_back(text, start, equals - start).c_str();
+      const std::string& value = texts_.emplace_back(text, equals + 1, end - equals - 1);
+      const bool flag = value == "true" || value == "false";
+      entry.value.type = flag ? FV_VALUE_BOOL : FV_VALUE_STRING;
+      if (flag)
+        entry.value.as.integer = value == "true" ? 1 : 0;
+      else
+        entry.value.as.string = value.c_str();
+      start = end + 1;
+    }
+  }
+  GivenOptions(const GivenOptions&) = delete;  // entries point to texts
+  GivenOptions& operator=(const GivenOptions&) = delete;
+  std::span<const fv_entry> get() const { return entries_; }
+
+ private:
+  std::deque<std::string> texts_;
+  std::vector<fv_entry> entries_;
+};
+
 template <class T>
-void check_tile(AttentionLibrary& library, const char* tile, fv_dtype dtype) {
+void check_type(AttentionLibrary& library, std::span<const Case> cases, const std::string& options, fv_dtype dtype) {
   std::mt19937 random(1);
   for (const int64_t size : {64, 128})
-    for (const Case& c : kCases) Run<T>(c, dtype, size, random).all(library, tile);
+    for (const Case& c : cases) Run<T>(c, dtype, size, random).all(library, options);
 }
 
-void check_both(const char* file, std::span<const fv_entry> options, const char* tile) {
-  AttentionLibrary library(file, options);
-  check_tile<cpu::BFloat16>(library, tile, kBFloat16);
-  check_tile<cpu::Float16>(library, tile, kFloat16);
+void check_options(const std::string& file, std::span<const Case> cases, const std::string& options) {
+  const GivenOptions given(options);
+  AttentionLibrary library(file.c_str(), given.get());
+  check_type<cpu::BFloat16>(library, cases, options, kBFloat16);
+  check_type<cpu::Float16>(library, cases, options, kFloat16);
 }
 
 bool has_hopper() {
@@ -301,33 +338,33 @@ bool has_hopper() {
          minor == 0;
 }
 
+int usage() {
+  std::puts("usage: attention_device_check LIBRARY [--few] [--errors OUT LSE] [NAME=VALUE,...]...");
+  return 2;
+}
+
 int run(int argc, char** argv) {
-  std::vector<std::string> arguments(argv + 1, argv + argc);
-  if (arguments.size() > 1 && arguments[1] == "--errors") {
-    if (arguments.size() >= 4) {
-      given_bounds = {std::stod(arguments[2]), std::stod(arguments[3])};
-      arguments.erase(arguments.begin() + 1, arguments.begin() + 4);
+  std::span<const Case> cases = kCases;
+  std::vector<std::string> sets;
+  for (int i = 2; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--few") {
+      cases = kFewCases;
+    } else if (argument == "--errors") {
+      if (i + 2 >= argc) return usage();
+      given_bounds = {std::stod(argv[i + 1]), std::stod(argv[i + 2])};
+      i += 2;
     } else {
-      arguments.clear();
+      sets.push_back(argument);
     }
   }
-  if (arguments.empty()) {
-    std::puts("usage: flash_attn_device_check LIBRARY [--errors OUT LSE] [TILE...]");
-    return 2;
-  }
+  if (argc < 2 || argv[1][0] == '-') return usage();
   if (!has_hopper()) {
     std::puts("skipped: no GPU of compute capability 9.0");
     return kNoDevice;
   }
-  const char* file = arguments[0].c_str();
-  if (arguments.size() == 1) check_both(file, {}, "auto");
-  for (size_t i = 1; i < arguments.size(); ++i) {
-    fv_entry option{};
-    option.name = "tile";
-    option.value.type = FV_VALUE_STRING;
-    option.value.as.string = arguments[i].c_str();
-    check_both(file, {&option, 1}, arguments[i].c_str());
-  }
+  if (sets.empty()) sets.emplace_back();
+  for (const std::string& options : sets) check_options(argv[1], cases, options);
   const int runs = Run<cpu::BFloat16>::runs() + Run<cpu::Float16>::runs();
   expect(runs > 0, "no case was taken");
   std::printf("%d cases, %d failures\n", runs, failures);
