@@ -15,7 +15,8 @@ check() {
   local backend=$1
   shift
   case $backend in
-    FLASH_ATTN) "$@" "$checks/attention_device_check" "$plugins/flash_attn/libflash_attn_sm90.so" --few ;;
+    FLASH_ATTN) "$@" "$checks/attention_device_check" "$plugins/flash_attn/libflash_attn_sm90.so" --few \
+      tile=auto ;;
     SAGE_ATTN) "$@" "$checks/attention_device_check" "$plugins/sage_attn/libsage_attn_sm90.so" --few --errors 0.08 0.1 \
       "pv=fp8,$sage" "pv=bf16,$sage" ;;
     SLIDING_TILE_ATTN) "$@" "$checks/sliding_tile_device_check" \
@@ -55,7 +56,7 @@ for tool in plain $tools; do
   done
   for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
   for backend in $backends; do
-    grep -q clean "$logs/line.$tool.$backend" || { echo "== $tool $backend"; tail -n 40 "$logs/$tool.$backend"; }
+    grep -q clean "$logs/line.$tool.$backend" || { echo "== $tool $backend"; head -n 40 "$logs/$tool.$backend"; }
   done
 done
 echo

@@ -85,7 +85,7 @@ class Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
   cudaStream_t get() const { return stream_; }
-  void wait() const { check(cudaStreamSynchronize(stream_), "running"); }
+  void wait(const std::string& what) const { check(cudaStreamSynchronize(stream_), "running " + what); }
 
  private:
   cudaStream_t stream_ = nullptr;
@@ -246,7 +246,7 @@ void run_case(const char* file, const char* key_block, const Case& c, int64_t si
            what + how + ": log-sum-exp off by " + std::to_string(error.log_sum_exp));
   };
   plan.run(args);
-  plan.stream().wait();
+  plan.stream().wait(what);
   compare_now("");
 
   dout.memory().poison();
@@ -258,7 +258,7 @@ void run_case(const char* file, const char* key_block, const Case& c, int64_t si
   check(cudaStreamEndCapture(plan.stream().get(), &graph), "capturing " + what);
   check(cudaGraphInstantiate(&replay, graph, 0), "making a graph");
   check(cudaGraphLaunch(replay, plan.stream().get()), "launching a graph");
-  plan.stream().wait();
+  plan.stream().wait(what);
   compare_now(", captured");
   cudaGraphExecDestroy(replay);
   cudaGraphDestroy(graph);
@@ -285,7 +285,7 @@ double milliseconds(AttentionLibrary& library, const fv_attention_site& site, fv
     check(cudaEventRecord(begin, plan.stream().get()), "recording");
     plan.run(args);
     check(cudaEventRecord(end, plan.stream().get()), "recording");
-    plan.stream().wait();
+    plan.stream().wait("a call to be timed");
     float time = 0;
     check(cudaEventElapsedTime(&time, begin, end), "timing");
     if (i >= 2) times.push_back(time);
