@@ -174,8 +174,10 @@ class ShapeBench::ProductEntry final : public Entry {
 
   void run(std::size_t) override {
     TextBuffer text;
-    require_ok(table_->multiply(factor_->get(), factor_->get(), out->get(), bench_.memory_.stream(), text.get()), text,
-               line.backend);
+    const fv_status status = called("multiply", text.get(), [&] {
+      return table_->multiply(factor_->get(), factor_->get(), out->get(), bench_.memory_.stream(), text.get());
+    });
+    require_ok(status, text, line.backend);
   }
 
   void compare(std::size_t) override {

@@ -28,7 +28,7 @@ class Backend {
     require(backend_ != nullptr, "create gave FV_OK and no backend");
   }
   ~Backend() {
-    if (backend_ != nullptr) table_->destroy(backend_);
+    if (backend_ != nullptr) release("destroy", [&] { table_->destroy(backend_); });
   }
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
@@ -69,7 +69,7 @@ class Plan {
     require(plan_ != nullptr, "plan gave FV_OK and no plan");
   }
   ~Plan() {
-    if (plan_ != nullptr) backend_->destroy_plan(plan_);
+    if (plan_ != nullptr) release("destroy_plan", [&] { backend_->destroy_plan(plan_); });
   }
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;

@@ -21,7 +21,7 @@ class Strategy {
     require(strategy_ != nullptr, "create gave FV_OK and no strategy");
   }
   ~Strategy() {
-    if (strategy_ != nullptr) table_->destroy(strategy_);
+    if (strategy_ != nullptr) release("destroy", [&] { table_->destroy(strategy_); });
   }
   Strategy(const Strategy&) = delete;
   Strategy& operator=(const Strategy&) = delete;

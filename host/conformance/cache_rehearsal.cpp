@@ -64,12 +64,14 @@ Rehearsal::Rehearsal(const fv_cache_interface* table, fv_cache_strategy* strateg
   try {
     check_plan();
   } catch (...) {
-    table_->close(session_);
+    release("close", [&] { table_->close(session_); });
     throw;
   }
 }
 
-Rehearsal::~Rehearsal() { table_->close(session_); }
+Rehearsal::~Rehearsal() {
+  release("close", [&] { table_->close(session_); });
+}
 
 void Rehearsal::check_plan() const {
   const fv_cache_cut& cut = plan_.cut;

@@ -77,9 +77,29 @@ TEST_F(PluginsCheck, SurvivesPluginsThatDoNot) {
     expect_found(kind, "hangs", where, "hangs: it had not ended after 5.000 s", {"--deadline", "5"});
     expect_found(kind, "prints", "writes nothing to standard output", "wrote 'hello from a plugin");
   }
-  expect_found("attention", "throws", "run float32", "threw an exception across the ABI: thrown on purpose");
   expect_found("attention", "throws_int", "run float32", "threw an exception across the ABI, which is no");
   expect_found("attention", "crashes_at_the_end", "create with the defaults", "killed by signal 11");
+}
+
+TEST_F(PluginsCheck, FindsTheFunctionThatThrows) {
+  const std::string thrown = "threw an exception across the ABI: thrown on purpose";
+  for (const auto& [function, check_name] : {std::pair{"create", "create with the defaults"},
+                                             {"supports", "supports: pure"},
+                                             {"plan", "run float32"},
+                                             {"prepare", "run float32"},
+                                             {"run", "run float32"},
+                                             {"destroy_plan", "run float32"},
+                                             {"destroy", "create with the defaults"}})
+    expect_found("attention", std::string("throws in ") + function, check_name, thrown);
+  for (const auto& [function, check_name] : {std::pair{"create", "create with the defaults"},
+                                             {"supports", "supports: pure"},
+                                             {"open", "loop of 4 steps"},
+                                             {"decide", "loop of 4 steps"},
+                                             {"observe", "loop of 4 steps"},
+                                             {"close", "loop of 4 steps"},
+                                             {"destroy", "create with the defaults"}})
+    expect_found("cache", std::string("throws in ") + function, check_name, thrown);
+  expect_found("pipeline", "", "create: refuses an empty folder", thrown, {"--threads", "6"});
 }
 
 TEST_F(PluginsCheck, FindsFaultsOfAttention) {

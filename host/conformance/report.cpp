@@ -16,6 +16,11 @@ constexpr char kComplete = '.';
 
 }  // namespace
 
+std::string& late_fault() {
+  static std::string text;
+  return text;
+}
+
 void Reporter::write(char kind, std::string text) {
   for (char& c : text)
     if (c == kOpen || c == kClose) c = '?';

@@ -31,6 +31,22 @@ struct Finding {
   std::string text;  ///< why it failed or was skipped
 };
 
+/// What functions without a status threw during the check that runs; empty if nothing.
+std::string& late_fault();
+
+/// Calls one of them, which destroys or closes something, in destructors too. What it throws is noted.
+template <class Call>
+void release(const char* function, Call&& call) noexcept {
+  const std::string threw = std::string(function) + " threw an exception across the ABI";
+  try {
+    call();
+  } catch (const std::exception& e) {
+    late_fault() = threw + ": " + e.what();
+  } catch (...) {
+    late_fault() = threw + ", which is no std::exception";
+  }
+}
+
 /// Runs checks and writes their beginnings and ends to a file descriptor at once. One thread.
 class Reporter {
  public:
@@ -41,8 +57,10 @@ class Reporter {
   template <class Body>
   bool check(const std::string& name, Body&& body) {
     begin(name);
+    late_fault().clear();
     try {
       body();
+      if (!late_fault().empty()) throw Fault(late_fault());
     } catch (const Skipped& e) {
       end(Outcome::skipped, e.what());
       return true;

@@ -118,16 +118,21 @@ OpenPipeline::OpenPipeline(Loader& loader, const fv_services* host, const Catalo
   table_ = loaded.interface<fv_pipeline_interface>();
   early_ = early_signals_table(loaded.code, *item.item);
   TextBuffer text;
-  require_ok(table_->create(host, folder.path.c_str(), &pipeline_, text.get()), text, name_);
+  require_ok(
+      called("create", text.get(), [&] { return table_->create(host, folder.path.c_str(), &pipeline_, text.get()); }),
+      text, name_);
   if (pipeline_ == nullptr) throw std::runtime_error(name_ + ": create gave no pipeline and no error");
 }
 
-OpenPipeline::~OpenPipeline() { table_->destroy(pipeline_); }
+OpenPipeline::~OpenPipeline() {
+  released(name_, "destroy", [&] { table_->destroy(pipeline_); });
+}
 
 PipelineEstimate OpenPipeline::check(const fv_pipeline_request& request) {
   EstimateSink sink;
   TextBuffer text;
-  require_ok(table_->check(pipeline_, &request, &sink.abi, text.get()), text, name_);
+  require_ok(called("check", text.get(), [&] { return table_->check(pipeline_, &request, &sink.abi, text.get()); }),
+             text, name_);
   if (sink.failure) std::rethrow_exception(sink.failure);
   return std::move(sink.estimate);
 }
@@ -137,15 +142,18 @@ std::optional<std::vector<double>> OpenPipeline::measure_early(const fv_pipeline
   if (early_ == nullptr) return std::nullopt;
   std::vector<double> values(static_cast<std::size_t>(steps) * measures.size());
   TextBuffer text;
-  require_ok(early_->measure(pipeline_, &request, measures.data(), static_cast<uint32_t>(measures.size()),
-                             values.data(), text.get()),
-             text, name_);
+  const fv_status status = called("measure", text.get(), [&] {
+    return early_->measure(pipeline_, &request, measures.data(), static_cast<uint32_t>(measures.size()), values.data(),
+                           text.get());
+  });
+  require_ok(status, text, name_);
   return values;
 }
 
 void OpenPipeline::run(const fv_services* services, const fv_pipeline_request& request, const fv_pipeline_sink& sink) {
   TextBuffer text;
-  require_ok(table_->run(pipeline_, services, &request, &sink, text.get()), text, name_);
+  require_ok(called("run", text.get(), [&] { return table_->run(pipeline_, services, &request, &sink, text.get()); }),
+             text, name_);
 }
 
 }  // namespace fastvideo

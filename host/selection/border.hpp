@@ -3,11 +3,13 @@
 
 #include <fastvideo/abi.h>
 
+#include <exception>
 #include <fastvideo/core.hpp>
 #include <string>
 #include <utility>
 
 #include "host/error/error.hpp"
+#include "host/log/log.hpp"
 #include "host/process/cancel.hpp"
 
 namespace fastvideo {
@@ -23,6 +25,41 @@ inline void require_ok(fv_status status, const TextBuffer& text, const std::stri
   if (status == FV_OUT_OF_MEMORY) throw std::runtime_error(who + ": out of memory: " + said);
   if (status != FV_FAILED) said += " (unknown status " + std::to_string(status) + ")";
   throw std::runtime_error(who + ": " + said);
+}
+
+/// What is to be said of an exception that a plugin's function let out. Called in a handler.
+inline std::string thrown_by(const std::string& function) {
+  const std::string what = function + " threw an exception across the ABI";
+  const std::string advice = "; report this to the plugin's author";
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    return what + ": " + e.what() + advice;
+  } catch (...) {
+    return what + ", which is no std::exception" + advice;
+  }
+}
+
+/// Calls a function of a plugin's table. By the ABI it throws nothing; if it does, that is the status `if_it_throws`
+/// with a text, and not the end of the process.
+template <class Call>
+fv_status called(const char* function, fv_text* error, Call&& call, fv_status if_it_throws = FV_REFUSED) {
+  try {
+    return std::forward<Call>(call)();
+  } catch (...) {
+    write_text(error, thrown_by(function));
+    return if_it_throws;
+  }
+}
+
+/// The same for one that destroys or closes something and has no status: what it throws is logged under the name `who`.
+template <class Call>
+void released(const std::string& who, const char* function, Call&& call) noexcept {
+  try {
+    std::forward<Call>(call)();
+  } catch (...) {
+    log_error("plugins", who + ": " + thrown_by(function));
+  }
 }
 
 /// Runs body for a plugin and turns whatever it throws into a status and a text: no exception crosses.

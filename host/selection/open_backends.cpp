@@ -10,7 +10,8 @@ namespace fastvideo {
 
 OpenBackends::~OpenBackends() {
   for (const auto& [item, slot] : slots_)
-    if (slot->is_owned && slot->backend.backend != nullptr) slot->backend.table->destroy(slot->backend.backend);
+    if (slot->is_owned && slot->backend.backend != nullptr)
+      released(slot->backend.name, "destroy", [&] { slot->backend.table->destroy(slot->backend.backend); });
 }
 
 const OpenBackend& OpenBackends::open(const CatalogItem& item) {
@@ -43,9 +44,10 @@ OpenBackend OpenBackends::create(const CatalogItem& item) {
   const std::span<const fv_entry> options = memory.add(item_values(settings_, *item.item));
   made.table = loader_.load(item).interface<fv_attention_interface>();
   TextBuffer text;
-  require_ok(
-      made.table->create(host_, options.data(), static_cast<uint32_t>(options.size()), &made.backend, text.get()), text,
-      made.name);
+  const fv_status status = called("create", text.get(), [&] {
+    return made.table->create(host_, options.data(), static_cast<uint32_t>(options.size()), &made.backend, text.get());
+  });
+  require_ok(status, text, made.name);
   if (made.backend == nullptr) throw std::runtime_error(made.name + ": create gave no backend and no error");
   return made;
 }

@@ -9,6 +9,7 @@
 #include "host/attention_problem/attention_problem.hpp"
 #include "host/log/log.hpp"
 #include "host/progress/stage_timer.hpp"
+#include "host/selection/border.hpp"
 
 namespace fastvideo {
 namespace {
@@ -31,11 +32,13 @@ struct Declined {
   std::string why;
 };
 
-void require(fv_status status, const TextBuffer& text, const char* call) {
+template <class Call>
+void require(const char* function, TextBuffer& text, Call&& call) {
+  const fv_status status = called(function, text.get(), call, /*if_it_throws=*/FV_FAILED);
   if (status == FV_OK) return;
   const std::string said = text.str().empty() ? "status " + std::to_string(status) : text.str();
   if (status == FV_REFUSED) throw Declined{said};
-  throw std::runtime_error(std::string(call) + " failed: " + said);
+  throw std::runtime_error(std::string(function) + " failed: " + said);
 }
 
 // A plan of a small problem with its memory, destroyed at the end.
@@ -44,16 +47,16 @@ class TrialPlan {
   TrialPlan(const OpenBackend& backend, const fv_attention_site& site, DeviceMemory& memory) : backend_(backend) {
     TextBuffer text;
     info_.struct_size = sizeof info_;
-    require(backend.table->plan(backend.backend, &site, &plan_, &info_, text.get()), text, "plan");
+    require("plan", text, [&] { return backend.table->plan(backend.backend, &site, &plan_, &info_, text.get()); });
     if (plan_ == nullptr) throw std::runtime_error("plan gave no plan and no error");
     try {
       prepare(memory);
     } catch (...) {
-      backend.table->destroy_plan(plan_);
+      destroy();
       throw;
     }
   }
-  ~TrialPlan() { backend_.table->destroy_plan(plan_); }
+  ~TrialPlan() { destroy(); }
   TrialPlan(const TrialPlan&) = delete;
   TrialPlan& operator=(const TrialPlan&) = delete;
 
@@ -63,7 +66,7 @@ class TrialPlan {
     problem.args().scratch = scratch_;
     problem.args().stream = memory.stream();
     TextBuffer text;
-    require(backend_.table->run(plan_, &problem.args(), text.get()), text, "run");
+    require("run", text, [&] { return backend_.table->run(plan_, &problem.args(), text.get()); });
   }
 
  private:
@@ -74,7 +77,10 @@ class TrialPlan {
     if (info_.scratch_bytes > 0) scratch_ = memory.allocate(info_.scratch_bytes);
     if (backend_.table->prepare == nullptr) return;
     TextBuffer text;
-    require(backend_.table->prepare(plan_, resident, memory.stream(), text.get()), text, "prepare");
+    require("prepare", text, [&] { return backend_.table->prepare(plan_, resident, memory.stream(), text.get()); });
+  }
+  void destroy() noexcept {
+    released(backend_.name, "destroy_plan", [&] { backend_.table->destroy_plan(plan_); });
   }
 
   const OpenBackend& backend_;
@@ -147,7 +153,7 @@ void require_supported(const Item& item, const OpenBackend& backend, const fv_at
   fv_attention_support answer{};
   answer.struct_size = sizeof answer;
   answer.reason = *reason.get();
-  require(backend.table->supports(backend.backend, &site, &answer, error.get()), error, "supports");
+  require("supports", error, [&] { return backend.table->supports(backend.backend, &site, &answer, error.get()); });
   if (answer.supported == 0) throw Declined{reason.str().empty() ? "says no" : reason.str()};
 }
 

@@ -47,15 +47,18 @@ AttentionSession::~AttentionSession() { destroy_plans(); }
 
 void AttentionSession::destroy_plans() noexcept {
   for (const auto& binding : bindings_)
-    if (binding->plan != nullptr) binding->choice.backend->table->destroy_plan(binding->plan);
+    if (binding->plan != nullptr)
+      released(at_role(*binding), "destroy_plan", [&] { binding->choice.backend->table->destroy_plan(binding->plan); });
 }
 
 void AttentionSession::plan(const fv_attention_site& site, AttentionBinding& binding) {
   const OpenBackend& backend = *binding.choice.backend;
   binding.info.struct_size = sizeof binding.info;
   TextBuffer text;
-  require_ok(backend.table->plan(backend.backend, &site, &binding.plan, &binding.info, text.get()), text,
-             at_role(binding));
+  const fv_status status = called("plan", text.get(), [&] {
+    return backend.table->plan(backend.backend, &site, &binding.plan, &binding.info, text.get());
+  });
+  require_ok(status, text, at_role(binding));
   if (binding.plan == nullptr) throw std::runtime_error(at_role(binding) + ": plan gave no plan and no error");
   if (binding.info.numerics > binding.choice.support.numerics)
     throw std::runtime_error(at_role(binding) + ": its plan is " + numerics_name(binding.info.numerics) +
@@ -84,13 +87,13 @@ void AttentionSession::merge_orders(std::span<const fv_attention_site* const> si
 fv_status AttentionSession::prepare(AttentionBinding& binding, void* resident, void* stream, fv_text* error) {
   const auto function = binding.choice.backend->table->prepare;
   if (function == nullptr) return FV_OK;
-  const fv_status status = function(binding.plan, resident, stream, error);
+  const fv_status status = called("prepare", error, [&] { return function(binding.plan, resident, stream, error); });
   return status == FV_OK ? status : with_name(status, binding, error);
 }
 
 fv_status AttentionSession::run(AttentionBinding& binding, const fv_attention_args* args, fv_text* error) {
   ++binding.calls;
-  const fv_status status = binding.run(binding.plan, args, error);
+  const fv_status status = called("run", error, [&] { return binding.run(binding.plan, args, error); });
   return status == FV_OK ? status : with_name(status, binding, error);
 }
 

@@ -50,8 +50,10 @@ CacheStrategyHandle::CacheStrategyHandle(Loader& loader, const Settings& setting
   const std::span<const fv_entry> options = memory.add(item_values(settings, *item.item));
   table_ = loader.load(item).interface<fv_cache_interface>();
   TextBuffer text;
-  require_ok(table_->create(host, options.data(), static_cast<uint32_t>(options.size()), &strategy_, text.get()), text,
-             name_);
+  const fv_status status = called("create", text.get(), [&] {
+    return table_->create(host, options.data(), static_cast<uint32_t>(options.size()), &strategy_, text.get());
+  });
+  require_ok(status, text, name_);
   if (strategy_ == nullptr) throw std::runtime_error(name_ + ": create gave no strategy and no error");
 }
 
@@ -63,7 +65,7 @@ CacheStrategyHandle::CacheStrategyHandle(const OpenCalibration& calibration)
       is_owned_(false) {}
 
 CacheStrategyHandle::~CacheStrategyHandle() {
-  if (is_owned_) table_->destroy(strategy_);
+  if (is_owned_) released(name_, "destroy", [&] { table_->destroy(strategy_); });
 }
 
 void CacheStrategyHandle::require_support(const fv_cache_session_info& info) const {
@@ -72,7 +74,8 @@ void CacheStrategyHandle::require_support(const fv_cache_session_info& info) con
   fv_cache_support support{};
   support.struct_size = sizeof support;
   support.reason = *reason.get();
-  require_ok(table_->supports(strategy_, &info, &support, error.get()), error, name_);
+  require_ok(called("supports", error.get(), [&] { return table_->supports(strategy_, &info, &support, error.get()); }),
+             error, name_);
   if (support.supported == 0)
     throw RequestError("caching with " + name_ + " is not possible here: " + reason.str() +
                        "; [cache] strategy = \"none\" turns caching off");
@@ -90,14 +93,17 @@ CacheService::CacheService(CacheStrategyHandle& strategy, std::string preset)
   service_.schedule = [](void* context, fv_cache_session* session, const double* measurements,
                          fv_cache_decision* const* decisions, fv_text* error) {
     auto& service = *static_cast<CacheService*>(context);
-    fv_status status = service.strategy_.table().schedule(session, measurements, decisions, error);
+    const fv_status status = called(
+        "schedule", error, [&] { return service.strategy_.table().schedule(session, measurements, decisions, error); });
     if (status != FV_OK) return service.with_name(status, error);
     return service.note_schedule(decisions, error);
   };
   service_.decide = [](void* context, fv_cache_session* session, const fv_cache_point* point,
                        const double* measurements, fv_cache_decision* decision, fv_text* error) {
     auto& service = *static_cast<CacheService*>(context);
-    const fv_status status = service.strategy_.table().decide(session, point, measurements, decision, error);
+    const fv_status status = called("decide", error, [&] {
+      return service.strategy_.table().decide(session, point, measurements, decision, error);
+    });
     if (status != FV_OK) return service.with_name(status, error);
     return service.note(*decision, point->step, {point->branches, static_cast<std::size_t>(point->batch)}, error);
   };
@@ -106,10 +112,12 @@ CacheService::CacheService(CacheStrategyHandle& strategy, std::string preset)
     auto& service = *static_cast<CacheService*>(context);
     const auto observe = service.strategy_.table().observe;
     if (observe == nullptr) return fv_status{FV_OK};
-    return service.with_name(observe(session, point, measurements, error), error);
+    return service.with_name(called("observe", error, [&] { return observe(session, point, measurements, error); }),
+                             error);
   };
   service_.close = [](void* context, fv_cache_session* session) {
-    static_cast<CacheService*>(context)->strategy_.table().close(session);
+    const CacheStrategyHandle& strategy = static_cast<CacheService*>(context)->strategy_;
+    released(strategy.name(), "close", [&] { strategy.table().close(session); });
   };
 }
 
@@ -118,11 +126,13 @@ void CacheService::open(fv_cache_session_info info, fv_cache_session** session, 
   strategy_.require_support(info);
   const fv_cache_interface& table = strategy_.table();
   TextBuffer text;
-  require_ok(table.open(strategy_.strategy(), &info, session, &plan, text.get()), text, strategy_.name());
+  require_ok(
+      called("open", text.get(), [&] { return table.open(strategy_.strategy(), &info, session, &plan, text.get()); }),
+      text, strategy_.name());
   try {
     require_valid(plan, info, table, strategy_.name());
   } catch (...) {
-    table.close(*session);
+    released(strategy_.name(), "close", [&] { table.close(*session); });
     throw;
   }
   steps_ = info.steps;

@@ -20,14 +20,18 @@ std::string& fault() {
   static std::string name = "none";
   return name;
 }
-bool is(const char* name) { return fault() == name; }
+bool is(const std::string& name) { return fault() == name; }
+
+// "throws in run"
+void throw_in(const char* function) {
+  if (is(std::string("throws in ") + function)) throw std::runtime_error("thrown on purpose");
+}
 
 void break_down() {
   if (is("crashes")) std::raise(SIGSEGV);
   if (is("aborts")) std::abort();
   if (is("exits")) std::_Exit(0);
   if (is("hangs")) std::this_thread::sleep_for(std::chrono::hours(1));
-  if (is("throws")) throw std::runtime_error("thrown on purpose");
   if (is("throws_int")) throw 5;
   if (is("prints")) std::fputs("hello from a plugin", stdout), std::fflush(stdout);
 }
@@ -85,7 +89,14 @@ const fv_attention_interface* attention_table() {
   static fv_attention_interface table = [] {
     fv_attention_interface t =
         *static_cast<const fv_attention_interface*>(AttentionTable::get_interface(FV_ATTENTION_INTERFACE));
+    t.create = [](const fv_services* host, const fv_entry* options, uint32_t count, fv_attention** made,
+                  fv_text* error) {
+      const fv_status status = AttentionTable::create(host, options, count, made, error);
+      if (is("throws in create")) AttentionTable::destroy(*made), throw_in("create");
+      return status;
+    };
     t.supports = [](fv_attention* b, const fv_attention_site* site, fv_attention_support* support, fv_text* error) {
+      throw_in("supports");
       if (is("writes_null_text")) error->data[0] = 'x';
       if (is("takes_any_bits")) {
         support->supported = 1;
@@ -100,18 +111,23 @@ const fv_attention_interface* attention_table() {
     };
     t.plan = [](fv_attention* b, const fv_attention_site* site, fv_attention_plan** plan, fv_attention_plan_info* info,
                 fv_text* error) {
+      throw_in("plan");
       if (is("no_plan")) return fv_status{FV_OK};
       const fv_status status = AttentionTable::make_plan(b, site, plan, info, error);
       if (is("greedy")) info->scratch_bytes = uint64_t{1} << 50;
       return status;
     };
+    t.prepare = [](auto... args) { return throw_in("prepare"), AttentionTable::prepare(args...); };
+    t.destroy_plan = [](auto... args) { AttentionTable::destroy_plan(args...), throw_in("destroy_plan"); };
     t.run = [](fv_attention_plan* plan, const fv_attention_args* args, fv_text* error) {
       break_down();
+      throw_in("run");
       return AttentionTable::run(plan, args, error);
     };
     t.destroy = [](fv_attention* b) {
       if (is("crashes_at_the_end")) std::raise(SIGSEGV);
       AttentionTable::destroy(b);
+      throw_in("destroy");
     };
     return t;
   }();
@@ -162,8 +178,20 @@ const void* cache_interface(const char* id) {
   using Table = fastvideo::detail::CacheTable<Strategy>;
   static fv_cache_interface table = [] {
     fv_cache_interface t = *static_cast<const fv_cache_interface*>(Table::get_interface(FV_CACHE_INTERFACE));
+    t.create = [](const fv_services* host, const fv_entry* options, uint32_t count, fv_cache_strategy** made,
+                  fv_text* error) {
+      const fv_status status = Table::create(host, options, count, made, error);
+      if (is("throws in create")) Table::destroy(*made), throw_in("create");
+      return status;
+    };
+    t.supports = [](auto... args) { return throw_in("supports"), Table::supports(args...); };
+    t.open = [](auto... args) { return throw_in("open"), Table::open(args...); };
+    t.observe = [](auto... args) { return throw_in("observe"), Table::observe(args...); };
+    t.close = [](auto... args) { Table::close(args...), throw_in("close"); };
+    t.destroy = [](auto... args) { Table::destroy(args...), throw_in("destroy"); };
     t.decide = [](fv_cache_session* session, const fv_cache_point* point, const double* measurements,
                   fv_cache_decision* decision, fv_text* error) {
+      throw_in("decide");
       const fv_status status = Table::decide(session, point, measurements, decision, error);
       if (is("odd_action")) decision->action = 7;
       return status;
@@ -188,6 +216,7 @@ fv_status create_pipeline(const fv_services* host, const char* folder, fv_pipeli
   }
   if (what == 4) return FV_FAILED;
   if (what == 5) return FV_REFUSED;
+  if (what == 6) throw std::runtime_error("thrown on purpose");
   fastvideo::write_text(error, std::string(folder) + " holds no model");
   return FV_REFUSED;
 }

@@ -10,6 +10,8 @@
 #include <numeric>
 #include <vector>
 
+#include "host/selection/testing/throwing.hpp"
+
 namespace {
 
 using fastvideo::Options;
@@ -161,15 +163,23 @@ class Recorder : public fastvideo::AttentionBackend {
   std::map<std::string, int64_t> calls_;
 };
 
-// Breaks the contract in a way that the C++ layer would not: a plan that is none.
+// Breaks the contract in ways that the C++ layer would not: a plan that is none, and exceptions.
 const void* swift_interface(const char* id) {
   using Table = fastvideo::detail::AttentionTable<Swift>;
   const auto* usual = static_cast<const fv_attention_interface*>(Table::get_interface(id));
   if (usual == nullptr) return nullptr;
   static fv_attention_interface table = *usual;
+  using fastvideo::test::throw_in;
+  table.create = [](auto... args) { return throw_in("attention.create"), Table::create(args...); };
+  table.supports = [](auto... args) { return throw_in("attention.supports"), Table::supports(args...); };
+  table.prepare = [](auto... args) { return throw_in("attention.prepare"), Table::prepare(args...); };
+  table.run = [](auto... args) { return throw_in("attention.run"), Table::run(args...); };
+  table.destroy_plan = [](auto... args) { Table::destroy_plan(args...), throw_in("attention.destroy_plan"); };
+  table.destroy = [](auto... args) { Table::destroy(args...), throw_in("attention.destroy"); };
   static const auto plan = usual->plan;
   table.plan = [](fv_attention* backend, const fv_attention_site* site, fv_attention_plan** made,
                   fv_attention_plan_info* info, fv_text* error) {
+    throw_in("attention.plan");
     const fv_status status = plan(backend, site, made, info, error);
     if (status == FV_OK && std::string_view(info->kernel) == "swift_kernel" && site->layers == 77) {
       Table::destroy_plan(*made);

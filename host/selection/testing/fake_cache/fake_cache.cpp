@@ -1,6 +1,8 @@
 // A caching strategy for the host's tests: it leaves out the steps that its data file says, or breaks as it is told.
 #include <fastvideo/plugin.hpp>
 
+#include "host/selection/testing/throwing.hpp"
+
 namespace {
 
 class EveryOtherSession : public fastvideo::CacheSession {
@@ -42,6 +44,21 @@ class EveryOther : public fastvideo::CacheStrategy {
   int64_t period_ = 1;
 };
 
+const void* cache_interface(const char* id) {
+  using Table = fastvideo::detail::CacheTable<EveryOther>;
+  using fastvideo::test::throw_in;
+  static fv_cache_interface table = *static_cast<const fv_cache_interface*>(Table::get_interface(FV_CACHE_INTERFACE));
+  table.create = [](auto... args) { return throw_in("cache.create"), Table::create(args...); };
+  table.supports = [](auto... args) { return throw_in("cache.supports"), Table::supports(args...); };
+  table.open = [](auto... args) { return throw_in("cache.open"), Table::open(args...); };
+  table.decide = [](auto... args) { return throw_in("cache.decide"), Table::decide(args...); };
+  table.observe = [](auto... args) { return throw_in("cache.observe"), Table::observe(args...); };
+  table.close = [](auto... args) { Table::close(args...), throw_in("cache.close"); };
+  table.destroy = [](auto... args) { Table::destroy(args...), throw_in("cache.destroy"); };
+  return std::string_view(id) == FV_CACHE_INTERFACE ? &table : nullptr;
+}
+
 }  // namespace
 
-FASTVIDEO_PLUGIN("org.fastvideo.test.cache", "1.0.0", fastvideo::cache<EveryOther>("every_other", "policy"))
+FASTVIDEO_PLUGIN("org.fastvideo.test.cache", "1.0.0",
+                 fastvideo::detail::item("cache", "every_other", "policy", cache_interface))

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "host/selection/testing/throwing.hpp"
+
 namespace {
 
 using fastvideo::Host;
@@ -313,6 +315,20 @@ class Fake : public fastvideo::Pipeline {
   Host host_;
 };
 
+const void* pipeline_interface(const char* id) {
+  using Table = fastvideo::detail::PipelineTable<Fake>;
+  using fastvideo::test::throw_in;
+  const void* usual = Table::get_interface(id);
+  if (std::string_view(id) != FV_PIPELINE_INTERFACE) return usual;
+  static fv_pipeline_interface table = *static_cast<const fv_pipeline_interface*>(usual);
+  table.create = [](auto... args) { return throw_in("pipeline.create"), Table::create(args...); };
+  table.check = [](auto... args) { return throw_in("pipeline.check"), Table::check(args...); };
+  table.run = [](auto... args) { return throw_in("pipeline.run"), Table::run(args...); };
+  table.destroy = [](auto... args) { Table::destroy(args...), throw_in("pipeline.destroy"); };
+  return &table;
+}
+
 }  // namespace
 
-FASTVIDEO_PLUGIN("org.fastvideo.test.pipeline", "1.0.0", fastvideo::pipeline<Fake>("fake", "cpu"))
+FASTVIDEO_PLUGIN("org.fastvideo.test.pipeline", "1.0.0",
+                 fastvideo::detail::item("pipeline", "fake", "cpu", pipeline_interface))
