@@ -24,7 +24,7 @@ uint64_t activations(int64_t tokens, int64_t width, Live live, uint64_t element)
 std::vector<Bytes> component_bytes(const ModelFolder& folder, const Request& request) {
   return {{"text_encoder", folder.text_encoder_weights.bytes_at(size_of(request.dtype))},
           {"transformer", folder.transformer_weights.bytes_at(size_of(request.dtype))},
-          {"vae", folder.vae_weights.bytes_at(size_of(request.vae_dtype))}};
+          {"vae", folder.vae_weights.bytes_at(decoder_element_size(request.vae_dtype, request.device))}};
 }
 
 std::vector<Bytes> stage_peaks(const ModelFolder& folder, const Request& request, const Shape& shape) {
@@ -45,7 +45,8 @@ std::vector<Bytes> stage_peaks(const ModelFolder& folder, const Request& request
                            activations(shape.tokens(), dit.ffn_dim, {2, 0}, element) +
                            activations(length * request.branches(), dit.inner_dim() * dit.num_layers, {2, 0}, element);
 
-  const uint64_t decode = decode_peak_bytes(folder.vae, shape.latent_height, shape.latent_width, request.vae_dtype);
+  const uint64_t decode =
+      decode_peak_bytes(folder.vae, shape.latent_height, shape.latent_width, request.vae_dtype, request.device);
   const uint64_t encoder = weights[0].bytes, transformer = weights[1].bytes, vae = weights[2].bytes;
   // What other stages, of this run or the one before, have left behind.
   const bool follows = !request.later_prompts.empty();

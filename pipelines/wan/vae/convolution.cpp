@@ -41,13 +41,10 @@ void onednn_convolution_add(at::Tensor& sum, const at::Tensor& x, const at::Tens
 at::Tensor as_images(const at::Tensor& frames) { return frames.permute({0, 3, 1, 2}); }
 at::Tensor as_clip(const at::Tensor& frames) { return frames.unsqueeze(0).permute({0, 4, 1, 2, 3}); }
 
-bool onednn_can(const at::Tensor& weight) {
-  if (!weight.device().is_cpu() || !at::globalContext().userEnabledMkldnn() || !at::hasMKLDNN()) return false;
-  if (weight.scalar_type() == at::kFloat) return true;
+// What LibTorch asks of a CPU before it lets oneDNN compute in bfloat16.
+bool has_bfloat16() {
 #if defined(__x86_64__)
-  // What LibTorch asks of a CPU before it lets oneDNN compute in bfloat16.
-  return weight.scalar_type() == at::kBFloat16 && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+  return __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
 #else
   return false;
 #endif
@@ -68,53 +65,82 @@ bool faster_as_images(const at::Tensor& weight) {
 
 }  // namespace
 
+ConvolutionPath convolution_path(at::ScalarType dtype, at::Device device) {
+  const bool is_float = dtype == at::kFloat, is_bfloat16 = dtype == at::kBFloat16;
+  if (!device.is_cpu() || !at::globalContext().userEnabledMkldnn() || !at::hasMKLDNN() || !(is_float || is_bfloat16))
+    return ConvolutionPath::libtorch;
+  return is_float || has_bfloat16() ? ConvolutionPath::onednn : ConvolutionPath::onednn_in_float32;
+}
+
 Convolution::Convolution(const at::Tensor& weight, at::Tensor bias, std::array<int64_t, 2> padding)
-    : packed_(onednn_can(weight)), bias_(std::move(bias)), padding_{0, padding[0], padding[1]} {
-  if (weight.size(2) == 1 || (!packed_ && faster_as_images(weight)))
-    weights_ = weight.unbind(2);
-  else
-    weights_ = {weight};
+    : path_(convolution_path(weight.scalar_type(), weight.device())),
+      is_of_images_(weight.size(2) == 1 || (path_ == ConvolutionPath::libtorch && faster_as_images(weight))),
+      bias_(std::move(bias)),
+      padding_{0, padding[0], padding[1]} {
+  weights_ = is_of_images_ ? weight.unbind(2) : std::vector{weight};
+  if (path_ == ConvolutionPath::onednn_in_float32) bias_ = bias_.to(at::kFloat);
   for (at::Tensor& w : weights_) {
-    const bool images = w.dim() == 4;
-    if (!packed_)
-      w = w.contiguous(images ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::ChannelsLast3d);
-    else if (images)
-      w = at::mkldnn_reorder_conv2d_weight(w.contiguous().to_mkldnn(), padding, {1, 1}, {1, 1}, 1);
+    if (path_ == ConvolutionPath::libtorch)
+      w = w.contiguous(is_of_images_ ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::ChannelsLast3d);
     else
-      w = at::mkldnn_reorder_conv3d_weight(w.contiguous().to_mkldnn(), padding_, {1, 1, 1}, {1, 1, 1}, 1);
+      w = at::empty(w.sizes(), bias_.options()).copy_(w);
   }
 }
 
-at::Tensor Convolution::run(const at::Tensor& frames) const {
-  if (weights_.front().dim() == 5) {
-    const at::Tensor out = packed_ ? onednn_convolution(as_clip(frames), weights_[0], bias_, padding_)
-                                   : convolution(as_clip(frames), weights_[0], bias_, padding_);
-    return out.squeeze(0).permute({1, 2, 3, 0}).contiguous();
-  }
-  const Ints padding = Ints(padding_).slice(1);
-  if (packed_)
-    return onednn_convolution(as_images(frames), weights_[0], bias_, padding).permute({0, 2, 3, 1}).contiguous();
+void Convolution::pack_for(const at::Tensor& x) {
+  const std::array<int64_t, 2> size = {x.size(-2), x.size(-1)};
+  if (packed_for_ == size) return;
+  at::Tensor& weight = weights_.front();
+  if (weight.is_mkldnn()) weight = weight.to_dense();
+  weight = weight.to_mkldnn();
+  const std::vector<int64_t> ones(is_of_images_ ? 2 : 3, 1);
+  weight = is_of_images_ ? at::mkldnn_reorder_conv2d_weight(weight, padding(), ones, ones, 1, x.sizes())
+                         : at::mkldnn_reorder_conv3d_weight(weight, padding(), ones, ones, 1, x.sizes());
+  packed_for_ = size;
+}
+
+at::Tensor Convolution::run(const at::Tensor& frames) {
+  if (path_ == ConvolutionPath::libtorch) return run_by_libtorch(frames);
+  at::Tensor x = as_input(frames.to(bias_.scalar_type()));
+  pack_for(x);
+  const at::Tensor out = as_frames(onednn_convolution(x, weights_.front(), bias_, padding()));
+  x.reset();
+  return out.to(frames.scalar_type());
+}
+
+at::Tensor Convolution::run_by_libtorch(const at::Tensor& frames) const {
+  if (!is_of_images_) return as_frames(convolution(as_clip(frames), weights_.front(), bias_, padding()));
   const auto count = frames.size(0) - static_cast<int64_t>(weights_.size()) + 1;
   at::Tensor sum;
   for (size_t i = 0; i < weights_.size(); ++i) {
     const at::Tensor images = as_images(frames.narrow(0, static_cast<int64_t>(i), count));
     if (i == 0)
-      sum = convolution(images, weights_[i], bias_, padding);
+      sum = convolution(images, weights_[i], bias_, padding());
     else
-      sum.add_(convolution(images, weights_[i], {}, padding));
+      sum.add_(convolution(images, weights_[i], {}, padding()));
   }
-  return sum.permute({0, 2, 3, 1}).contiguous();
+  return as_frames(sum);
 }
 
-void Convolution::add_to(at::Tensor& sum, const at::Tensor& frames) const {
-  if (!packed_) {
+void Convolution::add_to(at::Tensor& sum, const at::Tensor& frames) {
+  if (path_ != ConvolutionPath::onednn) {
     sum.add_(run(frames));
     return;
   }
-  const bool images = weights_.front().dim() == 4;
-  at::Tensor target = images ? as_images(sum) : as_clip(sum);
-  onednn_convolution_add(target, images ? as_images(frames) : as_clip(frames), weights_[0], bias_,
-                         Ints(padding_).slice(images ? 1 : 0));
+  const at::Tensor x = as_input(frames);
+  pack_for(x);
+  at::Tensor target = as_input(sum);
+  onednn_convolution_add(target, x, weights_.front(), bias_, padding());
 }
+
+at::Tensor Convolution::as_input(const at::Tensor& frames) const {
+  return is_of_images_ ? as_images(frames) : as_clip(frames);
+}
+
+at::Tensor Convolution::as_frames(const at::Tensor& out) const {
+  return (is_of_images_ ? out.permute({0, 2, 3, 1}) : out.squeeze(0).permute({1, 2, 3, 0})).contiguous();
+}
+
+at::IntArrayRef Convolution::padding() const { return Ints(padding_).slice(is_of_images_ ? 1 : 0); }
 
 }  // namespace fastvideo::wan

@@ -3,32 +3,50 @@
 #include <algorithm>
 #include <vector>
 
+#include "pipelines/wan/vae/convolution.hpp"
+
 namespace fastvideo::wan {
 namespace {
+
+// One convolution as convolution.cpp computes it, in numbers of elements.
+struct ConvolutionSize {
+  uint64_t input;   // frames that it reads
+  uint64_t result;  // and makes
+  int64_t in;       // channels read for one pixel of one frame
+  int64_t out;
+  int64_t height, width, depth;  // of the kernel
+};
 
 // Walks through the decoder as blocks.cpp and decoder.cpp do, with numbers of elements in the place of tensors.
 class Walk {
  public:
-  Walk(int64_t height, int64_t width) : height_(height), width_(width) {}
+  Walk(int64_t height, int64_t width, ConvolutionPath path, bool is_on_cpu)
+      : height_(height), width_(width), path_(path), is_on_cpu_(is_on_cpu) {}
 
   void convolution_in(int64_t in, int64_t out) {
     remember(in);
-    hold(frames(kPast + count_, in));
-    start(out);
-    release(frames(kPast + count_, in));
+    const uint64_t buffer = frames(kPast + count_, in);
+    hold(buffer);
+    replace(cubic(in, out));
+    release(buffer);
   }
 
   void residual_block(int64_t in, int64_t out) {
     remember(in);
     remember(out);
-    const uint64_t buffer = frames(kPast + count_, in), inner = frames(count_, out);
-    hold(buffer);
-    hold(inner);
-    release(buffer);
-    if (in != out) start(out);
-    hold(frames(kPast + count_, out));
+    const uint64_t first = frames(kPast + count_, in), second = frames(kPast + count_, out);
+    const uint64_t inner = frames(count_, out);
+    hold(first);
+    convolve(cubic(in, out));
+    release(first);
+    if (in != out) replace({frames(count_, in), inner, in, out, 1, 1, 1});
+    hold(second);
     release(inner);
-    release(frames(kPast + count_, out));
+    if (path_ != ConvolutionPath::onednn) {  // which adds to what is there
+      convolve(cubic(out, out));
+      release(inner);
+    }
+    release(second);
   }
 
   void attention(int64_t channels) {
@@ -44,15 +62,16 @@ class Walk {
     const uint64_t before = frames(count_, channels);
     const uint64_t buffer = in_time ? frames(kPast + count_, channels) : 0;
     const uint64_t larger = before * (in_time ? 4 : 2);  // 2x2 the size, half the channels, and twice as many in time
+    const ConvolutionSize to_quadrants{before, quadrants, channels, 2 * channels, 2, 2, 1};
     if (in_time) {
       remember(channels);
       hold(buffer);
       release(before);
       hold(larger);
-      hold(before);  // the even or the odd frames, each made into quadrants
-      hold(quadrants);
+      convolve({buffer, before, channels, channels, 1, 1, 3});  // the even or the odd frames, each made into quadrants
+      convolve(to_quadrants);
     } else {
-      hold(quadrants);
+      convolve(to_quadrants);
       release(before);
       hold(larger);
     }
@@ -65,9 +84,10 @@ class Walk {
 
   void convolution_out(int64_t in, int64_t out) {
     remember(in);
-    hold(frames(kPast + count_, in));
-    start(out);
-    release(frames(kPast + count_, in));
+    const uint64_t buffer = frames(kPast + count_, in);
+    hold(buffer);
+    replace(cubic(in, out));
+    release(buffer);
     // 8-bit frames by way of a float32 copy: two elements' room for float32, three for bfloat16, at most.
     hold(3 * frames(count_, out));
   }
@@ -86,14 +106,37 @@ class Walk {
     peak_ = std::max(peak_, live_);
   }
   void release(uint64_t elements) { live_ -= elements; }
-  // The current frames give way to new ones, both alive for a moment.
-  void start(int64_t channels) {
-    hold(frames(count_, channels));
+  // A kernel of 3x3x3 that keeps height and width.
+  ConvolutionSize cubic(int64_t in, int64_t out) const {
+    return {frames(kPast + count_, in), frames(count_, out), in, out, 3, 3, 3};
+  }
+  // Holds the result of a convolution, and for as long as it runs what it needs beside input and result.
+  void convolve(const ConvolutionSize& shape) {
+    uint64_t beside = 0;
+    if (path_ == ConvolutionPath::onednn_in_float32) {
+      const uint64_t wide_input = 2 * shape.input, wide_result = 2 * shape.result;
+      beside =
+          wide_result + std::max(wide_input, shape.result) - shape.result;  // the input goes before the result comes
+    } else if (path_ == ConvolutionPath::libtorch && is_on_cpu_) {
+      // A column of inputs for each pixel; one frame of the kernel after the other, added up.
+      const auto taps = static_cast<uint64_t>(shape.height * shape.width);
+      if (taps > 1) beside = shape.result / static_cast<uint64_t>(shape.out) * static_cast<uint64_t>(shape.in) * taps;
+      if (shape.depth > 1) beside += shape.result;
+    }
+    hold(shape.result);
+    hold(beside);
+    release(beside);
+  }
+  // The current frames give way to the result, both alive for a moment.
+  void replace(const ConvolutionSize& shape) {
+    convolve(shape);
     release(current_);
-    current_ = frames(count_, channels);
+    current_ = shape.result;
   }
 
   int64_t height_, width_;
+  ConvolutionPath path_;
+  bool is_on_cpu_;
   int64_t count_ = 1;  // frames, of a latent frame that is not the first
   uint64_t current_ = 0, live_ = 0, peak_ = 0, remembered_ = 0;
 };
@@ -101,9 +144,9 @@ class Walk {
 }  // namespace
 
 uint64_t decode_peak_bytes(const AutoencoderKLWanConfig& config, int64_t latent_height, int64_t latent_width,
-                           c10::ScalarType dtype) {
+                           c10::ScalarType dtype, c10::Device device) {
   const std::vector<int64_t> channels = config.decoder_channels();
-  Walk walk(latent_height, latent_width);
+  Walk walk(latent_height, latent_width, convolution_path(dtype, device), device.is_cpu());
   walk.convolution_in(config.z_dim, channels[0]);
   walk.residual_block(channels[0], channels[0]);
   walk.attention(channels[0]);
@@ -115,6 +158,11 @@ uint64_t decode_peak_bytes(const AutoencoderKLWanConfig& config, int64_t latent_
   }
   walk.convolution_out(channels.back(), config.out_channels);
   return walk.peak_elements() * c10::elementSize(dtype);
+}
+
+uint64_t decoder_element_size(c10::ScalarType dtype, c10::Device device) {
+  const bool is_wide = convolution_path(dtype, device) == ConvolutionPath::onednn_in_float32;
+  return c10::elementSize(is_wide ? c10::kFloat : dtype);
 }
 
 }  // namespace fastvideo::wan

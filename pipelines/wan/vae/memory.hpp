@@ -1,6 +1,7 @@
 // How much memory decoding takes, from the configuration alone.
 #pragma once
 
+#include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
 #include <cstdint>
@@ -10,9 +11,12 @@
 namespace fastvideo::wan {
 
 /// Bytes that AutoencoderKLWanDecoder holds at its peak for a clip of any length: the frames its convolutions remember,
-/// activations, and the frames handed to the sink. Not counted: weights, the caller's latents, what the attention
-/// backend and the convolution library use for themselves.
+/// activations, what convolutions need beside them on the path that this machine takes, and the frames handed to the
+/// sink. Not counted: weights, the caller's latents, what the attention backend, oneDNN and cuDNN use for themselves.
 uint64_t decode_peak_bytes(const AutoencoderKLWanConfig& config, int64_t latent_height, int64_t latent_width,
-                           c10::ScalarType dtype);
+                           c10::ScalarType dtype, c10::Device device);
+
+/// Bytes of one element of the weights as the decoder holds them for that dtype.
+uint64_t decoder_element_size(c10::ScalarType dtype, c10::Device device);
 
 }  // namespace fastvideo::wan
