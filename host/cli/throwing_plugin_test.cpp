@@ -15,16 +15,16 @@ class ThrowingPlugin : public Program {
   CommandResult generate_with(const std::string& function, bool self_test) {
     folder_.write("video.y4m", "what was here");
     setenv("FAKE_THROWS", function.c_str(), 1);
-    CommandResult result =
-        generate({"--attention-backend", "SWIFT/cpu", "--cache-strategy", "every_other", "--set",
-                  std::string("attention.self_test=") + (self_test ? "true" : "false")});
+    CommandResult result = generate({"--attention-backend", "SWIFT/cpu", "--cache-strategy", "every_other", "--set",
+                                     std::string("attention.self_test=") + (self_test ? "true" : "false")});
     unsetenv("FAKE_THROWS");
     return result;
   }
 };
 
 TEST_F(ThrowingPlugin, IsNamedAndNothingIsWritten) {
-  const std::string thrown = " threw an exception across the ABI: thrown on purpose; report this to the plugin's author";
+  const std::string thrown =
+      " threw an exception across the ABI: thrown on purpose; report this to the plugin's author";
   for (const bool self_test : {true, false})
     for (const auto& [kind, name, functions] :
          {std::tuple<std::string, std::string, std::vector<std::string>>{
@@ -41,8 +41,8 @@ TEST_F(ThrowingPlugin, IsNamedAndNothingIsWritten) {
 }
 
 TEST_F(ThrowingPlugin, WhileItIsDestroyedIsLogged) {
-  for (const char* function : {"attention.destroy_plan", "attention.destroy", "cache.close", "cache.destroy",
-                               "pipeline.destroy"}) {
+  for (const char* function :
+       {"attention.destroy_plan", "attention.destroy", "cache.close", "cache.destroy", "pipeline.destroy"}) {
     const CommandResult result = generate_with(function, /*self_test=*/true);
     EXPECT_EQ(result.status.code, 0) << function << ": " << result.error_output;
     const std::string name = std::string(function).substr(std::string(function).find('.') + 1);
