@@ -6,10 +6,7 @@
 // --few: two of the shapes. OUT: the relative error permitted, LSE: that of the log-sum-exp, absolute; left out: those
 // of FLASH_ATTN/sm90. Each further argument is a set of options to run with; without one there are none. What a library
 // does not support is left out. Exit code 0: all right, 1: something is wrong, 77: no GPU that can run it.
-#include <cuda_runtime_api.h>
-
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <limits>
@@ -21,13 +18,12 @@
 
 #include "plugins/attention/common/cpu/half.hpp"
 #include "plugins/attention/common/tests/attention_library.hpp"
+#include "plugins/attention/common/tests/device.hpp"
 
 namespace fastvideo {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr int kNoDevice = 77;
-int failures = 0;
 
 struct Bounds {
   double output, log_sum_exp;
@@ -39,16 +35,6 @@ std::optional<Bounds> given_bounds;
 template <class T>
 Bounds bounds() {
   return given_bounds.value_or(Bounds{std::is_same_v<T, cpu::BFloat16> ? 6e-3 : 8e-4, 1e-5});
-}
-
-void check(cudaError_t status, const char* doing) {
-  if (status != cudaSuccess) throw std::runtime_error(std::string(doing) + ": " + cudaGetErrorString(status));
-}
-
-void expect(bool condition, const std::string& what) {
-  if (condition) return;
-  ++failures;
-  std::printf("FAILED %s\n", what.c_str());
 }
 
 // A tensor on the device, with its elements on the host: rows of gaps between tokens if it is padded.
@@ -90,19 +76,6 @@ class Tensor {
   std::vector<T> elements_;
   void* memory_ = nullptr;
   fv_tensor view_{};
-};
-
-class Stream {
- public:
-  Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream"); }
-  ~Stream() { cudaStreamDestroy(stream_); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  cudaStream_t get() const { return stream_; }
-  void wait() const { check(cudaStreamSynchronize(stream_), "running"); }
-
- private:
-  cudaStream_t stream_ = nullptr;
 };
 
 struct Case {
@@ -191,10 +164,12 @@ class Run {
     const auto once = [&] { expect(plan.run(args(stream), scratch) == FV_OK, what + ": " + library.message()); };
     poison();
     once();
-    stream.wait();
+    stream.wait(what);
     compare(what);
     const std::vector<T> first = out_.elements();
-    captured(stream, once, what);
+    poison();
+    run_captured(stream, once, what);
+    out_.download();
     expect(same(first, out_.elements()), what + ": a captured run gives other bits");
     check(cudaFree(scratch), "freeing");
   }
@@ -217,22 +192,6 @@ class Run {
   void poison() {
     out_.poison();
     log_sum_exp_.poison();
-  }
-
-  template <class Once>
-  void captured(const Stream& stream, Once&& once, const std::string& what) {
-    cudaGraph_t graph = nullptr;
-    cudaGraphExec_t replay = nullptr;
-    check(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal), "beginning to capture");
-    once();
-    check(cudaStreamEndCapture(stream.get(), &graph), ("capturing " + what).c_str());
-    check(cudaGraphInstantiate(&replay, graph, 0), "making a graph");
-    poison();
-    check(cudaGraphLaunch(replay, stream.get()), "launching a graph");
-    stream.wait();
-    cudaGraphExecDestroy(replay);
-    cudaGraphDestroy(graph);
-    out_.download();
   }
 
   static bool same(const std::vector<T>& a, const std::vector<T>& b) {
@@ -331,13 +290,6 @@ void check_options(const std::string& file, std::span<const Case> cases, const s
   check_type<cpu::Float16>(library, cases, options, kFloat16);
 }
 
-bool has_hopper() {
-  int major = 0, minor = 0;
-  return cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0) == cudaSuccess &&
-         cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0) == cudaSuccess && major == 9 &&
-         minor == 0;
-}
-
 int usage() {
   std::puts("usage: attention_device_check LIBRARY [--few] [--errors OUT LSE] [NAME=VALUE,...]...");
   return 2;
@@ -374,11 +326,4 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace fastvideo
 
-int main(int argc, char** argv) {
-  try {
-    return fastvideo::run(argc, argv);
-  } catch (const std::exception& e) {
-    std::printf("FAILED %s\n", e.what());
-    return 1;
-  }
-}
+int main(int argc, char** argv) { return fastvideo::report(fastvideo::run, argc, argv); }

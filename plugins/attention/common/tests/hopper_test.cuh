@@ -11,6 +11,7 @@
 #include "plugins/attention/common/hopper/dense/dense.cuh"
 #include "plugins/attention/common/hopper/quantised_products.cuh"
 #include "plugins/attention/common/hopper/quantised_softmax.cuh"
+#include "plugins/attention/common/tests/device.hpp"
 
 namespace fastvideo::hopper {
 
@@ -18,10 +19,7 @@ template <class S>
 class HopperTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    int major = 0, minor = 0;
-    if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0) != cudaSuccess ||
-        cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0) != cudaSuccess || major != 9 || minor != 0)
-      GTEST_SKIP() << "no GPU of compute capability 9.0";
+    if (!has_hopper()) GTEST_SKIP() << "no GPU of compute capability 9.0";
   }
 };
 

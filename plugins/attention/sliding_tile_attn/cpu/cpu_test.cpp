@@ -9,24 +9,7 @@ namespace fastvideo::sliding_tile {
 namespace {
 
 fv_attention_site site_of(const ProblemSize& p, fv_dtype dtype, int32_t layers = 1) {
-  fv_attention_site site{};
-  site.struct_size = sizeof(site);
-  site.role = p.before + p.after > 0 ? FV_ROLE_DIT_JOINT : FV_ROLE_DIT_SELF;
-  site.masks = p.key_lengths.empty() ? 0 : FV_MASK_KEY_LENGTHS;
-  site.require = FV_REQUIRE_LOG_SUM_EXP;
-  site.device = {FV_DEVICE_CPU, 0};
-  site.dtype = dtype;
-  site.head_size = static_cast<int32_t>(p.size);
-  site.query_heads = site.total_heads = static_cast<int32_t>(p.heads);
-  site.kv_heads = static_cast<int32_t>(p.kv_heads);
-  site.layers = layers;
-  site.batch = p.batch;
-  site.query_length = site.key_length = p.tokens();
-  site.scale = 1 / std::sqrt(static_cast<double>(p.size));
-  std::copy(p.grid.axis.begin(), p.grid.axis.end(), site.grid);
-  site.tokens_before = p.before;
-  site.tokens_after = p.after;
-  return site;
+  return p.site({FV_DEVICE_CPU, 0}, dtype, layers);
 }
 
 // Contiguous elements as a tensor of the ABI.
@@ -68,12 +51,7 @@ struct Problem {
         log_sum_exp(static_cast<size_t>(p.batch * p.heads * p.tokens())) {
     std::mt19937 random(seed);
     for (Elements<T>* one : {&q, &k, &v}) one->fill_normal(random);
-    for (size_t b = 0; b < p.key_lengths.size(); ++b)  // what a row does not have must not be used
-      for (int64_t j = p.key_lengths[b]; j < p.tokens(); ++j)
-        for (int64_t h = 0; h < p.kv_heads; ++h)
-          for (Elements<T>* one : {&k, &v})
-            std::fill_n(one->row(static_cast<int64_t>(b), j, h), p.size,
-                        cpu::from_float<T>(std::numeric_limits<float>::quiet_NaN()));
+    fill_missing_keys(p, k, v);
   }
 
   // Runs and compares; the plan's token order goes to raster. windows: of each head.

@@ -7,12 +7,10 @@
 //                                                     dense backend's library (FLASH_ATTN/sm90) on the same tensors
 //
 // Exit code 0: all right, 1: something is wrong, 77: no GPU that can run it.
-#include <cuda_runtime_api.h>
-
-#include <cstdio>
 #include <type_traits>
 
 #include "plugins/attention/common/tests/attention_library.hpp"
+#include "plugins/attention/common/tests/device.hpp"
 #include "plugins/attention/sliding_tile_attn/tests/options.hpp"
 #include "plugins/attention/sliding_tile_attn/tests/problem.hpp"
 #include "plugins/attention/sliding_tile_attn/tile_choice.hpp"
@@ -20,18 +18,7 @@
 namespace fastvideo::sliding_tile {
 namespace {
 
-constexpr int kNoDevice = 77;
-int failures = 0, runs = 0;
-
-void check(cudaError_t status, const std::string& doing) {
-  if (status != cudaSuccess) throw std::runtime_error(doing + ": " + cudaGetErrorString(status));
-}
-
-void expect(bool condition, const std::string& what) {
-  if (condition) return;
-  ++failures;
-  std::printf("FAILED %s\n", what.c_str());
-}
+int runs = 0;
 
 class Memory {
  public:
@@ -78,37 +65,9 @@ class Tensor {
   fv_tensor view_{};
 };
 
-class Stream {
- public:
-  Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream"); }
-  ~Stream() { cudaStreamDestroy(stream_); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  cudaStream_t get() const { return stream_; }
-  void wait(const std::string& what) const { check(cudaStreamSynchronize(stream_), "running " + what); }
-
- private:
-  cudaStream_t stream_ = nullptr;
-};
-
-fv_attention_site site_of(const ProblemSize& p, fv_dtype dtype, int32_t layers) {
-  fv_attention_site site{};
-  site.struct_size = sizeof(site);
-  site.role = p.before + p.after > 0 ? FV_ROLE_DIT_JOINT : FV_ROLE_DIT_SELF;
-  site.masks = p.key_lengths.empty() ? 0 : FV_MASK_KEY_LENGTHS;
-  site.require = FV_REQUIRE_LOG_SUM_EXP | FV_REQUIRE_CAPTURE;
-  site.device = {FV_DEVICE_CUDA, 0};
-  site.dtype = dtype;
-  site.head_size = static_cast<int32_t>(p.size);
-  site.query_heads = site.total_heads = static_cast<int32_t>(p.heads);
-  site.kv_heads = static_cast<int32_t>(p.kv_heads);
-  site.layers = layers;
-  site.batch = p.batch;
-  site.query_length = site.key_length = p.tokens();
-  site.scale = 1 / std::sqrt(static_cast<double>(p.size));
-  std::copy(p.grid.axis.begin(), p.grid.axis.end(), site.grid);
-  site.tokens_before = p.before;
-  site.tokens_after = p.after;
+fv_attention_site site_of(const ProblemSize& p, fv_dtype dtype) {
+  fv_attention_site site = p.site({FV_DEVICE_CUDA, 0}, dtype);
+  site.require |= FV_REQUIRE_CAPTURE;
   return site;
 }
 
@@ -204,7 +163,7 @@ void run_case(const char* file, const char* key_block, const Case& c, int64_t si
     options.strategy(table);
   }
   AttentionLibrary library(file, options.get());
-  const fv_attention_site site = site_of(p, dtype, 1);
+  const fv_attention_site site = site_of(p, dtype);
   if (!library.supports(site)) return;  // key blocks of the other head size
   ++runs;
   const std::string what = dtype_name(dtype) + " D " + std::to_string(size) + ", key blocks " + key_block + ", " +
@@ -212,12 +171,7 @@ void run_case(const char* file, const char* key_block, const Case& c, int64_t si
   Elements<T> q(p.batch, p.tokens(), p.heads, size), k(p.batch, p.tokens(), p.kv_heads, size), v = k, out = q;
   std::mt19937 random(7);
   for (Elements<T>* one : {&q, &k, &v}) one->fill_normal(random);
-  for (size_t b = 0; b < p.key_lengths.size(); ++b)
-    for (int64_t j = p.key_lengths[b]; j < p.tokens(); ++j)
-      for (int64_t h = 0; h < p.kv_heads; ++h)
-        for (Elements<T>* one : {&k, &v})
-          std::fill_n(one->row(static_cast<int64_t>(b), j, h), size,
-                      cpu::from_float<T>(std::numeric_limits<float>::quiet_NaN()));
+  fill_missing_keys(p, k, v);
   Tensor dq(dtype, {p.batch, p.tokens(), p.heads, size}), dk(dtype, {p.batch, p.tokens(), p.kv_heads, size});
   Tensor dv(dtype, {p.batch, p.tokens(), p.kv_heads, size}), dout(dtype, {p.batch, p.tokens(), p.heads, size});
   Tensor lse(kFloat32, {p.batch, p.heads, p.tokens()}), lengths(kInt32, {p.batch});
@@ -251,17 +205,9 @@ void run_case(const char* file, const char* key_block, const Case& c, int64_t si
 
   dout.memory().poison();
   lse.memory().poison();
-  cudaGraph_t graph = nullptr;
-  cudaGraphExec_t replay = nullptr;
-  check(cudaStreamBeginCapture(plan.stream().get(), cudaStreamCaptureModeThreadLocal), "beginning to capture");
-  plan.run(args);
-  check(cudaStreamEndCapture(plan.stream().get(), &graph), "capturing " + what);
-  check(cudaGraphInstantiate(&replay, graph, 0), "making a graph");
-  check(cudaGraphLaunch(replay, plan.stream().get()), "launching a graph");
-  plan.stream().wait(what);
+  run_captured(
+      plan.stream(), [&] { plan.run(args); }, what);
   compare_now(", captured");
-  cudaGraphExecDestroy(replay);
-  cudaGraphDestroy(graph);
 }
 
 void check_all(const char* file, const std::vector<Case>& grids, std::initializer_list<const char*> key_blocks) {
@@ -315,7 +261,7 @@ void time_one(const char* file, const char* dense_file, const Extent& grid, int6
   args.v = v.get();
   args.out = out.get();
   args.step = -1;
-  fv_attention_site site = site_of(p, kBFloat16, 1);
+  fv_attention_site site = site_of(p, kBFloat16);
   site.require = 0;
   GivenOptions options;
   options.string("key_block", key_block).string("tile", tile);
@@ -340,13 +286,6 @@ void time_all(const char* file, const char* dense_file) {
       time_one(file, dense_file, {{21, 45, 80}}, 40, tile, key_block);
     }
   }
-}
-
-bool has_hopper() {
-  int major = 0, minor = 0;
-  return cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0) == cudaSuccess &&
-         cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0) == cudaSuccess && major == 9 &&
-         minor == 0;
 }
 
 int run(int argc, char** argv) {
@@ -376,11 +315,4 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace fastvideo::sliding_tile
 
-int main(int argc, char** argv) {
-  try {
-    return fastvideo::sliding_tile::run(argc, argv);
-  } catch (const std::exception& e) {
-    std::printf("FAILED %s\n", e.what());
-    return 1;
-  }
-}
+int main(int argc, char** argv) { return fastvideo::report(fastvideo::sliding_tile::run, argc, argv); }

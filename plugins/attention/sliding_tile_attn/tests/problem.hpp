@@ -30,6 +30,28 @@ struct ProblemSize {
     return "grid " + to_text(grid) + " in " + to_text(tile) + ", text " + std::to_string(before) + " and " +
            std::to_string(after) + ", heads " + std::to_string(heads) + "/" + std::to_string(kv_heads);
   }
+
+  /// Asks for the log-sum-exp.
+  fv_attention_site site(fv_device device, fv_dtype dtype, int32_t layers = 1) const {
+    fv_attention_site made{};
+    made.struct_size = sizeof(made);
+    made.role = before + after > 0 ? FV_ROLE_DIT_JOINT : FV_ROLE_DIT_SELF;
+    made.masks = key_lengths.empty() ? 0 : FV_MASK_KEY_LENGTHS;
+    made.require = FV_REQUIRE_LOG_SUM_EXP;
+    made.device = device;
+    made.dtype = dtype;
+    made.head_size = static_cast<int32_t>(size);
+    made.query_heads = made.total_heads = static_cast<int32_t>(heads);
+    made.kv_heads = static_cast<int32_t>(kv_heads);
+    made.layers = layers;
+    made.batch = batch;
+    made.query_length = made.key_length = tokens();
+    made.scale = 1 / std::sqrt(static_cast<double>(size));
+    std::copy(grid.axis.begin(), grid.axis.end(), made.grid);
+    made.tokens_before = before;
+    made.tokens_after = after;
+    return made;
+  }
 };
 
 /// Whether one token of the sequence, in raster order, sees another under a window.
@@ -61,6 +83,17 @@ struct Elements {
     for (T& x : data) x = cpu::from_float<T>(normal(random));
   }
 };
+
+/// Keys and values that a batch row does not have become NaN: they must not be used.
+template <class T>
+void fill_missing_keys(const ProblemSize& p, Elements<T>& k, Elements<T>& v) {
+  for (size_t b = 0; b < p.key_lengths.size(); ++b)
+    for (int64_t j = p.key_lengths[b]; j < p.tokens(); ++j)
+      for (int64_t h = 0; h < p.kv_heads; ++h)
+        for (Elements<T>* one : {&k, &v})
+          std::fill_n(one->row(static_cast<int64_t>(b), j, h), p.size,
+                      cpu::from_float<T>(std::numeric_limits<float>::quiet_NaN()));
+}
 
 /// What an output is beside the definition.
 struct Error {
