@@ -27,6 +27,7 @@ namespace fastvideo::sage {
 using hopper::larger;
 
 constexpr int kThreads = 256, kWarps = kThreads / 32;
+constexpr int kBlocksOfAProcessor = 4;  ///< of quantise_kernel: what registers are spent on
 constexpr int kBlockTokens = 128;       ///< that a block of quantise_kernel takes; the width of a key block
 constexpr int kStatisticsTokens = 512;  ///< that a block of statistics_kernel takes
 constexpr int kQueryBlock = 64;         ///< queries of one scale where scales are per block
@@ -59,21 +60,36 @@ struct Quantisation {
   bool quantise_v;
 };
 
-/// Eight neighbouring elements of a row, 16 bytes.
+/// Eight neighbouring elements of a row as they lie in memory. Kernels keep these, not the floats: a third of the
+/// registers, so that enough blocks are at work to keep the memory busy.
+using Eight = uint4;
+
+__device__ inline Eight load_eight(const void* data, int64_t element) {
+  return __ldg(reinterpret_cast<const Eight*>(static_cast<const uint16_t*>(data) + element));
+}
+
 template <class Element>
-__device__ inline void load_eight(float (&x)[8], const void* data, int64_t at) {
-  const uint4 raw = __ldg(reinterpret_cast<const uint4*>(static_cast<const Element*>(data) + at));
-  const uint32_t words[4] = {raw.x, raw.y, raw.z, raw.w};
+__device__ inline float2 to_floats(uint32_t two) {
+  if constexpr (std::is_same_v<Element, __nv_bfloat16>)
+    return __bfloat1622float2(reinterpret_cast<const __nv_bfloat162&>(two));
+  else
+    return __half22float2(reinterpret_cast<const __half2&>(two));
+}
+
+template <class Element>
+__device__ inline void to_floats(float (&x)[8], const Eight& eight) {
+  const uint32_t words[4] = {eight.x, eight.y, eight.z, eight.w};
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    float2 pair;
-    if constexpr (std::is_same_v<Element, __nv_bfloat16>)
-      pair = __bfloat1622float2(reinterpret_cast<const __nv_bfloat162&>(words[i]));
-    else
-      pair = __half22float2(reinterpret_cast<const __half2&>(words[i]));
-    x[2 * i] = pair.x;
-    x[2 * i + 1] = pair.y;
+    const float2 two = to_floats<Element>(words[i]);
+    x[2 * i] = two.x;
+    x[2 * i + 1] = two.y;
   }
+}
+
+/// Makes the compiler convert again what it would otherwise keep converted.
+__device__ inline void forget_floats(Eight& eight) {
+  asm("" : "+r"(eight.x), "+r"(eight.y), "+r"(eight.z), "+r"(eight.w));
 }
 
 __device__ inline int64_t row_start(const TokenView& t, int batch, int token, int head) {
@@ -93,7 +109,7 @@ __global__ void __launch_bounds__(kThreads) statistics_kernel(const __grid_const
 #pragma unroll 8
   for (int token = first + row; token < end; token += kRows) {
     float x[8];
-    load_eight<Element>(x, t.data, row_start(t, batch, token, head) + 8 * column);
+    to_floats<Element>(x, load_eight(t.data, row_start(t, batch, token, head) + 8 * column));
 #pragma unroll
     for (int i = 0; i < 8; ++i) result[i] = of_values ? larger(result[i], fabsf(x[i])) : result[i] + x[i];
   }
@@ -144,13 +160,16 @@ __device__ inline float largest_of_lanes(float x, int lanes) {
   return x;
 }
 
-/// Rounds to integers of 8 bits.
+/// Rounds numbers of at most 127 steps to integers of 8 bits: 1.5 * 2^23 more, a float's low bits are the integer.
 __device__ inline uint2 pack_int8(const float (&x)[8], float per_step) {
-  uint32_t words[2] = {};
+  constexpr float kMagic = 12582912.0F;
+  uint32_t bits[8];
 #pragma unroll
-  for (int i = 0; i < 8; ++i)
-    words[i / 4] |= static_cast<uint32_t>(__float2int_rn(x[i] * per_step) & 0xFF) << 8 * (i % 4);
-  return {words[0], words[1]};
+  for (int i = 0; i < 8; ++i) bits[i] = __float_as_uint(fmaf(x[i], per_step, kMagic));
+  const auto low_bytes = [](const uint32_t* of) {
+    return __byte_perm(__byte_perm(of[0], of[1], 0x0040), __byte_perm(of[2], of[3], 0x0040), 0x5410);
+  };
+  return {low_bytes(bits), low_bytes(bits + 4)};
 }
 
 /// Steps in a unit; 0 for a scale that is 0, NaN, infinite or too small to be inverted.
@@ -161,17 +180,23 @@ __device__ inline void quantise_queries(const Quantisation& p, int block, int he
   using Rows = RowsOfWarp<kSize>;
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int row = lane / Rows::kRowThreads, column = lane % Rows::kRowThreads;
-  float x[Rows::kSteps][8], largest[Rows::kSteps];
+  Eight rows[Rows::kSteps];
+  float largest[Rows::kSteps];
 #pragma unroll
   for (int step = 0; step < Rows::kSteps; ++step) {
     const int token = block * kBlockTokens + Rows::query(step, warp, row);
+    rows[step] = {};
+    if (token < p.q.tokens) rows[step] = load_eight(p.q.data, row_start(p.q, batch, token, head) + 8 * column);
+  }
 #pragma unroll
-    for (float& value : x[step]) value = 0;
-    if (token < p.q.tokens) load_eight<Element>(x[step], p.q.data, row_start(p.q, batch, token, head) + 8 * column);
+  for (int step = 0; step < Rows::kSteps; ++step) {
+    float x[8];
+    to_floats<Element>(x, rows[step]);
     largest[step] = 0;
 #pragma unroll
-    for (float value : x[step]) largest[step] = larger(largest[step], fabsf(value));
+    for (float value : x) largest[step] = larger(largest[step], fabsf(value));
     largest[step] = largest_of_lanes(largest[step], 2 * Rows::kRowThreads);  // a row and the one 8 below
+    forget_floats(rows[step]);
   }
   if (p.per_block) {
     __shared__ float of_warps[kWarps][kBlockTokens / kQueryBlock];
@@ -192,14 +217,16 @@ __device__ inline void quantise_queries(const Quantisation& p, int block, int he
       for (int w = 0; w < kWarps; ++w) largest[step] = larger(largest[step], of_warps[w][step / kStepsOfBlock]);
     }
   }
-  const int64_t rows = static_cast<int64_t>(batch * p.q.heads + head) * p.q.tokens;
+  const int64_t first_row = static_cast<int64_t>(batch * p.q.heads + head) * p.q.tokens;
   float* scales = p.q_scales + static_cast<int64_t>(batch * p.q.heads + head) * p.query_groups * 8;
 #pragma unroll
   for (int step = 0; step < Rows::kSteps; ++step) {
     const int token = block * kBlockTokens + Rows::query(step, warp, row);
     const float scale = largest[step] / kLargestInt8;
+    float x[8];
+    to_floats<Element>(x, rows[step]);
     if (token < p.q.tokens)
-      *reinterpret_cast<uint2*>(p.q8 + (rows + token) * kSize + 8 * column) = pack_int8(x[step], per_step(scale));
+      *reinterpret_cast<uint2*>(p.q8 + (first_row + token) * kSize + 8 * column) = pack_int8(x, per_step(scale));
     // The last sixteen may lack queries; the attention kernel reads all their scales.
     if (column == 0 && token % 16 < 8 && token / 16 < p.query_groups) scales[token / 16 * 8 + token % 8] = scale;
   }
@@ -214,20 +241,27 @@ __device__ inline void quantise_keys(const Quantisation& p, int block, int head,
   float mean[8];
 #pragma unroll
   for (int i = 0; i < 8; ++i) mean[i] = p.k_mean[of_head * kSize + 8 * column + i];
-  float x[Rows::kSteps][8], largest = 0;
+  const auto less_mean = [&](float(&x)[8], const Eight& row) {
+    to_floats<Element>(x, row);
+#pragma unroll
+    for (int i = 0; i < 8; ++i) x[i] -= mean[i];
+  };
+  Eight rows[Rows::kSteps];
 #pragma unroll
   for (int step = 0; step < Rows::kSteps; ++step) {
     const int token = block * kBlockTokens + Rows::key(step, warp, row);
-    if (token < p.k.tokens) {
-      load_eight<Element>(x[step], p.k.data, row_start(p.k, batch, token, head) + 8 * column);
+    rows[step] = {};
+    if (token < p.k.tokens) rows[step] = load_eight(p.k.data, row_start(p.k, batch, token, head) + 8 * column);
+  }
+  float largest = 0;
 #pragma unroll
-      for (int i = 0; i < 8; ++i) x[step][i] -= mean[i];
-    } else {
+  for (int step = 0; step < Rows::kSteps; ++step) {
+    float x[8];
+    less_mean(x, rows[step]);
+    forget_floats(rows[step]);
+    if (block * kBlockTokens + Rows::key(step, warp, row) >= p.k.tokens) continue;
 #pragma unroll
-      for (float& value : x[step]) value = 0;
-    }
-#pragma unroll
-    for (float value : x[step]) largest = larger(largest, fabsf(value));
+    for (float value : x) largest = larger(largest, fabsf(value));
   }
   __shared__ float of_warps[kWarps];
   largest = largest_of_lanes(largest, 32);
@@ -240,8 +274,10 @@ __device__ inline void quantise_keys(const Quantisation& p, int block, int head,
 #pragma unroll
   for (int step = 0; step < Rows::kSteps; ++step) {
     const int token = block * kBlockTokens + Rows::key(step, warp, row);
+    float x[8];
+    less_mean(x, rows[step]);
     if (token < p.k.tokens)
-      *reinterpret_cast<uint2*>(p.k8 + (of_head * p.k.tokens + token) * kSize + 8 * column) = pack_int8(x[step], steps);
+      *reinterpret_cast<uint2*>(p.k8 + (of_head * p.k.tokens + token) * kSize + 8 * column) = pack_int8(x, steps);
   }
   if (lane == 0 && warp < 4) p.k_scales[(of_head * p.key_blocks + block) * 4 + warp] = scale;
 }
@@ -272,26 +308,36 @@ __device__ inline void quantise_values(const Quantisation& p, int block, int hea
   const auto swizzled = [](int channel, int word) { return word ^ channel / 8 * (256 / kSize) % kWords; };
 #pragma unroll 1
   for (int group = threadIdx.x / kRowThreads; group < kWords; group += kGroups) {
-    float x[4][8];
+    uint32_t rows[4][4];
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int token = block * kBlockTokens + group / 4 * 16 + i / 2 * 8 + group % 4 * 2 + i % 2;
-#pragma unroll
-      for (float& value : x[i]) value = 0;
-      if (token < p.v.tokens) load_eight<Element>(x[i], p.v.data, row_start(p.v, batch, token, head) + 8 * column);
+      Eight row{};
+      if (token < p.v.tokens) row = load_eight(p.v.data, row_start(p.v, batch, token, head) + 8 * column);
+      rows[i][0] = row.x, rows[i][1] = row.y, rows[i][2] = row.z, rows[i][3] = row.w;
     }
 #pragma unroll
-    for (int i = 0; i < 8; ++i) {
-      uint32_t word = 0;
+    for (int two = 0; two < 4; ++two) {  // neighbouring channels
+      uint32_t words[2] = {};
 #pragma unroll
-      for (int pair = 0; pair < 2; ++pair) {
-        const float low = x[2 * pair][i] * steps[i], high = x[2 * pair + 1][i] * steps[i];
-        const uint16_t packed = pack_e4m3(low, high);
-        const float2 rounded = unpack_e4m3(packed);
-        residual[i] += (low - rounded.x) + (high - rounded.y);
-        word |= static_cast<uint32_t>(packed) << 16 * pair;
+      for (int pair = 0; pair < 2; ++pair) {  // of tokens
+        const float2 first = to_floats<Element>(rows[2 * pair][two]),
+                     second = to_floats<Element>(rows[2 * pair + 1][two]);
+        const float x[2][2] = {{first.x, second.x}, {first.y, second.y}};
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          const float low = x[i][0] * steps[2 * two + i], high = x[i][1] * steps[2 * two + i];
+          const uint16_t packed = pack_e4m3(low, high);
+          const float2 rounded = unpack_e4m3(packed);
+          residual[2 * two + i] += (low - rounded.x) + (high - rounded.y);
+          words[i] |= static_cast<uint32_t>(packed) << 16 * pair;
+        }
       }
-      tile[8 * column + i][swizzled(8 * column + i, group)] = word;
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const int channel = 8 * column + 2 * two + i;
+        tile[channel][swizzled(channel, group)] = words[i];
+      }
     }
   }
   __shared__ float residuals[kGroups][kSize];
@@ -312,7 +358,8 @@ __device__ inline void quantise_values(const Quantisation& p, int block, int hea
 
 /// Grid: blocks of 128 tokens, heads of q + 2 x heads of k, batch.
 template <class Element, int kSize>
-__global__ void __launch_bounds__(kThreads) quantise_kernel(const __grid_constant__ Quantisation p) {
+__global__ void __launch_bounds__(kThreads, kBlocksOfAProcessor)
+    quantise_kernel(const __grid_constant__ Quantisation p) {
   const int block = blockIdx.x, batch = blockIdx.z;
   int head = blockIdx.y;
   if (head < p.q.heads) {
