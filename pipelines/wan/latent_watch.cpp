@@ -34,7 +34,10 @@ std::optional<LatentWatch::BadStep> LatentWatch::note(int32_t step, const at::Te
   return verdict(/*wait=*/false);
 }
 
-std::optional<LatentWatch::BadStep> LatentWatch::finish() { return verdict(/*wait=*/true); }
+std::optional<LatentWatch::BadStep> LatentWatch::finish() {
+  if (!pending_.empty()) pending_.back().range->values();  // one wait: those before it arrive earlier
+  return verdict(/*wait=*/true);
+}
 
 std::optional<LatentWatch::BadStep> LatentWatch::verdict(bool wait) {
   while (!pending_.empty() && (wait || pending_.front().range->is_here())) {

@@ -36,7 +36,7 @@ class LatentWatch {
   /// arrived: on the CPU this one, on a GPU one before it. Never waits.
   std::optional<BadStep> note(int32_t step, const at::Tensor& input, const at::Tensor& output);
 
-  /// After the loop: waits for the numbers that are still on their way.
+  /// After the loop: waits, once, for the numbers that are still on their way.
   std::optional<BadStep> finish();
 
  private:

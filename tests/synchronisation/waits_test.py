@@ -1,8 +1,8 @@
 """How often the denoising loop waits for the GPU.
 
 `counter`: the library that counts does count. `loop`: runs that differ in their number of steps alone. What both wait
-for lies outside the loop; so the loop waits for nothing without caching and with strategies that plan ahead, and for one
-event a decision, never for a stream or the device, with the others.
+for lies outside the loop; so the loop waits for nothing without caching and with strategies that plan ahead. With the
+others it waits for no stream and no device, and for at most one event a decision: none if what it needs is there already.
 """
 
 import argparse
@@ -56,8 +56,9 @@ def check_loop(program, library, folder):
                                   "--output-path", pathlib.Path(folder) / "video.y4m", *flags], library, folder)
                        for steps in STEPS)
         more = {kind: long[kind] - short[kind] for kind in short}
-        decisions = BRANCHES * (STEPS[1] - STEPS[0]) if name in DYNAMIC else 0
-        passed = more["stream"] == more["device"] == more["copy"] == 0 and 0 <= more["event"] <= decisions
+        # The last steps' numbers are waited for once, after the loop, unless they are there.
+        allowed = 1 + (BRANCHES * STEPS[1] if name in DYNAMIC else 0)
+        passed = more["stream"] == more["device"] == more["copy"] == 0 and long["event"] <= allowed
         if not passed:
             failed.append(name)
         print(f"{'ok  ' if passed else 'FAIL'} {name}: {STEPS[1] - STEPS[0]} steps more wait for {more} more; "
