@@ -6,7 +6,7 @@
 #pragma once
 
 #include "plugins/attention/common/hopper/epilogue.cuh"
-#include "plugins/attention/common/hopper/walk.hpp"
+#include "plugins/attention/common/hopper/jobs.cuh"
 
 namespace fastvideo::hopper {
 
@@ -17,6 +17,7 @@ constexpr int kWarpgroupBarrier = 4;  ///< + consumer: its threads among themsel
 template <class S, class KeyBlocks>
 class Consumer {
   using Tile = typename KeyBlocks::Scheduler::Tile;
+  using Walk = ConsumerWalk<S, KeyBlocks>;
 
  public:
   /// index: number of this warpgroup among the consumers.
@@ -25,7 +26,7 @@ class Consumer {
     if (index == S::kConsumers - 1) pass_turn();  // the first consumer begins
   }
 
-  __device__ void run(Walk<KeyBlocks> walk) {
+  __device__ void run(Walk walk) {
     if (walk.done()) return;
     sum_.restart(output_);
     begin(walk);
@@ -47,7 +48,7 @@ class Consumer {
 
  private:
   // The scores of the very first block, with nothing to compute beside them.
-  __device__ void begin(const Walk<KeyBlocks>& walk) {
+  __device__ void begin(const Walk& walk) {
     Scores<S> scores;
     typename S::Softmax::template Result<S> result;
     float factor[2];
@@ -67,8 +68,9 @@ class Consumer {
   // The scores of a block, beside the values of the block before. kFirst: it is the first of its tile; then the tile
   // before, `tile`, is complete.
   template <bool kFirst>
-  __device__ void step(const Walk<KeyBlocks>& walk, Tile tile) {
+  __device__ void step(const Walk& walk, Tile tile) {
     Scores<S> scores;
+    const int existing = existing_keys<kFirst>(walk);  // where it is read from a list, well before it is needed
     if constexpr (kFirst) begin_tile(walk);
     await_keys_and_values();
     await_turn();
@@ -85,7 +87,7 @@ class Consumer {
     typename S::Softmax::template Result<S> result;
     float factor[2];
     const SoftmaxState before = softmax_.state();
-    const bool raised = softmax_.template next<S>(result, scores, kFirst, existing_keys<kFirst>(walk), scale, factor);
+    const bool raised = softmax_.template next<S>(result, scores, kFirst, existing, scale, factor);
 
     // Up to here, and with what follows, nothing branches: exponentials, sums and rounding fill each other's gaps.
     wgmma_wait<0>();
@@ -139,7 +141,7 @@ class Consumer {
     if (!values_there) await_values();
   }
 
-  __device__ void begin_tile(const Walk<KeyBlocks>& walk) {
+  __device__ void begin_tile(const Walk& walk) {
     shared_.queries_full[queries_.stage][index_].wait(queries_.parity);
     if constexpr (S::ScoreProduct::kScaled) {
       const QueryTile tile = walk.tile();
@@ -160,7 +162,7 @@ class Consumer {
   }
 
   template <bool kFirst>
-  __device__ static int existing_keys(const Walk<KeyBlocks>& walk) {
+  __device__ static int existing_keys(const Walk& walk) {
     return KeyBlocks::kOnlyFirstIsPartial && !kFirst ? S::kKeys : walk.block().count;
   }
 
@@ -170,7 +172,7 @@ class Consumer {
   }
 
   // After the last block of a tile the queries are read, too.
-  __device__ void release_keys(const Walk<KeyBlocks>& walk) {
+  __device__ void release_keys(const Walk& walk) {
     release(shared_.keys_empty[keys_.stage]);
     keys_.next();
     if (!walk.last()) return;
@@ -186,7 +188,7 @@ class Consumer {
   // Clears the values of keys that a batch row does not have, in the block whose turn is next: their probability is 0,
   // but they may be NaN. Each warpgroup does so before it reads them; that they write the same zeros twice does no
   // harm.
-  __device__ void clear_missing_values(const Walk<KeyBlocks>& walk) {
+  __device__ void clear_missing_values(const Walk& walk) {
     if constexpr (!S::ValueProduct::kTransposed) {  // those are padded with zeros
       const KeyBlock block = walk.block();
       if (block.count == S::kKeys || !walk.blocks().clear_behind(block)) return;

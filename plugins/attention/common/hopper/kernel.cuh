@@ -2,7 +2,7 @@
 // warpgroup that loads and two or three that compute.
 //
 //   tile_scheduler.hpp   which query tile next          key_blocks.hpp      which keys it visits
-//   walk.hpp             the two as one sequence        producer.cuh        global to shared memory
+//   walk.hpp, jobs.cuh   the two as one sequence        producer.cuh        global to shared memory
 //   products.cuh         Q K^T and P V                  online_softmax.cuh  scores to probabilities
 //   consumer.cuh         the main loop that joins them  epilogue.cuh        registers to global memory
 //   quantised_*.cuh      products and softmax in 8 bits shape.cuh           tiles, shared memory
@@ -32,24 +32,23 @@ __global__ void __launch_bounds__(S::kThreads, 1) attention_kernel(const __grid_
   shared.init_ones();
   __syncthreads();
 
-  const int first_job = blockIdx.x, stride = gridDim.x;
   // Broadcast, so that the compiler knows that whole warps take one branch.
   const int warpgroup = __shfl_sync(~0u, threadIdx.x / kWarpgroup, 0);
   if (warpgroup == 0) {
     give_registers<S::kProducerRegisters>();
     if (threadIdx.x == 0) {
       Producer<S, KeyBlocks> producer(p, shared);
-      producer.run(Walk<KeyBlocks>(p.scheduler, p.key_blocks, first_job, stride));
+      producer.run(producer_walk(p, shared));
     }
   } else {
     take_registers<S::kConsumerRegisters>();
     if (KeyBlocks::may_be_empty(p.key_blocks))
-      for (int job = first_job; job < p.scheduler.jobs(); job += stride) {
+      for (int job = blockIdx.x; job < p.scheduler.jobs(); job += gridDim.x) {
         const auto tile = p.scheduler.tile(job);
         if (KeyBlocks::of(p.key_blocks, tile).count() == 0) store_nothing<S>(p, tile, warpgroup - 1);
       }
     Consumer<S, KeyBlocks> consumer(p, shared, warpgroup - 1);
-    consumer.run(Walk<KeyBlocks>(p.scheduler, p.key_blocks, first_job, stride));
+    consumer.run(consumer_walk(p, shared));
   }
 }
 

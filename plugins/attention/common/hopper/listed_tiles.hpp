@@ -1,76 +1,105 @@
 // Query tiles and key blocks out of lists in device memory: sparse attention whose tiles have any size and see any runs
-// of keys, another list of them for each window, and a window for each head.
+// of keys, other ones for each window, and a window for each head.
 #pragma once
+
+#include <cstdint>
 
 #include "plugins/attention/common/hopper/key_blocks.hpp"
 
 namespace fastvideo::hopper {
 
-/// Queries [first, end), at most as many as a tile of the kernel has rows, whose keys are the list of that number.
-struct QueryBlock {
-  int first, end, list;
+/// Queries [first, end), at most as many as a tile of the kernel has rows, which see key blocks [keys_begin, keys_end)
+/// of an array.
+struct alignas(16) QueryBlock {
+  int first, end, keys_begin, keys_end;
 };
 
-/// Key blocks [begin, end) of an array.
-struct KeyList {
-  int begin, end;
+/// A head, and the window whose query blocks it has.
+struct HeadWindow {
+  uint16_t head, window;
 };
+
+/// Heads of a call, at most.
+constexpr int kMostHeads = 256;
 
 struct ListedTile : QueryTile {
-  int end, list;
+  int end, keys_begin, keys_end;
 };
 
-/// Query blocks of every head and batch row, in their order: those with the longest lists should come first.
+/// Query blocks of every head and batch row: heads in the order given, and within a head in that of its window's list.
+/// Jobs go out one by one, to whoever is done with the one before, so the longest should stand first.
 struct ListScheduler {
   using Tile = ListedTile;
-  const QueryBlock* blocks;
+  static constexpr bool kDrawn = true;
+  const QueryBlock* blocks;  ///< [window, count]
   int count, heads, batch;
+  unsigned* counter;             ///< of device memory, 0 before and after every launch
+  HeadWindow order[kMostHeads];  ///< [heads]
 
   FV_HOST_DEVICE int jobs() const { return count * heads * batch; }
   FV_HOST_DEVICE ListedTile tile(int job) const {
-    const QueryBlock block = blocks[job % count];
-    const int head = job / count;
-    return {{block.first, head % heads, head / heads}, block.end, block.list};
+    const int row = job / count;
+    const HeadWindow head = order[row / batch];
+    const QueryBlock block = load(blocks + static_cast<int64_t>(head.window) * count + job % count);
+    return {{block.first, head.head, row % batch}, block.end, block.keys_begin, block.keys_end};
   }
   FV_HOST_DEVICE int end_of(ListedTile tile) const { return tile.end; }
+
+ private:
+  FV_HOST_DEVICE static QueryBlock load(const QueryBlock* from) {
+#ifdef __CUDA_ARCH__
+    const int4 all = __ldg(reinterpret_cast<const int4*>(from));
+    return {all.x, all.y, all.z, all.w};
+#else
+    return *from;
+#endif
+  }
 };
 
-/// Keys behind those of a batch row are left out of their blocks, which may leave a block none; a query whose first
-/// block has none becomes NaN.
-template <int kWidth>
+/// Key blocks of a list are ascending. kLengths: keys behind those of a batch row do not exist: blocks behind them are
+/// left out, and the last may lose some of its keys.
+template <int kWidth, bool kLengths>
 struct ListedKeyBlocks {
   struct Data {
     const KeyBlock* blocks;
-    const KeyList* lists;  ///< [window, list]
-    int lists_of_window;
-    const uint16_t* windows;     ///< [head]
-    const int32_t* key_lengths;  ///< nullptr, or [batch]
+    const int32_t* key_lengths;  ///< [batch]; unused without kLengths
   };
   using Scheduler = ListScheduler;
   static constexpr bool kOnlyFirstIsPartial = false;
-  const Data* data;  ///< of the launch: a constant address, which takes no register
-  int begin, blocks, batch;
+  const KeyBlock* first;
+  int blocks, keys;
 
   FV_HOST_DEVICE static ListedKeyBlocks of(const Data& data, ListedTile tile) {
-    const KeyList list = data.lists[data.windows[tile.head] * data.lists_of_window + tile.list];
-    return {&data, list.begin, list.end - list.begin, tile.batch};
+    ListedKeyBlocks made{data.blocks + tile.keys_begin, tile.keys_end - tile.keys_begin, INT32_MAX};
+    if constexpr (kLengths) {
+      made.keys = data.key_lengths[tile.batch];
+      made.blocks = made.existing();
+    }
+    return made;
   }
-  FV_HOST_DEVICE static bool may_be_empty(const Data&) { return false; }
+  FV_HOST_DEVICE static bool may_be_empty(const Data&) { return kLengths; }
   FV_HOST_DEVICE int count() const { return blocks; }
   FV_HOST_DEVICE KeyBlock at(int i) const {
-    KeyBlock block = load(data->blocks + begin + i);
-    if (data->key_lengths != nullptr) {
-      const int left = data->key_lengths[batch] - block.first;
-      block.count = left < 0 ? 0 : left < block.count ? left : block.count;
-    }
+    KeyBlock block = load(first + i);
+    if (kLengths && keys - block.first < block.count) block.count = keys - block.first;
     return block;
   }
   /// Keys behind a run are those of other tiles, or zeros; only behind the keys of a batch row there may be anything.
-  FV_HOST_DEVICE bool clear_behind(KeyBlock block) const {
-    return data->key_lengths != nullptr && block.first + kWidth > data->key_lengths[batch];
-  }
+  FV_HOST_DEVICE bool clear_behind(KeyBlock block) const { return kLengths && block.first + kWidth > keys; }
 
  private:
+  // Blocks that begin before the last key: found by halving, for they are ascending.
+  FV_HOST_DEVICE int existing() const {
+    int from = 0, to = blocks;
+    while (from < to) {
+      const int middle = (from + to) / 2;
+      if (load(first + middle).first < keys)
+        from = middle + 1;
+      else
+        to = middle;
+    }
+    return from;
+  }
   // The lists do not change while the kernel runs: the load needs not wait for stores before it.
   FV_HOST_DEVICE static KeyBlock load(const KeyBlock* from) {
 #ifdef __CUDA_ARCH__

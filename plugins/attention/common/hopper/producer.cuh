@@ -3,10 +3,10 @@
 // section 3.1).
 #pragma once
 
+#include "plugins/attention/common/hopper/jobs.cuh"
 #include "plugins/attention/common/hopper/parameters.cuh"
 #include "plugins/attention/common/hopper/shape.cuh"
 #include "plugins/attention/common/hopper/tensor_copy.cuh"
-#include "plugins/attention/common/hopper/walk.hpp"
 
 namespace fastvideo::hopper {
 
@@ -21,7 +21,7 @@ class Producer {
   }
 
   /// Brings everything that the consumers need on their walk.
-  __device__ void run(Walk<KeyBlocks> walk) {
+  __device__ void run(ProducerWalk<S, KeyBlocks> walk) {
     if (walk.done()) return;
     load_keys(walk.tile(), walk.block());
     load_queries(walk.tile());

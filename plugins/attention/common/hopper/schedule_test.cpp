@@ -82,7 +82,7 @@ TEST(Walk, VisitsEveryBlockOfItsTilesOnceAndStepsOverEmptyTiles) {
   for (int stride : {1, 3, 5, 100}) {
     std::set<std::tuple<int, int, int, int>> seen;
     for (int first = 0; first < stride; ++first)
-      for (Walk<DenseKeyBlocks<128>> walk(scheduler, data, first, stride); !walk.done();) {
+      for (Walk<DenseKeyBlocks<128>> walk(scheduler, data, first, {stride}); !walk.done();) {
         const QueryTile tile = walk.tile();
         const int count = walk.blocks().count();
         ASSERT_GT(count, 0) << "batch row " << tile.batch;

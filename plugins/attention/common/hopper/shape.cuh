@@ -13,6 +13,9 @@ constexpr int kWarpgroupRows = 64;  ///< rows of a warpgroup's products, hence q
 constexpr int kSharedBytes = 227 * 1024;  ///< of a block, at most
 constexpr int kBarrierBytes = 1024;       ///< more than barriers and scales need
 
+/// Jobs that the producer may be ahead of the consumers.
+constexpr int kJobStages = 2;
+
 /// Bytes of a row of a panel: operands of longer rows lie as several panels, side by side.
 constexpr int kPanelBytes = 128;
 
@@ -78,6 +81,8 @@ struct alignas(1024) SharedMemory {
   Barrier queries_full[S::kQueryStages][S::kConsumers], queries_empty[S::kQueryStages][S::kConsumers];
   Barrier keys_full[S::kStages], keys_empty[S::kStages];
   Barrier values_full[S::kStages], values_empty[S::kStages];
+  int jobs[kJobStages];  ///< drawn by the producer: jobs.cuh
+  Barrier jobs_full[kJobStages], jobs_empty[kJobStages];
 
   /// Where a thread of a consumer keeps its sums.
   __device__ float4* stored_sums(int consumer) {
@@ -96,6 +101,10 @@ struct alignas(1024) SharedMemory {
       keys_empty[i].init(S::kConsumers);
       values_full[i].init(1);
       values_empty[i].init(S::kConsumers);
+    }
+    for (int i = 0; i < kJobStages; ++i) {
+      jobs_full[i].init(1);
+      jobs_empty[i].init(S::kConsumers * kWarpgroup / 32);
     }
     fence_barrier_init();
   }

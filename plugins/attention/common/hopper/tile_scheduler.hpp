@@ -15,6 +15,7 @@ struct QueryTile {
 /// second-level cache by all the others.
 struct TileScheduler {
   using Tile = QueryTile;
+  static constexpr bool kDrawn = false;  ///< jobs are shared out before the kernel starts
   int queries, heads, batch;
   int rows;  ///< of a tile
 

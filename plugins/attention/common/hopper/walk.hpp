@@ -6,16 +6,23 @@
 
 namespace fastvideo::hopper {
 
+/// Jobs shared out before the kernel starts: every stride-th from the first on. The interface of such a class:
+///   int next(int job)   the job after that one; behind the last of the scheduler there are no more
+struct StridedJobs {
+  int stride;
+  FV_HOST_DEVICE int next(int job) const { return job + stride; }
+};
+
 /// KeyBlocks: the policy of key_blocks.hpp. Tiles without key blocks are stepped over.
-template <class KeyBlocks>
+template <class KeyBlocks, class Jobs = StridedJobs>
 class Walk {
  public:
   using Scheduler = typename KeyBlocks::Scheduler;
   using Tile = typename Scheduler::Tile;
 
-  /// Takes jobs first_job, first_job + stride, ... of the scheduler.
-  FV_HOST_DEVICE Walk(const Scheduler& scheduler, const typename KeyBlocks::Data& data, int first_job, int stride)
-      : scheduler_(scheduler), data_(data), jobs_(scheduler.jobs()), job_(first_job), stride_(stride) {
+  /// Takes first_job and what `next` says comes after it.
+  FV_HOST_DEVICE Walk(const Scheduler& scheduler, const typename KeyBlocks::Data& data, int first_job, Jobs next)
+      : scheduler_(scheduler), data_(data), jobs_(scheduler.jobs()), job_(first_job), next_(next) {
     enter();
   }
 
@@ -34,7 +41,7 @@ class Walk {
 
   /// Goes on to the first block of the next tile.
   FV_HOST_DEVICE void next_tile() {
-    job_ += stride_;
+    job_ = next_.next(job_);
     enter();
   }
 
@@ -42,7 +49,7 @@ class Walk {
   // Goes on to the first tile, from the current job, that has key blocks.
   FV_HOST_DEVICE void enter() {
     index_ = 0;
-    for (; job_ < jobs_; job_ += stride_) {
+    for (; job_ < jobs_; job_ = next_.next(job_)) {
       tile_ = scheduler_.tile(job_);
       blocks_ = KeyBlocks::of(data_, tile_);
       count_ = blocks_.count();
@@ -52,7 +59,8 @@ class Walk {
 
   const Scheduler& scheduler_;
   const typename KeyBlocks::Data& data_;
-  int jobs_, job_, stride_;
+  int jobs_, job_;
+  Jobs next_;
   int index_ = 0, count_ = 0;
   Tile tile_{};
   KeyBlocks blocks_;

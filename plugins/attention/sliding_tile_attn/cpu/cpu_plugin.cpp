@@ -28,7 +28,6 @@ class Plan final : public AttentionPlan {
 
   void run(const fv_attention_args& args) override {
     const CallShape shape = plan_.check(args);
-    require_video_tokens(args);
     const cpu::Job job = cpu::make_job(plan_.site(), args);
     const std::vector<cpu::QueryTile> tiles = query_tiles(args, shape.heads);
     const std::span<const cpu::QueryTile> all = tiles;
@@ -43,17 +42,6 @@ class Plan final : public AttentionPlan {
   }
 
  private:
-  // In tile order the last positions are no part of the video that could be missing.
-  void require_video_tokens(const fv_attention_args& args) const {
-    if (args.key_lengths == nullptr) return;
-    const TensorView<const int32_t, 1> lengths(*args.key_lengths);
-    const int64_t least = plan_.beside().before + plan_.tiles().grid().volume();
-    for (int64_t b = 0; b < lengths.size(0); ++b)
-      if (lengths(b) < least)
-        throw std::invalid_argument("attention: row " + std::to_string(b) + " has " + std::to_string(lengths(b)) +
-                                    " keys, fewer than the " + std::to_string(least) + " up to the last video token");
-  }
-
   std::vector<cpu::QueryTile> query_tiles(const fv_attention_args& args, int64_t heads) {
     std::vector<cpu::QueryTile> tiles;
     for (int64_t head = 0; head < heads; ++head)

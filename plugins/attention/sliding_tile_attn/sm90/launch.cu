@@ -13,39 +13,49 @@ struct Shape : dense::Shape<Element, kHeadSize, kKeys, kConsumers> {
   static constexpr int kConsumerRegisters = kConsumers == 3 ? 160 : 232;
 };
 
-template <class S>
-using Blocks = hopper::ListedKeyBlocks<S::kKeys>;
+// Whether a call has key lengths is known to the compiler: without them nothing asks for them between two products.
+template <class S, bool kLengths>
+using Blocks = hopper::ListedKeyBlocks<S::kKeys, kLengths>;
 
-template <class S>
-void launch(const hopper::Call& call, const Lists& lists, int blocks, cudaStream_t stream) {
-  if (call.batch == 0) return;
-  auto p = dense::half_parameters<S, Blocks<S>>(call);
-  p.key_blocks = {lists.key_blocks, lists.lists, lists.lists_of_window, lists.windows, call.key_lengths};
-  p.scheduler = {lists.query_blocks, lists.query_block_count, static_cast<int>(call.heads),
-                 static_cast<int>(call.batch)};
+template <class S, bool kLengths>
+void launch_with(const hopper::Call& call, const Lists& lists, int blocks, cudaStream_t stream) {
+  auto p = dense::half_parameters<S, Blocks<S, kLengths>>(call);
+  p.key_blocks = {lists.key_blocks, call.key_lengths};
+  p.scheduler = lists.scheduler;
+  p.scheduler.batch = static_cast<int>(call.batch);
   hopper::launch_kernel<S>(p, blocks, stream);
 }
 
 template <class S>
-constexpr Kernel kernel() {
-  return {std::is_same_v<typename S::Element, __nv_bfloat16>,
-          S::kHeadSize,
-          S::kRows,
-          S::kKeys,
-          hopper::prepare_kernel<S, Blocks<S>>,
+void launch(const hopper::Call& call, const Lists& lists, int blocks, cudaStream_t stream) {
+  if (call.batch == 0) return;
+  if (call.key_lengths == nullptr)
+    launch_with<S, false>(call, lists, blocks, stream);
+  else
+    launch_with<S, true>(call, lists, blocks, stream);
+}
+
+template <class S>
+int prepare() {
+  return std::min(hopper::prepare_kernel<S, Blocks<S, false>>(), hopper::prepare_kernel<S, Blocks<S, true>>());
+}
+
+template <class S>
+constexpr Kernel kernel(const char* key_block) {
+  return {key_block, std::is_same_v<typename S::Element, __nv_bfloat16>, S::kHeadSize, S::kRows, S::kKeys, prepare<S>,
           launch<S>};
 }
 
 // A tile of 6x8x8 is three blocks of 128 queries or two of 192, and three of 128 keys: the best stand first.
 template <class Element>
-constexpr Kernel kKernels[] = {kernel<Shape<Element, 128, 128, 2>>(), kernel<Shape<Element, 128, 176, 2>>(),
-                               kernel<Shape<Element, 64, 128, 3>>()};
+constexpr Kernel kKernels[] = {kernel<Shape<Element, 128, 128, 2>>("128"), kernel<Shape<Element, 128, 176, 2>>("176"),
+                               kernel<Shape<Element, 64, 128, 3>>("128")};
 
 }  // namespace
 
-const Kernel* find_kernel(bool bfloat16, int head_size, int width) {
+const Kernel* find_kernel(bool bfloat16, int head_size, std::string_view key_block) {
   for (const Kernel& one : bfloat16 ? kKernels<__nv_bfloat16> : kKernels<__half>)
-    if (one.head_size == head_size && (width == 0 || one.width == width)) return &one;
+    if (one.head_size == head_size && (key_block == "auto" || key_block == one.key_block)) return &one;
   return nullptr;
 }
 

@@ -8,7 +8,8 @@ namespace fastvideo::sliding_tile {
 
 /// A kernel: elements, head size, queries and keys of its blocks.
 struct Kernel {
-  bool bfloat16;  ///< otherwise float16
+  const char* key_block;  ///< what the option calls it
+  bool bfloat16;          ///< otherwise float16
   int head_size;
   int rows, width;
   /// Blocks that the current device holds at once; sets the kernel up. Throws std::runtime_error.
@@ -17,7 +18,7 @@ struct Kernel {
   void (*launch)(const hopper::Call& call, const Lists& lists, int blocks, CUstream_st* stream);
 };
 
-/// The kernel of that width of key blocks, 0 for the best, or nullptr.
-const Kernel* find_kernel(bool bfloat16, int head_size, int width);
+/// The kernel of that key block, "auto" for the best, or nullptr.
+const Kernel* find_kernel(bool bfloat16, int head_size, std::string_view key_block);
 
 }  // namespace fastvideo::sliding_tile

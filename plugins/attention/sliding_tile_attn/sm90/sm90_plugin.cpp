@@ -55,7 +55,7 @@ class Plan final : public AttentionPlan {
       return;
     }
     if (resident_ == nullptr) throw std::logic_error("a plan that was not prepared runs");
-    kernel_.launch(call, tables_->at(resident_, args), blocks_, stream);
+    kernel_.launch(call, tables_->at(resident_, args, shape.heads), blocks_, stream);
   }
 
  private:
@@ -65,19 +65,18 @@ class Plan final : public AttentionPlan {
   std::unique_ptr<Tables> tables_;
   std::string name_;
   int blocks_ = 0, dense_blocks_ = 0;
-  const void* resident_ = nullptr;
+  void* resident_ = nullptr;
 };
 
 class Backend final : public AttentionBackend {
  public:
-  explicit Backend(const Options& options) : settings_(options), key_block_(options.string("key_block")) {
-    if (key_block_ != "auto") width_ = std::stoi(key_block_);
-  }
+  explicit Backend(const Options& options) : settings_(options), key_block_(options.string("key_block")) {}
 
   Support supports(const fv_attention_site& site) const override {
     if (site.device.type != FV_DEVICE_CUDA) return Support::no("runs on a Hopper GPU");
     if (const auto reason = settings_.refuses(site)) return Support::no(*reason);
     if (find(site) == nullptr) return Support::no(no_kernel(site));
+    if (site.query_heads > hopper::kMostHeads) return Support::no(too_many_heads(site));
     const TileGrid tiles = settings_.tiles_of(site);
     const double flops = 4.0 * static_cast<double>(site.batch) * site.query_heads * site.head_size *
                          static_cast<double>(site.query_length) * static_cast<double>(site.key_length);
@@ -90,6 +89,7 @@ class Backend final : public AttentionBackend {
     if (const auto reason = settings_.refuses(site)) throw Refused(*reason);
     const Kernel* kernel = find(site);
     if (kernel == nullptr) throw Refused(no_kernel(site));
+    if (site.query_heads > hopper::kMostHeads) throw Refused(too_many_heads(site));
     return std::make_unique<Plan>(settings_, site, *kernel);
   }
 
@@ -97,7 +97,10 @@ class Backend final : public AttentionBackend {
   const Kernel* find(const fv_attention_site& site) const {
     const bool bfloat16 = same_dtype(site.dtype, kBFloat16);
     if (!bfloat16 && !same_dtype(site.dtype, kFloat16)) return nullptr;
-    return find_kernel(bfloat16, site.head_size, width_);
+    return find_kernel(bfloat16, site.head_size, key_block_);
+  }
+  static std::string too_many_heads(const fv_attention_site& site) {
+    return std::to_string(site.query_heads) + " heads; at most " + std::to_string(hopper::kMostHeads);
   }
   std::string no_kernel(const fv_attention_site& site) const {
     return "no kernel for " + dtype_name(site.dtype) + ", head size " + std::to_string(site.head_size) +
@@ -107,7 +110,6 @@ class Backend final : public AttentionBackend {
 
   Settings settings_;
   std::string key_block_;
-  int width_ = 0;
 };
 
 }  // namespace

@@ -11,25 +11,22 @@ namespace fastvideo::sliding_tile {
 
 /// The lists of a call, in device memory.
 struct Lists {
-  const hopper::QueryBlock* query_blocks;
-  int query_block_count;
+  hopper::ListScheduler scheduler;  ///< of one batch row; the launcher fills in how many there are
   const hopper::KeyBlock* key_blocks;
-  const hopper::KeyList* lists;
-  int lists_of_window;
-  const uint16_t* windows;  ///< of the call's heads
 };
 
-/// Host work only.
+/// Work goes out longest first, so that no block of the kernel is left with a long tile at the end: heads by the key
+/// blocks of their window, and within a head tiles by theirs; those of equal length stay neighbours. Host work only.
 class Tables {
  public:
   /// rows, width: queries and keys of the kernel's blocks. Throws Refused where the lists would be too long.
   Tables(const SitePlan& plan, int rows, int width);
 
-  /// What lies in device memory, from a multiple of 256 bytes on.
+  /// What lies in device memory, from a multiple of 256 bytes on. The counter in it is changed by launches.
   const std::vector<unsigned char>& image() const { return image_; }
 
-  /// The lists of a call. base: where the image lies.
-  Lists at(const void* base, const fv_attention_args& args) const;
+  /// The lists of a call of so many heads, at most hopper::kMostHeads. base: where the image lies.
+  Lists at(void* base, const fv_attention_args& args, int64_t heads) const;
 
  private:
   template <class T>
@@ -37,8 +34,9 @@ class Tables {
 
   const SitePlan& plan_;
   std::vector<unsigned char> image_;
-  size_t query_blocks_ = 0, key_blocks_ = 0, lists_ = 0, windows_ = 0;  // offsets
-  int query_block_count_ = 0, lists_of_window_ = 0;
+  size_t query_blocks_ = 0, key_blocks_ = 0, counter_ = 0;  // offsets
+  int query_block_count_ = 0;                               // of a window
+  std::vector<int64_t> lengths_;                            // of each window, in key blocks of all its query blocks
 };
 
 }  // namespace fastvideo::sliding_tile

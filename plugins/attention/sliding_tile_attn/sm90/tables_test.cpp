@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
 #include <map>
+#include <queue>
 #include <random>
 
 #include "plugins/attention/common/hopper/walk.hpp"
@@ -34,17 +37,30 @@ fv_attention_site site_of(const ProblemSize& p, int32_t layers) {
   return site;
 }
 
-// Walks a call as `stride` blocks of the kernel would, and compares with the definition for every pair.
-template <int kWidth>
-void expect_definition(const ProblemSize& p, const SitePlan& plan, int rows, const fv_attention_args& args,
-                       const std::vector<Extent>& windows, int stride) {
-  using KeyBlocks = hopper::ListedKeyBlocks<kWidth>;
-  const Tables tables(plan, rows, kWidth);
-  const Lists lists = tables.at(tables.image().data(), args);
-  const hopper::ListScheduler scheduler{lists.query_blocks, lists.query_block_count, static_cast<int>(p.heads),
-                                        static_cast<int>(p.batch)};
-  const typename KeyBlocks::Data data{lists.key_blocks, lists.lists, lists.lists_of_window, lists.windows,
-                                      p.key_lengths.empty() ? nullptr : p.key_lengths.data()};
+// Jobs drawn from a counter that several walks share.
+struct CountedJobs {
+  int* counter;
+  int next(int) { return (*counter)++; }
+};
+
+hopper::ListScheduler scheduler_of(const Lists& lists, int64_t batch) {
+  hopper::ListScheduler scheduler = lists.scheduler;
+  scheduler.batch = static_cast<int>(batch);
+  return scheduler;
+}
+
+// Walks a call as `blocks` blocks of the kernel would, in any order among them, and compares with the definition for
+// every pair.
+template <int kWidth, bool kLengths>
+void expect_walk(const ProblemSize& p, const SitePlan& plan, int rows, const fv_attention_args& args,
+                 const std::vector<Extent>& windows, int blocks) {
+  using KeyBlocks = hopper::ListedKeyBlocks<kWidth, kLengths>;
+  using Walk = hopper::Walk<KeyBlocks, CountedJobs>;
+  Tables tables(plan, rows, kWidth);
+  std::vector<unsigned char> image = tables.image();
+  const Lists lists = tables.at(image.data(), args, p.heads);
+  const hopper::ListScheduler scheduler = scheduler_of(lists, p.batch);
+  const typename KeyBlocks::Data data{lists.key_blocks, p.key_lengths.empty() ? nullptr : p.key_lengths.data()};
   fv_attention_plan_info info{};
   plan.describe(info);
   const auto raster = [&](int64_t position) {
@@ -52,34 +68,57 @@ void expect_definition(const ProblemSize& p, const SitePlan& plan, int rows, con
     return at < 0 || at >= p.video() ? position : p.before + info.token_order[at];
   };
   std::map<std::array<int, 3>, std::vector<int>> seen;  // keys of a batch row, head and query
-  for (int first = 0; first < stride; ++first)
-    for (hopper::Walk<KeyBlocks> walk(scheduler, data, first, stride); !walk.done(); walk.next_tile()) {
-      const hopper::ListedTile tile = walk.tile();
-      const int end = scheduler.end_of(tile);
-      ASSERT_LE(end - tile.first_query, rows);
-      std::vector<int> keys(static_cast<size_t>(p.tokens()));
-      for (;;) {
-        const hopper::KeyBlock block = walk.block();
-        ASSERT_GE(block.count, p.key_lengths.empty() ? 1 : 0);
-        ASSERT_LE(block.count, kWidth);
-        for (int j = 0; j < block.count; ++j) ++keys.at(static_cast<size_t>(block.first) + static_cast<size_t>(j));
-        const int keys_of_row = p.key_lengths.empty() ? INT32_MAX : p.key_lengths[static_cast<size_t>(tile.batch)];
-        ASSERT_EQ(walk.blocks().clear_behind(block), block.first + kWidth > keys_of_row);
-        if (walk.last()) break;
-        walk.next_block();
-      }
-      for (int i = tile.first_query; i < end; ++i)
-        ASSERT_TRUE(seen.insert({{tile.batch, tile.head, i}, keys}).second) << "query " << i << " twice";
+  const auto visit = [&](Walk& walk) {                  // one tile
+    const hopper::ListedTile tile = walk.tile();
+    const int end = scheduler.end_of(tile);
+    const int keys_of_row = p.key_lengths.empty() ? INT32_MAX : p.key_lengths[static_cast<size_t>(tile.batch)];
+    ASSERT_LE(end - tile.first_query, rows);
+    std::vector<int> keys(static_cast<size_t>(p.tokens()));
+    for (;;) {
+      const hopper::KeyBlock block = walk.block();
+      ASSERT_GE(block.count, 1);
+      ASSERT_LE(block.count, kWidth);
+      for (int j = 0; j < block.count; ++j) ++keys.at(static_cast<size_t>(block.first) + static_cast<size_t>(j));
+      ASSERT_EQ(walk.blocks().clear_behind(block), kLengths && block.first + kWidth > keys_of_row);
+      if (walk.last()) break;
+      walk.next_block();
     }
-  ASSERT_EQ(seen.size(), static_cast<size_t>(p.batch * p.heads * p.tokens()));
-  for (const auto& [query, keys] : seen) {
-    const auto [batch, head, i] = query;
-    const int64_t exist = p.key_lengths.empty() ? p.tokens() : p.key_lengths[static_cast<size_t>(batch)];
-    for (int64_t j = 0; j < p.tokens(); ++j)
-      ASSERT_EQ(keys[static_cast<size_t>(j)],
-                j < exist && sees(p, windows[static_cast<size_t>(head)], raster(i), raster(j)) ? 1 : 0)
-          << p.text() << ", head " << head << ", " << i << " to " << j;
+    for (int i = tile.first_query; i < end; ++i)
+      ASSERT_TRUE(seen.insert({{tile.batch, tile.head, i}, keys}).second) << "query " << i << " twice";
+  };
+  int counter = blocks;
+  std::vector<Walk> walks;
+  for (int first = 0; first < blocks; ++first) walks.emplace_back(scheduler, data, first, CountedJobs{&counter});
+  std::mt19937 random(static_cast<unsigned>(blocks));
+  for (;;) {
+    std::vector<Walk*> at_work;
+    for (Walk& walk : walks)
+      if (!walk.done()) at_work.push_back(&walk);
+    if (at_work.empty()) break;
+    Walk& walk = *at_work[random() % at_work.size()];
+    visit(walk);
+    walk.next_tile();
   }
+  // Queries that see no key at all are left out of the walk.
+  for (int64_t b = 0; b < p.batch; ++b)
+    for (int64_t h = 0; h < p.heads; ++h)
+      for (int64_t i = 0; i < p.tokens(); ++i) {
+        const auto found = seen.find({static_cast<int>(b), static_cast<int>(h), static_cast<int>(i)});
+        const int64_t exist = p.key_lengths.empty() ? p.tokens() : p.key_lengths[static_cast<size_t>(b)];
+        for (int64_t j = 0; j < p.tokens(); ++j)
+          ASSERT_EQ(found == seen.end() ? 0 : found->second[static_cast<size_t>(j)],
+                    j < exist && sees(p, windows[static_cast<size_t>(h)], raster(i), raster(j)) ? 1 : 0)
+              << p.text() << ", head " << h << ", " << i << " to " << j;
+      }
+}
+
+template <int kWidth>
+void expect_definition(const ProblemSize& p, const SitePlan& plan, int rows, const fv_attention_args& args,
+                       const std::vector<Extent>& windows, int blocks) {
+  if (p.key_lengths.empty())
+    expect_walk<kWidth, false>(p, plan, rows, args, windows, blocks);
+  else
+    expect_walk<kWidth, true>(p, plan, rows, args, windows, blocks);
 }
 
 TEST(Tables, HoldWhatTheDefinitionLetsThrough) {
@@ -93,6 +132,8 @@ TEST(Tables, HoldWhatTheDefinitionLetsThrough) {
     p.batch = 2;
     if (p.after > 0 && i % 4 == 1)
       p.key_lengths = {static_cast<int32_t>(p.tokens() - 250), static_cast<int32_t>(p.tokens())};
+    if (i % 7 == 3)  // into the video, and none at all
+      p.key_lengths = {static_cast<int32_t>(p.before + p.video() / 2), i % 2 == 0 ? 0 : -3};
     const Extent window{{up_to(5), up_to(5), up_to(5)}};
     GivenOptions options;
     const Settings settings = settings_of(options.string("tile", to_text(p.tile)).string("window", to_text(window)));
@@ -136,8 +177,79 @@ TEST(Tables, StoreEqualListsOnce) {
   const Settings settings = settings_of(options.strategy(table));
   const SitePlan plan(settings, site_of(p, 1));
   const Tables tables(plan, 128, 128);
-  EXPECT_LT(tables.image().size(),
-            256U * (12 + 8 + 8) + 4 * 256);  // query blocks, lists of two windows, two key blocks
+  // A counter, query blocks of two windows, two key blocks; four beginnings at multiples of 256.
+  EXPECT_LT(tables.image().size(), 256U * 2 * sizeof(hopper::QueryBlock) + 2 * sizeof(hopper::KeyBlock) + 4 * 256);
+}
+
+// Key blocks of every job of a call, in the order in which jobs go out.
+std::vector<int> lengths_of_jobs(const hopper::ListScheduler& scheduler) {
+  std::vector<int> lengths;
+  for (int job = 0; job < scheduler.jobs(); ++job) {
+    const hopper::ListedTile tile = scheduler.tile(job);
+    lengths.push_back(tile.keys_end - tile.keys_begin);
+  }
+  return lengths;
+}
+
+// When the last of `blocks` blocks is done that each take the next job as soon as they are free, over the mean.
+double unevenness(const std::vector<int>& lengths, int blocks) {
+  std::priority_queue<int64_t, std::vector<int64_t>, std::greater<>> free_at;
+  for (int i = 0; i < blocks; ++i) free_at.push(0);
+  int64_t sum = 0, last = 0;
+  for (const int length : lengths) {
+    const int64_t end = free_at.top() + length;
+    free_at.pop();
+    free_at.push(end);
+    last = std::max(last, end);
+    sum += length;
+  }
+  return static_cast<double>(last) * blocks / static_cast<double>(sum);
+}
+
+TEST(Tables, GiveOutTheLongestFirst) {
+  // Wan at 480p on a card of 132 multiprocessors; heads that see everything, a third, and little.
+  const ProblemSize p{.grid = {{21, 30, 52}}, .tile = {{7, 9, 6}}, .heads = 12};
+  const Extent full{{3, 4, 9}}, kinds[] = {{{1, 1, 3}}, {{3, 3, 3}}, full, {{3, 1, 1}}};
+  StrategyTable table;
+  table.add("tile", {7, 9, 6});
+  for (int64_t h = 0; h < 12; ++h) table.add(0, 0, h, kinds[h % 4]);
+  GivenOptions options;
+  const Settings settings = settings_of(options.strategy(table));
+  const SitePlan plan(settings, site_of(p, 1));
+  Tables tables(plan, 128, 128);
+  std::vector<unsigned char> image = tables.image();
+  fv_attention_args args{};
+  args.steps = 1;
+  const hopper::ListScheduler scheduler = scheduler_of(tables.at(image.data(), args, p.heads), 1);
+  std::vector<int> heads;
+  for (int job = 0; job < scheduler.jobs(); job += scheduler.count) heads.push_back(scheduler.tile(job).head);
+  EXPECT_EQ(heads, (std::vector<int>{2, 6, 10, 1, 5, 9, 0, 4, 8, 3, 7, 11}));
+  const std::vector<int> lengths = lengths_of_jobs(scheduler);
+  for (size_t head = 0; head < 12; ++head) {
+    const auto begin = lengths.begin() + static_cast<std::ptrdiff_t>(head) * scheduler.count;
+    EXPECT_TRUE(std::is_sorted(begin, begin + scheduler.count, std::greater<>()));
+  }
+  EXPECT_LT(unevenness(lengths, 132), 1.01);
+  std::vector<int> shared_out(132);  // every 132nd job, as where all are equal
+  for (size_t job = 0; job < lengths.size(); ++job) shared_out[job % 132] += lengths[job];
+  EXPECT_GT(unevenness(shared_out, 132), 1.02) << "the order would make no difference";
+}
+
+TEST(Tables, KeepTheOrderOfEqualWork) {
+  // Tiles that see equally much go out as they lie, head after head: neighbours share keys in the cache.
+  const ProblemSize p{.grid = {{6, 8, 12}}, .tile = {{2, 2, 2}}, .heads = 3};
+  GivenOptions options;
+  const Settings settings = settings_of(options.string("tile", "2x2x2").string("window", "3x3x3"));
+  const SitePlan plan(settings, site_of(p, 1));
+  Tables tables(plan, 128, 128);
+  std::vector<unsigned char> image = tables.image();
+  const hopper::ListScheduler scheduler = scheduler_of(tables.at(image.data(), {}, p.heads), 2);
+  for (int job = 0; job < scheduler.jobs(); ++job) {
+    const hopper::ListedTile tile = scheduler.tile(job);
+    EXPECT_EQ(tile.head, job / scheduler.count / 2);
+    EXPECT_EQ(tile.batch, job / scheduler.count % 2);
+    EXPECT_EQ(tile.first_query, job % scheduler.count * 8);
+  }
 }
 
 }  // namespace

@@ -130,19 +130,22 @@ Error compare(const ProblemSize& p, const std::vector<int64_t>& raster, const st
         }
         std::vector<double> expected(static_cast<size_t>(p.size));
         for (int64_t j = 0; j < keys; ++j) {
-          const double w = std::exp(weight[static_cast<size_t>(j)] - top);
+          const double score = weight[static_cast<size_t>(j)];
+          const double w = std::isinf(score) ? 0 : std::exp(score - top);
           total += w;
           for (int64_t d = 0; w > 0 && d < p.size; ++d)
             expected[static_cast<size_t>(d)] += w * double{cpu::to_float(v.row(b, j, kv)[d])};
         }
+        const bool nothing = total == 0;  // no key at all: zeros, and a log-sum-exp of -inf
         for (int64_t d = 0; d < p.size; ++d) {
-          const double right = expected[static_cast<size_t>(d)] / total;
+          const double right = nothing ? 0 : expected[static_cast<size_t>(d)] / total;
           const double wrong = double{cpu::to_float(out.row(b, i, h)[d])} - right;
           difference += wrong * wrong;
           norm += right * right;
         }
         const double got = double{log_sum_exp[static_cast<size_t>((b * p.heads + h) * p.tokens() + i)]};
-        const double off = std::abs(got - (top + std::log(total)));
+        const double off = nothing ? (got == top ? 0 : std::numeric_limits<double>::infinity())
+                                   : std::abs(got - (top + std::log(total)));
         worst = off <= worst ? worst : off;  // and NaN
       }
   }

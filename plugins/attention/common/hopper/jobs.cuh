@@ -1,0 +1,86 @@
+// Which jobs a block takes: every so-many-th, or, where jobs differ in length, the next that nobody has taken. Then the
+// producer draws them from a counter in device memory and hands them to the consumers through shared memory.
+#pragma once
+
+#include <type_traits>
+
+#include "plugins/attention/common/hopper/parameters.cuh"
+#include "plugins/attention/common/hopper/shape.cuh"
+#include "plugins/attention/common/hopper/walk.hpp"
+
+namespace fastvideo::hopper {
+
+/// The producer's side. A block's first job is its own number; the counter gives out those behind. It draws one job
+/// ahead, so that nobody waits for the counter. All blocks together draw exactly `jobs` times, the last time of each in
+/// vain: then the counter, which wraps there, is 0 again for the next launch.
+template <class S>
+class DrawnJobs {
+ public:
+  __device__ DrawnJobs(SharedMemory<S>& shared, unsigned* counter, int jobs)
+      : shared_(shared), counter_(counter), jobs_(jobs), ahead_(draw()) {}
+
+  __device__ int next(int) {
+    const int job = ahead_;
+    if (job < jobs_) ahead_ = draw();
+    shared_.jobs_empty[place_.stage].wait(place_.parity ^ 1);
+    shared_.jobs[place_.stage] = job;
+    shared_.jobs_full[place_.stage].arrive();
+    place_.next();
+    return job;
+  }
+
+ private:
+  __device__ int draw() { return static_cast<int>(atomicInc(counter_, jobs_ - 1) + gridDim.x); }
+
+  SharedMemory<S>& shared_;
+  unsigned* counter_;
+  int jobs_, ahead_;
+  RingPlace<kJobStages> place_;
+};
+
+/// The consumers' side. All threads of a warp call it together.
+template <class S>
+class HandedJobs {
+ public:
+  __device__ explicit HandedJobs(SharedMemory<S>& shared) : shared_(shared) {}
+
+  __device__ int next(int) {
+    shared_.jobs_full[place_.stage].wait(place_.parity);
+    const int job = shared_.jobs[place_.stage];
+    __syncwarp();
+    if (threadIdx.x % 32 == 0) shared_.jobs_empty[place_.stage].arrive();
+    place_.next();
+    return job;
+  }
+
+ private:
+  SharedMemory<S>& shared_;
+  RingPlace<kJobStages> place_;
+};
+
+template <class S, class KeyBlocks>
+using ProducerWalk =
+    Walk<KeyBlocks, std::conditional_t<KeyBlocks::Scheduler::kDrawn, DrawnJobs<S>, StridedJobs>>;
+template <class S, class KeyBlocks>
+using ConsumerWalk =
+    Walk<KeyBlocks, std::conditional_t<KeyBlocks::Scheduler::kDrawn, HandedJobs<S>, StridedJobs>>;
+
+/// The walks of this block.
+template <class S, class KeyBlocks>
+__device__ ProducerWalk<S, KeyBlocks> producer_walk(const Parameters<KeyBlocks>& p, SharedMemory<S>& shared) {
+  const int first = blockIdx.x;
+  if constexpr (KeyBlocks::Scheduler::kDrawn)
+    return {p.scheduler, p.key_blocks, first, {shared, p.scheduler.counter, p.scheduler.jobs()}};
+  else
+    return {p.scheduler, p.key_blocks, first, {static_cast<int>(gridDim.x)}};
+}
+template <class S, class KeyBlocks>
+__device__ ConsumerWalk<S, KeyBlocks> consumer_walk(const Parameters<KeyBlocks>& p, SharedMemory<S>& shared) {
+  const int first = blockIdx.x;
+  if constexpr (KeyBlocks::Scheduler::kDrawn)
+    return {p.scheduler, p.key_blocks, first, HandedJobs<S>(shared)};
+  else
+    return {p.scheduler, p.key_blocks, first, {static_cast<int>(gridDim.x)}};
+}
+
+}  // namespace fastvideo::hopper
