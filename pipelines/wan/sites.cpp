@@ -40,6 +40,7 @@ std::vector<PlannedSite> plan_sites(const Request& request, const Shape& shape, 
   self.grid[0] = shape.grid_t;
   self.grid[1] = shape.grid_h;
   self.grid[2] = shape.grid_w;
+  self.steps = static_cast<int32_t>(request.num_inference_steps);
 
   fv_attention_site cross = self;
   cross.role = FV_ROLE_DIT_CROSS;

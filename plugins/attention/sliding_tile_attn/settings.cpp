@@ -70,6 +70,7 @@ std::optional<std::string> Settings::refuses(const fv_attention_site& site) cons
     return "a grid of " + to_text(grid) + " with " + std::to_string(site.tokens_before) + " tokens before and " +
            std::to_string(site.tokens_after) + " after it must be all " + std::to_string(site.query_length) +
            " queries and all " + std::to_string(site.key_length) + " keys, at most " + std::to_string(kMostTokens);
+  if (const auto reason = refuses_steps(FV_HAS(&site, fv_attention_site, steps) ? site.steps : 0)) return reason;
   if (!strategy) return std::nullopt;
   const std::string of_file = "the strategy file " + strategy->file() + " has ";
   if (strategy->layers() != site.layers)
@@ -84,6 +85,19 @@ std::optional<std::string> Settings::refuses(const fv_attention_site& site) cons
            " tokens in tiles of " + to_text(strategy->tile()) + " are " + to_text(counts) +
            " of them; a file without full windows names its grid as \"tile_grid\"";
   return std::nullopt;
+}
+
+std::optional<std::string> Settings::refuses_steps(int64_t steps) const {
+  if (steps < 1) return std::nullopt;
+  const std::string this_run = ", and this run has " + std::to_string(steps);
+  if (dense_steps > steps) return "dense_steps = " + std::to_string(dense_steps) + this_run + " steps";
+  if (!strategy || rescale || strategy->steps() == steps) return std::nullopt;
+  const std::string last = std::to_string(strategy->steps() - 1) + "_" + std::to_string(strategy->layers() - 1) + "_" +
+                           std::to_string(strategy->heads() - 1);
+  return "the strategy file " + strategy->file() + " has " + std::to_string(strategy->steps()) +
+         " steps (its last entry is " + last + ")" + this_run +
+         (strategy->steps() < steps ? ": entry " + std::to_string(strategy->steps()) + "_0_0 is missing" : "") +
+         "; ask for as many steps, or set steps = \"rescale\" to take the nearest";
 }
 
 TileGrid Settings::tiles_of(const fv_attention_site& site) const {

@@ -27,6 +27,9 @@ struct Settings {
   /// Why no kernel of this plugin takes a site, if so.
   std::optional<std::string> refuses(const fv_attention_site& site) const;
 
+  /// Why a run of so many steps cannot be served, if so; fewer than one: nobody knows how many.
+  std::optional<std::string> refuses_steps(int64_t steps) const;
+
   /// The tiles of a site that is not refused.
   TileGrid tiles_of(const fv_attention_site& site) const;
 

@@ -33,9 +33,8 @@ CallShape SitePlan::check(const fv_attention_args& args) const {
                                 std::to_string(shape.keys) + " keys where the grid makes " +
                                 std::to_string(site().query_length));
   if (args.mask != nullptr) throw std::invalid_argument("attention: a mask on a site that has none");
-  const std::string this_run = ", and this run has " + std::to_string(args.steps);
-  if (args.step >= 0 && settings_.dense_steps > args.steps)
-    throw Refused("dense_steps = " + std::to_string(settings_.dense_steps) + this_run + " steps");
+  if (args.step >= 0)
+    if (const auto reason = settings_.refuses_steps(args.steps)) throw Refused(*reason);
   if (args.first_head < 0 || args.first_head + shape.heads > site().total_heads)
     throw std::invalid_argument("attention: heads from " + std::to_string(args.first_head) + " on, " +
                                 std::to_string(shape.heads) + " of them, in a model of " +
@@ -46,10 +45,6 @@ CallShape SitePlan::check(const fv_attention_args& args) const {
     throw Refused("a strategy file is for the steps of a denoising run, and this call is outside of one");
   if (args.layer < 0 || args.layer >= strategy.layers())
     throw std::invalid_argument("attention: layer " + std::to_string(args.layer) + " is not in the strategy file");
-  if (!settings_.rescale && strategy.steps() != args.steps)
-    throw Refused("the strategy file " + strategy.file() + " has " + std::to_string(strategy.steps()) +
-                  " steps (its last entry is of step " + std::to_string(strategy.steps() - 1) + ")" + this_run +
-                  "; ask for as many, or set steps = \"rescale\" to take the nearest");
   return shape;
 }
 

@@ -71,6 +71,9 @@ typedef struct fv_attention_site {
   const char* const* inputs; /* names of further inputs the model offers here (a gate, a text length) */
   uint32_t input_count;
   uint32_t reserved0;
+  /* Appended. */
+  int32_t steps; /* args.steps of all calls inside the denoising loop; 0 = not known */
+  uint32_t reserved1;
 } fv_attention_site;
 
 /* Whether a backend takes a site. */

@@ -9,6 +9,8 @@
 // A backend with work to do once per site overrides plan() too.
 #pragma once
 
+#include <algorithm>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -35,7 +37,10 @@ struct Support {
 /// A site that owns its strings, for plans that outlive the call they were made in.
 class AttentionSiteCopy {
  public:
-  explicit AttentionSiteCopy(const fv_attention_site& site) : site_(site), role_(site.role) {
+  explicit AttentionSiteCopy(const fv_attention_site& site) : role_(site.role) {
+    const uint32_t size = std::min(site.struct_size, uint32_t{sizeof site_});  // its filler may be older, or newer
+    std::memcpy(&site_, &site, size);
+    site_.struct_size = size;
     for (uint32_t i = 0; i < site.input_count; ++i) inputs_.emplace_back(site.inputs[i]);
     for (const std::string& name : inputs_) names_.push_back(name.c_str());
     site_.role = role_.c_str();
@@ -47,7 +52,7 @@ class AttentionSiteCopy {
   const fv_attention_site& get() const { return site_; }
 
  private:
-  fv_attention_site site_;
+  fv_attention_site site_{};
   std::string role_;
   std::vector<std::string> inputs_;
   std::vector<const char*> names_;

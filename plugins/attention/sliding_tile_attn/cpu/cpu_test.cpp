@@ -145,9 +145,20 @@ TEST(SlidingTileCpu, PaddedTextIsSeenByNobody) {
   AttentionLibrary library = open(GivenOptions().string("tile", "1x2x2").string("window", "1x1x3"));
   const Error error = Problem<float>(p, kFloat32, 6).run(library, std::vector<Extent>(2, {{1, 1, 3}}));
   EXPECT_LE(error.relative, kFloat32Bound);
-  p.key_lengths = {200, 59, 200};
-  Problem<float> short_of_video(p, kFloat32, 6);
-  EXPECT_THROW(short_of_video.run(library, std::vector<Extent>(2, {{1, 1, 3}})), std::runtime_error);
+}
+
+// Lengths count positions of the sequence, wherever they end: in the video in tile order, before it, or nowhere.
+// Queries that see none of the keys there are give zeros.
+TEST(SlidingTileCpu, KeyLengthsMayEndInTheVideo) {
+  for (const char* window : {"1x1x3", "9x9x9"}) {
+    ProblemSize p{.grid = {{3, 4, 5}}, .tile = {{1, 2, 2}}, .before = 3, .after = 20, .batch = 6, .heads = 2};
+    p.key_lengths = {83, 62, 30, 2, 0, -7};  // of 83
+    AttentionLibrary library = open(GivenOptions().string("tile", "1x2x2").string("window", window));
+    const Extent extent = parse_extent("window", window);
+    const Error error = Problem<float>(p, kFloat32, 6).run(library, {extent, extent});
+    EXPECT_LE(error.relative, kFloat32Bound) << window;
+    EXPECT_LE(error.log_sum_exp, kLogSumExpBound) << window;
+  }
 }
 
 // Every combination of step, layer and head has the window that the file says, the first steps none.
@@ -250,6 +261,43 @@ TEST(SlidingTileCpu, RefusesSitesWithTheReason) {
   EXPECT_TRUE(says(refusal([](auto& s) { s.device.type = FV_DEVICE_CUDA; }), "runs on the CPU"));
   EXPECT_TRUE(says(refusal([](auto& s) { s.dtype = kFloat64; }), "not float64"));
   EXPECT_EQ(refusal([](auto&) {}), "taken");
+}
+
+// A file is for one model, grid and number of steps: all of that is known before anything runs.
+TEST(SlidingTileCpu, RefusesAStrategyThatIsNotTheSites) {
+  const ProblemSize p{.grid = {{4, 6, 7}}, .tile = {{1, 2, 3}}, .heads = 2};
+  StrategyTable table;
+  table.add("tile", {1, 2, 3});
+  for (int64_t s = 0; s < 3; ++s)
+    for (int64_t l = 0; l < 2; ++l)
+      for (int64_t h = 0; h < 2; ++h) table.add(s, l, h, {{4, 3, 3}});
+  AttentionLibrary exact = open(GivenOptions().strategy(table));
+  AttentionLibrary rescaled = open(GivenOptions().strategy(table).string("steps", "rescale").integer("dense_steps", 4));
+  const auto answer = [&](AttentionLibrary& library, auto change) {
+    fv_attention_site site = site_of(p, kFloat32, 2);
+    site.steps = 3;
+    change(site);
+    return library.supports(site) ? std::string("taken") : library.message();
+  };
+  const auto nothing = [](auto&) {};
+  EXPECT_EQ(answer(exact, nothing), "taken");
+  EXPECT_EQ(answer(exact, [](auto& s) { s.steps = 0; }), "taken");  // nobody knows
+  EXPECT_EQ(answer(exact, [](auto& s) { s.steps = 5; }),
+            "the strategy file s.json has 3 steps (its last entry is 2_1_1), and this run has 5: entry 3_0_0 is "
+            "missing; ask for as many steps, or set steps = \"rescale\" to take the nearest");
+  EXPECT_EQ(answer(exact, [](auto& s) { s.steps = 2; }),
+            "the strategy file s.json has 3 steps (its last entry is 2_1_1), and this run has 2; ask for as many "
+            "steps, or set steps = \"rescale\" to take the nearest");
+  EXPECT_EQ(answer(exact, [](auto& s) { s.struct_size = offsetof(fv_attention_site, steps), s.steps = 2; }), "taken");
+  EXPECT_EQ(answer(rescaled, [](auto& s) { s.steps = 5; }), "taken");
+  EXPECT_EQ(answer(rescaled, nothing), "dense_steps = 4, and this run has 3 steps");
+  EXPECT_EQ(answer(exact, [](auto& s) { s.layers = 3; }),
+            "the strategy file s.json has 2 layers (its last entry is of layer 1), and the model has 3");
+  EXPECT_EQ(answer(exact, [](auto& s) { s.total_heads = 4; }),
+            "the strategy file s.json has 2 heads (its last entry is of head 1), and the model has 4");
+  EXPECT_NE(answer(exact, [](auto& s) { s.grid[0] = 6, s.grid[1] = 4; }).find("windows for a grid of 4x3x3 tiles"),
+            std::string::npos);
+  EXPECT_NE(answer(exact, [](auto& s) { s.grid[0] = 0; }).find("this site has none"), std::string::npos);
 }
 
 TEST(SlidingTileCpu, ExplainsTileWindowAndDensity) {

@@ -38,6 +38,9 @@ class Program:
         return numpy.frombuffer(b"".join(rest.split(b"FRAME\n")), numpy.uint8).astype(int), done.stdout + done.stderr
 
     def refusal(self, part, *flags, **variables):
+        """`explain` and `generate` refuse, before anything is loaded, and leave what was there."""
+        shown = self.call("explain", *flags, **variables)
+        assert shown.returncode == 2 and part in shown.stderr, f"explain: exit code {shown.returncode}\n{shown.stdout}{shown.stderr}"
         output = self.folder / "before.y4m"
         output.write_bytes(b"what was here before")
         done = self.call("generate", "--output-path", str(output), *flags, **variables)
@@ -108,8 +111,12 @@ def main():
         assert f"tile {TILE} (5x3x5 of them), window 3x3x3, density 0.36" in shown.stdout, shown.stdout
 
         program.refusal("'0' is less than 1", *option("window", "3x0x3"), **sliding)
-        program.refusal("has 2 steps (its last entry is of step 1), and this run has 3",
+        program.refusal("few.json has 2 steps (its last entry is 1_7_3), and this run has 3: entry 2_0_0 is missing",
                         FASTVIDEO_ATTENTION_CONFIG=few, **sliding)
+        many = strategy(folder / "many.json", lambda s, l, h: FULL, steps=4)
+        program.refusal("many.json has 4 steps (its last entry is 3_7_3), and this run has 3; ask for as many steps",
+                        FASTVIDEO_ATTENTION_CONFIG=many, **sliding)
+        program.refusal(f"dense_steps = {STEPS + 1}, and this run has {STEPS} steps", *option("dense_steps", STEPS + 1), **sliding)
         wrong = strategy(folder / "wrong.json", lambda s, l, h: FULL, layers=7)
         program.refusal("has 7 layers (its last entry is of layer 6), and the model has 8",
                         FASTVIDEO_ATTENTION_CONFIG=wrong, **sliding)
