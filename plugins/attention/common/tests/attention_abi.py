@@ -36,7 +36,7 @@ Site = struct("Site", ("struct_size", c.c_uint32), ("masks", c.c_uint32), ("requ
               ("query_heads", c.c_int32), ("kv_heads", c.c_int32), ("total_heads", c.c_int32), ("layers", c.c_int32),
               ("batch", c.c_int64), ("query_length", c.c_int64), ("key_length", c.c_int64), ("scale", c.c_double),
               ("grid", c.c_int64 * 3), ("tokens_before", c.c_int64), ("tokens_after", c.c_int64), ("inputs", P),
-              ("input_count", c.c_uint32), ("reserved0", c.c_uint32))
+              ("input_count", c.c_uint32), ("reserved0", c.c_uint32), ("steps", c.c_int32), ("reserved1", c.c_uint32))
 Support = struct("Support", ("struct_size", c.c_uint32), ("supported", c.c_uint32), ("numerics", c.c_uint32),
                  ("reserved0", c.c_uint32), ("score", c.c_double), ("reason", Text))
 PlanInfo = struct("PlanInfo", ("struct_size", c.c_uint32), ("numerics", c.c_uint32), ("depends", c.c_uint32),
@@ -55,7 +55,7 @@ Table = struct("Table", ("struct_size", c.c_uint32), ("reserved0", c.c_uint32),
 DTYPES = {torch.float32: (2, 32), torch.float16: (2, 16), torch.bfloat16: (4, 16), torch.int32: (0, 32),
           torch.bool: (6, 8), torch.float64: (2, 64)}
 KEY_LENGTHS = 1 << 2
-BOOL, STRING = 1, 4  # of fv_value
+BOOL, INT, STRING, LIST, TABLE = 1, 2, 4, 5, 6  # of fv_value
 
 
 class Refused(Exception):
@@ -78,18 +78,38 @@ class Lent:
         return c.addressof(self.view)
 
 
-def value(x):
-    """A bool or a string as fv_value; the string must outlive it."""
+def value(x, kept):
+    """A bool, int, string, list or dict as fv_value; what it points to is kept in a list, which must outlive it."""
     if isinstance(x, bool):
         return Value(BOOL, 0, int(x))
-    return Value(STRING, 0, c.cast(c.c_char_p(x), P).value)
+    if isinstance(x, int):
+        return Value(INT, 0, x)
+    if isinstance(x, str):
+        kept.append(c.c_char_p(x.encode()))
+        return Value(STRING, 0, c.cast(kept[-1], P).value)
+    kept.append(entries(x, kept) if isinstance(x, dict) else (Value * len(x))(*[value(item, kept) for item in x]))
+    return Value(TABLE if isinstance(x, dict) else LIST, len(x), c.addressof(kept[-1]))
+
+
+def entries(options, kept):
+    """An array of fv_entry."""
+    return (Entry * len(options))(*[Entry(name.encode(), value(x, kept)) for name, x in options.items()])
+
+
+def aligned(memory):
+    return (memory.data_ptr() + 255) // 256 * 256
+
+
+def stream_of(tensor):
+    return torch.cuda.current_stream().cuda_stream if tensor.is_cuda else None
 
 
 class Backend:
-    """The first item of a plugin library. options: bools and strings by name. layers: of the model it is told of."""
+    """The first item of a plugin library. options: what value() takes, by name. layers: of the model it is told of.
+    grid, before, after: of its sites, if they have one; then q, k, v and out are in the order of token_order()."""
 
-    def __init__(self, library, layers=1, **options):
-        self._layers = layers
+    def __init__(self, library, layers=1, grid=(0, 0, 0), before=0, after=0, **options):
+        self._layers, self._grid, self._before, self._after = layers, grid, before, after
         self._buffer = c.create_string_buffer(4096)
         self._text = Text(c.cast(self._buffer, c.c_char_p), 4096, 0)
         self._no_service = GetService(lambda services, name: None)
@@ -101,10 +121,10 @@ class Backend:
             raise RuntimeError(self._buffer.value.decode())
         self._table = c.cast(plugin.contents.items[0].contents.get_interface(b"fastvideo.attention/1"),
                              c.POINTER(Table)).contents
-        options = {name.encode(): x if isinstance(x, bool) else x.encode() for name, x in options.items()}
-        entries = (Entry * len(options))(*[Entry(name, value(x)) for name, x in options.items()])
+        kept = []
+        given = entries(options, kept)
         self._backend = P()
-        self._check(self._table.create(c.addressof(self._services), c.addressof(entries), len(options),
+        self._check(self._table.create(c.addressof(self._services), c.addressof(given), len(options),
                                        c.addressof(self._backend), c.addressof(self._text)))
         self._plans = {}
 
@@ -113,14 +133,15 @@ class Backend:
             raise (Refused if status == 2 else RuntimeError)(self._buffer.value.decode())
 
     def plan(self, q, k, scale, key_lengths=False):
-        """(plan, its information, scratch memory) for calls of this shape; made once."""
+        """(plan, its information, scratch memory, resident memory) for calls of this shape; made once."""
         device = Device(2, q.device.index or 0) if q.is_cuda else Device(1, 0)
         key = (tuple(q.shape), tuple(k.shape), q.dtype, scale, key_lengths, device.type)
         if key not in self._plans:
             site = Site(struct_size=c.sizeof(Site), masks=KEY_LENGTHS if key_lengths else 0, role=b"dit.self",
                         device=device, dtype=Dtype(*DTYPES[q.dtype], 1), head_size=q.shape[3],
                         query_heads=q.shape[2], kv_heads=k.shape[2], total_heads=q.shape[2], layers=self._layers,
-                        batch=q.shape[0], query_length=q.shape[1], key_length=k.shape[1], scale=scale)
+                        batch=q.shape[0], query_length=q.shape[1], key_length=k.shape[1], scale=scale,
+                        grid=(c.c_int64 * 3)(*self._grid), tokens_before=self._before, tokens_after=self._after)
             reason = c.create_string_buffer(1024)
             support = Support(struct_size=c.sizeof(Support), reason=Text(c.cast(reason, c.c_char_p), 1024, 0))
             text = c.addressof(self._text)
@@ -129,19 +150,32 @@ class Backend:
                 raise Refused(reason.value.decode())
             plan, info = P(), PlanInfo(struct_size=c.sizeof(PlanInfo))
             self._check(self._table.plan(self._backend, c.addressof(site), c.addressof(plan), c.addressof(info), text))
-            scratch = torch.empty(info.scratch_bytes + 256, dtype=torch.uint8, device=q.device)
-            self._plans[key] = (plan, info, scratch)
+            scratch, resident = (torch.empty(n + 256, dtype=torch.uint8, device=q.device)
+                                 for n in (info.scratch_bytes, info.resident_bytes))
+            if self._table.prepare:
+                self._check(self._table.prepare(plan, aligned(resident), stream_of(q), text))
+            self._plans[key] = (plan, info, scratch, resident)
         return self._plans[key]
 
     def __call__(self, q, k, v, out=None, scale=None, key_lengths=None, log_sum_exp=None, step=-1, steps=0, layer=0):
         """q, out [B, Lq, H, D]; k, v [B, Lk, Hkv, D]; on the current stream."""
         scale = 1 / math.sqrt(q.shape[3]) if scale is None else scale
         out = torch.empty_like(q) if out is None else out
-        plan, _, scratch = self.plan(q, k, scale, key_lengths is not None)
+        plan, _, scratch, _ = self.plan(q, k, scale, key_lengths is not None)
         lent = {name: Lent(t) for name, t in dict(q=q, k=k, v=v, out=out, key_lengths=key_lengths,
                                                   log_sum_exp=log_sum_exp).items() if t is not None}
         args = Args(struct_size=c.sizeof(Args), step=step, steps=steps, layer=layer, **{name: t.address() for name, t in lent.items()})
-        args.scratch = (scratch.data_ptr() + 255) // 256 * 256
-        args.stream = torch.cuda.current_stream().cuda_stream if q.is_cuda else None
+        args.scratch, args.stream = aligned(scratch), stream_of(q)
         self._check(self._table.run(plan, c.addressof(args), c.addressof(self._text)))
         return out
+
+    def kernel(self, q, k, key_lengths=False):
+        """What will run, for calls of this shape and the usual scale."""
+        return self.plan(q, k, 1 / math.sqrt(q.shape[3]), key_lengths)[1].kernel.decode()
+
+    def token_order(self, q, k, key_lengths=False):
+        """The raster index of the video token at each position; None: raster order."""
+        info = self.plan(q, k, 1 / math.sqrt(q.shape[3]), key_lengths)[1]
+        if not info.token_order:
+            return None
+        return torch.tensor((c.c_int64 * info.token_count).from_address(info.token_order)[:])

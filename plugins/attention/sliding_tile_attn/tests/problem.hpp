@@ -88,7 +88,7 @@ struct Elements {
 template <class T>
 void fill_missing_keys(const ProblemSize& p, Elements<T>& k, Elements<T>& v) {
   for (size_t b = 0; b < p.key_lengths.size(); ++b)
-    for (int64_t j = p.key_lengths[b]; j < p.tokens(); ++j)
+    for (int64_t j = std::max(0, p.key_lengths[b]); j < p.tokens(); ++j)
       for (int64_t h = 0; h < p.kv_heads; ++h)
         for (Elements<T>* one : {&k, &v})
           std::fill_n(one->row(static_cast<int64_t>(b), j, h), p.size,
