@@ -59,28 +59,29 @@ class HandedJobs {
 };
 
 template <class S, class KeyBlocks>
-using ProducerWalk =
-    Walk<KeyBlocks, std::conditional_t<KeyBlocks::Scheduler::kDrawn, DrawnJobs<S>, StridedJobs>>;
+using ProducerJobs = std::conditional_t<KeyBlocks::Scheduler::kDrawn, DrawnJobs<S>, StridedJobs>;
 template <class S, class KeyBlocks>
-using ConsumerWalk =
-    Walk<KeyBlocks, std::conditional_t<KeyBlocks::Scheduler::kDrawn, HandedJobs<S>, StridedJobs>>;
+using ConsumerJobs = std::conditional_t<KeyBlocks::Scheduler::kDrawn, HandedJobs<S>, StridedJobs>;
 
-/// The walks of this block.
+/// What comes after this block's first job, which is its own number.
 template <class S, class KeyBlocks>
-__device__ ProducerWalk<S, KeyBlocks> producer_walk(const Parameters<KeyBlocks>& p, SharedMemory<S>& shared) {
-  const int first = blockIdx.x;
+__device__ ProducerJobs<S, KeyBlocks> producer_jobs(const Parameters<KeyBlocks>& p, SharedMemory<S>& shared) {
   if constexpr (KeyBlocks::Scheduler::kDrawn)
-    return {p.scheduler, p.key_blocks, first, {shared, p.scheduler.counter, p.scheduler.jobs()}};
+    return {shared, p.scheduler.counter, p.scheduler.jobs()};
   else
-    return {p.scheduler, p.key_blocks, first, {static_cast<int>(gridDim.x)}};
+    return {static_cast<int>(gridDim.x)};
 }
 template <class S, class KeyBlocks>
-__device__ ConsumerWalk<S, KeyBlocks> consumer_walk(const Parameters<KeyBlocks>& p, SharedMemory<S>& shared) {
-  const int first = blockIdx.x;
+__device__ ConsumerJobs<S, KeyBlocks> consumer_jobs(const Parameters<KeyBlocks>&, SharedMemory<S>& shared) {
   if constexpr (KeyBlocks::Scheduler::kDrawn)
-    return {p.scheduler, p.key_blocks, first, HandedJobs<S>(shared)};
+    return ConsumerJobs<S, KeyBlocks>(shared);
   else
-    return {p.scheduler, p.key_blocks, first, {static_cast<int>(gridDim.x)}};
+    return {static_cast<int>(gridDim.x)};
 }
+
+template <class S, class KeyBlocks>
+using ProducerWalk = Walk<KeyBlocks, ProducerJobs<S, KeyBlocks>>;
+template <class S, class KeyBlocks>
+using ConsumerWalk = Walk<KeyBlocks, ConsumerJobs<S, KeyBlocks>>;
 
 }  // namespace fastvideo::hopper

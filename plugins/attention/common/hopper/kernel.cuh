@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(S::kThreads, 1) attention_kernel(const __grid_
     give_registers<S::kProducerRegisters>();
     if (threadIdx.x == 0) {
       Producer<S, KeyBlocks> producer(p, shared);
-      producer.run(producer_walk(p, shared));
+      producer.run(ProducerWalk<S, KeyBlocks>(p.scheduler, p.key_blocks, blockIdx.x, producer_jobs(p, shared)));
     }
   } else {
     take_registers<S::kConsumerRegisters>();
@@ -48,7 +48,7 @@ __global__ void __launch_bounds__(S::kThreads, 1) attention_kernel(const __grid_
         if (KeyBlocks::of(p.key_blocks, tile).count() == 0) store_nothing<S>(p, tile, warpgroup - 1);
       }
     Consumer<S, KeyBlocks> consumer(p, shared, warpgroup - 1);
-    consumer.run(consumer_walk(p, shared));
+    consumer.run(ConsumerWalk<S, KeyBlocks>(p.scheduler, p.key_blocks, blockIdx.x, consumer_jobs(p, shared)));
   }
 }
 

@@ -30,7 +30,7 @@ __global__ void __launch_bounds__(S::kThreads, 1)
   if (threadIdx.x < kWarpgroup) {
     if (threadIdx.x == 0)
       Producer<S, KeyBlocks>(p, shared).run(
-          Walk<KeyBlocks>(p.scheduler, p.key_blocks, static_cast<int>(blockIdx.x), static_cast<int>(gridDim.x)));
+          ProducerWalk<S, KeyBlocks>(p.scheduler, p.key_blocks, blockIdx.x, producer_jobs(p, shared)));
     return;
   }
   const int consumer = threadIdx.x / kWarpgroup - 1;
@@ -40,7 +40,8 @@ __global__ void __launch_bounds__(S::kThreads, 1)
   };
   RingPlace<S::kQueryStages> queries;
   RingPlace<S::kStages> at;
-  for (int job = blockIdx.x; job < p.scheduler.jobs(); job += gridDim.x) {
+  auto jobs = consumer_jobs(p, shared);
+  for (int job = blockIdx.x; job < p.scheduler.jobs(); job = jobs.next(job)) {
     const int count = KeyBlocks::of(p.key_blocks, p.scheduler.tile(job)).count();
     if (count == 0) continue;
     shared.queries_full[queries.stage][consumer].wait(queries.parity);
@@ -197,26 +198,35 @@ TYPED_TEST(Producer16, LandsEveryDenseBlock) {
   }
 }
 
-// Runs that begin anywhere, hold less than a block, and end with the sequence; another list for each window.
+// Runs that begin anywhere, hold less than a block, and end with the sequence; others for each window. Whoever is free
+// takes the next job, and twice in a row: the first run leaves the counter as it was.
 TYPED_TEST(Producer16, LandsEveryListedRun) {
-  using KeyBlocks = ListedKeyBlocks<TypeParam::kKeys>;
   std::mt19937 random(2);
   const Sizes c{2, 200, 500, 4, 2, 0, {}};
   const Operands given = half_operands(c, TypeParam::kHeadSize, random);
-  const std::vector<KeyBlock> blocks{{3, 100}, {128, 128}, {490, 10}, {77, 1}, {499, 1}, {256, 90}, {0, 128}};
-  const std::vector<KeyList> lists{{0, 3}, {3, 4}, {4, 6}, {0, 7}};
-  const std::vector<uint16_t> windows{0, 1, 1, 0};
-  const std::vector<QueryBlock> queries{{0, 70, 0}, {70, 190, 1}, {190, 200, 0}};
+  const std::vector<KeyBlock> blocks{{3, 100}, {128, 128}, {490, 10}, {77, 1}, {256, 90}, {499, 1}, {0, 128}};
+  const std::vector<QueryBlock> queries{{0, 70, 0, 3},    {70, 190, 3, 4}, {190, 200, 0, 3},  // of one window
+                                        {190, 200, 4, 6}, {0, 70, 6, 7},   {70, 190, 0, 3}};  // of the other
   const DeviceArray<KeyBlock> device_blocks(blocks);
-  const DeviceArray<KeyList> device_lists(lists);
-  const DeviceArray<uint16_t> device_windows(windows);
   const DeviceArray<QueryBlock> device_queries(queries);
-  auto p = half_parameters<TypeParam, KeyBlocks>(c, given);
-  p.key_blocks = {device_blocks.get(), device_lists.get(), 2, device_windows.get(), nullptr};
-  const int count = static_cast<int>(queries.size());
-  p.scheduler = {device_queries.get(), count, c.heads, c.batch};
-  check<TypeParam, KeyBlocks>(p, {queries.data(), count, c.heads, c.batch},
-                              {blocks.data(), lists.data(), 2, windows.data(), nullptr}, given);
+  const DeviceArray<unsigned> counter(std::vector<unsigned>{0});
+  const DeviceArray<int32_t> device_lengths(std::vector<int32_t>{500, 130});
+  ListScheduler host{queries.data(), 3, c.heads, c.batch, counter.get(), {{2, 1}, {0, 0}, {1, 1}, {3, 0}}};
+  ListScheduler on_device = host;
+  on_device.blocks = device_queries.get();
+  const auto run = [&]<bool kLengths>(std::bool_constant<kLengths>) {
+    using KeyBlocks = ListedKeyBlocks<TypeParam::kKeys, kLengths>;
+    const int32_t lengths[] = {500, 130};
+    auto p = half_parameters<TypeParam, KeyBlocks>(c, given);
+    p.key_blocks = {device_blocks.get(), device_lengths.get()};
+    p.scheduler = on_device;
+    for (int i = 0; i < 2; ++i) {
+      check<TypeParam, KeyBlocks>(p, host, {blocks.data(), lengths}, given);
+      ASSERT_EQ(counter.download()[0], 0U);
+    }
+  };
+  run(std::false_type{});
+  run(std::true_type{});
 }
 
 template <class S>

@@ -129,7 +129,7 @@ std::vector<Case> cases() {
   ProblemSize& padded = add({{4, 6, 7}}, {{2, 3, 4}}, all_heads(2, 1, 1, 1));
   padded.after = 512;
   padded.batch = 2;
-  padded.key_lengths = {168, 400};  // of 680: no text, some
+  padded.key_lengths = {168, 400};                                       // of 680: no text, some
   for (const Extent& window : {Extent{{1, 1, 1}}, Extent{{9, 9, 9}}}) {  // lengths that end in the video, or nowhere
     ProblemSize& cut = add({{4, 6, 7}}, {{2, 3, 4}}, {window, window});
     cut.before = 5;
