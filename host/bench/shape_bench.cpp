@@ -181,7 +181,7 @@ class ShapeBench::ProductEntry final : public Entry {
   }
 
   void compare(std::size_t) override {
-    Elements elements(static_cast<std::size_t>(size_ * size_), bench_.site_.dtype);
+    Elements elements(size_ * size_, bench_.site_.dtype);
     bench_.memory_.download(elements.bytes(), out->get()->data);
     double difference = 0, norm = 0, largest = 0;
     for (const auto& [at, expected] : reference_) {

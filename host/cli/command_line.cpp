@@ -262,8 +262,8 @@ class Parser {
 
   std::vector<std::string> known_flags() const {
     std::vector<std::string> known;
-    for (const CLI::App* app : {static_cast<const CLI::App*>(&app_), static_cast<const CLI::App*>(generate_),
-                                static_cast<const CLI::App*>(bench_), static_cast<const CLI::App*>(calibrate_)})
+    for (const CLI::App* app : {&app_, static_cast<const CLI::App*>(generate_), static_cast<const CLI::App*>(bench_),
+                                static_cast<const CLI::App*>(calibrate_)})
       for (const CLI::Option* option : app->get_options())
         for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
     return known;

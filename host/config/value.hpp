@@ -70,8 +70,8 @@ struct Entry {
 class AbiValues {
  public:
   AbiValues() = default;
-  AbiValues(AbiValues&&) = default;
-  AbiValues& operator=(AbiValues&&) = default;
+  AbiValues(AbiValues&&) noexcept = default;
+  AbiValues& operator=(AbiValues&&) noexcept = default;
 
   /// A copy of `value`.
   const fv_value* add(const Value& value);

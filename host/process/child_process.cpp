@@ -73,7 +73,7 @@ std::optional<std::filesystem::path> find_program(const std::string& name) {
     const std::filesystem::path folder(rest.substr(0, colon));
     rest.remove_prefix(colon == std::string_view::npos ? rest.size() : colon + 1);
     if (!folder.is_absolute()) continue;
-    const std::filesystem::path candidate = folder / name;
+    std::filesystem::path candidate = folder / name;
     std::error_code ignored;
     if (std::filesystem::is_regular_file(candidate, ignored) && ::access(candidate.c_str(), X_OK) == 0) {
       return candidate;

@@ -22,7 +22,7 @@ std::string format(const char* pattern, Values... values) {
 
 // "07:05", or "1:07:05" from an hour on
 std::string clock_time(double seconds) {
-  const auto total = static_cast<long long>(std::llround(std::max(seconds, 0.0)));
+  const auto total = std::llround(std::max(seconds, 0.0));
   const long long hours = total / 3600;
   const long long minutes = total / 60 % 60;
   if (hours > 0) return format("%lld:%02lld:%02lld", hours, minutes, total % 60);

@@ -47,7 +47,7 @@ fs::path hub_cache_folder(const Environment& environment) {
     const char* text = environment(variable);
     return std::string(text != nullptr ? text : "");
   };
-  if (const std::string cache = value("HF_HUB_CACHE"); !cache.empty()) return cache;
+  if (std::string cache = value("HF_HUB_CACHE"); !cache.empty()) return cache;
   if (const std::string home = value("HF_HOME"); !home.empty()) return fs::path(home) / "hub";
   const std::string base = value("XDG_CACHE_HOME");
   return (base.empty() ? fs::path(value("HOME")) / ".cache" : fs::path(base)) / "huggingface" / "hub";

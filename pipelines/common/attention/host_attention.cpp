@@ -23,7 +23,7 @@ at::Tensor aligned_bytes(uint64_t bytes, at::Device device) {
 
 // Whether a tensor may cross as it is: last stride 1, everything else on 16 bytes.
 bool crosses(const at::Tensor& t) {
-  const int64_t size = static_cast<int64_t>(t.element_size());
+  const int64_t size = t.element_size();
   if (reinterpret_cast<uintptr_t>(t.data_ptr()) % kRowBytes != 0) return false;
   for (int64_t i = 0; i < t.dim(); ++i) {
     if (t.size(i) == 1) continue;
