@@ -37,7 +37,8 @@ std::unique_ptr<Scheduler> scheduler_of(const ModelFolder& folder, const Request
   return scheduler;
 }
 
-// glibc keeps freed blocks of less than 32 MB for later: a long clip's tens of megabytes would lie under the decoder.
+// glibc keeps freed blocks of less than 32 MB on its heap, which frays the more the longer it is used: what a long clip
+// has left there would lie under the decoder, and each latent frame's leftovers under the next one.
 void give_back_freed_memory() {
 #if defined(__GLIBC__)
   malloc_trim(0);
@@ -115,7 +116,10 @@ void WanPipeline::run(const Host& run, const Options& parameters, const Pipeline
   sink.latents(*LentTensor(latents.cpu().contiguous()).get());
   decoder.decode(
       latents, [&](const at::Tensor& frames) { sink.frames(*LentTensor(frames).get()); },
-      [&](int64_t done, int64_t) { progress.step(done); });
+      [&](int64_t done, int64_t) {
+        progress.step(done);
+        if (request.device.is_cpu()) give_back_freed_memory();
+      });
   components_.release_decoder(request);
 }
 
