@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fastvideo/core.hpp>
@@ -32,6 +33,14 @@ MappedFile::~MappedFile() {
 
 std::span<const std::byte> MappedFile::bytes(uint64_t begin, uint64_t end) const {
   return {data_ + begin, static_cast<size_t>(end - begin)};
+}
+
+void MappedFile::prefetch(uint64_t begin, uint64_t end) const {
+  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const uint64_t first = begin / page * page;
+  const uint64_t last = std::min(end, size_);
+  // Advice only.
+  if (first < last) ::madvise(data_ + first, last - first, MADV_WILLNEED);
 }
 
 void MappedFile::drop(uint64_t begin, uint64_t end) const {

@@ -21,6 +21,9 @@ class MappedFile {
   /// Valid while this lives. [begin, end) lies in the file.
   std::span<const std::byte> bytes(uint64_t begin, uint64_t end) const;
 
+  /// Has the system begin to read [begin, end), cut to the file's end, without waiting for it.
+  void prefetch(uint64_t begin, uint64_t end) const;
+
   /// Gives the whole pages of [begin, end) back to the system; touched again, they are read again.
   void drop(uint64_t begin, uint64_t end) const;
 

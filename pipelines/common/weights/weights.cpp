@@ -24,6 +24,10 @@ std::optional<at::ScalarType> floating_dtype(std::string_view dtype) {
   return std::nullopt;
 }
 
+// How far the file is read ahead of the tensor that is taken: the disk works while a tensor is converted, and what is
+// borrowed is there when the first forward pass wants it.
+constexpr uint64_t kAhead = 64 << 20;
+
 bool aligned(const void* data, uint64_t element_size) { return reinterpret_cast<uintptr_t>(data) % element_size == 0; }
 
 }  // namespace
@@ -38,7 +42,17 @@ struct Weights::Impl {
   std::filesystem::path path;
   std::vector<std::filesystem::path> files;
   std::vector<std::shared_ptr<MappedFile>> mappings;
+  std::vector<uint64_t> read_to;  // up to where each file was read ahead last
   std::map<std::string, Tensor, std::less<>> tensors;
+
+  // Tensors are taken by and large in the order of the file; where one is not, reading ahead begins anew there.
+  void read_ahead(const Tensor& tensor) {
+    uint64_t& done = read_to[tensor.file];
+    const uint64_t wanted = tensor.entry.end + kAhead;
+    if (done < tensor.entry.begin || done > wanted) done = tensor.entry.begin;
+    mappings[tensor.file]->prefetch(done, wanted);
+    done = wanted;
+  }
 };
 
 Weights::Weights(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -58,6 +72,7 @@ Weights Weights::open(const std::filesystem::path& file_or_folder) {
   impl->path = file_or_folder;
   for (SafetensorsHeader& header : headers) {
     impl->mappings.push_back(std::make_shared<MappedFile>(header.file, header.file_bytes));
+    impl->read_to.push_back(0);
     for (auto& [name, entry] : header.tensors)
       impl->tensors.emplace(name, Impl::Tensor{std::move(entry), impl->files.size()});
     impl->files.push_back(std::move(header.file));
@@ -81,6 +96,7 @@ at::Tensor Weights::take(std::string_view name, at::IntArrayRef shape, at::Scala
 
   tensor.used = true;
   const std::shared_ptr<MappedFile>& mapping = impl_->mappings[tensor.file];
+  impl_->read_ahead(tensor);
   const std::span<const std::byte> bytes = mapping->bytes(entry.begin, entry.end);
   if (bytes.empty()) return at::empty(shape, at::TensorOptions(device).dtype(dtype));
   void* data = const_cast<std::byte*>(bytes.data());
