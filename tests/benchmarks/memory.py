@@ -2,7 +2,7 @@
 
 Run as: memory.py FASTVIDEO_BINARY [--gb GB] [--only load|decode]
 Makes Wan models with random weights of the published shapes, cut down in layers, in a temporary folder; runs them on
-the CPU, looks at the resident size every two milliseconds, and prints a table. Exit code 1 if a bar is missed:
+the CPU, reads the kernel's record of the largest resident size, and prints a table. Exit code 1 if a bar is missed:
 after loading at most 150 MB + 1.05 x the weights in the run's type (+ the largest tensor where they are converted);
 a finished component is released; decoding 49 frames peaks at most 5 % above 9. Bars do not depend on the machine.
 """
@@ -37,8 +37,9 @@ class Run:
         self.most, self.after = {}, {}
         self.process = subprocess.Popen([str(word) for word in command], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                         text=True)
-        self.status = open(f"/proc/{self.process.pid}/statm")
+        self.memory = open(f"/proc/{self.process.pid}/status")
         self.peak = 0
+        self.lock = threading.Lock()
         watch = threading.Thread(target=self.look, daemon=True)
         watch.start()
         said = ""
@@ -46,21 +47,33 @@ class Run:
             said += line
             stage = re.match(r"(load text encoder|encode text|load transformer|denoise|load VAE|decode): .* s\b", line)
             if stage and ("left" not in line):
-                self.after[stage.group(1)] = self.resident()
-                self.most[stage.group(1)], self.peak = self.peak, 0
+                with self.lock:
+                    self.after[stage.group(1)], peak = self.resident()
+                    self.most[stage.group(1)] = max(self.peak, peak)
+                    self.forget_peak()
         if self.process.wait() != 0:
             raise SystemExit(said)
 
     def resident(self):
+        """Resident bytes now, and the most since forget_peak, which the kernel remembers; zeros once it has ended."""
         try:
-            self.status.seek(0)
-            return int(self.status.read().split()[1]) * 4096
-        except (ProcessLookupError, IndexError, ValueError):
-            return 0
+            self.memory.seek(0)
+            kib = dict(re.findall(r"(VmRSS|VmHWM):\s+(\d+) kB", self.memory.read()))
+            return int(kib["VmRSS"]) * 1024, int(kib["VmHWM"]) * 1024
+        except (ProcessLookupError, KeyError):
+            return 0, 0
+
+    def forget_peak(self):
+        try:
+            pathlib.Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+        except (ProcessLookupError, FileNotFoundError):
+            pass
+        self.peak = 0
 
     def look(self):
-        while self.process.poll() is None:
-            self.peak = max(self.peak, self.resident())
+        while self.process.poll() is None:  # the last look before the end counts
+            with self.lock:
+                self.peak = max(self.peak, self.resident()[1])
             time.sleep(0.002)
 
 
