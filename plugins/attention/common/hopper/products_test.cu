@@ -240,7 +240,7 @@ class ValueProduct : public HopperTest<S> {
           .check(0);
     };
     check(1, -5, 5, 1);
-    check(6, -5, 5, 0.5F);
+    check(7, -5, 5, 0.5F);  // factors before and behind the fourth block
     check(32, 4, 5, 1);
   }
 };

@@ -31,6 +31,17 @@ inline bool has_hopper() {
          minor == 0;
 }
 
+/// Copies to the device, or fills with 0xFF, NaN as a float of any size. Both wait until it is done: what a program
+/// runs on streams that do not wait for the default one could be there first.
+inline void upload(void* to, const void* from, size_t bytes) {
+  check(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "uploading");
+  check(cudaDeviceSynchronize(), "uploading");
+}
+inline void poison(void* memory, size_t bytes) {
+  check(cudaMemset(memory, 0xFF, bytes), "poisoning");
+  check(cudaDeviceSynchronize(), "poisoning");
+}
+
 class Stream {
  public:
   Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream"); }

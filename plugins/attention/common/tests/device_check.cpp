@@ -64,8 +64,8 @@ class Tensor {
     for (size_t i = 0; i < sizeof...(index); ++i) offset += at[i] * strides_[i];
     return elements_[static_cast<size_t>(offset)];
   }
-  void poison() { check(cudaMemset(memory_, 0xFF, bytes()), "poisoning"); }
-  void upload() { check(cudaMemcpy(memory_, elements_.data(), bytes(), cudaMemcpyHostToDevice), "uploading"); }
+  void poison() { fastvideo::poison(memory_, bytes()); }
+  void upload() { fastvideo::upload(memory_, elements_.data(), bytes()); }
   void download() { check(cudaMemcpy(elements_.data(), memory_, bytes(), cudaMemcpyDeviceToHost), "downloading"); }
   std::vector<T>& elements() { return elements_; }
   const fv_tensor* get() const { return &view_; }

@@ -28,8 +28,8 @@ class Memory {
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
   void* get() const { return data_; }
-  void poison() { check(cudaMemset(data_, 0xFF, bytes_), "poisoning"); }  // NaN in every type
-  void upload(const void* from) { check(cudaMemcpy(data_, from, bytes_, cudaMemcpyHostToDevice), "uploading"); }
+  void poison() { fastvideo::poison(data_, bytes_); }
+  void upload(const void* from) { fastvideo::upload(data_, from, bytes_); }
   void download(void* to) const { check(cudaMemcpy(to, data_, bytes_, cudaMemcpyDeviceToHost), "downloading"); }
 
  private:
