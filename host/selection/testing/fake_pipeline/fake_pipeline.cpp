@@ -4,6 +4,7 @@
 #include <fastvideo/plugin.hpp>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -235,6 +236,8 @@ class Fake : public fastvideo::Pipeline {
     fastvideo::TextBuffer error;
     if (cache != nullptr)
       fastvideo::check(cache->open(cache->context, &loop.info, &cache_session, &plan, error.get()), error);
+    const auto close = [cache](fv_cache_session* open) { cache->close(cache->context, open); };
+    const std::unique_ptr<fv_cache_session, decltype(close)> closed_at_the_end(cache_session, close);
 
     Tokens video(request.tokens());
     for (int64_t i = 0; i < request.tokens(); ++i)
@@ -253,7 +256,6 @@ class Fake : public fastvideo::Pipeline {
         run.log(FV_LOG_INFO, "org.fastvideo.test.pipeline", "step " + std::to_string(step));
       progress.step(step + 1);
     }
-    if (cache != nullptr) cache->close(cache->context, cache_session);
     Tokens raster(request.tokens());
     for (int64_t i = 0; i < request.tokens(); ++i)
       for (int64_t d = 0; d < kHeadSize; ++d) raster.at(session.raster(i), d) = video.at(i, d);
