@@ -3,22 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include "plugins/attention/common/tests/site.hpp"
+
 namespace fastvideo::flash_torch {
 namespace {
-
-fv_attention_site wan_site() {
-  fv_attention_site site{};
-  site.struct_size = sizeof(site);
-  site.role = FV_ROLE_DIT_SELF;
-  site.device = {FV_DEVICE_CUDA, 0};
-  site.dtype = kBFloat16;
-  site.head_size = 128;
-  site.query_heads = site.kv_heads = site.total_heads = 12;
-  site.batch = 1;
-  site.query_length = site.key_length = 32760;
-  site.scale = 0.088;
-  return site;
-}
 
 std::string refusal(void (*change)(fv_attention_site&)) {
   fv_attention_site site = wan_site();

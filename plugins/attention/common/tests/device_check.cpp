@@ -19,6 +19,7 @@
 #include "plugins/attention/common/cpu/half.hpp"
 #include "plugins/attention/common/tests/attention_library.hpp"
 #include "plugins/attention/common/tests/device.hpp"
+#include "plugins/attention/common/tests/site.hpp"
 
 namespace fastvideo {
 namespace {
@@ -102,21 +103,13 @@ const Case kFewCases[] = {
 };
 
 fv_attention_site site_of(const Case& c, fv_dtype dtype, int64_t size) {
-  fv_attention_site site{};
-  site.struct_size = sizeof(site);
+  fv_attention_site site =
+      self_site(FV_DEVICE_CUDA, dtype, c.queries, static_cast<int32_t>(c.heads), static_cast<int32_t>(size));
   site.masks = c.lengths.empty() ? 0 : FV_MASK_KEY_LENGTHS;
   site.require = FV_REQUIRE_LOG_SUM_EXP | FV_REQUIRE_CAPTURE;
-  site.role = FV_ROLE_DIT_SELF;
-  site.device = {FV_DEVICE_CUDA, 0};
-  site.dtype = dtype;
-  site.head_size = static_cast<int32_t>(size);
-  site.query_heads = site.total_heads = static_cast<int32_t>(c.heads);
   site.kv_heads = static_cast<int32_t>(c.kv_heads);
-  site.layers = 1;
   site.batch = c.batch;
-  site.query_length = c.queries;
   site.key_length = c.keys;
-  site.scale = 1 / std::sqrt(static_cast<double>(size));
   return site;
 }
 

@@ -13,6 +13,7 @@
 
 #include "plugins/attention/common/cpu/half.hpp"
 #include "plugins/attention/common/tests/attention_library.hpp"
+#include "plugins/attention/common/tests/site.hpp"
 
 namespace fastvideo::cpu {
 namespace {
@@ -282,21 +283,8 @@ TEST(BFloat16, RoundsToNearestEven) {
 }
 
 // ---- Through the ABI
-// -------------------------------------------------------------------------------------------------
 
-fv_attention_site small_site() {
-  fv_attention_site site{};
-  site.struct_size = sizeof(site);
-  site.role = FV_ROLE_DIT_SELF;
-  site.device = {FV_DEVICE_CPU, 0};
-  site.dtype = kFloat32;
-  site.head_size = 8;
-  site.query_heads = site.kv_heads = 1;
-  site.batch = 1;
-  site.query_length = site.key_length = 4;
-  site.scale = 1;
-  return site;
-}
+fv_attention_site small_site() { return self_site(FV_DEVICE_CPU, kFloat32, 4, 1, 8); }
 
 TEST(FlashAttnCpuLibrary, RunsAndRefuses) {
   AttentionLibrary library(FLASH_ATTN_CPU_LIBRARY);

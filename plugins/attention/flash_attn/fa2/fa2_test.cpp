@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "plugins/attention/common/tests/attention_library.hpp"
+#include "plugins/attention/common/tests/site.hpp"
 #include "plugins/attention/flash_attn/fa2/forward.hpp"
 
 namespace fastvideo::fa2 {
@@ -167,15 +168,7 @@ TEST(FlashAttnFa2, NoKeysGiveZeros) {
 
 TEST(FlashAttnFa2, RefusesWithTheReason) {
   AttentionLibrary library(FLASH_ATTN_FA2_LIBRARY);
-  fv_attention_site site{};
-  site.struct_size = sizeof(site);
-  site.role = FV_ROLE_DIT_SELF;
-  site.dtype = kBFloat16;
-  site.head_size = 128;
-  site.query_heads = site.kv_heads = site.total_heads = 12;
-  site.batch = 1;
-  site.query_length = site.key_length = 32760;
-  site.scale = 0.088;
+  fv_attention_site site = wan_site();
   site.device = {FV_DEVICE_CPU, 0};
   EXPECT_FALSE(library.supports(site));
   EXPECT_EQ(library.message(), "runs on CUDA");

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "plugins/attention/common/tests/attention_library.hpp"
+#include "plugins/attention/common/tests/site.hpp"
 
 namespace fastvideo {
 namespace {
@@ -14,20 +15,6 @@ fv_entry tile_option(const char* tile) {
   option.value.type = FV_VALUE_STRING;
   option.value.as.string = tile;
   return option;
-}
-
-fv_attention_site wan_site() {
-  fv_attention_site site{};
-  site.struct_size = sizeof(site);
-  site.role = FV_ROLE_DIT_SELF;
-  site.device = {FV_DEVICE_CUDA, 0};
-  site.dtype = kBFloat16;
-  site.head_size = 128;
-  site.query_heads = site.kv_heads = site.total_heads = 12;
-  site.batch = 1;
-  site.query_length = site.key_length = 32760;
-  site.scale = 0.088;
-  return site;
 }
 
 TEST(FlashAttnSm90, TakesBothHeadSizesAndTypes) {

@@ -6,6 +6,8 @@
 #include <fastvideo/tensor_view.hpp>
 #include <vector>
 
+#include "plugins/attention/common/tests/site.hpp"
+
 namespace fastvideo::sage {
 
 struct TestOptions {
@@ -43,16 +45,8 @@ struct TestOptions {
 };
 
 inline fv_attention_site test_site(int32_t device, fv_dtype dtype, int64_t tokens, int32_t heads, int32_t size) {
-  fv_attention_site site{};
-  site.struct_size = sizeof(site);
-  site.role = FV_ROLE_DIT_SELF;
-  site.device = {device, 0};
-  site.dtype = dtype;
-  site.head_size = size;
-  site.query_heads = site.kv_heads = site.total_heads = heads;
+  fv_attention_site site = self_site(device, dtype, tokens, heads, size);
   site.layers = 30;
-  site.batch = 1;
-  site.query_length = site.key_length = tokens;
   site.scale = 0.125;
   return site;
 }

@@ -9,7 +9,7 @@ namespace fastvideo::sliding_tile {
 namespace {
 
 fv_attention_site site_of(const ProblemSize& p, fv_dtype dtype, int32_t layers = 1) {
-  return p.site({FV_DEVICE_CPU, 0}, dtype, layers);
+  return p.site(FV_DEVICE_CPU, dtype, layers);
 }
 
 // Contiguous elements as a tensor of the ABI.

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "plugins/attention/common/tests/attention_library.hpp"
+#include "plugins/attention/common/tests/site.hpp"
 #include "plugins/attention/sliding_tile_attn/tests/options.hpp"
 
 namespace fastvideo::sliding_tile {
@@ -9,24 +10,6 @@ namespace {
 
 AttentionLibrary open(GivenOptions options, const char* key_block = "auto") {
   return AttentionLibrary(SLIDING_TILE_ATTN_SM90_LIBRARY, options.string("key_block", key_block).get());
-}
-
-fv_attention_site wan_site() {
-  fv_attention_site site{};
-  site.struct_size = sizeof(site);
-  site.role = FV_ROLE_DIT_SELF;
-  site.device = {FV_DEVICE_CUDA, 0};
-  site.dtype = kBFloat16;
-  site.head_size = 128;
-  site.query_heads = site.kv_heads = site.total_heads = 12;
-  site.layers = 30;
-  site.batch = 1;
-  site.grid[0] = 21;
-  site.grid[1] = 30;
-  site.grid[2] = 52;
-  site.query_length = site.key_length = 32760;
-  site.scale = 0.088;
-  return site;
 }
 
 TEST(SlidingTileSm90, TakesBothHeadSizesAndTypes) {

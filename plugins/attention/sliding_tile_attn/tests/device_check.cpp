@@ -64,7 +64,7 @@ class Tensor {
 };
 
 fv_attention_site site_of(const ProblemSize& p, fv_dtype dtype) {
-  fv_attention_site site = p.site({FV_DEVICE_CUDA, 0}, dtype);
+  fv_attention_site site = p.site(FV_DEVICE_CUDA, dtype);
   site.require |= FV_REQUIRE_CAPTURE;
   return site;
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "plugins/attention/common/cpu/half.hpp"
+#include "plugins/attention/common/tests/site.hpp"
 #include "plugins/attention/sliding_tile_attn/extent.hpp"
 
 namespace fastvideo::sliding_tile {
@@ -32,21 +33,15 @@ struct ProblemSize {
   }
 
   /// Asks for the log-sum-exp.
-  fv_attention_site site(fv_device device, fv_dtype dtype, int32_t layers = 1) const {
-    fv_attention_site made{};
-    made.struct_size = sizeof(made);
-    made.role = before + after > 0 ? FV_ROLE_DIT_JOINT : FV_ROLE_DIT_SELF;
+  fv_attention_site site(int32_t device, fv_dtype dtype, int32_t layers = 1) const {
+    fv_attention_site made =
+        self_site(device, dtype, tokens(), static_cast<int32_t>(heads), static_cast<int32_t>(size));
+    if (before + after > 0) made.role = FV_ROLE_DIT_JOINT;
     made.masks = key_lengths.empty() ? 0 : FV_MASK_KEY_LENGTHS;
     made.require = FV_REQUIRE_LOG_SUM_EXP;
-    made.device = device;
-    made.dtype = dtype;
-    made.head_size = static_cast<int32_t>(size);
-    made.query_heads = made.total_heads = static_cast<int32_t>(heads);
     made.kv_heads = static_cast<int32_t>(kv_heads);
     made.layers = layers;
     made.batch = batch;
-    made.query_length = made.key_length = tokens();
-    made.scale = 1 / std::sqrt(static_cast<double>(size));
     std::copy(grid.axis.begin(), grid.axis.end(), made.grid);
     made.tokens_before = before;
     made.tokens_after = after;
