@@ -10,18 +10,18 @@
 
 namespace fastvideo::hopper {
 
-/// The producer's side. A block's first job is its own number; the counter gives out those behind. It draws one job
-/// ahead, so that nobody waits for the counter. All blocks together draw exactly `jobs` times, the last time of each in
-/// vain: then the counter, which wraps there, is 0 again for the next launch.
+/// The producer's side. A block's first job is its own number; the counter gives out those behind. It draws when it has
+/// brought all keys of a tile, which the consumers have yet to work on: nobody waits for the counter. All blocks
+/// together draw exactly `jobs` times, each the last time in vain: then the counter, which wraps there, is 0 again for
+/// the next launch.
 template <class S>
 class DrawnJobs {
  public:
   __device__ DrawnJobs(SharedMemory<S>& shared, unsigned* counter, int jobs)
-      : shared_(shared), counter_(counter), jobs_(jobs), ahead_(draw()) {}
+      : shared_(shared), counter_(counter), jobs_(jobs) {}
 
   __device__ int next(int) {
-    const int job = ahead_;
-    if (job < jobs_) ahead_ = draw();
+    const auto job = static_cast<int>(atomicInc(counter_, jobs_ - 1) + gridDim.x);
     shared_.jobs_empty[place_.stage].wait(place_.parity ^ 1);
     shared_.jobs[place_.stage] = job;
     shared_.jobs_full[place_.stage].arrive();
@@ -30,11 +30,9 @@ class DrawnJobs {
   }
 
  private:
-  __device__ int draw() { return static_cast<int>(atomicInc(counter_, jobs_ - 1) + gridDim.x); }
-
   SharedMemory<S>& shared_;
   unsigned* counter_;
-  int jobs_, ahead_;
+  int jobs_;
   RingPlace<kJobStages> place_;
 };
 

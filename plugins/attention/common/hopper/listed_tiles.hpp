@@ -66,6 +66,7 @@ struct ListedKeyBlocks {
   };
   using Scheduler = ListScheduler;
   static constexpr bool kOnlyFirstIsPartial = false;
+  static constexpr bool kShortTiles = true;
   const KeyBlock* first;
   int blocks, keys;
 

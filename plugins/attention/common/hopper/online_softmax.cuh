@@ -25,13 +25,19 @@ __device__ inline float exp2_fast(float x) {
   return y;
 }
 
-/// Calls action(i) for the registers that hold columns from `existing` on; columns as in wgmma.cuh.
+/// Calls action(i) for the registers that hold columns from `existing` on; columns as in wgmma.cuh. Most often few are
+/// missing: those are looked for in parts, so that parts without any cost one comparison.
 template <int kCount, class Action>
 __device__ inline void for_missing_keys(int existing, Action action) {
+  constexpr int kPart = 16;
   const int column = 2 * (threadIdx.x % 4);
 #pragma unroll
-  for (int i = 0; i < kCount; ++i)
-    if (column + i / 4 * 8 + i % 2 >= existing) action(i);
+  for (int part = 0; part < kCount; part += kPart) {
+    if (existing >= 2 * (part + kPart)) continue;
+#pragma unroll
+    for (int i = part; i < part + kPart && i < kCount; ++i)
+      if (column + i / 4 * 8 + i % 2 >= existing) action(i);
+  }
 }
 
 /// Brings maximum up to the largest that the thread holds of each row.

@@ -11,18 +11,32 @@ using hopper::QueryBlock;
 constexpr size_t kAlignment = 256;
 constexpr size_t kMostBlocks = size_t{1} << 26;  // of keys half a gigabyte, of queries a whole one
 
-// Tokens that share a list of keys: those before the grid, a tile, those after it.
+// Tokens [first, end) that see the same keys.
 struct Part {
-  int64_t first, count, tile;  // tile: -1 for tokens beside the grid, which see everything
+  int64_t first, end;
+  std::vector<KeyRun> keys;
 };
 
-std::vector<Part> parts_of(const SitePlan& plan) {
+// The sequence under a window. Tiles are joined where they see the same: at borders, and along an axis that the window
+// covers. So fewer of them end in the middle of a block of queries.
+std::vector<Part> parts_of(const SitePlan& plan, const Extent& window) {
   const TileGrid& tiles = plan.tiles();
   const TokensBeside beside = plan.beside();
+  const int64_t length = plan.site().key_length;
+  const std::vector<KeyRun> everything{{0, length}};
+  if (covers(tiles, window)) return {{0, length, everything}};
   std::vector<Part> parts;
-  if (beside.before > 0) parts.push_back({0, beside.before, -1});
-  for (int64_t i = 0; i < tiles.size(); ++i) parts.push_back({beside.before + tiles.start(i), tiles.tokens(i), i});
-  if (beside.after > 0) parts.push_back({beside.before + tiles.grid().volume(), beside.after, -1});
+  const auto add = [&](int64_t first, int64_t count, std::vector<KeyRun> keys) {
+    if (count == 0) return;
+    if (!parts.empty() && parts.back().keys == keys)
+      parts.back().end += count;
+    else
+      parts.push_back({first, first + count, std::move(keys)});
+  };
+  add(0, beside.before, everything);
+  for (int64_t i = 0; i < tiles.size(); ++i)
+    add(beside.before + tiles.start(i), tiles.tokens(i), key_runs(tiles, beside, window, i));
+  add(beside.before + tiles.grid().volume(), beside.after, everything);
   return parts;
 }
 
@@ -32,63 +46,49 @@ void require_room(size_t blocks) {
                   " entries of query or key blocks; choose a larger tile");
 }
 
-// Key blocks, and where those of some runs lie. Those of equal runs in a row are stored once.
-class KeyLists {
- public:
-  explicit KeyLists(int width) : width_(width) {}
-
-  /// The place of the runs' blocks: begin, end.
-  std::pair<int, int> add(const std::vector<KeyRun>& runs) {
-    if (blocks.empty() || runs != before_) {
-      begin_ = static_cast<int>(blocks.size());
-      for (const KeyRun& run : runs)
-        for (int64_t at = 0; at < run.length; at += width_)
-          blocks.push_back(
-              {static_cast<int>(run.start + at), static_cast<int>(std::min<int64_t>(width_, run.length - at))});
-      require_room(blocks.size());
-      before_ = runs;
-    }
-    return {begin_, static_cast<int>(blocks.size())};
-  }
-
-  std::vector<hopper::KeyBlock> blocks;
-
- private:
-  int width_, begin_ = 0;
-  std::vector<KeyRun> before_;
-};
+// Appends the key blocks of some runs; their place: begin, end.
+std::pair<int, int> append_blocks(std::vector<hopper::KeyBlock>& blocks, const std::vector<KeyRun>& runs, int width) {
+  const auto begin = static_cast<int>(blocks.size());
+  for (const KeyRun& run : runs)
+    for (int64_t at = 0; at < run.length; at += width)
+      blocks.push_back({static_cast<int>(run.start + at), static_cast<int>(std::min<int64_t>(width, run.length - at))});
+  require_room(blocks.size());
+  return {begin, static_cast<int>(blocks.size())};
+}
 
 int length(const QueryBlock& block) { return block.keys_end - block.keys_begin; }
 
 }  // namespace
 
 Tables::Tables(const SitePlan& plan, int rows, int width) : plan_(plan) {
-  const std::vector<Part> parts = parts_of(plan);
-  const std::vector<KeyRun> everything{{0, plan.site().key_length}};
-  KeyLists keys(width);
-  std::vector<QueryBlock> query_blocks;
+  std::vector<hopper::KeyBlock> key_blocks;
+  std::vector<std::vector<QueryBlock>> of_windows;
+  size_t most = 0;
   for (const Extent& window : plan.windows()) {
-    const size_t first = query_blocks.size();
-    const bool all = covers(plan.tiles(), window);
-    for (const Part& part : parts) {
-      const auto [begin, end] =
-          keys.add(part.tile < 0 || all ? everything : key_runs(plan.tiles(), plan.beside(), window, part.tile));
-      for (int64_t at = 0; at < part.count; at += rows)
-        query_blocks.push_back({static_cast<int>(part.first + at),
-                                static_cast<int>(part.first + std::min<int64_t>(at + rows, part.count)), begin, end});
+    std::vector<QueryBlock>& query_blocks = of_windows.emplace_back();
+    for (const Part& part : parts_of(plan, window)) {
+      const auto [begin, end] = append_blocks(key_blocks, part.keys, width);
+      for (int64_t at = part.first; at < part.end; at += rows)
+        query_blocks.push_back(
+            {static_cast<int>(at), static_cast<int>(std::min<int64_t>(at + rows, part.end)), begin, end});
     }
-    require_room(query_blocks.size());
-    const auto of_window = query_blocks.begin() + static_cast<std::ptrdiff_t>(first);
-    std::stable_sort(of_window, query_blocks.end(),
+    std::stable_sort(query_blocks.begin(), query_blocks.end(),
                      [](const QueryBlock& a, const QueryBlock& b) { return length(a) > length(b); });
     int64_t sum = 0;
-    for (auto block = of_window; block != query_blocks.end(); ++block) sum += length(*block);
-    lengths_.push_back(sum);
-    query_block_count_ = static_cast<int>(query_blocks.size() - first);
+    for (const QueryBlock& block : query_blocks) sum += length(block);
+    lengths_.emplace_back(length(query_blocks.front()), sum);
+    most = std::max(most, query_blocks.size());
+    require_room(most * of_windows.size());
   }
+  std::vector<QueryBlock> query_blocks;
+  for (std::vector<QueryBlock>& one : of_windows) {
+    one.resize(most);  // with blocks of no queries and no keys, which the kernel steps over
+    query_blocks.insert(query_blocks.end(), one.begin(), one.end());
+  }
+  query_block_count_ = static_cast<int>(most);
   counter_ = append(std::vector<unsigned>{0});
   query_blocks_ = append(query_blocks);
-  key_blocks_ = append(keys.blocks);
+  key_blocks_ = append(key_blocks);
 }
 
 template <class T>

@@ -15,8 +15,9 @@ struct Lists {
   const hopper::KeyBlock* key_blocks;
 };
 
-/// Work goes out longest first, so that no block of the kernel is left with a long tile at the end: heads by the key
-/// blocks of their window, and within a head tiles by theirs; those of equal length stay neighbours. Host work only.
+/// Work goes out longest first, so that no block of the kernel is left with a long tile at the end: heads by the
+/// longest tile of their window, and within a head tiles by their key blocks; those of equal length stay neighbours.
+/// Host work only.
 class Tables {
  public:
   /// rows, width: queries and keys of the kernel's blocks. Throws Refused where the lists would be too long.
@@ -36,7 +37,7 @@ class Tables {
   std::vector<unsigned char> image_;
   size_t query_blocks_ = 0, key_blocks_ = 0, counter_ = 0;  // offsets
   int query_block_count_ = 0;                               // of a window
-  std::vector<int64_t> lengths_;                            // of each window, in key blocks of all its query blocks
+  std::vector<std::pair<int64_t, int64_t>> lengths_;  // of each window, in key blocks: of the longest tile, of all
 };
 
 }  // namespace fastvideo::sliding_tile

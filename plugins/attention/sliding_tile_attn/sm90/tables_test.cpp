@@ -74,6 +74,7 @@ void expect_walk(const ProblemSize& p, const SitePlan& plan, int rows, const fv_
     const int keys_of_row = p.key_lengths.empty() ? INT32_MAX : p.key_lengths[static_cast<size_t>(tile.batch)];
     ASSERT_LE(end - tile.first_query, rows);
     std::vector<int> keys(static_cast<size_t>(p.tokens()));
+    ASSERT_GT(end, tile.first_query);
     for (;;) {
       const hopper::KeyBlock block = walk.block();
       ASSERT_GE(block.count, 1);
@@ -169,7 +170,7 @@ TEST(Tables, FollowStepLayerAndHead) {
 }
 
 TEST(Tables, StoreEqualListsOnce) {
-  // A full window in a strategy: all tiles share one list.
+  // A full window in a strategy: all queries share one list.
   const ProblemSize p{.grid = {{4, 8, 8}}, .tile = {{1, 1, 1}}, .heads = 1};
   StrategyTable table;
   table.add("tile", {1, 1, 1}).add(0, 0, 0, {{4, 8, 8}});
@@ -235,6 +236,30 @@ TEST(Tables, GiveOutTheLongestFirst) {
   EXPECT_GT(unevenness(shared_out, 132), 1.02) << "the order would make no difference";
 }
 
+TEST(Tables, JoinTilesThatSeeTheSame) {
+  // A head that sees everything, beside one that does not: its queries fill whole blocks, whatever the tiles hold.
+  const ProblemSize p{.grid = {{4, 9, 10}}, .tile = {{1, 5, 5}}, .heads = 2};  // tiles of 25 and 20 tokens
+  StrategyTable table;
+  table.add("tile", {1, 5, 5}).add("tile_grid", {4, 2, 2}).add(0, 0, 0, {{1, 1, 1}}).add(0, 0, 1, {{4, 2, 2}});
+  GivenOptions options;
+  const Settings settings = settings_of(options.strategy(table));
+  const SitePlan plan(settings, site_of(p, 1));
+  Tables tables(plan, 128, 128);
+  std::vector<unsigned char> image = tables.image();
+  fv_attention_args args{};
+  args.steps = 1;
+  const hopper::ListScheduler scheduler = scheduler_of(tables.at(image.data(), args, p.heads), 1);
+  ASSERT_EQ(scheduler.count, 16);  // of the other head, one for each tile
+  std::vector<std::pair<int, int>> blocks;
+  for (int job = 0; job < scheduler.count; ++job) {
+    const hopper::ListedTile tile = scheduler.tile(job);
+    ASSERT_EQ(tile.head, 1);
+    if (tile.end > tile.first_query) blocks.emplace_back(tile.first_query, tile.end);
+    EXPECT_EQ(tile.end > tile.first_query, tile.keys_end > tile.keys_begin);
+  }
+  EXPECT_EQ(blocks, (std::vector<std::pair<int, int>>{{0, 128}, {128, 256}, {256, 360}}));
+}
+
 TEST(Tables, KeepTheOrderOfEqualWork) {
   // Tiles that see equally much go out as they lie, head after head: neighbours share keys in the cache.
   const ProblemSize p{.grid = {{6, 8, 12}}, .tile = {{2, 2, 2}}, .heads = 3};
@@ -248,7 +273,10 @@ TEST(Tables, KeepTheOrderOfEqualWork) {
     const hopper::ListedTile tile = scheduler.tile(job);
     EXPECT_EQ(tile.head, job / scheduler.count / 2);
     EXPECT_EQ(tile.batch, job / scheduler.count % 2);
-    EXPECT_EQ(tile.first_query, job % scheduler.count * 8);
+    if (job % scheduler.count == 0) continue;
+    const hopper::ListedTile before = scheduler.tile(job - 1);
+    const int length = tile.keys_end - tile.keys_begin, length_before = before.keys_end - before.keys_begin;
+    EXPECT_TRUE(length < length_before || (length == length_before && tile.first_query > before.first_query));
   }
 }
 

@@ -23,6 +23,7 @@ CUDA, DEVICE = True, "cuda:0"
 # Grid, heads: HunyuanVideo's of the published table, Wan's at 480p and 720p.
 GRIDS = [((30, 48, 80), 24), ((21, 30, 52), 12), ((21, 45, 80), 40)]
 PUBLISHED = (6, 8, 8)
+TURN = 300
 
 
 def option(extent):
@@ -221,11 +222,11 @@ def timed(run, times):
     times.append((before, after))
 
 
-def bench_one(dense, grid, heads, variants, seconds, with_cudnn=True):
+def bench_one(dense, grid, heads, size, variants, seconds, with_cudnn=True):
     """dense: (name, FLASH_ATTN's library, its tile); the first is the one to compare with. variants: (name, library, tile or None,
     windows of the heads or one window, options)."""
     tokens = math.prod(grid)
-    q, k, v = (normal(1, tokens, heads, 128, dtype=torch.bfloat16) for _ in range(3))
+    q, k, v = (normal(1, tokens, heads, size, dtype=torch.bfloat16) for _ in range(3))
     out = torch.empty_like(q)
     runs, shares = {}, {}
     if with_cudnn:
@@ -255,21 +256,22 @@ def bench_one(dense, grid, heads, variants, seconds, with_cudnn=True):
         timed(run, times[name])
     torch.cuda.synchronize()
     guess = {name: pairs[0][0].elapsed_time(pairs[0][1]) for name, pairs in times.items()}
-    # Each gets its turn for as long as the longest takes, so that none runs on a card that another has heated.
-    turn = {name: max(1, min(20, round(max(guess.values()) / t / 2))) for name, t in guess.items()}
-    rounds = max(3, min(60, int(1e3 * seconds / sum(turn[name] * t for name, t in guess.items()))))
+    # The card is at its power limit, and its clock follows what has run before: each has a turn of TURN milliseconds, of which the
+    # first third does not count.
+    turn = {name: max(3, round(TURN / t)) for name, t in guess.items()}
+    rounds = max(2, round(1e3 * seconds / sum(turn[name] * t for name, t in guess.items())))
     times = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
-            for _ in range(turn[name]):
-                timed(run, times[name])
+            for i in range(turn[name]):
+                timed(run, times[name] if 3 * i >= turn[name] else [])
     torch.cuda.synchronize()
     median = {}
     for name, pairs in times.items():
         all_times = sorted(a.elapsed_time(b) for a, b in pairs)
         median[name] = all_times[len(all_times) // 2]
-    flops = 4 * heads * tokens**2 * 128 / 1e9
-    print(f"{option(grid)}, {heads} heads, d 128, bfloat16, {tokens} tokens, {rounds} rounds: " +
+    flops = 4 * heads * tokens**2 * size / 1e9
+    print(f"{option(grid)}, {heads} heads, d {size}, bfloat16, {tokens} tokens, {rounds} rounds: " +
           ", ".join(f"{n} {t:.3f} ms ({flops / t:.0f} TFLOP/s)" for n, t in median.items() if n not in shares), flush=True)
     for name, (share, tile) in shares.items():
         published = density(grid, PUBLISHED, (3, 3, 3))
@@ -279,20 +281,21 @@ def bench_one(dense, grid, heads, variants, seconds, with_cudnn=True):
               + (f"{median['cuDNN'] / median[name]:.2f} x cuDNN" if with_cudnn else ""), flush=True)
 
 
-def bench(flash, variants, dense, seconds):
-    """variants: (name, library, key block); dense: (name, library, tile)."""
+def bench(flash, variants, dense, size, seconds):
+    """variants: (name, library, key block, tile or None); dense: (name, library, tile)."""
     dense = [("dense", flash, "auto"), *dense]
     for grid, heads in GRIDS:
-        rows = [(name, library, None, (3, 3, 3), {"key_block": block}) for name, library, block in variants]
+        rows = [(name, library, tile, (3, 3, 3), {"key_block": block}) for name, library, block, tile in variants]
         if any(g % t for g, t in zip(grid, PUBLISHED)):
             rows.append((f"6x8x8, {variants[0][0]}", variants[0][1], PUBLISHED, (3, 3, 3), {"key_block": variants[0][2]}))
-        bench_one(dense, grid, heads, rows, seconds)
+        bench_one(dense, grid, heads, size, rows, seconds)
     # Heads with windows of their own: a third sees everything, the last head among them.
     grid, heads = GRIDS[1]
     kinds = (1, 3, 3), (3, 3, 3), counts(grid, PUBLISHED)
     mixed = [kinds[h % 3] for h in range(heads)]
-    bench_one(dense[:1], grid, heads, [(f"each its own, {name}", library, PUBLISHED, mixed, {"key_block": block})
-                                       for name, library, block in variants], seconds / 2, with_cudnn=False)
+    rows = [(f"each its own, {name}", library, PUBLISHED, mixed, {"key_block": block}) for name, library, block, tile in variants
+            if tile is None]
+    bench_one(dense[:1], grid, heads, size, rows, seconds / 2, with_cudnn=False)
 
 
 def main():
@@ -302,7 +305,8 @@ def main():
     parser.add_argument("flash")
     parser.add_argument("--key-blocks", default="auto,176")
     parser.add_argument("--seconds", type=float, default=4.0, help="of a grid")
-    parser.add_argument("--variant", action="append", default=[], help="NAME=LIBRARY:KEY_BLOCK, to be looked at beside the others")
+    parser.add_argument("--size", type=int, default=128, help="of the heads that are timed")
+    parser.add_argument("--variant", action="append", default=[], help="NAME=LIBRARY:KEY_BLOCK[@TILE], to be looked at beside the others")
     parser.add_argument("--dense", action="append", default=[], help="NAME=LIBRARY:TILE of FLASH_ATTN, likewise")
     parser.add_argument("--cpu", action="store_true")
     a = parser.parse_args()
@@ -318,9 +322,14 @@ def main():
         name, _, rest = text.partition("=")
         return (name, *rest.rsplit(":", 1))
 
-    variants = [(f"key blocks {b}", a.library, b) for b in a.key_blocks.split(",")] + list(map(parts, a.variant))
+    def with_tile(text):
+        name, library, block = parts(text)
+        block, _, tile = block.partition("@")
+        return name, library, block, tuple(map(int, tile.split("x"))) if tile else None
+
+    variants = [(f"key blocks {b}", a.library, b, None) for b in a.key_blocks.split(",")] + list(map(with_tile, a.variant))
     if a.what == "bench":
-        bench(a.flash, variants, list(map(parts, a.dense)), a.seconds)
+        bench(a.flash, variants, list(map(parts, a.dense)), a.size, a.seconds)
         print(f"{time.time() - start:.0f} s on {where}")
         return
     checks = Checks(a.library, a.flash)
@@ -328,7 +337,7 @@ def main():
         checks.some()
     else:
         checks.all()
-        for name, library, key_block in variants:
+        for name, library, key_block, _ in variants:
             before = checks.failures
             checks.variant(library, key_block)
             print(f"{name}: {checks.failures - before} failures", flush=True)
