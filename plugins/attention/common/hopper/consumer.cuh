@@ -58,19 +58,24 @@ class Consumer {
     return walk.tile().first_query + index_ * kWarpgroupRows >= p_.scheduler.end_of(walk.tile());
   }
 
-  // Gives back everything of a tile as it comes. No product keeps the warps together here.
+  // Gives back everything of a tile as it comes, values one block behind keys: those of the last are on their way only
+  // when the next tile is known, which may wait for this warpgroup to hear of those before it.
   __device__ void pass_by(Walk& walk) {
     shared_.queries_full[queries_.stage][index_].wait(queries_.parity);
     for (;;) {
       await_keys();
+      named_barrier_sync(kWarpgroupBarrier + index_, kWarpgroup);  // no product keeps the warps together here
+      release_keys(walk);
+      const bool last = walk.last();
+      if (last)
+        walk.next_tile();
+      else
+        walk.next_block();
       await_values();
       named_barrier_sync(kWarpgroupBarrier + index_, kWarpgroup);
-      release_keys(walk);
       release_values();
-      if (walk.last()) break;
-      walk.next_block();
+      if (last) return;
     }
-    walk.next_tile();
   }
 
   // The scores of the very first block, with nothing to compute beside them.
