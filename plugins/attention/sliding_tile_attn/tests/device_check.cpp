@@ -141,6 +141,11 @@ std::vector<Case> cases() {
   own.after = 40;
   own.kv_heads = 2;
   add({{4, 5, 6}}, {{9, 9, 9}}, all_heads(2, 3, 3, 3));
+  // More work than thread blocks: many tiles in a row, some without queries for a second consumer, some of nothing at
+  // all.
+  std::vector<Extent> in_turn = all_heads(16, 1, 1, 1);
+  for (size_t head = 1; head < in_turn.size(); head += 2) in_turn[head] = {{4, 3, 4}};
+  add({{4, 6, 8}}, {{1, 2, 2}}, std::move(in_turn));
   return made;
 }
 
