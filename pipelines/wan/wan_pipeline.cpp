@@ -3,11 +3,6 @@
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
-#include <cstdlib>  // says whether the C library is glibc
-#if defined(__GLIBC__)
-#include <malloc.h>
-#endif
-
 #include <fastvideo/torch.hpp>
 
 #include "pipelines/common/attention/host_attention.hpp"
@@ -19,6 +14,7 @@
 #include "pipelines/wan/denoise.hpp"
 #include "pipelines/wan/memory.hpp"
 #include "pipelines/wan/sites.hpp"
+#include "pipelines/wan/vae/give_back.hpp"
 
 namespace fastvideo::wan {
 namespace {
@@ -35,14 +31,6 @@ std::unique_ptr<Scheduler> scheduler_of(const ModelFolder& folder, const Request
   std::unique_ptr<Scheduler> scheduler = make_scheduler(config);
   scheduler->set_timesteps(request.num_inference_steps);
   return scheduler;
-}
-
-// glibc keeps freed blocks of less than 32 MB on its heap, which frays the more the longer it is used: what a long clip
-// has left there would lie under the decoder, and each latent frame's leftovers under the next one.
-void give_back_freed_memory() {
-#if defined(__GLIBC__)
-  malloc_trim(0);
-#endif
 }
 
 // Says it where a run on CUDA has to do without the project's kernels.
@@ -116,10 +104,7 @@ void WanPipeline::run(const Host& run, const Options& parameters, const Pipeline
   sink.latents(*LentTensor(latents.cpu().contiguous()).get());
   decoder.decode(
       latents, [&](const at::Tensor& frames) { sink.frames(*LentTensor(frames).get()); },
-      [&](int64_t done, int64_t) {
-        progress.step(done);
-        if (request.device.is_cpu()) give_back_freed_memory();
-      });
+      [&](int64_t done, int64_t) { progress.step(done); });
   components_.release_decoder(request);
 }
 

@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "pipelines/wan/vae/give_back.hpp"
+
 namespace fastvideo::wan {
 namespace {
 
@@ -98,6 +100,7 @@ at::Tensor AutoencoderKLWanDecoder::decode_frame(const at::Tensor& latent, bool 
   for (UpBlock& block : up_blocks_) {
     for (ResidualBlock& resnet : block.resnets) frames = resnet.run(std::move(frames));
     for (Upsampler& upsampler : block.upsampler) frames = upsampler.run(std::move(frames), first);
+    if (options_.device().is_cpu()) give_back_freed_memory();  // each block is several times as large as the one before
   }
   return conv_out_.run(std::move(frames)).clamp_(-1.0, 1.0);
 }
