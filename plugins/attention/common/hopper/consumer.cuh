@@ -27,57 +27,26 @@ class Consumer {
   }
 
   __device__ void run(Walk walk) {
+    if (walk.done()) return;
+    sum_.restart(output_);
+    begin(walk);
     for (;;) {
-      while (!walk.done() && has_no_rows(walk)) pass_by(walk);
-      if (walk.done()) return;
-      sum_.restart(output_);
-      begin(walk);
-      Tile tile = walk.tile();
-      for (;;) {
+      const Tile tile = walk.tile();
 #pragma unroll 1
-        while (!walk.last()) {
-          walk.next_block();
-          step<false>(walk, tile);
-        }
-        walk.next_tile();
-        if (walk.done() || has_no_rows(walk)) break;
-        step<true>(walk, tile);
-        tile = walk.tile();
+      while (!walk.last()) {
+        walk.next_block();
+        step<false>(walk, tile);
       }
-      end(tile);
-      if constexpr (!kPassesBy) return;
+      walk.next_tile();
+      if (walk.done()) {
+        end(tile);
+        return;
+      }
+      step<true>(walk, tile);
     }
   }
 
  private:
-  // Whether a consumer leaves tiles out of whose queries it has none. The other then has the tensor cores for itself.
-  static constexpr bool kPassesBy = KeyBlocks::kShortTiles && !S::kTurns;
-
-  __device__ bool has_no_rows(const Walk& walk) const {
-    if constexpr (!kPassesBy) return false;
-    return walk.tile().first_query + index_ * kWarpgroupRows >= p_.scheduler.end_of(walk.tile());
-  }
-
-  // Gives back everything of a tile as it comes, values one block behind keys: those of the last are on their way only
-  // when the next tile is known, which may wait for this warpgroup to hear of those before it.
-  __device__ void pass_by(Walk& walk) {
-    shared_.queries_full[queries_.stage][index_].wait(queries_.parity);
-    for (;;) {
-      await_keys();
-      named_barrier_sync(kWarpgroupBarrier + index_, kWarpgroup);  // no product keeps the warps together here
-      release_keys(walk);
-      const bool last = walk.last();
-      if (last)
-        walk.next_tile();
-      else
-        walk.next_block();
-      await_values();
-      named_barrier_sync(kWarpgroupBarrier + index_, kWarpgroup);
-      release_values();
-      if (last) return;
-    }
-  }
-
   // The scores of the very first block, with nothing to compute beside them.
   __device__ void begin(const Walk& walk) {
     Scores<S> scores;

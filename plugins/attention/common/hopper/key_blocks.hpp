@@ -6,10 +6,9 @@
 //   static KeyBlocks of(const Data&, Scheduler::Tile);    // the policy of a tile
 //   static bool may_be_empty(const Data&);                // whether a tile may have no block
 //   static constexpr bool kOnlyFirstIsPartial;            // whether all blocks after the first hold kWidth keys
-//   static constexpr bool kShortTiles;                    // whether many tiles have fewer queries than the kernel's
-//   rows int count() const;                                    // blocks to visit; may be 0 KeyBlock at(int i) const;
-//   // the i-th, 0 <= i < count() bool clear_behind(KeyBlock) const;                    // whether values behind a
-//   partial block may be NaN
+//   int count() const;                                    // blocks to visit; may be 0
+//   KeyBlock at(int i) const;                             // the i-th, 0 <= i < count()
+//   bool clear_behind(KeyBlock) const;                    // whether values behind a partial block may be NaN
 // Producer and consumers each walk it by themselves and must see the same.
 #pragma once
 
@@ -34,7 +33,6 @@ struct DenseKeyBlocks {
   };
   using Scheduler = TileScheduler;
   static constexpr bool kOnlyFirstIsPartial = true;
-  static constexpr bool kShortTiles = false;
   int keys, key_length;
 
   FV_HOST_DEVICE static DenseKeyBlocks of(const Data& data, QueryTile tile) {

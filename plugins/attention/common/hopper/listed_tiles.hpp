@@ -66,7 +66,6 @@ struct ListedKeyBlocks {
   };
   using Scheduler = ListScheduler;
   static constexpr bool kOnlyFirstIsPartial = false;
-  static constexpr bool kShortTiles = true;
   const KeyBlock* first;
   int blocks, keys;
 

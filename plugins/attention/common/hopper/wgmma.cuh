@@ -80,6 +80,7 @@ struct Wgmma;
 #define FV_TEXT60 FV_TEXT10() FV_TEXT10(1) FV_TEXT10(2) FV_TEXT10(3) FV_TEXT10(4) FV_TEXT10(5)
 #define FV_TEXT_64 FV_TEXT60 "%60, %61, %62, %63"
 #define FV_TEXT_68 FV_TEXT_64 ", %64, %65, %66, %67"
+#define FV_TEXT_72 FV_TEXT60 FV_TEXT10(6) "%70, %71"
 #define FV_TEXT_88 FV_TEXT60 FV_TEXT10(6) FV_TEXT10(7) "%80, %81, %82, %83, %84, %85, %86, %87"
 
 #define FV_SUMS10(c, t) \
@@ -89,6 +90,7 @@ struct Wgmma;
 #define FV_SUMS60(c) FV_SUMS10(c, ), FV_SUMS10(c, 1), FV_SUMS10(c, 2), FV_SUMS10(c, 3), FV_SUMS10(c, 4), FV_SUMS10(c, 5)
 #define FV_SUMS_64(c) FV_SUMS60(c), c(d[60]), c(d[61]), c(d[62]), c(d[63])
 #define FV_SUMS_68(c) FV_SUMS_64(c), c(d[64]), c(d[65]), c(d[66]), c(d[67])
+#define FV_SUMS_72(c) FV_SUMS60(c), FV_SUMS10(c, 6), c(d[70]), c(d[71])
 #define FV_SUMS_88(c)                                                                                         \
   FV_SUMS60(c), FV_SUMS10(c, 6), FV_SUMS10(c, 7), c(d[80]), c(d[81]), c(d[82]), c(d[83]), c(d[84]), c(d[85]), \
       c(d[86]), c(d[87])
@@ -170,6 +172,10 @@ struct Wgmma<136> {
   FV_VALUES_8(136, 68, 68, 69, 70, 71, 72, 73)
 };
 template <>
+struct Wgmma<144> {
+  FV_SCORES_16(144, 72, 72, 73)
+};
+template <>
 struct Wgmma<176> {
   FV_SCORES_16(176, 88, 88, 89)
 };
@@ -180,6 +186,7 @@ struct Wgmma<176> {
 #undef FV_TEXT60
 #undef FV_TEXT_64
 #undef FV_TEXT_68
+#undef FV_TEXT_72
 #undef FV_TEXT_88
 #undef FV_SUMS10
 #undef FV_SUMS_32
@@ -187,6 +194,7 @@ struct Wgmma<176> {
 #undef FV_SUMS60
 #undef FV_SUMS_64
 #undef FV_SUMS_68
+#undef FV_SUMS_72
 #undef FV_SUMS_88
 #undef FV_SHARED_SHARED
 #undef FV_REGISTER_SHARED

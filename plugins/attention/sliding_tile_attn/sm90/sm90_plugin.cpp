@@ -105,7 +105,7 @@ class Backend final : public AttentionBackend {
   std::string no_kernel(const fv_attention_site& site) const {
     return "no kernel for " + dtype_name(site.dtype) + ", head size " + std::to_string(site.head_size) +
            " and key_block = \"" + key_block_ +
-           "\": bfloat16 or float16; 64 with key blocks of 128, or 128 with 128 or 176";
+           "\": bfloat16 or float16; 64 with key blocks of 128, or 128 with 128, 144 or 176";
   }
 
   Settings settings_;
