@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/error/error.hpp"
+#include "host/selection/border.hpp"
 
 namespace fastvideo::conformance {
 
@@ -37,13 +38,10 @@ std::string& late_fault();
 /// Calls one of them, which destroys or closes something, in destructors too. What it throws is noted.
 template <class Call>
 void release(const char* function, Call&& call) noexcept {
-  const std::string threw = std::string(function) + " threw an exception across the ABI";
   try {
     call();
-  } catch (const std::exception& e) {
-    late_fault() = threw + ": " + e.what();
   } catch (...) {
-    late_fault() = threw + ", which is no std::exception";
+    late_fault() = thrown_by(function);
   }
 }
 

@@ -43,8 +43,8 @@ class PngWriter final : public VideoWriter {
     image_.width = static_cast<png_uint_32>(format.width);
     image_.height = static_cast<png_uint_32>(format.height);
     image_.format = PNG_FORMAT_RGB;
-    image_.flags =
-        PNG_IMAGE_FLAG_FAST;  // a quarter of the time for two to three times the bytes: frames are read again soon
+    // A quarter of the time for two to three times the bytes: frames are read again soon.
+    image_.flags = PNG_IMAGE_FLAG_FAST;
     folder_.emplace(target_);
   }
 

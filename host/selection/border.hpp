@@ -30,15 +30,17 @@ inline void require_ok(fv_status status, const TextBuffer& text, const std::stri
 /// What is to be said of an exception that a plugin's function let out. Called in a handler.
 inline std::string thrown_by(const std::string& function) {
   const std::string what = function + " threw an exception across the ABI";
-  const std::string advice = "; report this to the plugin's author";
   try {
     throw;
   } catch (const std::exception& e) {
-    return what + ": " + e.what() + advice;
+    return what + ": " + e.what();
   } catch (...) {
-    return what + ", which is no std::exception" + advice;
+    return what + ", which is no std::exception";
   }
 }
+
+/// What a user is told to do about it.
+constexpr const char* kTellItsAuthor = "; report this to the plugin's author";
 
 /// Calls a function of a plugin's table. By the ABI it throws nothing; if it does, that is the status `if_it_throws`
 /// with a text, and not the end of the process.
@@ -47,7 +49,7 @@ fv_status called(const char* function, fv_text* error, Call&& call, fv_status if
   try {
     return std::forward<Call>(call)();
   } catch (...) {
-    write_text(error, thrown_by(function));
+    write_text(error, thrown_by(function) + kTellItsAuthor);
     return if_it_throws;
   }
 }
@@ -58,7 +60,7 @@ void released(const std::string& who, const char* function, Call&& call) noexcep
   try {
     std::forward<Call>(call)();
   } catch (...) {
-    log_error("plugins", who + ": " + thrown_by(function));
+    log_error("plugins", who + ": " + thrown_by(function) + kTellItsAuthor);
   }
 }
 

@@ -31,16 +31,16 @@ LatentWatch::LatentWatch(StartReadback start) : start_(std::move(start)) {}
 
 std::optional<LatentWatch::BadStep> LatentWatch::note(int32_t step, const at::Tensor& input, const at::Tensor& output) {
   pending_.push_back({{step, input, output}, start_(range_of(output))});
-  return verdict(/*wait=*/false);
+  return verdict();
 }
 
 std::optional<LatentWatch::BadStep> LatentWatch::finish() {
   if (!pending_.empty()) pending_.back().range->values();  // one wait: those before it arrive earlier
-  return verdict(/*wait=*/true);
+  return verdict();
 }
 
-std::optional<LatentWatch::BadStep> LatentWatch::verdict(bool wait) {
-  while (!pending_.empty() && (wait || pending_.front().range->is_here())) {
+std::optional<LatentWatch::BadStep> LatentWatch::verdict() {
+  while (!pending_.empty() && pending_.front().range->is_here()) {
     const Pending pending = std::move(pending_.front());
     pending_.pop_front();
     const std::span<const float> range = pending.range->values();

@@ -44,7 +44,7 @@ class LatentWatch {
     BadStep step;
     std::unique_ptr<Readback> range;  // [2], minimum and maximum
   };
-  std::optional<BadStep> verdict(bool wait);
+  std::optional<BadStep> verdict();  // on the numbers that are here
 
   StartReadback start_;
   std::deque<Pending> pending_;

@@ -92,7 +92,7 @@ typedef struct fv_attention_plan_info {
   uint32_t numerics;       /* FV_NUMERICS_* */
   uint32_t depends;        /* FV_DEPENDS_* */
   uint32_t can_capture;    /* 1: run may be captured in a CUDA graph */
-  uint64_t resident_bytes; /* device memory of this plan alone, filled by prepare */
+  uint64_t resident_bytes; /* device memory of this plan alone, filled by prepare; runs may change it */
   uint64_t scratch_bytes;  /* device memory during run, shared by all plans of a stream */
   /* Order in which the plan wants the grid's tokens: NULL = any; otherwise position -> raster index, a bijection of
    * token_count = t*h*w numbers. The pipeline permutes once per forward pass. */
@@ -148,7 +148,7 @@ typedef struct fv_attention_interface {
   /* [one per plan] Before the first run, with resident_bytes of memory, 256-byte aligned, that stay until the plan is
    * destroyed; may upload and wait. NULL in the table: nothing to prepare. */
   fv_status (*prepare)(fv_attention_plan* plan, void* resident, void* stream, fv_text* error);
-  /* [one per plan] Enqueues and returns: no waiting, no allocation outside a framework's caching allocator. */
+  /* [one per plan] Enqueues and returns, on the stream of all its runs: no waiting, no allocation but a framework's. */
   fv_status (*run)(fv_attention_plan* plan, const fv_attention_args* args, fv_text* error);
   /* [one per plan] The stream has passed its last run. */
   void (*destroy_plan)(fv_attention_plan* plan);
