@@ -8,7 +8,7 @@ checks=$1 plugins=$2
 tools=${SANITIZE_TOOLS:-memcheck racecheck initcheck synccheck}
 limit=${SANITIZE_LIMIT:-100}
 backends="FLASH_ATTN SAGE_ATTN SLIDING_TILE_ATTN"
-sage=granularity=thread,smooth_k=true,smooth_q=false,full_precision_layers=,full_precision_steps=,qk=int8
+sage=granularity=thread,smooth_k=true,full_precision_layers=,full_precision_steps=,qk=int8
 
 # check BACKEND COMMAND...: the backend's check, run by the command.
 check() {
@@ -18,7 +18,7 @@ check() {
     FLASH_ATTN) "$@" "$checks/attention_device_check" "$plugins/flash_attn/libflash_attn_sm90.so" --few \
       tile=auto ;;
     SAGE_ATTN) "$@" "$checks/attention_device_check" "$plugins/sage_attn/libsage_attn_sm90.so" --few --errors 0.08 0.1 \
-      "pv=fp8,$sage" "pv=bf16,$sage" ;;
+      "pv=fp8,smooth_q=false,$sage" "pv=bf16,smooth_q=false,$sage" "pv=fp8,smooth_q=true,$sage" ;;
     SLIDING_TILE_ATTN) "$@" "$checks/sliding_tile_device_check" \
       "$plugins/sliding_tile_attn/libsliding_tile_attn_sm90.so" few ;;
   esac

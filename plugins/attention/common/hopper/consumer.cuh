@@ -18,6 +18,7 @@ template <class S, class KeyBlocks>
 class Consumer {
   using Tile = typename KeyBlocks::Scheduler::Tile;
   using Walk = ConsumerWalk<S, KeyBlocks>;
+  static constexpr bool kBiased = S::ScoreProduct::kBiased;
 
  public:
   /// index: number of this warpgroup among the consumers.
@@ -59,8 +60,9 @@ class Consumer {
     wgmma_wait<0>();
     hold(scores);
     const float scale = scale_of_scores();
-    release_keys(walk);
-    softmax_.template next<S>(result, scores, true, existing_keys<true>(walk), scale, factor);
+    if constexpr (!kBiased) release_keys(walk);
+    softmax_.template next<S>(result, scores, true, existing_keys<true>(walk), scale, biases(), factor);
+    if constexpr (kBiased) release_keys(walk);
     clear_missing_values(walk);
     S::ValueProduct::template join<S>(probabilities_, result);
   }
@@ -83,11 +85,12 @@ class Consumer {
     wgmma_wait<1>();
     hold(scores);
     const float scale = scale_of_scores();
-    release_keys(walk);
+    if constexpr (!kBiased) release_keys(walk);
     typename S::Softmax::template Result<S> result;
     float factor[2];
     const SoftmaxState before = softmax_.state();
-    const bool raised = softmax_.template next<S>(result, scores, kFirst, existing, scale, factor);
+    const bool raised = softmax_.template next<S>(result, scores, kFirst, existing, scale, biases(), factor);
+    if constexpr (kBiased) release_keys(walk);
 
     // Up to here, and with what follows, nothing branches: exponentials, sums and rounding fill each other's gaps.
     wgmma_wait<0>();
@@ -161,6 +164,8 @@ class Consumer {
       return p_.scale_log2;
   }
 
+  __device__ const float* biases() const { return shared_.biases_of(keys_.stage, index_); }
+
   template <bool kFirst>
   __device__ static int existing_keys(const Walk& walk) {
     return KeyBlocks::kOnlyFirstIsPartial && !kFirst ? S::kKeys : walk.block().count;
@@ -173,7 +178,12 @@ class Consumer {
 
   // After the last block of a tile the queries are read, too.
   __device__ void release_keys(const Walk& walk) {
-    release(shared_.keys_empty[keys_.stage]);
+    if constexpr (S::kReleasesOfKeys == 1) {
+      release(shared_.keys_empty[keys_.stage]);
+    } else {
+      __syncwarp();
+      if (threadIdx.x % 32 == 0) shared_.keys_empty[keys_.stage].arrive();
+    }
     keys_.next();
     if (!walk.last()) return;
     if (threadIdx.x % kWarpgroup == 0) shared_.queries_empty[queries_.stage][index_].arrive();

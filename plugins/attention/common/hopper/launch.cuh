@@ -29,6 +29,9 @@ int prepare_kernel() {
   return multiprocessors * blocks;
 }
 
+/// The factor that makes products of queries and keys scores in powers of two.
+inline float scale_log2(const Call& c) { return c.scale * std::numbers::log2e_v<float>; }
+
 /// What every call passes to the kernel but its operands, their scales and key blocks, and a scheduler of lists.
 template <class S, class KeyBlocks>
 Parameters<KeyBlocks> make_parameters(const Call& c) {
@@ -42,7 +45,7 @@ Parameters<KeyBlocks> make_parameters(const Call& c) {
   p.log_sum_exp_head = c.log_sum_exp_head;
   p.heads = static_cast<int>(c.heads);
   p.heads_per_key_head = static_cast<int>(c.heads / c.kv_heads);
-  p.scale_log2 = c.scale * std::numbers::log2e_v<float>;
+  p.scale_log2 = scale_log2(c);
   if constexpr (std::is_same_v<typename KeyBlocks::Scheduler, TileScheduler>)
     p.scheduler = {static_cast<int>(c.queries), p.heads, static_cast<int>(c.batch), S::kRows};
   return p;

@@ -3,11 +3,12 @@
 //
 // A probability is 2^(scale * score - reference): one multiply-add and one exponential. The interface of such a class,
 // of which quantised_softmax.cuh has another:
-//   next<S>(result, scores, first, existing, scale, factor)
+//   next<S>(result, scores, first, existing, scale, biases, factor)
 //       turns the scores of a block into probabilities up to the common factor 1 / sum. first: the block is a tile's
 //       first, all before is forgotten; existing: keys behind these do not exist; scale: of the scores, in powers of
-//       two, at least 0. Returns whether the reference of a row of this warp was raised; then row r of the output so
-//       far is to be multiplied by factor[r].
+//       two, at least 0; biases: where scores are kBiased, what is added to those of each key, in powers of two, in
+//       shared memory. Returns whether the reference of a row of this warp was raised; then row r of the output so far
+//       is to be multiplied by factor[r].
 //   state()
 //       the references, in powers of two, and what the thread has summed of each row.
 #pragma once
@@ -112,7 +113,8 @@ class OnlineSoftmax {
 
   template <class S>
   __device__ bool next(Result<S>& weights, float (&scores)[S::kKeys / 2], bool first, int existing, float scale,
-                       float (&factor)[2]) {
+                       const float* /*biases*/, float (&factor)[2]) {
+    static_assert(!S::ScoreProduct::kBiased);
     constexpr int kCount = S::kKeys / 2;
     if (existing < S::kKeys) for_missing_keys<kCount>(existing, [&](int i) { scores[i] = -INFINITY; });
     if (first) {

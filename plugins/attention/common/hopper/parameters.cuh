@@ -21,6 +21,13 @@ struct Scales {
   int query_groups, key_blocks;
 };
 
+/// What is added to scaled scores, in powers of two: the same for the 64 queries of a consumer. Only for products that
+/// are kBiased.
+struct Biases {
+  const float* of_keys;  ///< [batch, head, query_blocks, keys], keys a multiple of 4 and of whole key blocks
+  int query_blocks, keys;
+};
+
 /// Passed by value, as __grid_constant__: the copy engine reads the maps in place. KeyBlocks: see key_blocks.hpp.
 template <class KeyBlocks>
 struct Parameters {
@@ -33,6 +40,7 @@ struct Parameters {
   int heads, heads_per_key_head;
   float scale_log2;  ///< scale * log2(e)
   Scales scales;
+  Biases biases;
   typename KeyBlocks::Scheduler scheduler;
   typename KeyBlocks::Data key_blocks;
 };

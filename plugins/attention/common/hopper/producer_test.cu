@@ -8,10 +8,10 @@
 namespace fastvideo::hopper {
 namespace {
 
-// What was seen: [job][consumer] queries, [job][block] keys, values and scales of keys.
+// What was seen: [job][consumer] queries, [job][block] keys, values and scales of keys, [job][block][consumer] biases.
 struct Record {
   unsigned char *queries, *keys, *values;
-  float* key_scales;
+  float *key_scales, *biases;
   int blocks;  // room for so many of a job
 };
 
@@ -34,9 +34,9 @@ __global__ void __launch_bounds__(S::kThreads, 1)
     return;
   }
   const int consumer = threadIdx.x / kWarpgroup - 1;
-  const auto release = [&](Barrier& empty) {
+  const auto release = [&](Barrier& empty, int times = 1) {
     named_barrier_sync(1 + consumer, kWarpgroup);
-    if (threadIdx.x % kWarpgroup == 0) empty.arrive();
+    if (threadIdx.x % kWarpgroup < times) empty.arrive();
   };
   RingPlace<S::kQueryStages> queries;
   RingPlace<S::kStages> at;
@@ -55,7 +55,10 @@ __global__ void __launch_bounds__(S::kThreads, 1)
       if (consumer == 0) write_down(record.keys + slot * S::kKeyBytes, shared.keys[at.stage], S::kKeyBytes);
       if (S::ScoreProduct::kScaled && threadIdx.x % kWarpgroup < 4)
         record.key_scales[4 * slot + threadIdx.x % kWarpgroup] = shared.key_scales[at.stage][threadIdx.x % kWarpgroup];
-      release(shared.keys_empty[at.stage]);
+      if (S::ScoreProduct::kBiased)
+        write_down(reinterpret_cast<unsigned char*>(record.biases + (slot * S::kConsumers + consumer) * S::kBiases),
+                   shared.biases_of(at.stage, consumer), S::kBiasBytes);
+      release(shared.keys_empty[at.stage], S::kReleasesOfKeys);
       shared.values_full[at.stage].wait(at.parity);
       if (consumer == 0)
         write_down(record.values + slot * S::kValueBytesLoaded, shared.values[at.stage], S::kValueBytesLoaded);
@@ -99,6 +102,7 @@ struct Operands {
   Operand q, k, v;
   std::vector<float> scales;  // of keys, as Scales has them
   int key_blocks_of_scales;
+  std::vector<float> biases;
 };
 
 // Runs three blocks, so that each has several tiles and every ring goes round; host: the policy's lists in memory here.
@@ -111,11 +115,11 @@ void check(const Parameters<KeyBlocks>& p, const typename KeyBlocks::Scheduler& 
   const size_t slots = static_cast<size_t>(scheduler.jobs()) * blocks;
   const DeviceArray<unsigned char> queries(scheduler.jobs() * S::kConsumers * S::kQueryBytes),
       keys(slots * S::kKeyBytes), values(slots * S::kValueBytesLoaded);
-  const DeviceArray<float> key_scales(slots * 4);
+  const DeviceArray<float> key_scales(slots * 4), biases(slots * S::kConsumers * S::kBiases + 1);
   run_kernel(record_kernel<S, KeyBlocks>, 3, S::kThreads, sizeof(SharedMemory<S>), p,
-             {queries.get(), keys.get(), values.get(), key_scales.get(), blocks});
+             {queries.get(), keys.get(), values.get(), key_scales.get(), biases.get(), blocks});
   const auto seen_q = queries.download(), seen_k = keys.download(), seen_v = values.download();
-  const auto seen_scales = key_scales.download();
+  const auto seen_scales = key_scales.download(), seen_biases = biases.download();
   for (int job = 0; job < scheduler.jobs(); ++job) {
     const auto tile = scheduler.tile(job);
     const KeyBlocks visited = KeyBlocks::of(host, tile);
@@ -147,6 +151,15 @@ void check(const Parameters<KeyBlocks>& p, const typename KeyBlocks::Scheduler& 
         for (int c = 0; c < 4; ++c)
           ASSERT_EQ(seen_scales[4 * slot + c],
                     given.scales[4 * ((tile.batch * kv_heads + head) * given.key_blocks_of_scales + first / 128) + c]);
+      for (int w = 0; w < S::kConsumers; ++w)
+        for (int key = 0; key < S::kBiases; ++key) {  // of the last block of queries where there are no more
+          const int block = std::min((tile.first_query + 64 * w) / 64, p.biases.query_blocks - 1);
+          ASSERT_EQ(seen_biases[(slot * S::kConsumers + w) * S::kBiases + key],
+                    given.biases[static_cast<size_t>((tile.batch * p.heads + tile.head) * p.biases.query_blocks + block) *
+                                     p.biases.keys +
+                                 first + key])
+              << "bias of key " << first + key << ", consumer " << w << " of job " << job;
+        }
     }
   }
 }
@@ -162,7 +175,8 @@ Operands half_operands(const Sizes& c, int size, std::mt19937& random) {
           {c.batch, c.keys, c.kv_heads, 2 * size, c.gap, random},
           {c.batch, c.keys, c.kv_heads, 2 * size, 0, random},
           {},
-          0};
+          0,
+          {}};
 }
 
 template <class S, class KeyBlocks>
@@ -238,16 +252,18 @@ TYPED_TEST(Producer8, LandsEveryBlockWithItsScales) {
   using KeyBlocks = DenseKeyBlocks<S::kKeys>;
   std::mt19937 random(3);
   for (const Sizes& c : {kSizes[0], kSizes[1]}) {
-    const int key_blocks = ceil_div(c.keys, S::kKeys), size = S::kHeadSize;
+    const int key_blocks = ceil_div(c.keys, S::kKeys), query_blocks = ceil_div(c.queries, 64), size = S::kHeadSize;
     constexpr bool kAcross = S::ValueProduct::kTransposed;
     Operands given{
         {c.batch, c.queries, c.heads, size, 0, random},
         {c.batch, c.keys, c.kv_heads, size, 0, random},
         {c.batch, kAcross ? size : c.keys, c.kv_heads, kAcross ? key_blocks * S::kKeys : 2 * size, 0, random},
         std::vector<float>(static_cast<size_t>(c.batch) * c.kv_heads * key_blocks * 4),
-        key_blocks};
-    for (float& x : given.scales) x = static_cast<float>(random());
-    const DeviceArray<float> scales(given.scales);
+        key_blocks,
+        std::vector<float>(static_cast<size_t>(c.batch) * c.heads * query_blocks * key_blocks * S::kBiases + 4)};
+    for (std::vector<float>* numbers : {&given.scales, &given.biases})
+      for (float& x : *numbers) x = static_cast<float>(random());
+    const DeviceArray<float> scales(given.scales), biases(given.biases);
     Call call{};
     call.batch = c.batch;
     call.queries = c.queries;
@@ -262,6 +278,7 @@ TYPED_TEST(Producer8, LandsEveryBlockWithItsScales) {
                              S::kKeys, map_element<typename S::Element>());
     p.scales.keys = scales.get();
     p.scales.key_blocks = key_blocks;
+    p.biases = {biases.get(), query_blocks, key_blocks * S::kKeys};
     p.key_blocks = {nullptr, c.keys};
     check<S, KeyBlocks>(p, p.scheduler, {nullptr, c.keys}, given);
   }

@@ -58,6 +58,7 @@ struct HalfScores {
   using Score = float;
   static constexpr int kElementBytes = 2;
   static constexpr bool kScaled = false;  ///< whether scores are to be multiplied by scales of queries and keys
+  static constexpr bool kBiased = false;  ///< whether a number for each key and 64 queries is added to scaled scores
 
   template <class S>
   __device__ static void multiply(Scores<S>& scores, const unsigned char* queries, const unsigned char* keys) {
@@ -71,7 +72,8 @@ struct HalfValues {
   static constexpr int kElementBytes = 2;
   static constexpr bool kTransposed = false;
   static constexpr int kSumColumns = 0;
-  static constexpr float kReferenceLog2 = 0;  ///< the probability of a score at softmax's reference, in powers of two
+  static constexpr float kReferenceWeight = 1;  ///< the probability of a score at softmax's reference
+  static constexpr float kReferenceLog2 = 0;    ///< the same in powers of two
   static constexpr bool kScaled = false;      ///< whether the output is to be multiplied by scales of the values
 
   /// Adds products to an output, of one tile after another.

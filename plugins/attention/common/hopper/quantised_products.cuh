@@ -6,17 +6,22 @@
 
 namespace fastvideo::hopper {
 
-/// Queries and keys as integers; sums are exact.
-struct Int8Scores {
+/// Queries and keys as integers; sums are exact. kBiased_: for queries less their mean, whose part of the scores is
+/// added in float.
+template <bool kBiased_>
+struct IntegerScores {
   using Score = int32_t;
   static constexpr int kElementBytes = 1;
   static constexpr bool kScaled = true;
+  static constexpr bool kBiased = kBiased_;
 
   template <class S>
   __device__ static void multiply(Scores<S>& scores, const unsigned char* queries, const unsigned char* keys) {
     multiply_queries_keys<S, Int8>(scores, queries, keys);
   }
 };
+using Int8Scores = IntegerScores<false>;
+using BiasedInt8Scores = IntegerScores<true>;
 
 /// Values as e4m3, transposed, with the tokens of each 16 in the order in which a thread holds probabilities:
 /// position 4 c + i holds token 8 (i / 2) + 2 c + i % 2. Tensor cores add such products with some 14 bits
@@ -26,7 +31,8 @@ struct E4M3Values {
   static constexpr bool kTransposed = true;
   static constexpr int kSumColumns = 8;
   static constexpr uint32_t kOnes = 0x38383838;
-  static constexpr float kReferenceLog2 = 4.807354922F;  ///< 28; 2^kSlackLog2 times that is 448, e4m3's largest
+  static constexpr float kReferenceWeight = 28;  ///< times kSlack that is 448, e4m3's largest
+  static constexpr float kReferenceLog2 = 4.807354922F;
   static constexpr bool kScaled = true;
   /// Measured with 128 keys a block: after 8 blocks a bias of 0.7 % shows, after 32 one of 6 %.
   static constexpr int kBlocksOfASum = 4;

@@ -60,10 +60,19 @@ struct Shape {
   /// Sums that a consumer keeps in shared memory, if its products do so, in fours for every thread.
   static constexpr int kStoredSumBytes = ValueProduct::kTransposed ? kColumns / 2 * kWarpgroup * 4 : 0;
 
+  /// How often a consumer says that it has read a stage of keys: once where only its products do, which end for all its
+  /// warps; once a warp where threads read scales and biases.
+  static constexpr int kReleasesOfKeys = ScoreProduct::kScaled ? kWarpgroup / 32 : 1;
+
+  /// Biases of the scores of a key block: a row for each consumer.
+  static constexpr int kBiases = ScoreProduct::kBiased ? kKeys : 0;
+  static constexpr int kBiasBytes = kBiases * static_cast<int>(sizeof(float));
+
   /// Blocks of keys, and of values, in flight: what fits, at most four. Queries of the next tile, if they fit.
   static constexpr int kFree = kSharedBytes - kBarrierBytes - kConsumers * (kQueryBytes + kStoredSumBytes);
-  static constexpr int kStages = std::min(4, kFree / (kKeyBytes + kValueBytes));
-  static constexpr int kQueryStages = kFree - kStages * (kKeyBytes + kValueBytes) >= kConsumers * kQueryBytes ? 2 : 1;
+  static constexpr int kStageBytes = kKeyBytes + kValueBytes + kConsumers * kBiasBytes;
+  static constexpr int kStages = std::min(4, kFree / kStageBytes);
+  static constexpr int kQueryStages = kFree - kStages * kStageBytes >= kConsumers * kQueryBytes ? 2 : 1;
   static_assert(kStages >= 2);
 
   static_assert(kKeys % 16 == 0);
@@ -78,6 +87,7 @@ struct alignas(1024) SharedMemory {
   alignas(1024) unsigned char values[S::kStages][S::kValueBytes];
   alignas(16) unsigned char sums[S::kConsumers * S::kStoredSumBytes + 16];  ///< one array even where it is not needed
   alignas(16) float key_scales[S::kStages][4];                              ///< of quantised keys
+  alignas(16) float biases[S::kStages * S::kConsumers * S::kBiases + 4];    ///< one array even where it is not needed
   Barrier queries_full[S::kQueryStages][S::kConsumers], queries_empty[S::kQueryStages][S::kConsumers];
   Barrier keys_full[S::kStages], keys_empty[S::kStages];
   Barrier values_full[S::kStages], values_empty[S::kStages];
@@ -89,6 +99,11 @@ struct alignas(1024) SharedMemory {
     return reinterpret_cast<float4*>(sums + consumer * S::kStoredSumBytes) + threadIdx.x % kWarpgroup;
   }
 
+  /// The biases of a consumer's scores in a stage.
+  __device__ float* biases_of(int stage, int consumer) {
+    return biases + (stage * S::kConsumers + consumer) * S::kBiases;
+  }
+
   /// One thread, at the start of the kernel.
   __device__ void init_barriers() {
     for (int stage = 0; stage < S::kQueryStages; ++stage)
@@ -98,7 +113,7 @@ struct alignas(1024) SharedMemory {
       }
     for (int i = 0; i < S::kStages; ++i) {
       keys_full[i].init(1);
-      keys_empty[i].init(S::kConsumers);
+      keys_empty[i].init(S::kConsumers * S::kReleasesOfKeys);
       values_full[i].init(1);
       values_empty[i].init(S::kConsumers);
     }

@@ -37,12 +37,16 @@ struct After {
   }
 };
 
-/// scores, weights: [block][row][key]; scales: [row][key % 8 / 2], as a thread has them.
+/// scores, weights: [block][row][key]; scales: [row][key % 8 / 2], as a thread has them; biases: [block][key].
 template <class S>
-__global__ void softmax_kernel(const typename S::ScoreProduct::Score* scores, const float* scales, const Block* blocks,
-                               int count, float* weights, After after) {
+__global__ void softmax_kernel(const typename S::ScoreProduct::Score* scores, const float* scales, const float* biases,
+                               const Block* blocks, int count, float* weights, After after) {
   typename S::Softmax softmax;
+  __shared__ float biases_of_block[S::kKeys];
   for (int block = 0; block < count; ++block) {
+    __syncthreads();
+    for (int key = threadIdx.x; key < S::kKeys; key += kWarpgroup) biases_of_block[key] = biases[block * S::kKeys + key];
+    __syncthreads();
     Scores<S> mine;
     const auto at = [&](int i) {
       return (block * kRows + row_of(threadIdx.x, i)) * S::kKeys + column_of(threadIdx.x, i);
@@ -52,7 +56,7 @@ __global__ void softmax_kernel(const typename S::ScoreProduct::Score* scores, co
     float factor[2] = {1, 1};
     typename S::Softmax::template Result<S> result;
     const bool raised =
-        softmax.template next<S>(result, mine, blocks[block].first, blocks[block].existing, scale, factor);
+        softmax.template next<S>(result, mine, blocks[block].first, blocks[block].existing, scale, biases_of_block, factor);
     after.write(block, softmax.state(), raised && !blocks[block].first, factor);
     if constexpr (std::is_same_v<typename S::Softmax, OnlineSoftmax>) {
       for (int i = 0; i < S::kKeys / 2; ++i) weights[at(i)] = result[i];
@@ -94,13 +98,19 @@ class Softmax : public HopperTest<S> {
           make(static_cast<int>(i / (kRows * kKeys)), static_cast<int>(i / kKeys % kRows), static_cast<int>(i % kKeys));
     scales_.resize(kRows * 4);
     for (int i = 0; i < kRows * 4; ++i) scales_[i] = scale(i / 4, i % 4);
+    biases_.assign(count * kKeys, 0.0F);
+    if (S::ScoreProduct::kBiased) {
+      std::mt19937 random(3);
+      std::normal_distribution<float> normal(0, 5);
+      for (float& bias : biases_) bias = normal(random);
+    }
     std::vector<Block> blocks = kBlocks;
     for (Block& block : blocks) block.existing = std::min(block.existing, kKeys);
     const DeviceArray<Score> scores(scores_);
-    const DeviceArray<float> scales(scales_), weights(scores_.size()), reference(count * kRows), sum(count * kRows),
+    const DeviceArray<float> scales(scales_), biases(biases_), weights(scores_.size()), reference(count * kRows), sum(count * kRows),
         factor(count * kRows);
     const DeviceArray<Block> device_blocks(blocks);
-    run_kernel(softmax_kernel<S>, 1, kWarpgroup, 0, scores.get(), scales.get(), device_blocks.get(),
+    run_kernel(softmax_kernel<S>, 1, kWarpgroup, 0, scores.get(), scales.get(), biases.get(), device_blocks.get(),
                static_cast<int>(count), weights.get(), {reference.get(), sum.get(), factor.get()});
     weights_ = weights.download();
     reference_ = reference.download();
@@ -111,7 +121,8 @@ class Softmax : public HopperTest<S> {
   static int existing(int block) { return std::min(kBlocks[block].existing, kKeys); }
   // A score in powers of two.
   double log2_score(int block, int row, int key) const {
-    return static_cast<double>(scores_[(block * kRows + row) * kKeys + key]) * double{scales_[row * 4 + key % 8 / 2]};
+    return static_cast<double>(scores_[(block * kRows + row) * kKeys + key]) * double{scales_[row * 4 + key % 8 / 2]} +
+           double{biases_[block * kKeys + key]};
   }
   float weight(int block, int row, int key) const { return weights_[(block * kRows + row) * kKeys + key]; }
   float reference(int block, int row) const { return reference_[block * kRows + row]; }
@@ -143,7 +154,7 @@ class Softmax : public HopperTest<S> {
   }
 
   std::vector<Score> scores_;
-  std::vector<float> scales_, weights_, reference_, sum_, factor_;
+  std::vector<float> scales_, biases_, weights_, reference_, sum_, factor_;
 };
 
 template <class S>
@@ -203,7 +214,9 @@ class QuantisedSoftmaxOf : public Softmax<S> {
         double top = kNone;
         for (int j = 0; j < this->existing(b); ++j) top = std::max(top, this->log2_score(b, row, j));
         const double reference = double{this->reference(b, row)};
-        const double last_place = 2 * std::max(1.0, std::fabs(reference)) * 0x1p-23;
+        // A score to which a bias is added is rounded to some step of its own.
+        const double last_place = 2 * std::max(1.0, std::fabs(reference)) * 0x1p-23 +
+                                  (S::ScoreProduct::kBiased ? 2 * double{this->scales_[row * 4 + 3]} : 0);
         ASSERT_TRUE(std::fabs(reference - std::max(top, before)) < last_place || reference == before)
             << "block " << b << ", row " << row << ": reference " << reference << ", largest " << top;
         ASSERT_LE(top, reference + double{kSlackLog2} + last_place);

@@ -27,11 +27,13 @@ class HopperTest : public ::testing::Test {
 /// and number of consumers is among them, not each of their combinations, which the compiler would feel.
 using DenseShapes = ::testing::Types<dense::Shape<__nv_bfloat16, 128, 176, 2>, dense::Shape<__half, 128, 128, 2>,
                                      dense::Shape<__half, 64, 128, 3>>;
-template <class Element, class Values, int kSize, int kConsumers, bool kAhead>
-using QuantisedShape = Shape<Element, Int8Scores, Values, kSize, 128, kConsumers, QuantisedSoftmax<kAhead>>;
-using QuantisedShapes = ::testing::Types<QuantisedShape<__nv_bfloat16, E4M3Values, 128, 2, true>,
-                                         QuantisedShape<__half, E4M3Values, 64, 3, false>,
-                                         QuantisedShape<__half, HalfValues<__half>, 128, 2, true>>;
+template <class Element, class Scores, class Values, int kSize, int kConsumers, bool kAhead>
+using QuantisedShape = Shape<Element, Scores, Values, kSize, 128, kConsumers, QuantisedSoftmax<kAhead>>;
+using QuantisedShapes = ::testing::Types<QuantisedShape<__nv_bfloat16, Int8Scores, E4M3Values, 128, 2, true>,
+                                         QuantisedShape<__half, Int8Scores, E4M3Values, 64, 3, false>,
+                                         QuantisedShape<__half, Int8Scores, HalfValues<__half>, 128, 2, true>,
+                                         QuantisedShape<__nv_bfloat16, BiasedInt8Scores, E4M3Values, 128, 2, true>,
+                                         QuantisedShape<__half, BiasedInt8Scores, E4M3Values, 64, 2, true>>;
 
 /// Memory of the device, at first full of 0xFF: NaN as a float of any size.
 template <class T>

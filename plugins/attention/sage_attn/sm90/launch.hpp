@@ -17,9 +17,14 @@ struct Quantiser {
   bool fp8_values;  ///< P V in e4m3, otherwise in the elements
   bool smooth_k;    ///< K less its mean over the tokens
   bool per_block;   ///< a scale for 64 queries or 128 keys, otherwise for the rows that a thread holds
+  bool smooth_q;    ///< Q less the mean of 64 tokens, whose part of the scores is added to them in float
 };
 
-/// Bytes of workspace for calls of up to these sizes.
+/// Queries of a call that are prepared together: all, or with smooth_q as many as have a gigabyte of biases, a multiple
+/// of 64.
+int64_t queries_together(const Quantiser& quantiser, int64_t batch, int64_t queries, int64_t keys, int64_t heads);
+
+/// Bytes of workspace for calls of these sizes.
 size_t workspace_bytes(const Quantiser& quantiser, int64_t batch, int64_t queries, int64_t keys, int64_t heads,
                        int64_t kv_heads);
 
@@ -27,8 +32,8 @@ size_t workspace_bytes(const Quantiser& quantiser, int64_t batch, int64_t querie
 /// std::runtime_error.
 int prepare(const Quantiser& quantiser);
 
-/// Which half of the work to enqueue: for timings.
-enum class Part { kAll, kQuantise, kAttention };
+/// How much of a call to enqueue: kPreparation leaves its last queries' operands in the workspace, for tests.
+enum class Part { kAll, kPreparation };
 
 /// Enqueues a call of bfloat16 or float16, without key lengths, on the current device. workspace: workspace_bytes of
 /// device memory, 256-byte aligned. blocks: what prepare returned. Throws std::runtime_error.

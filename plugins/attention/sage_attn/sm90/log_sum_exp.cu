@@ -1,6 +1,7 @@
 #include "plugins/attention/sage_attn/sm90/log_sum_exp.hpp"
 
 #include "plugins/attention/common/hopper/current_device.hpp"
+#include "plugins/attention/sage_attn/sm90/rounding.cuh"
 #include "plugins/attention/sage_attn/sm90/workspace.hpp"
 
 namespace fastvideo::sage {
@@ -38,9 +39,7 @@ __global__ void __launch_bounds__(kThreads) mean_scores_kernel(const __grid_cons
 
 void add_mean_scores(const Quantiser& quantiser, const hopper::Call& c, void* memory, CUstream_st* stream) {
   if (!quantiser.smooth_k || c.log_sum_exp == nullptr || c.keys == 0 || c.batch == 0 || c.queries == 0) return;
-  Quantisation of_call{};  // for where the mean lies
-  of_call.q.tokens = static_cast<int>(c.queries);
-  of_call.q.heads = static_cast<int>(c.heads);
+  Quantisation of_call{};  // for where the mean lies; that does not depend on the queries
   of_call.k.tokens = static_cast<int>(c.keys);
   of_call.k.heads = static_cast<int>(c.kv_heads);
   of_call.batch = static_cast<int>(c.batch);
@@ -49,7 +48,7 @@ void add_mean_scores(const Quantiser& quantiser, const hopper::Call& c, void* me
   take_operands(of_call, quantiser.head_size, workspace);
 
   MeanScores p{};
-  p.q = {c.q, c.q_strides.batch, c.q_strides.token, c.q_strides.head, static_cast<int>(c.queries), of_call.q.heads};
+  p.q = {c.q, c.q_strides.batch, c.q_strides.token, c.q_strides.head, static_cast<int>(c.queries), static_cast<int>(c.heads)};
   p.k_mean = of_call.k_mean;
   p.log_sum_exp = c.log_sum_exp;
   p.batch_stride = c.log_sum_exp_batch;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <random>
 
 #include "plugins/attention/common/tests/hopper_test.cuh"
@@ -62,8 +63,8 @@ class Quantise : public hopper::HopperTest<K> {
         k_(c_.batch, c_.keys, c_.key_heads, kSize, random_),
         v_(c_.batch, c_.keys, c_.key_heads, kSize, random_) {}
 
-  void run(bool smooth_k, bool per_block) {
-    const Quantiser quantiser{std::is_same_v<T, __nv_bfloat16>, kSize, true, smooth_k, per_block};
+  void run(bool smooth_k, bool per_block, bool smooth_q = false) {
+    const Quantiser quantiser{std::is_same_v<T, __nv_bfloat16>, kSize, true, smooth_k, per_block, smooth_q};
     const DeviceArray<T> q(q_.data), k(k_.data), v(v_.data);
     hopper::Call call{};
     call.batch = c_.batch;
@@ -77,9 +78,10 @@ class Quantise : public hopper::HopperTest<K> {
     call.q_strides = q_.strides();
     call.k_strides = k_.strides();
     call.v_strides = v_.strides();
+    call.scale = kScale;
     const DeviceArray<char> workspace(
         workspace_bytes(quantiser, c_.batch, c_.queries, c_.keys, c_.heads, c_.key_heads));
-    launch(quantiser, call, workspace.get(), 0, Part::kQuantise, nullptr);
+    launch(quantiser, call, workspace.get(), 0, Part::kPreparation, nullptr);
     hopper::check_cuda(cudaDeviceSynchronize(), "running");
     memory_ = workspace.download();
     p_ = {};
@@ -89,6 +91,7 @@ class Quantise : public hopper::HopperTest<K> {
     p_.k.heads = c_.key_heads;
     p_.batch = c_.batch;
     p_.quantise_v = true;
+    p_.smooth_q = smooth_q;
     Workspace pieces(memory_.data());
     take_operands(p_, kSize, pieces);
   }
@@ -103,15 +106,17 @@ class Quantise : public hopper::HopperTest<K> {
     return p_.q_scales[((b * c_.heads + head) * p_.query_groups + token / 16) * 8 + token % 8];
   }
 
-  // Rows of q, or of k less its mean: the scale is the largest of the group over 127, the integer the nearest.
+  // Rows of q, less the mean of their 64 with smooth_q, or of k less its mean: the scale is the largest of the group over 127, the integer the nearest.
   void check_rows(bool of_keys, bool per_block) const {
     const Tensor<T>& x = of_keys ? k_ : q_;
     const int8_t* integers = of_keys ? p_.k8 : p_.q8;
     for (int b = 0; b < c_.batch; ++b)
       for (int h = 0; h < x.heads; ++h) {
-        const float* mean = p_.k_mean + (b * c_.key_heads + h) * kSize;
         const auto number = [&](int token, int d) {
-          return of_keys ? x.at(b, token, h, d) - mean[d] : x.at(b, token, h, d);
+          const float mean = of_keys        ? p_.k_mean[(b * c_.key_heads + h) * kSize + d]
+                             : p_.smooth_q ? p_.q_mean[((b * c_.heads + h) * p_.query_blocks + token / 64) * kSize + d]
+                                           : 0.0F;
+          return x.at(b, token, h, d) - mean;
         };
         std::vector<float> largest(x.tokens);
         for (int i = 0; i < x.tokens; ++i)
@@ -139,6 +144,33 @@ class Quantise : public hopper::HopperTest<K> {
           for (int j = 0; j < c_.keys; ++j) sum += double{k_.at(b, j, h, d)};
           // Sums in float of some hundred numbers of up to 10.
           ASSERT_NEAR(p_.k_mean[(b * c_.key_heads + h) * kSize + d], smooth_k ? sum / c_.keys : 0, smooth_k ? 1e-5 : 0);
+        }
+  }
+
+  // The mean of each 64 queries, and what it gives to the scores of each key.
+  void check_query_means() const {
+    for (int b = 0; b < c_.batch; ++b)
+      for (int h = 0; h < c_.heads; ++h)
+        for (int block = 0; block < p_.query_blocks; ++block) {
+          const int64_t at = (static_cast<int64_t>(b) * c_.heads + h) * p_.query_blocks + block;
+          const int end = std::min(c_.queries, 64 * block + 64), k_head = h / (c_.heads / c_.key_heads);
+          for (int d = 0; d < kSize; ++d) {
+            double sum = 0;
+            for (int i = 64 * block; i < end; ++i) sum += double{q_.at(b, i, h, d)};
+            ASSERT_NEAR(p_.q_mean[at * kSize + d], sum / (end - 64 * block), 1e-5) << "block " << block;
+          }
+          for (int j = 0; j < c_.keys; ++j) {
+            double bias = 0, magnitude = 0;
+            for (int d = 0; d < kSize; ++d) {
+              const double mean = double{p_.q_mean[at * kSize + d]}, key = double{k_.at(b, j, k_head, d)};
+              bias += mean * (key - double{p_.k_mean[(b * c_.key_heads + k_head) * kSize + d]});
+              magnitude += std::fabs(mean * key);
+            }
+            constexpr double kLog2 = double{kScale} * std::numbers::log2e;
+            // Two numbers of bfloat16 hold a mean to 2^-17, two of float16 to more.
+            ASSERT_NEAR(p_.biases[at * p_.key_blocks * kBlockTokens + j], bias * kLog2, magnitude * kLog2 * 0x1p-16)
+                << "block " << block << ", key " << j;
+          }
         }
   }
 
@@ -174,6 +206,7 @@ class Quantise : public hopper::HopperTest<K> {
  protected:
   // Ragged in blocks, groups and parts of the statistics.
   const Sizes c_{2, 203, 700, 4, 2};
+  static constexpr float kScale = 0.07F;
   std::mt19937 random_;
   Tensor<T> q_, k_, v_;
   std::vector<char> memory_;
@@ -193,6 +226,32 @@ TYPED_TEST(Quantise, IsItsStatement) {
       this->check_values();
       if (this->HasFatalFailure()) return;
     }
+}
+
+TYPED_TEST(Quantise, TakesTheMeanOffQueries) {
+  for (const bool smooth_k : {true, false})
+    for (const bool per_block : {true, false}) {
+      this->run(smooth_k, per_block, true);
+      this->check_mean(smooth_k);
+      this->check_query_means();
+      this->check_rows(false, per_block);
+      this->check_rows(true, per_block);
+      this->check_values();
+      if (this->HasFatalFailure()) return;
+    }
+}
+
+// Biases of a gigabyte at most at a time, in parts of one size; whole blocks of queries.
+TEST(QueriesTogether, KeepBiasesSmall) {
+  const Quantiser smooth{true, 128, true, true, false, true}, plain{true, 128, true, true, false, false};
+  EXPECT_EQ(queries_together(plain, 1, 75600, 75600, 40), 75600);
+  EXPECT_EQ(queries_together(smooth, 1, 1000, 1000, 4), 1024);
+  EXPECT_EQ(queries_together(smooth, 1, 32760, 32760, 12), 32768);  // 805 MB
+  EXPECT_EQ(queries_together(smooth, 1, 32760, 32760, 40), 171 * 64);  // of 512 blocks, 204 have a gigabyte
+  EXPECT_EQ(queries_together(smooth, 1, 0, 0, 40), 1);
+  EXPECT_EQ(queries_together(smooth, 64, 640, 1 << 20, 64), 64);  // more than a gigabyte for 64 queries
+  EXPECT_LT(workspace_bytes(smooth, 1, 75600, 75600, 40, 40) - workspace_bytes(plain, 1, 0, 75600, 40, 40),
+            size_t{5} << 28);
 }
 
 // Channels and rows of zeros and of numbers too small to be inverted, of which nothing may become infinite or NaN.

@@ -26,6 +26,7 @@ class Plan final : public AttentionPlan {
     quantiser_.fp8_values = settings.fp8_values;
     quantiser_.smooth_k = settings.smooth_k;
     quantiser_.per_block = settings.per_block;
+    quantiser_.smooth_q = settings.smooth_q;
     dense_ = dense::find_kernel(quantiser_.bfloat16, site.head_size, site.key_length);
     if (dense_ == nullptr) throw Refused("SAGE_ATTN/sm90 has no kernel for this site");
     const hopper::CurrentDevice current(site.device.index);
@@ -73,10 +74,6 @@ class Backend final : public AttentionBackend {
 
   Support supports(const fv_attention_site& site) const override {
     if (site.device.type != FV_DEVICE_CUDA) return Support::no("runs on a Hopper GPU");
-    if (settings_.smooth_q)
-      return Support::no(
-          "smooth_q: the Hopper kernel adds no term to the scores, which queries less their mean need; set "
-          "[attention.SAGE_ATTN] smooth_q = false");
     if (const auto reason = settings_.refuses(site)) return Support::no(*reason);
     if (!same_dtype(site.dtype, kBFloat16) && !same_dtype(site.dtype, kFloat16))
       return Support::no("bfloat16 and float16, not " + dtype_name(site.dtype));

@@ -1,7 +1,9 @@
 // Where the quantised operands of a call lie in its workspace.
 #pragma once
 
-#include "plugins/attention/sage_attn/sm90/quantise.cuh"
+#include <cstddef>
+
+#include "plugins/attention/sage_attn/sm90/operands.hpp"
 
 namespace fastvideo::sage {
 
@@ -23,18 +25,18 @@ class Workspace {
   size_t used_ = 0;
 };
 
-/// Takes what a call needs; p.q, k, v, batch and quantise_v are given.
+/// Takes what a call needs; p.q, k, v, batch and its flags are given. What keys and values become comes first: it lies in the
+/// same place for any number of queries.
 inline void take_operands(Quantisation& p, int64_t size, Workspace& workspace) {
   const auto parts = [](int tokens, int of) { return (tokens + of - 1) / of; };
   p.parts = parts(p.k.tokens, kStatisticsTokens);
   p.key_blocks = parts(p.k.tokens, kBlockTokens);
   p.query_groups = parts(p.q.tokens, 16);
+  p.query_blocks = parts(p.q.tokens, kQueryBlock);
   const int64_t q_heads = static_cast<int64_t>(p.batch) * p.q.heads,
-                k_heads = static_cast<int64_t>(p.batch) * p.k.heads;
-  p.q8 = workspace.take<int8_t>(q_heads * p.q.tokens * size);
+                k_heads = static_cast<int64_t>(p.batch) * p.k.heads, padded = int64_t{p.key_blocks} * kBlockTokens;
   p.k8 = workspace.take<int8_t>(k_heads * p.k.tokens * size);
-  p.v8 = workspace.take<uint8_t>(p.quantise_v ? k_heads * size * p.key_blocks * kBlockTokens : 0);
-  p.q_scales = workspace.take<float>(q_heads * p.query_groups * 8);
+  p.v8 = workspace.take<uint8_t>(p.quantise_v ? k_heads * size * padded : 0);
   p.k_scales = workspace.take<float>(k_heads * p.key_blocks * 4);
   p.v_scales = workspace.take<float>(k_heads * size);
   p.k_mean = workspace.take<float>(k_heads * size);
@@ -42,6 +44,10 @@ inline void take_operands(Quantisation& p, int64_t size, Workspace& workspace) {
   p.residual_parts = workspace.take<float>(p.quantise_v ? k_heads * p.key_blocks * size : 0);
   p.k_parts = workspace.take<float>(k_heads * p.parts * size);
   p.v_parts = workspace.take<float>(k_heads * p.parts * size);
+  p.q8 = workspace.take<int8_t>(q_heads * p.q.tokens * size);
+  p.q_scales = workspace.take<float>(q_heads * p.query_groups * 8);
+  p.q_mean = workspace.take<float>(p.smooth_q ? q_heads * p.query_blocks * size : 0);
+  p.biases = workspace.take<float>(p.smooth_q ? q_heads * p.query_blocks * padded : 0);
 }
 
 }  // namespace fastvideo::sage

@@ -207,8 +207,9 @@ def check(library, longest, deadline):
     failed, start = 0, time.time()
     settings = [dict(pv=pv, granularity=granularity, smooth_k=smooth)
                 for pv, granularity, smooth in itertools.product(("fp8", "bf16"), ("thread", "block"), (True, False))]
-    if not CUDA:
-        settings += [dict(smooth_q=True), dict(smooth_q=True, pv="bf16", granularity="block")]
+    settings += [dict(smooth_q=True), dict(smooth_q=True, pv="bf16", granularity="block")]
+    if CUDA:
+        settings += [dict(smooth_q=True, smooth_k=False), dict(smooth_q=True, pv="bf16")]
     settings.sort(key=lambda s: sum(s.get(name, x) != x for name, x in DEFAULTS.items()))  # the defaults first
     for options, dtype, size in itertools.product(settings, [torch.bfloat16, torch.float16] + ([] if CUDA else [torch.float32]), (64, 128)):
         if time.time() - start > deadline:
@@ -221,10 +222,11 @@ def check(library, longest, deadline):
         print(f"{str(dtype)[6:]:9} D {size:3} {' '.join(f'{n} {x}' for n, x in options.items()):42} {len(checks.failures)} failed; "
               f"error at most {checks.worst:.4f}, {checks.off:.1e} from the statement  {time.time() - began:.1f} s", flush=True)
     if CUDA:
-        checks = Checks(library, torch.bfloat16, 128, {})
-        checks.one(1, 32760, 32760, 2, 2)
-        failed += len(checks.failures)
-        print(f"32760 tokens: {len(checks.failures)} failed; error {checks.worst:.4f}, {checks.off:.1e} from the statement")
+        for options, heads in (({}, 2), (dict(smooth_q=True), 40)):  # 40: queries are taken in parts
+            checks = Checks(library, torch.bfloat16, 128, options)
+            checks.one(1, 32760, 32760, heads, 2)
+            failed += len(checks.failures)
+            print(f"32760 tokens, {options}: {len(checks.failures)} failed; error {checks.worst:.4f}, {checks.off:.1e} from the statement")
     return failed
 
 
@@ -280,7 +282,8 @@ def bench(library, flash, shapes, seconds, alone, apart):
         out = torch.empty_like(sets[0][0])
         runs = {"torch": rival}
         backends = {"FLASH_ATTN": Backend(flash, tile="auto")} if flash else {}
-        for name, options in {"fp8 thread": {}, "fp8 block": dict(granularity="block"), "bf16 thread": dict(pv="bf16")}.items():
+        for name, options in {"fp8 thread": {}, "fp8 block": dict(granularity="block"), "bf16 thread": dict(pv="bf16"),
+                              "fp8 smooth q": dict(smooth_q=True)}.items():
             backends[name] = open_backend(library, **options)
         for name, backend in backends.items():
             runs[name] = lambda q, k, v, backend=backend: backend(q, k, v, out=out)
@@ -297,7 +300,7 @@ def bench(library, flash, shapes, seconds, alone, apart):
         print(f"{shape}, {rounds} rounds: TFLOP/s, beside PyTorch's, relative L2 error", flush=True)
         for name in runs:
             print(f"    {name:12} {rate[name]:8.1f}  {rate[name] / rate['torch']:.3f} x  {errors[name]:.4f}", flush=True)
-        for name in ("fp8 thread", "fp8 block") if apart else ():
+        for name in ("fp8 thread", "fp8 block", "fp8 smooth q") if apart else ():
             attention, preparation, copy = parts(runs[name], sets, rounds)
             print(f"    {name}: attention {attention:.3f} ms ({flops / 1e9 / attention:.1f} TFLOP/s), preparation {preparation:.3f} ms, "
                   f"{preparation / copy:.2f} x a copy of q, k and v ({copy:.3f} ms)", flush=True)

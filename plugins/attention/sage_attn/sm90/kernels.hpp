@@ -1,0 +1,23 @@
+// The kernels of SAGE_ATTN/sm90 by their settings, each compiled once.
+#pragma once
+
+#include <span>
+
+#include "plugins/attention/sage_attn/sm90/launch.hpp"
+
+namespace fastvideo::sage {
+
+/// What serves a quantiser; launch and prepare as in launch.hpp.
+struct Kernels {
+  bool bfloat16;
+  int head_size;
+  bool fp8_values, smooth_q;
+  int (*prepare)();
+  void (*launch)(const Quantiser& quantiser, const hopper::Call& call, void* workspace, int blocks, Part part,
+                 CUstream_st* stream);
+};
+
+std::span<const Kernels> bfloat16_kernels();
+std::span<const Kernels> float16_kernels();
+
+}  // namespace fastvideo::sage
