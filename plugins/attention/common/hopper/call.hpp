@@ -20,6 +20,9 @@ struct Call {
   float* log_sum_exp;          ///< nullptr, or [batch, head, query], the last stride 1
   int64_t log_sum_exp_batch, log_sum_exp_head;
   float scale;  ///< positive
+  /// nullptr: each query tile is one job; or what launch_dense.cuh asks for, 256-byte aligned, which the call may
+  /// overwrite
+  void* pieces;
 };
 
 }  // namespace fastvideo::hopper

@@ -54,12 +54,12 @@ class Consumer {
     typename S::Softmax::template Result<S> result;
     float factor[2];
     begin_tile(walk);
+    const float scale = scale_of_scores(walk);
     await_keys();
     S::ScoreProduct::template multiply<S>(scores, queries(), keys());
     wgmma_commit();
     wgmma_wait<0>();
     hold(scores);
-    const float scale = scale_of_scores();
     if constexpr (!kBiased) release_keys(walk);
     softmax_.template next<S>(result, scores, true, existing_keys<true>(walk), scale, biases(), factor);
     if constexpr (kBiased) release_keys(walk);
@@ -74,6 +74,7 @@ class Consumer {
     Scores<S> scores;
     const int existing = existing_keys<kFirst>(walk);  // where it is read from a list, well before it is needed
     if constexpr (kFirst) begin_tile(walk);
+    const float scale = scale_of_scores(walk);
     await_keys_and_values();
     await_turn();
     S::ScoreProduct::template multiply<S>(scores, queries(), keys());
@@ -84,7 +85,6 @@ class Consumer {
 
     wgmma_wait<1>();
     hold(scores);
-    const float scale = scale_of_scores();
     if constexpr (!kBiased) release_keys(walk);
     typename S::Softmax::template Result<S> result;
     float factor[2];
@@ -153,13 +153,15 @@ class Consumer {
       const int group = min((tile.first_query + index_ * kWarpgroupRows) / 16 + warp, p_.scales.query_groups - 1);
       const int64_t at = static_cast<int64_t>(tile.batch * p_.heads + tile.head) * p_.scales.query_groups + group;
       query_scale_ = __ldg(p_.scales.queries + at * 8 + lane / 4) * p_.scale_log2;
+      const unsigned head = tile.batch * (p_.heads / p_.heads_per_key_head) + tile.head / p_.heads_per_key_head;
+      key_scales_ = 4 * head * p_.scales.key_blocks + lane % 4;
     }
   }
 
-  // Of the scores just computed, in powers of two; before their keys are released.
-  __device__ float scale_of_scores() const {
+  // Of the scores of a block, in powers of two. Asked for well before it is needed: it comes from device memory.
+  __device__ float scale_of_scores(const Walk& walk) const {
     if constexpr (S::ScoreProduct::kScaled)
-      return query_scale_ * shared_.key_scales[keys_.stage][threadIdx.x % 4];
+      return query_scale_ * __ldg(p_.scales.keys + key_scales_ + 4 * (walk.block().first / kKeysOfAScale));
     else
       return p_.scale_log2;
   }
@@ -181,8 +183,7 @@ class Consumer {
     if constexpr (S::kReleasesOfKeys == 1) {
       release(shared_.keys_empty[keys_.stage]);
     } else {
-      __syncwarp();
-      if (threadIdx.x % 32 == 0) shared_.keys_empty[keys_.stage].arrive();
+      shared_.keys_empty[keys_.stage].arrive();
     }
     keys_.next();
     if (!walk.last()) return;
@@ -218,6 +219,7 @@ class Consumer {
   RingPlace<S::kStages> keys_, values_;
   RingPlace<S::kQueryStages> queries_;
   float query_scale_ = 0;
+  unsigned key_scales_ = 0;  // where those of the thread's columns begin: many times less than the keys themselves
 
   typename S::Softmax softmax_;
   typename S::ValueProduct::template Sum<S> sum_;

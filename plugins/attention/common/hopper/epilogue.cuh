@@ -2,6 +2,8 @@
 // the next tile's queries can be on their way there meanwhile.
 #pragma once
 
+#include <numbers>
+
 #include "plugins/attention/common/hopper/online_softmax.cuh"
 #include "plugins/attention/common/hopper/parameters.cuh"
 #include "plugins/attention/common/hopper/products.cuh"
@@ -41,25 +43,28 @@ __device__ inline void dequantise(const Parameters<KeyBlocks>& p, QueryTile tile
   }
 }
 
-/// Divides the 64 rows of a consumer by the sums of their probabilities and writes those that exist.
+/// Writes the 64 rows of a consumer, divided by their sums, for combine_kernel.
 template <class S, class KeyBlocks>
-__device__ inline void store_output(const Parameters<KeyBlocks>& p, typename KeyBlocks::Scheduler::Tile tile,
-                                    int consumer, const SoftmaxState& state, Output<S>& output) {
-  using Element = typename S::Element;
+__device__ inline void store_piece(const Parameters<KeyBlocks>& p, int slot, int consumer,
+                                   const float (&log_sum_exp)[2], const Output<S>& output) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x % kWarpgroup / 32;
-  float sum[2], factor[2];
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
-    if constexpr (S::ValueProduct::kSumColumns > 0)
-      sum[r] = output[S::kHeadSize / 2 + 2 * r];
-    else
-      sum[r] = join_sum(state.sum[r]);
-    factor[r] = __fdividef(1.0F, sum[r]);
+    const int64_t row =
+        static_cast<int64_t>(slot) * S::kRows + consumer * kWarpgroupRows + 16 * warp + lane / 4 + 8 * r;
+    auto* to = reinterpret_cast<float2*>(p.pieces.output + row * S::kHeadSize) + lane % 4;
+#pragma unroll
+    for (int j = 0; j < S::kHeadSize / 8; ++j) to[4 * j] = {output[4 * j + 2 * r], output[4 * j + 2 * r + 1]};
+    if (lane % 4 == 0) p.pieces.log_sum_exp[row] = log_sum_exp[r];
   }
-  if constexpr (S::ValueProduct::kScaled)
-    dequantise<S>(p, tile, output, factor);
-  else
-    scale_rows(output, factor);
+}
+
+/// Writes those of the 64 rows of a consumer, divided by their sums, that exist. log_sum_exp: in powers of two.
+template <class S, class KeyBlocks>
+__device__ inline void store_rows(const Parameters<KeyBlocks>& p, typename KeyBlocks::Scheduler::Tile tile,
+                                  int consumer, const float (&log_sum_exp)[2], const Output<S>& output) {
+  using Element = typename S::Element;
+  const int lane = threadIdx.x % 32, warp = threadIdx.x % kWarpgroup / 32;
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
     const int query = tile.first_query + consumer * kWarpgroupRows + 16 * warp + lane / 4 + 8 * r;
@@ -81,8 +86,32 @@ __device__ inline void store_output(const Parameters<KeyBlocks>& p, typename Key
     }
     if (p.log_sum_exp != nullptr && exists && lane % 4 == 0)
       p.log_sum_exp[tile.batch * p.log_sum_exp_batch + tile.head * p.log_sum_exp_head + query] =
-          (state.reference[r] + __log2f(sum[r]) - S::ValueProduct::kReferenceLog2) * 0.693147180559945F;
+          log_sum_exp[r] * std::numbers::ln2_v<float>;
   }
+}
+
+/// Divides the 64 rows of a consumer by the sums of their probabilities and writes them.
+template <class S, class KeyBlocks>
+__device__ inline void store_output(const Parameters<KeyBlocks>& p, typename KeyBlocks::Scheduler::Tile tile,
+                                    int consumer, const SoftmaxState& state, Output<S>& output) {
+  float sum[2], factor[2], log_sum_exp[2];
+#pragma unroll
+  for (int r = 0; r < 2; ++r) {
+    if constexpr (S::ValueProduct::kSumColumns > 0)
+      sum[r] = output[S::kHeadSize / 2 + 2 * r];
+    else
+      sum[r] = join_sum(state.sum[r]);
+    factor[r] = __fdividef(1.0F, sum[r]);
+    log_sum_exp[r] = state.reference[r] + __log2f(sum[r]) - S::ValueProduct::kReferenceLog2;
+  }
+  if constexpr (S::ValueProduct::kScaled)
+    dequantise<S>(p, tile, output, factor);
+  else
+    scale_rows(output, factor);
+  if constexpr (KeyBlocks::Scheduler::kInPieces)
+    store_piece<S>(p, tile.slot, consumer, log_sum_exp, output);
+  else
+    store_rows<S>(p, tile, consumer, log_sum_exp, output);
 }
 
 /// Writes what attention to no key at all is: zeros, and a log-sum-exp of -inf.

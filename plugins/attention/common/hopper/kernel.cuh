@@ -7,6 +7,7 @@
 //   consumer.cuh         the main loop that joins them  epilogue.cuh        registers to global memory
 //   quantised_*.cuh      products and softmax in 8 bits shape.cuh           tiles, shared memory
 //   listed_tiles.hpp     lists of query tiles and key blocks instead of whole sequences
+//   piece_tiles.hpp      tiles of the last round in pieces of their keys, which pieces.cuh puts together
 #pragma once
 
 #include "plugins/attention/common/hopper/consumer.cuh"

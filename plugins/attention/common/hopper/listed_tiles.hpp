@@ -31,6 +31,7 @@ struct ListedTile : QueryTile {
 struct ListScheduler {
   using Tile = ListedTile;
   static constexpr bool kDrawn = true;
+  static constexpr bool kInPieces = false;
   const QueryBlock* blocks;  ///< [window, count]
   int count, heads, batch;
   unsigned* counter;             ///< of device memory, 0 before and after every launch

@@ -28,9 +28,14 @@ struct Biases {
   int query_blocks, keys;
 };
 
-/// Passed by value, as __grid_constant__: the copy engine reads the maps in place. KeyBlocks: see key_blocks.hpp.
-template <class KeyBlocks>
-struct Parameters {
+/// What pieces of tiles leave for combine_kernel: their output as if there were no other keys. See pieces.cuh.
+struct PieceResults {
+  float* output;       ///< [slot, row of the tile, head size]
+  float* log_sum_exp;  ///< [slot, row of the tile], in powers of two
+};
+
+/// What a launch passes whatever its key blocks.
+struct CallParameters {
   /// [batch, token, head, size]; transposed values: [batch, size, head, token]. Boxes as producer.cuh asks for them.
   CUtensorMap queries, keys, values;
   void* out;  ///< [batch, token, head, size], strides in elements, the last one 1
@@ -41,6 +46,12 @@ struct Parameters {
   float scale_log2;  ///< scale * log2(e)
   Scales scales;
   Biases biases;
+  PieceResults pieces;
+};
+
+/// Passed by value, as __grid_constant__: the copy engine reads the maps in place. KeyBlocks: see key_blocks.hpp.
+template <class KeyBlocks>
+struct Parameters : CallParameters {
   typename KeyBlocks::Scheduler scheduler;
   typename KeyBlocks::Data key_blocks;
 };

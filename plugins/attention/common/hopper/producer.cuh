@@ -60,16 +60,8 @@ class Producer {
     Barrier& full = shared_.keys_full[keys_.stage];
     const int head = tile.head / p_.heads_per_key_head;
     shared_.keys_empty[keys_.stage].wait(keys_.parity ^ 1);
-    if constexpr (S::ScoreProduct::kScaled) {
-      full.arrive_and_expect(S::kKeyBytes + sizeof(shared_.key_scales[0]) + S::kConsumers * S::kBiasBytes);
-      const int heads = p_.heads / p_.heads_per_key_head;
-      const int64_t at =
-          static_cast<int64_t>(tile.batch * heads + head) * p_.scales.key_blocks + block.first / kKeysOfAScale;
-      copy_bytes(shared_.key_scales[keys_.stage], p_.scales.keys + 4 * at, sizeof(shared_.key_scales[0]), full);
-      if constexpr (S::ScoreProduct::kBiased) load_biases(tile, block, full);
-    } else {
-      full.arrive_and_expect(S::kKeyBytes);
-    }
+    full.arrive_and_expect(S::kKeyBytes + S::kConsumers * S::kBiasBytes);
+    if constexpr (S::ScoreProduct::kBiased) load_biases(tile, block, full);
     for (int panel = 0; panel < S::kKeyPanels; ++panel)
       copy_box(shared_.keys[keys_.stage] + panel * S::kKeys * S::kKeyPanelBytes, p_.keys,
                {panel * kPanelColumns, block.first, head, tile.batch}, full, kEvictLast);
@@ -82,8 +74,8 @@ class Producer {
     const int64_t head = static_cast<int64_t>(tile.batch) * p_.heads + tile.head;
     for (int w = 0; w < S::kConsumers; ++w) {
       const int query_block = min(tile.first_query / kWarpgroupRows + w, b.query_blocks - 1);
-      copy_bytes(shared_.biases_of(keys_.stage, w), b.of_keys + (head * b.query_blocks + query_block) * b.keys + block.first,
-                 S::kBiasBytes, full);
+      copy_bytes(shared_.biases_of(keys_.stage, w),
+                 b.of_keys + (head * b.query_blocks + query_block) * b.keys + block.first, S::kBiasBytes, full);
     }
   }
 

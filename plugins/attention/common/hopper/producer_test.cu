@@ -8,10 +8,10 @@
 namespace fastvideo::hopper {
 namespace {
 
-// What was seen: [job][consumer] queries, [job][block] keys, values and scales of keys, [job][block][consumer] biases.
+// What was seen: [job][consumer] queries, [job][block] keys and values, [job][block][consumer] biases.
 struct Record {
   unsigned char *queries, *keys, *values;
-  float *key_scales, *biases;
+  float* biases;
   int blocks;  // room for so many of a job
 };
 
@@ -53,8 +53,6 @@ __global__ void __launch_bounds__(S::kThreads, 1)
       const int64_t slot = static_cast<int64_t>(job) * record.blocks + i;
       shared.keys_full[at.stage].wait(at.parity);
       if (consumer == 0) write_down(record.keys + slot * S::kKeyBytes, shared.keys[at.stage], S::kKeyBytes);
-      if (S::ScoreProduct::kScaled && threadIdx.x % kWarpgroup < 4)
-        record.key_scales[4 * slot + threadIdx.x % kWarpgroup] = shared.key_scales[at.stage][threadIdx.x % kWarpgroup];
       if (S::ScoreProduct::kBiased)
         write_down(reinterpret_cast<unsigned char*>(record.biases + (slot * S::kConsumers + consumer) * S::kBiases),
                    shared.biases_of(at.stage, consumer), S::kBiasBytes);
@@ -100,8 +98,6 @@ struct Operand {
 
 struct Operands {
   Operand q, k, v;
-  std::vector<float> scales;  // of keys, as Scales has them
-  int key_blocks_of_scales;
   std::vector<float> biases;
 };
 
@@ -115,15 +111,15 @@ void check(const Parameters<KeyBlocks>& p, const typename KeyBlocks::Scheduler& 
   const size_t slots = static_cast<size_t>(scheduler.jobs()) * blocks;
   const DeviceArray<unsigned char> queries(scheduler.jobs() * S::kConsumers * S::kQueryBytes),
       keys(slots * S::kKeyBytes), values(slots * S::kValueBytesLoaded);
-  const DeviceArray<float> key_scales(slots * 4), biases(slots * S::kConsumers * S::kBiases + 1);
+  const DeviceArray<float> biases(slots * S::kConsumers * S::kBiases + 1);
   run_kernel(record_kernel<S, KeyBlocks>, 3, S::kThreads, sizeof(SharedMemory<S>), p,
-             {queries.get(), keys.get(), values.get(), key_scales.get(), biases.get(), blocks});
+             {queries.get(), keys.get(), values.get(), biases.get(), blocks});
   const auto seen_q = queries.download(), seen_k = keys.download(), seen_v = values.download();
-  const auto seen_scales = key_scales.download(), seen_biases = biases.download();
+  const auto seen_biases = biases.download();
   for (int job = 0; job < scheduler.jobs(); ++job) {
     const auto tile = scheduler.tile(job);
     const KeyBlocks visited = KeyBlocks::of(host, tile);
-    const int head = tile.head / p.heads_per_key_head, kv_heads = p.heads / p.heads_per_key_head;
+    const int head = tile.head / p.heads_per_key_head;
     if (visited.count() == 0) continue;
     for (int row = 0; row < S::kRows; ++row)
       for (int byte = 0; byte < S::kRowBytes; ++byte)
@@ -147,17 +143,14 @@ void check(const Parameters<KeyBlocks>& p, const typename KeyBlocks::Scheduler& 
                     kAcross ? given.v.at(tile.batch, row, head, first + byte)
                             : given.v.at(tile.batch, first + row, head, byte))
               << "values of keys from " << first << " of job " << job << ", row " << row << ", byte " << byte;
-      if constexpr (S::ScoreProduct::kScaled)
-        for (int c = 0; c < 4; ++c)
-          ASSERT_EQ(seen_scales[4 * slot + c],
-                    given.scales[4 * ((tile.batch * kv_heads + head) * given.key_blocks_of_scales + first / 128) + c]);
       for (int w = 0; w < S::kConsumers; ++w)
         for (int key = 0; key < S::kBiases; ++key) {  // of the last block of queries where there are no more
           const int block = std::min((tile.first_query + 64 * w) / 64, p.biases.query_blocks - 1);
-          ASSERT_EQ(seen_biases[(slot * S::kConsumers + w) * S::kBiases + key],
-                    given.biases[static_cast<size_t>((tile.batch * p.heads + tile.head) * p.biases.query_blocks + block) *
-                                     p.biases.keys +
-                                 first + key])
+          ASSERT_EQ(
+              seen_biases[(slot * S::kConsumers + w) * S::kBiases + key],
+              given.biases[static_cast<size_t>((tile.batch * p.heads + tile.head) * p.biases.query_blocks + block) *
+                               p.biases.keys +
+                           first + key])
               << "bias of key " << first + key << ", consumer " << w << " of job " << job;
         }
     }
@@ -174,8 +167,6 @@ Operands half_operands(const Sizes& c, int size, std::mt19937& random) {
   return {{c.batch, c.queries, c.heads, 2 * size, c.gap, random},
           {c.batch, c.keys, c.kv_heads, 2 * size, c.gap, random},
           {c.batch, c.keys, c.kv_heads, 2 * size, 0, random},
-          {},
-          0,
           {}};
 }
 
@@ -247,7 +238,7 @@ template <class S>
 class Producer8 : public HopperTest<S> {};
 TYPED_TEST_SUITE(Producer8, QuantisedShapes);
 
-TYPED_TEST(Producer8, LandsEveryBlockWithItsScales) {
+TYPED_TEST(Producer8, LandsEveryBlockWithItsBiases) {
   using S = TypeParam;
   using KeyBlocks = DenseKeyBlocks<S::kKeys>;
   std::mt19937 random(3);
@@ -258,12 +249,9 @@ TYPED_TEST(Producer8, LandsEveryBlockWithItsScales) {
         {c.batch, c.queries, c.heads, size, 0, random},
         {c.batch, c.keys, c.kv_heads, size, 0, random},
         {c.batch, kAcross ? size : c.keys, c.kv_heads, kAcross ? key_blocks * S::kKeys : 2 * size, 0, random},
-        std::vector<float>(static_cast<size_t>(c.batch) * c.kv_heads * key_blocks * 4),
-        key_blocks,
         std::vector<float>(static_cast<size_t>(c.batch) * c.heads * query_blocks * key_blocks * S::kBiases + 4)};
-    for (std::vector<float>* numbers : {&given.scales, &given.biases})
-      for (float& x : *numbers) x = static_cast<float>(random());
-    const DeviceArray<float> scales(given.scales), biases(given.biases);
+    for (float& x : given.biases) x = static_cast<float>(random());
+    const DeviceArray<float> biases(given.biases);
     Call call{};
     call.batch = c.batch;
     call.queries = c.queries;
@@ -276,8 +264,6 @@ TYPED_TEST(Producer8, LandsEveryBlockWithItsScales) {
                        : make_tensor_map(
                              token_tensor(given.v.device.get(), c.batch, c.keys, c.kv_heads, size, given.v.strides(2)),
                              S::kKeys, map_element<typename S::Element>());
-    p.scales.keys = scales.get();
-    p.scales.key_blocks = key_blocks;
     p.biases = {biases.get(), query_blocks, key_blocks * S::kKeys};
     p.key_blocks = {nullptr, c.keys};
     check<S, KeyBlocks>(p, p.scheduler, {nullptr, c.keys}, given);

@@ -74,7 +74,7 @@ struct HalfValues {
   static constexpr int kSumColumns = 0;
   static constexpr float kReferenceWeight = 1;  ///< the probability of a score at softmax's reference
   static constexpr float kReferenceLog2 = 0;    ///< the same in powers of two
-  static constexpr bool kScaled = false;      ///< whether the output is to be multiplied by scales of the values
+  static constexpr bool kScaled = false;        ///< whether the output is to be multiplied by scales of the values
 
   /// Adds products to an output, of one tile after another.
   template <class S>

@@ -142,8 +142,7 @@ class QuantisedSoftmax {
         const BiasesOfGroup bias(biases, group);
 #pragma unroll
         for (int i = 0; i < kGroup; ++i)
-          weights[i] =
-              exp2_fast(fmaf(__int_as_float(shifted[i]), scale, bias[i]) + offset[row_of_register(i)]);
+          weights[i] = exp2_fast(fmaf(__int_as_float(shifted[i]), scale, bias[i]) + offset[row_of_register(i)]);
       } else {
 #pragma unroll
         for (int i = 0; i < kGroup; ++i)

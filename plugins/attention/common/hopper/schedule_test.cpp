@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "plugins/attention/common/hopper/key_blocks.hpp"
+#include "plugins/attention/common/hopper/piece_tiles.hpp"
 #include "plugins/attention/common/hopper/tile_scheduler.hpp"
 #include "plugins/attention/common/hopper/walk.hpp"
 
@@ -37,6 +38,58 @@ TEST(TileScheduler, NeighboursInTimeAreNeighboursInAHead) {
   for (int job = 1; job < scheduler.jobs(); ++job) {
     const QueryTile before = scheduler.tile(job - 1), now = scheduler.tile(job);
     EXPECT_TRUE(now.head == before.head ? now.first_query == before.first_query + 128 : now.first_query == 0);
+  }
+}
+
+TEST(Split, FillsTheLastRoundWithPiecesOfItsTiles) {
+  // 12 heads of 32,760 queries on 132 blocks: 3,072 tiles are 23 rounds and 36.
+  const Split split = split_last_round(3072, 132, 256);
+  EXPECT_EQ(split.whole, 3072 - 36);
+  EXPECT_EQ(split.pieces, 3);
+  EXPECT_EQ(split_last_round(132, 132, 256).pieces, 1);       // nothing is left
+  EXPECT_EQ(split_last_round(132 + 67, 132, 256).pieces, 1);  // more than half of a round
+  EXPECT_EQ(split_last_round(4, 132, 256).pieces, 32);        // pieces of eight blocks
+  EXPECT_EQ(split_last_round(4, 132, 15).pieces, 1);
+  for (int tiles = 1; tiles < 400; ++tiles)
+    for (int key_blocks : {0, 1, 16, 100, 1000}) {
+      const Split s = split_last_round(tiles, 132, key_blocks);
+      if (s.pieces == 1) continue;
+      ASSERT_EQ(s.whole % 132, 0);
+      ASSERT_LE((tiles - s.whole) * s.pieces, 132);
+      ASSERT_GE(key_blocks / s.pieces, kLeastOfPiece);
+    }
+}
+
+TEST(Split, VisitsEveryKeyOfEveryTileOnce) {
+  for (int keys : {2048, 2049, 4000, 32760}) {
+    TileScheduler tiles{1000, 3, 2, 128};  // 48
+    const Split split = split_last_round(tiles.tiles(), 20, ceil_div(keys, 128));
+    ASSERT_EQ(split.whole, 40);
+    const PieceScheduler scheduler{tiles, split};
+    ASSERT_EQ(scheduler.jobs(), 8 * 2);
+    tiles.most = split.whole;
+    ASSERT_EQ(tiles.jobs(), 40);
+    std::set<std::tuple<int, int, int, int>> seen;
+    int64_t visited = 0;
+    const auto visit = [&](auto walk) {
+      for (; !walk.done(); walk.next_tile()) {
+        const QueryTile tile = walk.tile();
+        for (;; walk.next_block()) {
+          ASSERT_TRUE(seen.insert({tile.batch, tile.head, tile.first_query, walk.block().first}).second);
+          ASSERT_TRUE(walk.block().count == 128 || walk.block().first + walk.block().count == keys);
+          visited += walk.block().count;
+          if (walk.last()) break;
+        }
+      }
+    };
+    const DenseKeyBlocks<128>::Data whole{nullptr, keys};
+    const PieceKeyBlocks<128>::Data pieces{keys, split.pieces};
+    for (int first = 0; first < 20; ++first) {
+      visit(Walk<DenseKeyBlocks<128>>(tiles, whole, first, {20}));
+      visit(Walk<PieceKeyBlocks<128>>(scheduler, pieces, first, {20}));
+    }
+    EXPECT_EQ(visited, int64_t{48} * keys);
+    for (int job = 0; job < scheduler.jobs(); ++job) EXPECT_EQ(scheduler.tile(job).slot, job);
   }
 }
 

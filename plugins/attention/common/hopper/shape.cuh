@@ -61,8 +61,8 @@ struct Shape {
   static constexpr int kStoredSumBytes = ValueProduct::kTransposed ? kColumns / 2 * kWarpgroup * 4 : 0;
 
   /// How often a consumer says that it has read a stage of keys: once where only its products do, which end for all its
-  /// warps; once a warp where threads read scales and biases.
-  static constexpr int kReleasesOfKeys = ScoreProduct::kScaled ? kWarpgroup / 32 : 1;
+  /// warps; each thread for itself where it reads biases.
+  static constexpr int kReleasesOfKeys = ScoreProduct::kBiased ? kWarpgroup : 1;
 
   /// Biases of the scores of a key block: a row for each consumer.
   static constexpr int kBiases = ScoreProduct::kBiased ? kKeys : 0;
@@ -86,7 +86,6 @@ struct alignas(1024) SharedMemory {
   alignas(1024) unsigned char keys[S::kStages][S::kKeyBytes];
   alignas(1024) unsigned char values[S::kStages][S::kValueBytes];
   alignas(16) unsigned char sums[S::kConsumers * S::kStoredSumBytes + 16];  ///< one array even where it is not needed
-  alignas(16) float key_scales[S::kStages][4];                              ///< of quantised keys
   alignas(16) float biases[S::kStages * S::kConsumers * S::kBiases + 4];    ///< one array even where it is not needed
   Barrier queries_full[S::kQueryStages][S::kConsumers], queries_empty[S::kQueryStages][S::kConsumers];
   Barrier keys_full[S::kStages], keys_empty[S::kStages];

@@ -45,7 +45,8 @@ __global__ void softmax_kernel(const typename S::ScoreProduct::Score* scores, co
   __shared__ float biases_of_block[S::kKeys];
   for (int block = 0; block < count; ++block) {
     __syncthreads();
-    for (int key = threadIdx.x; key < S::kKeys; key += kWarpgroup) biases_of_block[key] = biases[block * S::kKeys + key];
+    for (int key = threadIdx.x; key < S::kKeys; key += kWarpgroup)
+      biases_of_block[key] = biases[block * S::kKeys + key];
     __syncthreads();
     Scores<S> mine;
     const auto at = [&](int i) {
@@ -55,8 +56,8 @@ __global__ void softmax_kernel(const typename S::ScoreProduct::Score* scores, co
     const float scale = scales[row_of(threadIdx.x, 0) * 4 + threadIdx.x % 4];
     float factor[2] = {1, 1};
     typename S::Softmax::template Result<S> result;
-    const bool raised =
-        softmax.template next<S>(result, mine, blocks[block].first, blocks[block].existing, scale, biases_of_block, factor);
+    const bool raised = softmax.template next<S>(result, mine, blocks[block].first, blocks[block].existing, scale,
+                                                 biases_of_block, factor);
     after.write(block, softmax.state(), raised && !blocks[block].first, factor);
     if constexpr (std::is_same_v<typename S::Softmax, OnlineSoftmax>) {
       for (int i = 0; i < S::kKeys / 2; ++i) weights[at(i)] = result[i];
@@ -107,8 +108,8 @@ class Softmax : public HopperTest<S> {
     std::vector<Block> blocks = kBlocks;
     for (Block& block : blocks) block.existing = std::min(block.existing, kKeys);
     const DeviceArray<Score> scores(scores_);
-    const DeviceArray<float> scales(scales_), biases(biases_), weights(scores_.size()), reference(count * kRows), sum(count * kRows),
-        factor(count * kRows);
+    const DeviceArray<float> scales(scales_), biases(biases_), weights(scores_.size()), reference(count * kRows),
+        sum(count * kRows), factor(count * kRows);
     const DeviceArray<Block> device_blocks(blocks);
     run_kernel(softmax_kernel<S>, 1, kWarpgroup, 0, scores.get(), scales.get(), biases.get(), device_blocks.get(),
                static_cast<int>(count), weights.get(), {reference.get(), sum.get(), factor.get()});

@@ -1,6 +1,8 @@
 // Which query tile a block works on, and in which order.
 #pragma once
 
+#include <climits>
+
 #include "plugins/attention/common/hopper/host_device.hpp"
 
 namespace fastvideo::hopper {
@@ -15,15 +17,18 @@ struct QueryTile {
 /// second-level cache by all the others.
 struct TileScheduler {
   using Tile = QueryTile;
-  static constexpr bool kDrawn = false;  ///< jobs are shared out before the kernel starts
+  static constexpr bool kDrawn = false;     ///< jobs are shared out before the kernel starts
+  static constexpr bool kInPieces = false;  ///< a job is a tile with all its keys
   int queries, heads, batch;
-  int rows;  ///< of a tile
+  int rows;            ///< of a tile
+  int most = INT_MAX;  ///< tiles that are jobs
 
-  FV_HOST_DEVICE int jobs_of_head() const { return ceil_div(queries, rows); }
-  FV_HOST_DEVICE int jobs() const { return jobs_of_head() * heads * batch; }
+  FV_HOST_DEVICE int tiles_of_head() const { return ceil_div(queries, rows); }
+  FV_HOST_DEVICE int tiles() const { return tiles_of_head() * heads * batch; }
+  FV_HOST_DEVICE int jobs() const { return tiles() < most ? tiles() : most; }
 
   FV_HOST_DEVICE QueryTile tile(int job) const {
-    const int per_head = jobs_of_head();
+    const int per_head = tiles_of_head();
     const int of_head = job % per_head, head = job / per_head;
     return {of_head * rows, head % heads, head / heads};
   }

@@ -94,12 +94,14 @@ const Case kCases[] = {
     {1, 300, 352, 2, 2, {}, 8},
     {3, 130, 200, 2, 1, {200, 0, 131}},
     {2, 65, 400, 2, 2, {1, 353}, 64},
+    {1, 130, 2900, 2, 1, {}, 8},  // few tiles and many keys: in pieces
 };
 
 // Of which a sanitizer has something to see: ragged on both sides, several blocks of keys, shared heads, rows without.
 const Case kFewCases[] = {
     {2, 129, 177, 4, 2, {}, 8},
     {3, 130, 200, 2, 1, {200, 0, 131}},
+    {1, 40, 2900, 2, 1},
 };
 
 fv_attention_site site_of(const Case& c, fv_dtype dtype, int64_t size) {

@@ -1,4 +1,5 @@
-// What the mean of 64 queries gives to their scores: mean(q) . (k - mean(k)), nearly in full precision, on tensor cores.
+// What the mean of 64 queries gives to their scores: mean(q) . (k - mean(k)), nearly in full precision, on tensor
+// cores.
 #pragma once
 
 #include "plugins/attention/common/hopper/products.cuh"
@@ -74,7 +75,8 @@ constexpr int kBiasThreads = 128;
 /// p.biases: mean(q) . (k - mean(k)) for each block of queries and each key, times scale_log2; for keys that do not
 /// exist any number. Grid: blocks of 128 keys, heads of q, batch.
 template <class Element, int kSize>
-__global__ void __launch_bounds__(kBiasThreads) biases_kernel(const __grid_constant__ Quantisation p, float scale_log2) {
+__global__ void __launch_bounds__(kBiasThreads)
+    biases_kernel(const __grid_constant__ Quantisation p, float scale_log2) {
   constexpr int kRowThreads = kSize / 8, kRow = kSize + 8;  // eight behind a row: no bank conflicts
   __shared__ uint16_t keys[kBlockTokens][kRow];
   const int head = blockIdx.y, batch = blockIdx.z, k_head = head / (p.q.heads / p.k.heads);

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "plugins/attention/common/hopper/launch.cuh"
+#include "plugins/attention/common/hopper/launch_dense.cuh"
 #include "plugins/attention/common/hopper/quantised_products.cuh"
 #include "plugins/attention/common/hopper/quantised_softmax.cuh"
 #include "plugins/attention/sage_attn/sm90/biases.cuh"
@@ -17,7 +17,7 @@ static_assert(hopper::kKeysOfAScale == kBlockTokens && hopper::kWarpgroupRows ==
 
 // Three consumers fill each other's gaps where registers allow; two have registers for a softmax that runs ahead.
 template <int kSize, bool kFp8, bool kSmoothQ>
-constexpr bool kThree = kFp8 && kSize == 64 && !kSmoothQ;
+constexpr bool kThree = kFp8&& kSize == 64 && !kSmoothQ;
 
 template <class Element, int kSize, bool kFp8, bool kSmoothQ>
 using Shape =
@@ -29,7 +29,7 @@ template <class S>
 using KeyBlocks = hopper::DenseKeyBlocks<S::kKeys>;
 
 /// Where the operands of a call lie.
-inline Quantisation quantisation(const Quantiser& quantiser, const hopper::Call& c, void* memory) {
+inline Quantisation quantisation(const Quantiser& quantiser, const hopper::Call& c, Workspace& workspace) {
   const auto view = [](const void* data, const hopper::TokenStrides& s, int64_t tokens, int64_t heads) {
     return TokenView{data, s.batch, s.token, s.head, static_cast<int>(tokens), static_cast<int>(heads)};
   };
@@ -42,7 +42,6 @@ inline Quantisation quantisation(const Quantiser& quantiser, const hopper::Call&
   p.per_block = quantiser.per_block;
   p.quantise_v = quantiser.fp8_values;
   p.smooth_q = quantiser.smooth_q;
-  Workspace workspace(memory);
   take_operands(p, quantiser.head_size, workspace);
   return p;
 }
@@ -92,8 +91,7 @@ void attend(const Quantisation& q, const hopper::Call& c, int blocks, cudaStream
                                        S::kKeys, hopper::map_element<typename S::Element>());
   p.scales = {q.q_scales, q.k_scales, q.v_scales, q.v_residual, q.query_groups, q.key_blocks};
   p.biases = {q.biases, q.query_blocks, static_cast<int>(padded_keys)};
-  p.key_blocks = {nullptr, static_cast<int>(c.keys)};
-  hopper::launch_kernel<S>(p, blocks, stream);
+  hopper::launch_dense<S>(p, c, blocks, stream);
 }
 
 /// A call of some of its queries.
@@ -107,13 +105,15 @@ hopper::Call queries_of(hopper::Call c, int64_t first, int64_t count) {
 }
 
 template <class S>
-void launch(const Quantiser& quantiser, const hopper::Call& call, void* workspace, int blocks, Part part,
+void launch(const Quantiser& quantiser, const hopper::Call& call, int64_t together, void* memory, int blocks, Part part,
             CUstream_st* stream) {
   using Element = typename S::Element;
-  const int64_t together = queries_together(quantiser, call.batch, call.queries, call.keys, call.heads);
   for (int64_t first = 0; first < call.queries; first += together) {
-    const hopper::Call c = queries_of<Element>(call, first, std::min(together, call.queries - first));
+    hopper::Call c = queries_of<Element>(call, first, std::min(together, call.queries - first));
+    Workspace workspace(memory);
     const Quantisation p = quantisation(quantiser, c, workspace);
+    if (const size_t bytes = hopper::piece_bytes<S>(c.keys, blocks); bytes > 0)
+      c.pieces = workspace.take<char>(static_cast<int64_t>(bytes));
     if (first == 0 && c.keys > 0) quantise<Element, S::kHeadSize>(p, stream);
     if constexpr (S::ScoreProduct::kBiased)
       if (c.keys > 0) smooth_queries<Element, S::kHeadSize>(p, hopper::scale_log2(c), stream);
@@ -127,7 +127,8 @@ constexpr Kernels kernels_of(bool bfloat16) {
           S::kHeadSize,
           S::ValueProduct::kTransposed,
           S::ScoreProduct::kBiased,
-          hopper::prepare_kernel<S, KeyBlocks<S>>,
+          hopper::prepare_dense<S>,
+          hopper::piece_bytes<S>,
           launch<S>};
 }
 

@@ -13,8 +13,9 @@ struct Kernels {
   int head_size;
   bool fp8_values, smooth_q;
   int (*prepare)();
-  void (*launch)(const Quantiser& quantiser, const hopper::Call& call, void* workspace, int blocks, Part part,
-                 CUstream_st* stream);
+  size_t (*piece_bytes)(int64_t keys, int blocks);  ///< of hopper/pieces.cuh
+  void (*launch)(const Quantiser& quantiser, const hopper::Call& call, int64_t together, void* workspace, int blocks,
+                 Part part, CUstream_st* stream);
 };
 
 std::span<const Kernels> bfloat16_kernels();

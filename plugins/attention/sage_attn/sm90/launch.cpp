@@ -33,7 +33,7 @@ int64_t queries_together(const Quantiser& quantiser, int64_t batch, int64_t quer
 }
 
 size_t workspace_bytes(const Quantiser& quantiser, int64_t batch, int64_t queries, int64_t keys, int64_t heads,
-                       int64_t kv_heads) {
+                       int64_t kv_heads, int blocks) {
   Quantisation p{};
   p.q.tokens = static_cast<int>(std::min(queries, queries_together(quantiser, batch, queries, keys, heads)));
   p.q.heads = static_cast<int>(heads);
@@ -44,15 +44,16 @@ size_t workspace_bytes(const Quantiser& quantiser, int64_t batch, int64_t querie
   p.smooth_q = quantiser.smooth_q;
   Workspace workspace(nullptr);
   take_operands(p, quantiser.head_size, workspace);
+  workspace.take<char>(static_cast<int64_t>(kernels_for(quantiser).piece_bytes(keys, blocks)));
   return workspace.used();
 }
 
 int prepare(const Quantiser& quantiser) { return kernels_for(quantiser).prepare(); }
 
-void launch(const Quantiser& quantiser, const hopper::Call& call, void* workspace, int blocks, Part part,
-            CUstream_st* stream) {
+void launch(const Quantiser& quantiser, const hopper::Call& call, int64_t together, void* workspace, int blocks,
+            Part part, CUstream_st* stream) {
   if (call.batch == 0 || call.queries == 0 || call.heads == 0) return;
-  kernels_for(quantiser).launch(quantiser, call, workspace, blocks, part, stream);
+  kernels_for(quantiser).launch(quantiser, call, together, workspace, blocks, part, stream);
 }
 
 }  // namespace fastvideo::sage

@@ -24,9 +24,9 @@ struct Quantiser {
 /// of 64.
 int64_t queries_together(const Quantiser& quantiser, int64_t batch, int64_t queries, int64_t keys, int64_t heads);
 
-/// Bytes of workspace for calls of these sizes.
+/// Bytes of workspace for calls of up to these sizes. blocks: what prepare returned.
 size_t workspace_bytes(const Quantiser& quantiser, int64_t batch, int64_t queries, int64_t keys, int64_t heads,
-                       int64_t kv_heads);
+                       int64_t kv_heads, int blocks);
 
 /// Blocks of the attention kernel that the current device holds at once; sets the kernels up. Throws
 /// std::runtime_error.
@@ -35,9 +35,10 @@ int prepare(const Quantiser& quantiser);
 /// How much of a call to enqueue: kPreparation leaves its last queries' operands in the workspace, for tests.
 enum class Part { kAll, kPreparation };
 
-/// Enqueues a call of bfloat16 or float16, without key lengths, on the current device. workspace: workspace_bytes of
-/// device memory, 256-byte aligned. blocks: what prepare returned. Throws std::runtime_error.
-void launch(const Quantiser& quantiser, const hopper::Call& call, void* workspace, int blocks, Part part,
-            CUstream_st* stream);
+/// Enqueues a call of bfloat16 or float16, without key lengths, on the current device. together: queries_together of
+/// the largest call. workspace: workspace_bytes of device memory, 256-byte aligned. blocks: what prepare returned.
+/// Throws std::runtime_error.
+void launch(const Quantiser& quantiser, const hopper::Call& call, int64_t together, void* workspace, int blocks,
+            Part part, CUstream_st* stream);
 
 }  // namespace fastvideo::sage

@@ -48,7 +48,12 @@ void add_mean_scores(const Quantiser& quantiser, const hopper::Call& c, void* me
   take_operands(of_call, quantiser.head_size, workspace);
 
   MeanScores p{};
-  p.q = {c.q, c.q_strides.batch, c.q_strides.token, c.q_strides.head, static_cast<int>(c.queries), static_cast<int>(c.heads)};
+  p.q = {c.q,
+         c.q_strides.batch,
+         c.q_strides.token,
+         c.q_strides.head,
+         static_cast<int>(c.queries),
+         static_cast<int>(c.heads)};
   p.k_mean = of_call.k_mean;
   p.log_sum_exp = c.log_sum_exp;
   p.batch_stride = c.log_sum_exp_batch;

@@ -31,16 +31,19 @@ class Plan final : public AttentionPlan {
     if (dense_ == nullptr) throw Refused("SAGE_ATTN/sm90 has no kernel for this site");
     const hopper::CurrentDevice current(site.device.index);
     blocks_ = sage::prepare(quantiser_);
-    if (settings_.depends() != 0) dense_blocks_ = dense_->prepare();
+    queries_together_ = queries_together(quantiser_, site.batch, site.query_length, site.key_length, site.query_heads);
+    scratch_bytes_ = workspace_bytes(quantiser_, site.batch, site.query_length, site.key_length, site.query_heads,
+                                     site.kv_heads, blocks_);
+    if (settings_.depends() == 0) return;
+    dense_blocks_ = dense_->prepare();
+    scratch_bytes_ = std::max(scratch_bytes_, dense_->piece_bytes(site.key_length, dense_blocks_));
   }
 
   void describe(fv_attention_plan_info& info) const override {
-    const fv_attention_site& site = site_.get();
     info.numerics = FV_NUMERICS_APPROXIMATE;
     info.depends = settings_.depends();
     info.can_capture = 1;
-    info.scratch_bytes =
-        workspace_bytes(quantiser_, site.batch, site.query_length, site.key_length, site.query_heads, site.kv_heads);
+    info.scratch_bytes = scratch_bytes_;
     info.kernel = name_.c_str();
   }
 
@@ -49,12 +52,13 @@ class Plan final : public AttentionPlan {
     const CallShape shape = settings_.check(site, args);
     auto* stream = static_cast<CUstream_st*>(args.stream);
     const hopper::CurrentDevice current(site.device.index);
-    const hopper::Call call = hopper::make_call(site, shape, args);
+    hopper::Call call = hopper::make_call(site, shape, args);
     if (settings_.in_full_precision(args)) {
+      if (dense_->piece_bytes(call.keys, dense_blocks_) > 0) call.pieces = args.scratch;
       dense_->launch(call, dense_blocks_, stream);
       return;
     }
-    launch(quantiser_, call, args.scratch, blocks_, Part::kAll, stream);
+    launch(quantiser_, call, queries_together_, args.scratch, blocks_, Part::kAll, stream);
     add_mean_scores(quantiser_, call, args.scratch, stream);
   }
 
@@ -64,6 +68,8 @@ class Plan final : public AttentionPlan {
   std::string name_;
   Quantiser quantiser_{};
   int blocks_ = 0;
+  int64_t queries_together_ = 0;
+  size_t scratch_bytes_ = 0;
   const dense::Kernel* dense_ = nullptr;  // for layers and steps in full precision
   int dense_blocks_ = 0;
 };

@@ -25,8 +25,8 @@ class Workspace {
   size_t used_ = 0;
 };
 
-/// Takes what a call needs; p.q, k, v, batch and its flags are given. What keys and values become comes first: it lies in the
-/// same place for any number of queries.
+/// Takes what a call needs; p.q, k, v, batch and its flags are given. What keys and values become comes first: it lies
+/// in the same place for any number of queries.
 inline void take_operands(Quantisation& p, int64_t size, Workspace& workspace) {
   const auto parts = [](int tokens, int of) { return (tokens + of - 1) / of; };
   p.parts = parts(p.k.tokens, kStatisticsTokens);

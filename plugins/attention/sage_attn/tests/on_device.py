@@ -63,6 +63,29 @@ def lossless(length, heads, size, dtype, groups):
     return (t * 2.0**(groups % 8).view(1, -1, 1, 1)).to(dtype)
 
 
+def pieces_of(batch, queries, keys, heads, size, options):
+    """In how many pieces the kernel takes the keys of every [B, H, Lq]: where the last tiles of a launch do not fill the
+    processors, in as many as do, of at least eight blocks each. With smooth_q there are several launches."""
+    blocks = torch.cuda.get_device_properties(DEVICE).multi_processor_count
+    smooth = options.get("smooth_q", False)
+    rows = 192 if size == 64 and options.get("pv", "fp8") == "fp8" and not smooth else 128
+    key_blocks, query_blocks, together = -(-keys // 128), -(-queries // 64), queries
+    if smooth:
+        parts = -(-query_blocks // max(1, 2**30 // (batch * heads * key_blocks * 128 * 4)))
+        together = -(-query_blocks // parts) * 64
+    pieces = torch.ones(batch, heads, queries, dtype=torch.int64, device=DEVICE)
+    for first in range(0, queries, together):
+        count = min(together, queries - first)
+        of_head = -(-count // rows)
+        tiles = of_head * heads * batch
+        rest = tiles % blocks
+        n = min(blocks // rest, key_blocks // 8) if rest else 1
+        for tile in range(tiles - rest, tiles) if n > 1 else ():
+            head, start = tile // of_head, first + tile % of_head * rows
+            pieces[head // heads, head % heads, start:min(start + rows, first + count)] = n
+    return pieces
+
+
 class Checks:
     def __init__(self, library, dtype, size, options):
         self.library, self.dtype, self.size, self.options = library, dtype, size, options
@@ -97,7 +120,8 @@ class Checks:
         self.expect(torch.equal(out, again[0]) and torch.equal(log_sum_exp, again[1]), what + ": two runs differ")
         self.expect(not out.isnan().any(), what + ": NaN in the output")
         expected, expected_sum = quantised.exact(q, k, v, scale, rows)
-        stated = quantised.attention(q, k, v, scale, rows, **self.options)
+        pieces = pieces_of(batch, queries, keys, heads, self.size, self.options) if CUDA else None
+        stated = quantised.attention(q, k, v, scale, rows, pieces, **self.options)
         error, off = quantised.relative(out[:, rows], expected), quantised.relative(out[:, rows], stated)
         # Beside the second statement: the output's last place, and values at a tie that a last bit of a sum or an exponential rounds
         # the other way, by a sixteenth in e4m3; a tensor core adds such products with some 14 bits. A wrong group of a scale is
@@ -263,15 +287,17 @@ def medians(runs, sets, rounds, alone):
 
 
 def parts(run, sets, rounds):
-    """Milliseconds of a call in its longest kernel and in all others, and of a copy of q, k and v."""
+    """Milliseconds of a call in its attention kernels and in all others, and of a copy of q, k and v."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
         for i in range(rounds):
             run(*sets[i % 2])
         torch.cuda.synchronize()
-    spent = sorted((e.device_time_total / rounds / 1e3 for e in profile.key_averages() if e.device_time_total > 0), reverse=True)
+    spent = {True: 0.0, False: 0.0}
+    for event in profile.key_averages():
+        spent["attention_kernel" in event.key or "combine_kernel" in event.key] += event.device_time_total / rounds / 1e3
     copies = [torch.empty_like(t) for t in sets[0]]
     copy = medians({"copy": lambda *qkv: [a.copy_(b) for a, b in zip(copies, qkv)]}, sets, 50, alone=True)["copy"]
-    return spent[0], sum(spent[1:]), copy
+    return spent[True], spent[False], copy
 
 
 def bench(library, flash, shapes, seconds, alone, apart):

@@ -42,8 +42,9 @@ def key_groups(length, granularity, device):
     return j // 128 if granularity == "block" else j // 128 * 4 + j % 8 // 2
 
 
-def one_head(q, k, v, scale, rows, pv, granularity, smooth_k, smooth_q):
-    """Rows of one head's output. q, k, v: [L, D] in float64, and the type that the inputs had."""
+def one_head(q, k, v, scale, rows, pieces, pv, granularity, smooth_k, smooth_q):
+    """Rows of one head's output. q, k, v: [L, D] in float64, and the type that the inputs had; pieces: in how many the keys of
+    these rows are taken, each with a reference of its own."""
     dtype = v.dtype
     q, k, v = q.double(), k.double(), v.double()
     if smooth_k:
@@ -62,35 +63,45 @@ def one_head(q, k, v, scale, rows, pv, granularity, smooth_k, smooth_q):
         return weights.to(dtype).double() @ v / weights.sum(1, keepdim=True)
     # Blocks of 128 keys, the last first. Probabilities are rounded beside a reference: the largest score of the first block, until a
     # score exceeds it by the slack; then all of 16 queries take their largest so far.
-    out, total = torch.zeros(len(rows), v.shape[1], dtype=torch.float64, device=v.device), torch.zeros(len(rows), 1, device=v.device).double()
     count, step = steps(v, v.abs().amax(0), LARGEST_VALUE)
     v8 = e4m3(count)
     warp = torch.unique(rows // 16, return_inverse=True)[1]
-    reference = torch.full_like(total, -math.inf)
-    for first in reversed(range(0, len(k), 128)):
-        block = scores[:, first:first + 128]
-        top = block.amax(1, keepdim=True)
-        exceeds = (top > reference + SLACK * math.log(2)).squeeze(1).double()
-        raised = torch.zeros(int(warp.max()) + 1, dtype=torch.float64, device=v.device).scatter_reduce_(0, warp, exceeds, "amax")
-        now = torch.where(raised[warp].unsqueeze(1) > 0, torch.maximum(reference, top), reference)
-        weights = e4m3(torch.exp(block - now) * REFERENCE)
-        factor = torch.exp(reference - now)
-        out = out * factor + weights @ v8[first:first + 128]
-        total = total * factor + weights.sum(1, keepdim=True)
-        reference = now
+    blocks, results = list(reversed(range(0, len(k), 128))), []
+    for piece in range(pieces):
+        out = torch.zeros(len(rows), v.shape[1], dtype=torch.float64, device=v.device)
+        total = torch.zeros(len(rows), 1, dtype=torch.float64, device=v.device)
+        reference = torch.full_like(total, -math.inf)
+        for first in blocks[len(blocks) * piece // pieces:len(blocks) * (piece + 1) // pieces]:
+            block = scores[:, first:first + 128]
+            top = block.amax(1, keepdim=True)
+            exceeds = (top > reference + SLACK * math.log(2)).squeeze(1).double()
+            raised = torch.zeros(int(warp.max()) + 1, dtype=torch.float64, device=v.device).scatter_reduce_(0, warp, exceeds, "amax")
+            now = torch.where(raised[warp].unsqueeze(1) > 0, torch.maximum(reference, top), reference)
+            weights = e4m3(torch.exp(block - now) * REFERENCE)
+            factor = torch.exp(reference - now)
+            out = out * factor + weights @ v8[first:first + 128]
+            total = total * factor + weights.sum(1, keepdim=True)
+            reference = now
+        results.append((out, total, reference))
+    most = torch.stack([reference for _, _, reference in results]).amax(0)
+    out, total = (sum(result[i] * torch.exp(result[2] - most) for result in results) for i in (0, 1))
     # Weights sum to 1: the mean of what rounding took from a channel is added again.
     return (out / total + (count.double() - v8).mean(0)) * step
 
 
-def attention(q, k, v, scale, rows=None, **options):
-    """q [B, Lq, H, D], k and v [B, Lk, Hkv, D] -> rows of the output in float64, [B, rows, H, D]. Rows: whole sixteens."""
+def attention(q, k, v, scale, rows=None, pieces=None, **options):
+    """q [B, Lq, H, D], k and v [B, Lk, Hkv, D] -> rows of the output in float64, [B, rows, H, D]. Rows: whole sixteens. pieces: for
+    every [B, H, Lq] in how many its keys are taken, alike for all of sixteen; without it, one."""
     options = {**DEFAULTS, **options}
     rows = torch.arange(q.shape[1], device=q.device) if rows is None else rows
     out = torch.zeros(q.shape[0], len(rows), q.shape[2], q.shape[3], dtype=torch.float64, device=q.device)
     group = q.shape[2] // k.shape[2]
     for b in range(q.shape[0]):
         for h in range(q.shape[2]):
-            out[b, :, h] = one_head(q[b, :, h], k[b, :, h // group], v[b, :, h // group], scale, rows, **options)
+            count = torch.ones_like(rows) if pieces is None else pieces[b, h, rows]
+            for n in count.unique().tolist():
+                of_n = count == n
+                out[b, of_n, h] = one_head(q[b, :, h], k[b, :, h // group], v[b, :, h // group], scale, rows[of_n], n, **options)
     return out
 
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "plugins/attention/common/hopper/dense/dense.hpp"
-#include "plugins/attention/common/hopper/launch.cuh"
+#include "plugins/attention/common/hopper/launch_dense.cuh"
 #include "plugins/attention/common/hopper/products.cuh"
 
 namespace fastvideo::dense {
@@ -14,11 +14,6 @@ using Shape = hopper::Shape<Element, hopper::HalfScores<Element>, hopper::HalfVa
 
 template <class S>
 using KeyBlocks = hopper::DenseKeyBlocks<S::kKeys>;
-
-template <class S>
-int prepare() {
-  return hopper::prepare_kernel<S, KeyBlocks<S>>();
-}
 
 /// Parameters with operands of 16 bits where they lie. Blocks: the policy of hopper/key_blocks.hpp.
 template <class S, class Blocks>
@@ -39,14 +34,18 @@ hopper::Parameters<Blocks> half_parameters(const hopper::Call& c) {
 template <class S>
 void launch(const hopper::Call& c, int blocks, cudaStream_t stream) {
   if (c.batch == 0 || c.queries == 0 || c.heads == 0) return;
-  auto p = half_parameters<S, KeyBlocks<S>>(c);
-  p.key_blocks = {c.key_lengths, static_cast<int>(c.keys)};
-  hopper::launch_kernel<S>(p, blocks, stream);
+  hopper::launch_dense<S>(half_parameters<S, KeyBlocks<S>>(c), c, blocks, stream);
 }
 
 template <class S>
 constexpr Kernel kernel(const char* name) {
-  return {name, std::is_same_v<typename S::Element, __nv_bfloat16>, S::kHeadSize, S::kKeys, prepare<S>, launch<S>};
+  return {name,
+          std::is_same_v<typename S::Element, __nv_bfloat16>,
+          S::kHeadSize,
+          S::kKeys,
+          hopper::prepare_dense<S>,
+          hopper::piece_bytes<S>,
+          launch<S>};
 }
 
 /// All kernels for elements of a type, which is compiled in a file of its own; the best of a head size comes first.

@@ -2,6 +2,7 @@
 // is needed.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -20,6 +21,8 @@ struct Kernel {
   int key_width;  ///< of a key block
   /// Blocks that the current device holds at once; sets the kernel up. Throws std::runtime_error.
   int (*prepare)();
+  /// Device memory that call.pieces of calls of up to so many keys needs; 0: nothing will be split.
+  size_t (*piece_bytes)(int64_t keys, int blocks);
   /// Enqueues a call on the current device. blocks: what prepare returned. Throws std::runtime_error.
   void (*launch)(const hopper::Call& call, int blocks, CUstream_st* stream);
 };
