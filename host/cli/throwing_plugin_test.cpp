@@ -11,6 +11,17 @@ using test::read;
 
 class ThrowingPlugin : public Program {
  protected:
+  CommandResult run_with(const std::string& function, const std::vector<std::string>& arguments) {
+    setenv("FAKE_THROWS", function.c_str(), 1);
+    CommandResult result = run(arguments);
+    unsetenv("FAKE_THROWS");
+    return result;
+  }
+  static std::string thrown_in(const std::string& function) {
+    return function.substr(function.find('.') + 1) +
+           " threw an exception across the ABI: thrown on purpose; report this to the plugin's author";
+  }
+
   // A run in which every function of the test plugins is called.
   CommandResult generate_with(const std::string& function, bool self_test) {
     folder_.write("video.y4m", "what was here");
@@ -23,8 +34,6 @@ class ThrowingPlugin : public Program {
 };
 
 TEST_F(ThrowingPlugin, IsNamedAndNothingIsWritten) {
-  const std::string thrown =
-      " threw an exception across the ABI: thrown on purpose; report this to the plugin's author";
   for (const bool self_test : {true, false})
     for (const auto& [kind, name, functions] :
          {std::tuple<std::string, std::string, std::vector<std::string>>{
@@ -34,10 +43,54 @@ TEST_F(ThrowingPlugin, IsNamedAndNothingIsWritten) {
       for (const std::string& function : functions) {
         const CommandResult result = generate_with(kind + "." + function, self_test);
         EXPECT_EQ(result.status.code, 2) << kind << " " << function << ": " << result.error_output;
-        EXPECT_TRUE(contains(result.error_output, function + thrown));
+        EXPECT_TRUE(contains(result.error_output, thrown_in(kind + "." + function)));
         EXPECT_TRUE(contains(result.error_output, name));
         EXPECT_EQ(read(output()), "what was here") << kind << " " << function;
       }
+}
+
+TEST_F(ThrowingPlugin, IsNamedWhereStepsAreDecidedAhead) {
+  const std::vector<std::string> ahead{"--cache-strategy", "every_other", "--set", "cache.every_other.ahead=true"};
+  folder_.write("video.y4m", "what was here");
+  std::vector<std::string> generate{"--prompt", "a red circle", "--seed", "7"};
+  generate.insert(generate.end(), ahead.begin(), ahead.end());
+  const CommandResult scheduled = run_with("cache.schedule", request("generate", generate));
+  expect_refused(scheduled, thrown_in("cache.schedule"));
+  EXPECT_TRUE(contains(scheduled.error_output, "every_other/policy"));
+  EXPECT_EQ(read(output()), "what was here");
+  EXPECT_TRUE(contains(explain(ahead).output, "every_other"));
+  const CommandResult measured = run_with("pipeline.measure", request("explain", ahead));
+  EXPECT_EQ(measured.status.code, 2) << measured.output;
+  EXPECT_TRUE(contains(measured.error_output, thrown_in("pipeline.measure")));
+  EXPECT_TRUE(contains(measured.error_output, "fake/cpu"));
+}
+
+TEST_F(ThrowingPlugin, IsNamedInACalibration) {
+  const std::string data = (folder_.path() / "period.json").string();
+  std::vector<std::string> calibrate = request("calibrate", {"--prompt", "a red circle", "--output", data});
+  calibrate.insert(calibrate.begin() + 1, "every_other");
+  for (const char* function : {"calibration.create", "calibration.stand_in", "calibration.finish"}) {
+    folder_.write("period.json", "what was here");
+    const CommandResult result = run_with(function, calibrate);
+    EXPECT_EQ(result.status.code, 2) << function << ": " << result.error_output;
+    EXPECT_TRUE(contains(result.error_output, thrown_in(function)));
+    EXPECT_TRUE(contains(result.error_output, "every_other/policy"));
+    EXPECT_EQ(read(data), "what was here") << function;
+  }
+  const CommandResult destroyed = run_with("calibration.destroy", calibrate);
+  EXPECT_EQ(destroyed.status.code, 0) << destroyed.error_output;
+  EXPECT_TRUE(contains(destroyed.error_output, "destroy threw an exception across the ABI: thrown on purpose"));
+  EXPECT_EQ(read(data), "{\"period\": 1}\n");
+}
+
+TEST_F(ThrowingPlugin, IsNamedInTheTableOfABenchmark) {
+  const std::vector<std::string> bench{"bench",    "attention", "--plugin-dir", FASTVIDEO_TEST_PLUGINS,
+                                       "--device", "cpu",       "--backends",   "RECORDER",
+                                       "--shape",  "1,1,16,8",  "--repeat",     "1"};
+  const CommandResult result = run_with("attention.multiply", bench);
+  EXPECT_TRUE(contains(result.output + result.error_output, thrown_in("attention.multiply")))
+      << result.status.code << result.output << result.error_output;
+  EXPECT_TRUE(contains(run(bench).output, "matrix product"));
 }
 
 TEST_F(ThrowingPlugin, WhileItIsDestroyedIsLogged) {

@@ -192,6 +192,7 @@ const void* swift_interface(const char* id) {
 
 // A plain product in float32 beside the backend.
 fv_status multiply(const fv_tensor* left, const fv_tensor* right, const fv_tensor* out, void*, fv_text* error) {
+  fastvideo::test::throw_in("attention.multiply");
   return fastvideo::guard(error, [&] {
     const fastvideo::TensorView<const float, 2> a(*left), b(*right);
     const fastvideo::TensorView<float, 2> c(*out);

@@ -1,4 +1,5 @@
 // A caching strategy for the host's tests: it leaves out the steps that its data file says, or breaks as it is told.
+#include <fastvideo/calibration.hpp>
 #include <fastvideo/plugin.hpp>
 
 #include "host/selection/testing/throwing.hpp"
@@ -7,12 +8,24 @@ namespace {
 
 class EveryOtherSession : public fastvideo::CacheSession {
  public:
-  EveryOtherSession(int64_t period, std::string fault) : period_(period), fault_(std::move(fault)) {
+  EveryOtherSession(int64_t period, std::string fault, bool ahead = false, int64_t branches = 1)
+      : period_(period), fault_(std::move(fault)), branches_(branches) {
+    plan_.is_static = ahead;
     plan_.cut = {fault_ == "cut" ? static_cast<uint32_t>(FV_CUT_BLOCKS) : static_cast<uint32_t>(FV_CUT_MODEL), 0, 1, 0};
     plan_.measures = {{fault_ == "signal" ? "block.9.out" : "latent.in", FV_NORM_L1, FV_MINUS_NOTHING}};
     plan_.slots = {{FV_KEEP_RESIDUAL, 0, 0, 0}};
   }
   const fastvideo::CachePlan& plan() const override { return plan_; }
+  std::vector<fastvideo::CacheDecision> schedule(std::span<const double> measurements) override {
+    std::vector<fastvideo::CacheDecision> all;
+    for (size_t step = 0; step < measurements.size(); ++step)
+      for (int64_t branch = 0; branch < branches_; ++branch) {
+        fv_cache_point point{};
+        point.step = static_cast<int32_t>(step);
+        all.push_back(decide(point, measurements.subspan(step, 1)));
+      }
+    return all;
+  }
   fastvideo::CacheDecision decide(const fv_cache_point& point, std::span<const double> measurements) override {
     if (fault_ == "decide") throw std::runtime_error("decide broke");
     if (measurements[0] != point.step) throw std::runtime_error("measurements are not those of this step");
@@ -23,34 +36,66 @@ class EveryOtherSession : public fastvideo::CacheSession {
  private:
   int64_t period_;
   std::string fault_;
+  int64_t branches_;
   fastvideo::CachePlan plan_;
 };
 
 class EveryOther : public fastvideo::CacheStrategy {
  public:
-  explicit EveryOther(const fastvideo::Options& options) : fault_(options.string("fault")) {
+  explicit EveryOther(const fastvideo::Options& options)
+      : fault_(options.string("fault")), ahead_(options.boolean("ahead")) {
     const fv_value* table = options.find("table");
     period_ = table->as.entries[0].value.as.integer;
   }
   std::string refuses(const fv_cache_session_info& info) const override {
     return info.steps < 2 ? "one step leaves nothing to skip; take two" : "";
   }
-  std::unique_ptr<fastvideo::CacheSession> open(const fv_cache_session_info&) override {
-    return std::make_unique<EveryOtherSession>(period_, fault_);
+  std::unique_ptr<fastvideo::CacheSession> open(const fv_cache_session_info& info) override {
+    return std::make_unique<EveryOtherSession>(period_, fault_, ahead_, info.branches);
   }
 
  private:
   std::string fault_;
+  bool ahead_;
   int64_t period_ = 1;
+};
+
+// Counts the runs and computes every step of them.
+class Counting : public fastvideo::CacheCalibration {
+ public:
+  fastvideo::CacheStrategy& stand_in() override { return stand_in_; }
+  std::string finish() override { return "{\"period\": " + std::to_string(stand_in_.runs) + "}\n"; }
+
+ private:
+  struct StandIn : fastvideo::CacheStrategy {
+    int64_t runs = 0;
+    std::string refuses(const fv_cache_session_info&) const override { return ""; }
+    std::unique_ptr<fastvideo::CacheSession> open(const fv_cache_session_info&) override {
+      ++runs;
+      return std::make_unique<EveryOtherSession>(1, "none");
+    }
+  };
+  StandIn stand_in_;
 };
 
 const void* cache_interface(const char* id) {
   using Table = fastvideo::detail::CacheTable<EveryOther>;
   using fastvideo::test::throw_in;
+  if (std::string_view(id) == FV_CALIBRATION_INTERFACE) {
+    using Calibration = fastvideo::detail::CalibrationTable<Table, Counting>;
+    static fv_calibration_interface table =
+        *static_cast<const fv_calibration_interface*>(Calibration::get_interface(FV_CALIBRATION_INTERFACE));
+    table.create = [](auto... args) { return throw_in("calibration.create"), Calibration::create(args...); };
+    table.stand_in = [](auto... args) { return throw_in("calibration.stand_in"), Calibration::stand_in(args...); };
+    table.finish = [](auto... args) { return throw_in("calibration.finish"), Calibration::finish(args...); };
+    table.destroy = [](auto... args) { Calibration::destroy(args...), throw_in("calibration.destroy"); };
+    return &table;
+  }
   static fv_cache_interface table = *static_cast<const fv_cache_interface*>(Table::get_interface(FV_CACHE_INTERFACE));
   table.create = [](auto... args) { return throw_in("cache.create"), Table::create(args...); };
   table.supports = [](auto... args) { return throw_in("cache.supports"), Table::supports(args...); };
   table.open = [](auto... args) { return throw_in("cache.open"), Table::open(args...); };
+  table.schedule = [](auto... args) { return throw_in("cache.schedule"), Table::schedule(args...); };
   table.decide = [](auto... args) { return throw_in("cache.decide"), Table::decide(args...); };
   table.observe = [](auto... args) { return throw_in("cache.observe"), Table::observe(args...); };
   table.close = [](auto... args) { Table::close(args...), throw_in("cache.close"); };

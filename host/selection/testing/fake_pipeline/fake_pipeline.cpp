@@ -165,6 +165,14 @@ class Fake : public fastvideo::Pipeline {
     sink.cache(sink.context, &loop.info);
   }
 
+  // What a run measures: the number of each step.
+  std::vector<double> measure_early(const Options& options, std::span<const fv_cache_measure> measures) {
+    std::vector<double> all;
+    for (int64_t step = 0; step < Request(options).steps; ++step)
+      all.insert(all.end(), measures.size(), static_cast<double>(step));
+    return all;
+  }
+
   void run(const Host& run, const Options& options, const fastvideo::PipelineSink& sink) override {
     const Request request(options);
     const std::string behaviour(options.string("behaviour"));
@@ -219,7 +227,7 @@ class Fake : public fastvideo::Pipeline {
       info.expert_of_step = experts.data();
     }
     const char* signals[1] = {"latent.in"};
-    uint8_t early[1] = {0};
+    uint8_t early[1] = {1};
     std::vector<double> sigmas, timesteps;
     std::vector<int32_t> experts;
     fv_cache_session_info info{};
@@ -238,6 +246,8 @@ class Fake : public fastvideo::Pipeline {
       fastvideo::check(cache->open(cache->context, &loop.info, &cache_session, &plan, error.get()), error);
     const auto close = [cache](fv_cache_session* open) { cache->close(cache->context, open); };
     const std::unique_ptr<fv_cache_session, decltype(close)> closed_at_the_end(cache_session, close);
+    const std::vector<bool> left_out =
+        plan.is_static != 0 ? scheduled(*cache, cache_session, plan, request) : std::vector<bool>();
 
     Tokens video(request.tokens());
     for (int64_t i = 0; i < request.tokens(); ++i)
@@ -246,7 +256,11 @@ class Fake : public fastvideo::Pipeline {
                                                      static_cast<double>(options.integer("seed"))));
     for (int64_t step = 0; step < request.steps; ++step) {
       for (int64_t branch = 0; branch < request.branches; ++branch) {
-        if (cache != nullptr && leaves_out(*cache, cache_session, plan, step, request, branch)) continue;
+        if (plan.is_static != 0) {
+          if (left_out[static_cast<size_t>(step * request.branches + branch)]) continue;
+        } else if (cache != nullptr && leaves_out(*cache, cache_session, plan, step, request, branch)) {
+          continue;
+        }
         for (int layer = 0; layer < kLayers; ++layer) {
           video.add(session.run(kSelf, layer, static_cast<int>(step), video, video));
           video.add(session.run(kCross, layer, static_cast<int>(step), video, text));
@@ -260,6 +274,26 @@ class Fake : public fastvideo::Pipeline {
     for (int64_t i = 0; i < request.tokens(); ++i)
       for (int64_t d = 0; d < kHeadSize; ++d) raster.at(session.raster(i), d) = video.at(i, d);
     return raster;
+  }
+
+  // Which passes a static plan leaves out, [steps][branches].
+  static std::vector<bool> scheduled(const fv_cache_service& cache, fv_cache_session* session,
+                                     const fv_cache_plan& plan, const Request& request) {
+    std::vector<double> measurements;
+    for (int64_t step = 0; step < request.steps; ++step)
+      measurements.insert(measurements.end(), plan.measure_count, static_cast<double>(step));
+    const auto count = static_cast<size_t>(request.steps * request.branches);
+    std::vector<std::vector<double>> coefficients(count, std::vector<double>(plan.slot_count + 1));
+    std::vector<fv_cache_decision> decisions;
+    for (size_t i = 0; i < count; ++i)
+      decisions.push_back({sizeof(fv_cache_decision), FV_CACHE_COMPUTE, coefficients[i].data()});
+    std::vector<fv_cache_decision*> pointers;
+    for (fv_cache_decision& decision : decisions) pointers.push_back(&decision);
+    fastvideo::TextBuffer error;
+    fastvideo::check(cache.schedule(cache.context, session, measurements.data(), pointers.data(), error.get()), error);
+    std::vector<bool> left_out;
+    for (const fv_cache_decision& decision : decisions) left_out.push_back(decision.action == FV_CACHE_COMBINE);
+    return left_out;
   }
 
   static bool leaves_out(const fv_cache_service& cache, fv_cache_session* session, const fv_cache_plan& plan,
@@ -321,6 +355,11 @@ const void* pipeline_interface(const char* id) {
   using Table = fastvideo::detail::PipelineTable<Fake>;
   using fastvideo::test::throw_in;
   const void* usual = Table::get_interface(id);
+  if (std::string_view(id) == FV_EARLY_SIGNALS_INTERFACE) {
+    static fv_early_signals_interface early = *static_cast<const fv_early_signals_interface*>(usual);
+    early.measure = [](auto... args) { return throw_in("pipeline.measure"), Table::measure_early(args...); };
+    return &early;
+  }
   if (std::string_view(id) != FV_PIPELINE_INTERFACE) return usual;
   static fv_pipeline_interface table = *static_cast<const fv_pipeline_interface*>(usual);
   table.create = [](auto... args) { return throw_in("pipeline.create"), Table::create(args...); };
