@@ -11,7 +11,7 @@ constexpr int kWarpgroup = 128;     ///< threads
 constexpr int kWarpgroupRows = 64;  ///< rows of a warpgroup's products, hence queries of a consumer
 
 constexpr int kSharedBytes = 227 * 1024;  ///< of a block, at most
-constexpr int kBarrierBytes = 1024;       ///< more than barriers and scales need
+constexpr int kBarrierBytes = 1024;       ///< more than barriers and jobs need
 
 /// Jobs that the producer may be ahead of the consumers.
 constexpr int kJobStages = 2;
