@@ -58,7 +58,7 @@ TEST_F(ThrowingPlugin, IsNamedWhereStepsAreDecidedAhead) {
   expect_refused(scheduled, thrown_in("cache.schedule"));
   EXPECT_TRUE(contains(scheduled.error_output, "every_other/policy"));
   EXPECT_EQ(read(output()), "what was here");
-  EXPECT_TRUE(contains(explain(ahead).output, "every_other"));
+  EXPECT_TRUE(contains(explain(ahead).output, "leaves out  step 2 (1 of 3)"));
   const CommandResult measured = run_with("pipeline.measure", request("explain", ahead));
   EXPECT_EQ(measured.status.code, 2) << measured.output;
   EXPECT_TRUE(contains(measured.error_output, thrown_in("pipeline.measure")));
@@ -81,6 +81,9 @@ TEST_F(ThrowingPlugin, IsNamedInACalibration) {
   EXPECT_EQ(destroyed.status.code, 0) << destroyed.error_output;
   EXPECT_TRUE(contains(destroyed.error_output, "destroy threw an exception across the ABI: thrown on purpose"));
   EXPECT_EQ(read(data), "{\"period\": 1}\n");
+  const CommandResult used =
+      generate({"--cache-strategy", "every_other", "--set", "cache.every_other.period_file=" + data});
+  EXPECT_TRUE(contains(used.output, "0 of 6 passes left out")) << used.output << used.error_output;
 }
 
 TEST_F(ThrowingPlugin, IsNamedInTheTableOfABenchmark) {

@@ -44,7 +44,8 @@ class EveryOther : public fastvideo::CacheStrategy {
  public:
   explicit EveryOther(const fastvideo::Options& options)
       : fault_(options.string("fault")), ahead_(options.boolean("ahead")) {
-    const fv_value* table = options.find("table");
+    const fv_value* measured = options.find("period");  // where a calibration's file is given
+    const fv_value* table = measured != nullptr ? measured : options.find("table");
     period_ = table->as.entries[0].value.as.integer;
   }
   std::string refuses(const fv_cache_session_info& info) const override {

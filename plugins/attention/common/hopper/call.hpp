@@ -20,8 +20,7 @@ struct Call {
   float* log_sum_exp;          ///< nullptr, or [batch, head, query], the last stride 1
   int64_t log_sum_exp_batch, log_sum_exp_head;
   float scale;  ///< positive
-  /// nullptr: each query tile is one job; or what launch_dense.cuh asks for, 256-byte aligned, which the call may
-  /// overwrite
+  /// Memory of piece_bytes (launch_dense.cuh), 256-byte aligned, for query tiles that are split; nullptr: none is.
   void* pieces;
 };
 

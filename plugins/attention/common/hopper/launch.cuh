@@ -8,7 +8,6 @@
 #include "plugins/attention/common/hopper/call.hpp"
 #include "plugins/attention/common/hopper/current_device.hpp"
 #include "plugins/attention/common/hopper/kernel.cuh"
-#include "plugins/attention/common/hopper/pieces.cuh"
 #include "plugins/attention/common/hopper/tensor_map.hpp"
 
 namespace fastvideo::hopper {

@@ -9,7 +9,7 @@ namespace fastvideo::hopper {
 /// Device memory for the pieces of calls of up to so many keys, for call.pieces; 0: none is split.
 template <class S>
 size_t piece_bytes(int64_t keys, int blocks) {
-  if (keys < int64_t{2} * kLeastOfPiece * S::kKeys) return 0;
+  if (most_pieces(ceil_div(static_cast<int>(keys), S::kKeys)) < 2) return 0;
   return sizeof(float) * static_cast<size_t>(blocks) * S::kRows * (S::kHeadSize + 1);
 }
 

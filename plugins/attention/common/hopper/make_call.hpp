@@ -8,7 +8,7 @@ namespace fastvideo::hopper {
 
 inline TokenStrides token_strides(const fv_tensor& t) { return {t.strides[0], t.strides[1], t.strides[2]}; }
 
-/// shape: what check_call returned for these arguments.
+/// shape: what check_call returned for these arguments. Scratch memory is for pieces, as dense kernels ask for.
 inline Call make_call(const fv_attention_site& site, const CallShape& shape, const fv_attention_args& args) {
   Call call{};
   call.batch = shape.batch;
@@ -31,6 +31,7 @@ inline Call make_call(const fv_attention_site& site, const CallShape& shape, con
     call.log_sum_exp_head = args.log_sum_exp->strides[1];
   }
   call.scale = static_cast<float>(site.scale);
+  call.pieces = args.scratch;
   return call;
 }
 

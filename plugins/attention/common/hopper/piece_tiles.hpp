@@ -12,6 +12,9 @@ namespace fastvideo::hopper {
 /// Key blocks that a piece has at least: below, what it costs to combine is no longer small.
 constexpr int kLeastOfPiece = 8;
 
+/// Into how many pieces so many key blocks can be split; below 2: not at all.
+constexpr int most_pieces(int key_blocks) { return key_blocks / kLeastOfPiece; }
+
 /// Which tiles are split.
 struct Split {
   int whole;   ///< tiles before these
@@ -21,7 +24,7 @@ struct Split {
 /// How to split so many tiles for so many blocks: never into more pieces than blocks.
 constexpr Split split_last_round(int tiles, int blocks, int key_blocks) {
   const int rest = tiles % blocks;
-  const int pieces = rest == 0 ? 1 : std::min(blocks / rest, key_blocks / kLeastOfPiece);
+  const int pieces = rest == 0 ? 1 : std::min(blocks / rest, most_pieces(key_blocks));
   return pieces < 2 ? Split{tiles, 1} : Split{tiles - rest, pieces};
 }
 

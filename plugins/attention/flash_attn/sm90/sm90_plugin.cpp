@@ -26,20 +26,18 @@ class Plan final : public AttentionPlan {
       : site_(site), kernel_(kernel), name_(std::string("sm90_") + kernel.name) {
     const hopper::CurrentDevice current(site.device.index);
     blocks_ = kernel.prepare();
-    if (site.masks == 0) piece_bytes_ = kernel.piece_bytes(site.key_length, blocks_);
   }
 
   void describe(fv_attention_plan_info& info) const override {
     info.numerics = FV_NUMERICS_REORDERED;
     info.can_capture = 1;
-    info.scratch_bytes = piece_bytes_;
+    info.scratch_bytes = kernel_.piece_bytes(site_.get().key_length, blocks_);
     info.kernel = name_.c_str();
   }
 
   void run(const fv_attention_args& args) override {
     const fv_attention_site& site = site_.get();
-    hopper::Call call = hopper::make_call(site, check_call(site, args), args);
-    if (piece_bytes_ > 0) call.pieces = args.scratch;
+    const hopper::Call call = hopper::make_call(site, check_call(site, args), args);
     const hopper::CurrentDevice current(site.device.index);
     kernel_.launch(call, blocks_, static_cast<CUstream_st*>(args.stream));
   }
@@ -49,7 +47,6 @@ class Plan final : public AttentionPlan {
   const dense::Kernel& kernel_;
   std::string name_;
   int blocks_ = 0;
-  size_t piece_bytes_ = 0;
 };
 
 class Backend final : public AttentionBackend {

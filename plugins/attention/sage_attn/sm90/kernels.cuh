@@ -17,7 +17,7 @@ static_assert(hopper::kKeysOfAScale == kBlockTokens && hopper::kWarpgroupRows ==
 
 // Three consumers fill each other's gaps where registers allow; two have registers for a softmax that runs ahead.
 template <int kSize, bool kFp8, bool kSmoothQ>
-constexpr bool kThree = kFp8&& kSize == 64 && !kSmoothQ;
+constexpr bool kThree = !kSmoothQ && kFp8 && kSize == 64;
 
 template <class Element, int kSize, bool kFp8, bool kSmoothQ>
 using Shape =
@@ -112,8 +112,7 @@ void launch(const Quantiser& quantiser, const hopper::Call& call, int64_t togeth
     hopper::Call c = queries_of<Element>(call, first, std::min(together, call.queries - first));
     Workspace workspace(memory);
     const Quantisation p = quantisation(quantiser, c, workspace);
-    if (const size_t bytes = hopper::piece_bytes<S>(c.keys, blocks); bytes > 0)
-      c.pieces = workspace.take<char>(static_cast<int64_t>(bytes));
+    c.pieces = workspace.take<char>(static_cast<int64_t>(hopper::piece_bytes<S>(c.keys, blocks)));
     if (first == 0 && c.keys > 0) quantise<Element, S::kHeadSize>(p, stream);
     if constexpr (S::ScoreProduct::kBiased)
       if (c.keys > 0) smooth_queries<Element, S::kHeadSize>(p, hopper::scale_log2(c), stream);

@@ -13,7 +13,7 @@ struct Kernels {
   int head_size;
   bool fp8_values, smooth_q;
   int (*prepare)();
-  size_t (*piece_bytes)(int64_t keys, int blocks);  ///< of hopper/pieces.cuh
+  size_t (*piece_bytes)(int64_t keys, int blocks);  ///< of hopper/launch_dense.cuh
   void (*launch)(const Quantiser& quantiser, const hopper::Call& call, int64_t together, void* workspace, int blocks,
                  Part part, CUstream_st* stream);
 };

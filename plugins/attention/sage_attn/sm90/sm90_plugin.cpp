@@ -52,9 +52,8 @@ class Plan final : public AttentionPlan {
     const CallShape shape = settings_.check(site, args);
     auto* stream = static_cast<CUstream_st*>(args.stream);
     const hopper::CurrentDevice current(site.device.index);
-    hopper::Call call = hopper::make_call(site, shape, args);
+    const hopper::Call call = hopper::make_call(site, shape, args);
     if (settings_.in_full_precision(args)) {
-      if (dense_->piece_bytes(call.keys, dense_blocks_) > 0) call.pieces = args.scratch;
       dense_->launch(call, dense_blocks_, stream);
       return;
     }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "plugins/attention/common/hopper/host_device.hpp"
 #include "plugins/attention/sage_attn/sm90/operands.hpp"
 
 namespace fastvideo::sage {
@@ -28,11 +29,10 @@ class Workspace {
 /// Takes what a call needs; p.q, k, v, batch and its flags are given. What keys and values become comes first: it lies
 /// in the same place for any number of queries.
 inline void take_operands(Quantisation& p, int64_t size, Workspace& workspace) {
-  const auto parts = [](int tokens, int of) { return (tokens + of - 1) / of; };
-  p.parts = parts(p.k.tokens, kStatisticsTokens);
-  p.key_blocks = parts(p.k.tokens, kBlockTokens);
-  p.query_groups = parts(p.q.tokens, 16);
-  p.query_blocks = parts(p.q.tokens, kQueryBlock);
+  p.parts = hopper::ceil_div(p.k.tokens, kStatisticsTokens);
+  p.key_blocks = hopper::ceil_div(p.k.tokens, kBlockTokens);
+  p.query_groups = hopper::ceil_div(p.q.tokens, 16);
+  p.query_blocks = hopper::ceil_div(p.q.tokens, kQueryBlock);
   const int64_t q_heads = static_cast<int64_t>(p.batch) * p.q.heads,
                 k_heads = static_cast<int64_t>(p.batch) * p.k.heads, padded = int64_t{p.key_blocks} * kBlockTokens;
   p.k8 = workspace.take<int8_t>(k_heads * p.k.tokens * size);

@@ -25,13 +25,12 @@ class Plan final : public AttentionPlan {
     const hopper::CurrentDevice current(site.device.index);
     blocks_ = kernel.prepare();
     dense_blocks_ = dense_->prepare();
-    if (site.masks == 0) piece_bytes_ = dense_->piece_bytes(site.key_length, dense_blocks_);
   }
 
   void describe(fv_attention_plan_info& info) const override {
     plan_.describe(info);
     info.can_capture = 1;
-    info.scratch_bytes = piece_bytes_;
+    info.scratch_bytes = dense_->piece_bytes(plan_.site().key_length, dense_blocks_);
     info.resident_bytes = tables_ == nullptr ? 0 : tables_->image().size();
     info.kernel = name_.c_str();
   }
@@ -49,11 +48,10 @@ class Plan final : public AttentionPlan {
 
   void run(const fv_attention_args& args) override {
     const CallShape shape = plan_.check(args);
-    hopper::Call call = hopper::make_call(plan_.site(), shape, args);
+    const hopper::Call call = hopper::make_call(plan_.site(), shape, args);
     auto* stream = static_cast<CUstream_st*>(args.stream);
     const hopper::CurrentDevice current(plan_.site().device.index);
     if (plan_.is_dense(args, shape.heads)) {
-      if (piece_bytes_ > 0) call.pieces = args.scratch;
       dense_->launch(call, dense_blocks_, stream);
       return;
     }
@@ -68,7 +66,6 @@ class Plan final : public AttentionPlan {
   std::unique_ptr<Tables> tables_;
   std::string name_;
   int blocks_ = 0, dense_blocks_ = 0;
-  size_t piece_bytes_ = 0;
   void* resident_ = nullptr;
 };
 
