@@ -20,17 +20,15 @@ target_link_libraries(fastvideo_libtorch INTERFACE
 target_compile_options(fastvideo_libtorch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
 
 # One precompiled ATen for all that includes it: 9 s a file become 2.
-add_library(fastvideo_libtorch_pch OBJECT "${CMAKE_CURRENT_LIST_DIR}/libtorch_pch.cpp")
+add_library(fastvideo_libtorch_pch OBJECT "${CMAKE_CURRENT_LIST_DIR}/pch.cpp")
 target_link_libraries(fastvideo_libtorch_pch PRIVATE fastvideo_libtorch)
 target_precompile_headers(fastvideo_libtorch_pch PRIVATE <ATen/ATen.h>)
+fastvideo_optimise(fastvideo_libtorch_pch -O3)
+set_target_properties(fastvideo_libtorch_pch PROPERTIES FASTVIDEO_OWN_HEADERS ON)
 
 # Links LibTorch into TARGET and lets it use the precompiled header.
 function(fastvideo_use_libtorch target)
   target_link_libraries(${target} PRIVATE fastvideo::libtorch)
-  get_target_property(type ${target} TYPE)
-  if(type STREQUAL "EXECUTABLE")  # a precompiled header serves one kind of position independence: -fPIC, not -fPIE
-    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-    target_compile_options(${target} PRIVATE -fPIC)
-  endif()
-  target_precompile_headers(${target} REUSE_FROM fastvideo_libtorch_pch)
+  fastvideo_optimise(${target} -O3)
+  fastvideo_use_pch(${target} fastvideo_libtorch_pch)
 endfunction()

@@ -15,6 +15,24 @@ set(FASTVIDEO_SKIPPED 77)
 add_library(fastvideo_test_main STATIC "${PROJECT_SOURCE_DIR}/tests/support/main.cpp")
 target_link_libraries(fastvideo_test_main PUBLIC GTest::gtest)
 
+# Headers of tests, precompiled: without and with LibTorch. Optimising tests further costs more than it saves.
+foreach(_pch fastvideo_test_pch fastvideo_libtorch_test_pch)
+  add_library(${_pch} OBJECT "${PROJECT_SOURCE_DIR}/cmake/pch.cpp")
+  target_link_libraries(${_pch} PRIVATE GTest::gtest)
+  target_precompile_headers(${_pch} PRIVATE ${FASTVIDEO_STD_HEADERS} <gtest/gtest.h>)
+  fastvideo_optimise(${_pch} -O1)
+  set_target_properties(${_pch} PROPERTIES FASTVIDEO_OWN_HEADERS ON)
+endforeach()
+target_link_libraries(fastvideo_libtorch_test_pch PRIVATE fastvideo::libtorch)
+target_precompile_headers(fastvideo_libtorch_test_pch PRIVATE <ATen/ATen.h>)
+
+# Links LibTorch into TARGET, a test's program or library.
+function(fastvideo_test_uses_libtorch target)
+  target_link_libraries(${target} PRIVATE fastvideo::libtorch GTest::gtest)
+  fastvideo_optimise(${target} -O1)
+  fastvideo_use_pch(${target} fastvideo_libtorch_test_pch)
+endfunction()
+
 # fastvideo_add_test(NAME SOURCES... [LINK libs...] [TORCH] [THREADS] [WHOLE] [LABELS labels...] [GPU_TESTS filter]): one
 # GoogleTest program. THREADS: it runs under ThreadSanitizer, too. WHOLE: ctest runs all its tests as one; TORCH means
 # that, too, since loading LibTorch, as reaching a GPU, costs half a second each time. GPU_TESTS, with TORCH: those of its
@@ -28,7 +46,10 @@ function(fastvideo_add_test name)
     target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main Threads::Threads)
   endif()
   if(ARG_TORCH)
-    fastvideo_use_libtorch(${name})
+    fastvideo_test_uses_libtorch(${name})
+  else()
+    fastvideo_optimise(${name} -O1)
+    fastvideo_use_pch(${name} fastvideo_test_pch)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   if(ARG_TORCH AND FASTVIDEO_SANITIZE)

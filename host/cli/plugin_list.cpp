@@ -5,6 +5,7 @@
 
 #include "host/error/error.hpp"
 #include "host/hardware/hardware.hpp"
+#include "host/log/log.hpp"
 #include "host/plugins/installed_file.hpp"
 #include "host/plugins/limits.hpp"
 #include "host/run/text_table.hpp"
@@ -162,6 +163,16 @@ std::string show_plugin(const Catalog& catalog, const std::string& name, const S
   const std::vector<std::string> names(known.begin(), known.end());
   throw RequestError("no installed plugin or item is called '" + name + "'" + did_you_mean(name, names) +
                      "; `fastvideo plugins` lists them");
+}
+
+void warn_of(const Catalog& catalog) {
+  for (const std::string& warning : catalog.warnings()) log_warning("plugins", warning);
+  for (const RefusedFolder& folder : catalog.refused())
+    log_warning("plugins", folder.folder.string() + " is refused: " + folder.reason);
+  for (const CatalogItem& item : catalog.items())
+    if (item.state == ItemState::refused)
+      log_warning("plugins",
+                  item.item->full_name() + " of " + item.plugin->manifest.id + " is refused: " + item.reason);
 }
 
 }  // namespace fastvideo

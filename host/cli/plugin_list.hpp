@@ -20,4 +20,7 @@ std::string list_plugins_here(const Catalog& catalog, const std::vector<SearchFo
 /// letter case ignored. Throws RequestError, with the nearest name, if there is none.
 std::string show_plugin(const Catalog& catalog, const std::string& name, const Settings& settings);
 
+/// Warns of all that the catalog has found wrong with plugins.
+void warn_of(const Catalog& catalog);
+
 }  // namespace fastvideo

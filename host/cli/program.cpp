@@ -3,12 +3,11 @@
 #include <cstdio>
 #include <fastvideo/core.hpp>
 
-#include "host/bench/command.hpp"
 #include "host/cli/command_line.hpp"
 #include "host/cli/doctor.hpp"
 #include "host/cli/flags.hpp"
-#include "host/cli/plugin_check.hpp"
 #include "host/cli/plugin_list.hpp"
+#include "host/cli/standard_output.hpp"
 #include "host/config/installation.hpp"
 #include "host/error/error.hpp"
 #include "host/log/log.hpp"
@@ -28,23 +27,7 @@ void append(std::vector<Given>& to, std::vector<Given> from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
-// Results must arrive: a full disk behind a redirection is a failure.
-void print(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-    throw std::runtime_error("standard output cannot be written");
-}
-
 void apply_log_level(const Settings& settings) { set_log_level(parse_log_level(settings.string("log.level"))); }
-
-void warn_of(const Catalog& catalog) {
-  for (const std::string& warning : catalog.warnings()) log_warning("plugins", warning);
-  for (const RefusedFolder& folder : catalog.refused())
-    log_warning("plugins", folder.folder.string() + " is refused: " + folder.reason);
-  for (const CatalogItem& item : catalog.items())
-    if (item.state == ItemState::refused)
-      log_warning("plugins",
-                  item.item->full_name() + " of " + item.plugin->manifest.id + " is refused: " + item.reason);
-}
 
 // Makes or explains the video, or measures on some.
 std::string run_request(const CommandLine& line, const Settings& settings, const ResolveSettings& resolve,
@@ -59,19 +42,7 @@ std::string run_request(const CommandLine& line, const Settings& settings, const
   return generate(settings, catalog, host, style, cancel);
 }
 
-void run_bench_command(const CommandLine& line, const ResolveSettings& resolve, const Catalog& catalog) {
-  const Settings settings = resolve({});
-  const HostServices& host = HostServices::of_process(settings);
-  CancelToken cancel;
-  const SignalGuard guard(cancel, "\nstopping after this step; Ctrl-C again ends at once\n");
-  const BenchReport report = line.command == CommandLine::Command::bench
-                                 ? bench(line.bench, resolve, catalog, host, cancel)
-                                 : bench_attention(line.bench_attention, resolve, catalog, host, cancel);
-  print(report.text);
-  if (!report.failure.empty()) throw std::runtime_error(report.failure);
-}
-
-void run(const std::vector<std::string>& arguments) {
+void run(const std::vector<std::string>& arguments, RunTool run_tool) {
   // Plugins say which flags there are, and a few flags and settings say where plugins are.
   const Installation installation = Installation::of_this_program();
   const EarlyFlags early = read_early_flags(arguments);
@@ -114,25 +85,24 @@ void run(const std::vector<std::string>& arguments) {
       return print(list_plugins(catalog, searched, settings));
     case Command::show_plugin:
       return print(show_plugin(catalog, line.plugin, settings));
-    case Command::check_plugin:
-      return check_plugin(line, arguments, settings);
     case Command::doctor:
       return print(doctor(settings, schema, catalog, searched, found));
     case Command::generate:
     case Command::explain:
     case Command::bench:
     case Command::bench_attention:
+    case Command::check_plugin:
     case Command::calibrate:
       break;
   }
-  warn_of(catalog);
   const ResolveSettings with = [&](const std::vector<Given>& more) {
     std::vector<Given> all = given;
     append(all, more);
     return resolve(schema, all, Unknown::refuse);
   };
-  if (line.command == Command::bench || line.command == Command::bench_attention)
-    return run_bench_command(line, with, catalog);
+  if (line.command != Command::generate && line.command != Command::explain && line.command != Command::calibrate)
+    return run_tool({line, arguments, settings, with, catalog});
+  warn_of(catalog);
   print(run_request(line, settings, with, catalog));
 }
 
@@ -143,9 +113,9 @@ int complain(ExitCode code, const char* what) {
 
 }  // namespace
 
-int run_program(const std::vector<std::string>& arguments) noexcept {
+int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noexcept {
   try {
-    run(arguments);
+    run(arguments, run_tool);
     return static_cast<int>(ExitCode::done);
   } catch (const CancelledError& e) {
     Console::standard_error().print("fastvideo: " + std::string(e.what()));

@@ -6,10 +6,6 @@
 namespace fastvideo {
 namespace {
 
-std::string section_of(const SettingSpec& spec) {
-  return spec.path.substr(0, spec.path.size() - spec.option.name.size() - 1);
-}
-
 // "TORCH_SDPA/torch" of "TORCH_SDPA/torch (folder/plugin.toml)": where it lies is not the same everywhere.
 std::string owner_of(const SettingSpec& spec) { return spec.owner.substr(0, spec.owner.find(" (")); }
 
@@ -42,7 +38,7 @@ struct Part {
 std::string config_reference(const Schema& schema) {
   std::vector<Part> parts;
   for (const SettingSpec& spec : schema.all()) {
-    const std::string section = section_of(spec), owner = owner_of(spec);
+    const std::string section = spec.section(), owner = owner_of(spec);
     auto part = std::find_if(parts.begin(), parts.end(),
                              [&](const Part& one) { return one.section == section && one.owner == owner; });
     if (part == parts.end()) part = parts.insert(parts.end(), {section, owner, ""});

@@ -6,10 +6,6 @@
 namespace fastvideo {
 namespace {
 
-std::string section_of(const SettingSpec& spec) {
-  return spec.path.substr(0, spec.path.size() - spec.option.name.size() - 1);
-}
-
 std::string remarks(const SettingSpec& spec) {
   const OptionSpec& option = spec.option;
   std::string out = option.help.empty() ? "" : "# " + option.help + "\n";
@@ -33,13 +29,13 @@ std::string default_config(const Schema& schema) {
       "# < environment variables < command line. Written by `fastvideo --print-default-config`.\n";
   std::vector<std::string> sections;
   for (const SettingSpec& spec : schema.all())
-    if (std::find(sections.begin(), sections.end(), section_of(spec)) == sections.end())
-      sections.push_back(section_of(spec));
+    if (std::find(sections.begin(), sections.end(), spec.section()) == sections.end())
+      sections.push_back(spec.section());
 
   for (const std::string& section : sections) {
     out += "\n[" + section + "]\n";
     for (const SettingSpec& spec : schema.all()) {
-      if (section_of(spec) != section) continue;
+      if (spec.section() != section) continue;
       const Value& value = spec.option.default_value;
       out += remarks(spec) + "#" + spec.option.name + " =" + (value.empty() ? "" : " " + value.to_toml()) + "\n";
     }

@@ -33,7 +33,8 @@ fs::path must_exist(const fs::path& file, const std::string& named_by) {
 }  // namespace
 
 Installation Installation::of_this_program() {
-  return {fs::read_symlink("/proc/self/exe").parent_path().parent_path()};
+  const fs::path above = fs::read_symlink("/proc/self/exe").parent_path().parent_path();
+  return {above.filename() == "libexec" ? above.parent_path() : above};
 }
 
 std::vector<fs::path> config_files(const Installation& installation, const std::optional<fs::path>& explicit_file,

@@ -14,10 +14,13 @@ struct Installation {
   std::filesystem::path prefix;
 
   std::filesystem::path plugins() const { return prefix / "lib" / "fastvideo" / "plugins"; }
+  /// Programs that go on with a command of `fastvideo`: fastvideo-bench, fastvideo-check.
+  std::filesystem::path tools() const { return prefix / "libexec" / "fastvideo"; }
   /// Written by the build: [libraries] path.
   std::filesystem::path config_file() const { return prefix / "lib" / "fastvideo" / "install.toml"; }
 
-  /// That of the running program, from /proc/self/exe. Throws std::runtime_error if it cannot be read.
+  /// That of the running program, in bin/ or among the tools, from /proc/self/exe. Throws std::runtime_error if it
+  /// cannot be read.
   static Installation of_this_program();
 };
 

@@ -45,6 +45,8 @@ struct SettingSpec {
   std::string path;   ///< "attention.TORCH_SDPA.kernel"
   std::string owner;  ///< empty for the host's own; else "NAME/implementation (plugin.toml)", for messages
   OptionSpec option;
+
+  std::string section() const { return path.substr(0, path.size() - option.name.size() - 1); }  ///< its TOML table
 };
 
 /// All settings: the host's, extended by those of items. Several items may declare one path (each implementation of a

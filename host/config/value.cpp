@@ -7,7 +7,7 @@
 namespace fastvideo {
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   static constexpr char digits[] = "0123456789abcdef";
   std::string out = "\"";
   for (const char c : text) {
@@ -84,7 +84,7 @@ std::string Value::to_toml() const {
     case FV_VALUE_FLOAT:
       return float_text(number());
     case FV_VALUE_STRING:
-      return quoted(string());
+      return in_quotes(string());
     case FV_VALUE_LIST: {
       std::string out;
       for (const Value& item : list()) out += (out.empty() ? "" : ", ") + item.to_toml();
@@ -93,7 +93,7 @@ std::string Value::to_toml() const {
     case FV_VALUE_TABLE: {
       std::string out;
       for (const Entry& entry : table())
-        out += (out.empty() ? " " : ", ") + (is_bare(entry.name) ? entry.name : quoted(entry.name)) + " = " +
+        out += (out.empty() ? " " : ", ") + (is_bare(entry.name) ? entry.name : in_quotes(entry.name)) + " = " +
                entry.value.to_toml();
       return "{" + out + (out.empty() ? "}" : " }");
     }

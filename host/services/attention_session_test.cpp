@@ -17,8 +17,8 @@ using test::site;
 using test::TestPlugins;
 
 // The service, called as a pipeline does it.
-struct Opened {
-  Opened(const std::vector<Given>& given, const std::vector<fv_attention_site>& sites)
+struct OpenedSites {
+  OpenedSites(const std::vector<Given>& given, const std::vector<fv_attention_site>& sites)
       : plugins(given), attention(*plugins.selector), service(*attention.service()), bindings(sites.size()) {
     std::vector<const fv_attention_site*> pointers;
     pointers.reserve(sites.size());
@@ -26,7 +26,7 @@ struct Opened {
     status = service.open(service.context, pointers.data(), static_cast<uint32_t>(pointers.size()), bindings.data(),
                           &order, &order_count, &session, text.get());
   }
-  ~Opened() {
+  ~OpenedSites() {
     if (session != nullptr) service.close(service.context, session);
   }
 
@@ -49,7 +49,7 @@ struct OneToken {
   fv_tensor tensor(std::array<float, 4>& data) {
     return {data.data(), {FV_DEVICE_CPU, 0}, 4, {FV_FLOAT, 32, 1}, shape, strides, 0};
   }
-  fv_status run(const Opened& opened, fv_text* error) {
+  fv_status run(const OpenedSites& opened, fv_text* error) {
     const fv_tensor q_tensor = tensor(q), v_tensor = tensor(v), out_tensor = tensor(out);
     fv_attention_args args{};
     args.struct_size = sizeof args;
@@ -62,7 +62,7 @@ struct OneToken {
 };
 
 TEST(AttentionSession, PlansPreparesAndRuns) {
-  Opened opened({flag("attention.backend", "SWIFT")}, {site("dit.self")});
+  OpenedSites opened({flag("attention.backend", "SWIFT")}, {site("dit.self")});
   ASSERT_EQ(opened.status, FV_OK) << opened.text.str();
   const fv_attention_binding& binding = *opened.bindings[0];
   EXPECT_STREQ(binding.backend, "SWIFT/cpu");
@@ -89,20 +89,20 @@ TEST(AttentionSession, ErrorsCarryTheBackendsName) {
     return std::vector<Given>{flag("attention.backend", "SWIFT"), flag("attention.SWIFT.fault", fault),
                               flag("attention.self_test", "off")};
   };
-  const Opened plan(with_fault("plan"), {site("dit.self")});
+  const OpenedSites plan(with_fault("plan"), {site("dit.self")});
   EXPECT_EQ(plan.status, FV_FAILED);
   EXPECT_EQ(plan.text.str(), "SWIFT/cpu at dit.self: plan broke");
-  const Opened worse(with_fault("worse"), {site("dit.self")});
+  const OpenedSites worse(with_fault("worse"), {site("dit.self")});
   EXPECT_EQ(worse.status, FV_FAILED);
   EXPECT_EQ(worse.text.str(), "SWIFT/cpu at dit.self: its plan is approximate where it had promised reordered");
 
-  Opened prepare(with_fault("prepare"), {site("dit.self")});
+  OpenedSites prepare(with_fault("prepare"), {site("dit.self")});
   ASSERT_EQ(prepare.status, FV_OK);
   EXPECT_EQ(prepare.service.prepare(prepare.service.context, prepare.bindings[0], nullptr, nullptr, prepare.text.get()),
             FV_FAILED);
   EXPECT_EQ(prepare.text.str(), "SWIFT/cpu at dit.self: prepare broke");
 
-  Opened run(with_fault("run"), {site("dit.self")});
+  OpenedSites run(with_fault("run"), {site("dit.self")});
   ASSERT_EQ(run.status, FV_OK);
   EXPECT_EQ(OneToken().run(run, run.text.get()), FV_FAILED);
   EXPECT_EQ(run.text.str(), "SWIFT/cpu at dit.self: run broke in layer 3");
@@ -112,38 +112,39 @@ TEST(AttentionSession, ErrorsCarryTheBackendsName) {
 TEST(AttentionSession, APlanThatIsNoneIsAFault) {
   fv_attention_site odd = site("dit.self");
   odd.layers = 77;  // makes SWIFT give a null plan and FV_OK
-  const Opened opened({flag("attention.backend", "SWIFT"), flag("attention.self_test", "off")}, {odd});
+  const OpenedSites opened({flag("attention.backend", "SWIFT"), flag("attention.self_test", "off")}, {odd});
   EXPECT_EQ(opened.status, FV_FAILED);
   EXPECT_EQ(opened.text.str(), "SWIFT/cpu at dit.self: plan gave no plan and no error");
 }
 
 TEST(AttentionSession, ASiteThatCannotBeServedIsRefusedWithTheTable) {
-  const Opened opened({flag("attention.backend", "SWIFT/picky")}, {site("dit.self")});
+  const OpenedSites opened({flag("attention.backend", "SWIFT/picky")}, {site("dit.self")});
   EXPECT_EQ(opened.status, FV_REFUSED);
   EXPECT_TRUE(contains(opened.text.str(), "\n  SWIFT/picky  head size 7 only"));
 }
 
 TEST(AttentionSession, TheOrderOfTheVideoTokensIsThatOfThePlans) {
-  const Opened opened({flag("attention.backend", "TILED"), flag("attention.roles.dit.cross", "FORMULA")},
-                      {site("dit.self"), site("dit.cross"), site("dit.joint")});
+  const OpenedSites opened({flag("attention.backend", "TILED"), flag("attention.roles.dit.cross", "FORMULA")},
+                           {site("dit.self"), site("dit.cross"), site("dit.joint")});
   ASSERT_EQ(opened.status, FV_REFUSED);  // dit.joint is not claimed: TORCH_SDPA, which is not here
-  const Opened both({flag("attention.roles.dit.self", "TILED"), flag("attention.roles.dit.joint", "TILED")},
-                    {site("dit.self"), site("dit.joint")});
+  const OpenedSites both({flag("attention.roles.dit.self", "TILED"), flag("attention.roles.dit.joint", "TILED")},
+                         {site("dit.self"), site("dit.joint")});
   ASSERT_EQ(both.status, FV_OK) << both.text.str();
   ASSERT_EQ(both.order_count, 24);
   for (int64_t i = 0; i < 24; ++i) EXPECT_EQ(both.order[i], 23 - i);
 }
 
 TEST(AttentionSession, OneWishAndNoWishAgree) {
-  const Opened opened({flag("attention.roles.dit.self", "TILED"), flag("attention.roles.dit.joint", "FORMULA")},
-                      {site("dit.joint"), site("dit.self")});
+  const OpenedSites opened({flag("attention.roles.dit.self", "TILED"), flag("attention.roles.dit.joint", "FORMULA")},
+                           {site("dit.joint"), site("dit.self")});
   ASSERT_EQ(opened.status, FV_OK) << opened.text.str();
   EXPECT_EQ(opened.order_count, 24);
 }
 
 TEST(AttentionSession, TwoWishesThatDifferAreRefusedNamingBoth) {
-  const Opened opened({flag("attention.roles.dit.self", "TILED/cpu"), flag("attention.roles.dit.joint", "TILED/other")},
-                      {site("dit.self"), site("dit.joint")});
+  const OpenedSites opened(
+      {flag("attention.roles.dit.self", "TILED/cpu"), flag("attention.roles.dit.joint", "TILED/other")},
+      {site("dit.self"), site("dit.joint")});
   EXPECT_EQ(opened.status, FV_REFUSED);
   EXPECT_TRUE(contains(opened.text.str(),
                        "TILED/cpu at dit.self and TILED/other at dit.joint want the video tokens in "
@@ -151,8 +152,8 @@ TEST(AttentionSession, TwoWishesThatDifferAreRefusedNamingBoth) {
 }
 
 TEST(AttentionSession, AWishForRasterOrderIsNoOrder) {
-  const Opened opened({flag("attention.backend", "TILED"), flag("attention.TILED.order", "raster")},
-                      {site("dit.self")});
+  const OpenedSites opened({flag("attention.backend", "TILED"), flag("attention.TILED.order", "raster")},
+                           {site("dit.self")});
   ASSERT_EQ(opened.status, FV_OK);
   EXPECT_EQ(opened.order, nullptr);
   EXPECT_EQ(opened.order_count, 0);
@@ -162,15 +163,15 @@ TEST(AttentionSession, AnOrderThatIsNoneIsAFault) {
   for (const auto& [order, fault] : {std::pair{"twice", "position 23 holds 23 a second time"},
                                      std::pair{"outside", "position 23 holds 24, outside of 0..23"},
                                      std::pair{"short", "it has 23 entries for 24 tokens"}}) {
-    const Opened opened({flag("attention.backend", "TILED/cpu"), flag("attention.TILED.order", order)},
-                        {site("dit.self")});
+    const OpenedSites opened({flag("attention.backend", "TILED/cpu"), flag("attention.TILED.order", order)},
+                             {site("dit.self")});
     EXPECT_EQ(opened.status, FV_FAILED) << order;
     EXPECT_TRUE(contains(opened.text.str(), "TILED/cpu at dit.self asks for a token order that is none: "));
     EXPECT_TRUE(contains(opened.text.str(), std::string(order) == "twice" ? "a second time" : fault));
   }
   fv_attention_site no_grid = site("dit.self");
   no_grid.grid[0] = no_grid.grid[1] = no_grid.grid[2] = 0;
-  const Opened opened({flag("attention.backend", "TILED/cpu")}, {no_grid});
+  const OpenedSites opened({flag("attention.backend", "TILED/cpu")}, {no_grid});
   EXPECT_EQ(opened.status, FV_FAILED);
   EXPECT_TRUE(contains(opened.text.str(), "asks for a token order where there is no grid of tokens"));
 }

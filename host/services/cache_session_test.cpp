@@ -38,8 +38,8 @@ struct Loop {
   fv_cache_session_info info{};
 };
 
-struct Opened {
-  Opened(const std::vector<Given>& given, int32_t steps)
+struct OpenedLoop {
+  OpenedLoop(const std::vector<Given>& given, int32_t steps)
       : plugins(given),
         loop(steps),
         strategy(plugins.loader, plugins.settings, test::no_services(),
@@ -49,7 +49,7 @@ struct Opened {
     plan.struct_size = sizeof plan;
     status = service.open(service.context, &loop.info, &session, &plan, text.get());
   }
-  ~Opened() {
+  ~OpenedLoop() {
     if (status == FV_OK) service.close(service.context, session);
   }
 
@@ -81,7 +81,7 @@ struct Opened {
 };
 
 TEST(CacheSession, DecidesAndCounts) {
-  Opened opened({flag("cache.strategy", "EVERY_OTHER")}, 5);
+  OpenedLoop opened({flag("cache.strategy", "EVERY_OTHER")}, 5);
   ASSERT_EQ(opened.status, FV_OK) << opened.text.str();
   EXPECT_STREQ(opened.service.strategy, "every_other");
   EXPECT_EQ(opened.plan.cut.kind, static_cast<uint32_t>(FV_CUT_MODEL));
@@ -99,22 +99,22 @@ TEST(CacheSession, DecidesAndCounts) {
 }
 
 TEST(CacheSession, ARefusalCarriesTheStrategysReason) {
-  const Opened opened({flag("cache.strategy", "every_other")}, 1);
+  const OpenedLoop opened({flag("cache.strategy", "every_other")}, 1);
   EXPECT_EQ(opened.status, FV_REFUSED);
   EXPECT_TRUE(contains(opened.text.str(), "every_other/policy is not possible here: one step leaves nothing to skip"));
 }
 
 TEST(CacheSession, WhatThePipelineCannotDoIsRefused) {
-  const Opened cut({flag("cache.strategy", "every_other"), flag("cache.every_other.fault", "cut")}, 5);
+  const OpenedLoop cut({flag("cache.strategy", "every_other"), flag("cache.every_other.fault", "cut")}, 5);
   EXPECT_EQ(cut.status, FV_REFUSED);
   EXPECT_TRUE(contains(cut.text.str(), "leaves out what this pipeline cannot leave out"));
-  const Opened signal({flag("cache.strategy", "every_other"), flag("cache.every_other.fault", "signal")}, 5);
+  const OpenedLoop signal({flag("cache.strategy", "every_other"), flag("cache.every_other.fault", "signal")}, 5);
   EXPECT_EQ(signal.status, FV_REFUSED);
   EXPECT_TRUE(contains(signal.text.str(), "wants the signal 'block.9.out', which this pipeline cannot measure"));
 }
 
 TEST(CacheSession, AFailureCarriesTheStrategysName) {
-  Opened opened({flag("cache.strategy", "every_other"), flag("cache.every_other.fault", "decide")}, 5);
+  OpenedLoop opened({flag("cache.strategy", "every_other"), flag("cache.every_other.fault", "decide")}, 5);
   ASSERT_EQ(opened.status, FV_OK);
   uint32_t action = 99;
   EXPECT_EQ(opened.decide(0, action), FV_FAILED);

@@ -12,7 +12,6 @@
 namespace fastvideo {
 namespace {
 
-constexpr int64_t kMaxOrder = 3;
 // The first level stays this far below 1, where the logarithm of the signal is minus infinity.
 constexpr double kBelowOne = 1e-6;
 
@@ -28,7 +27,7 @@ at::Tensor combine(const UniPCWeights& weights, const at::Tensor& sample, const 
 }  // namespace
 
 UniPCMultistepScheduler::UniPCMultistepScheduler(SchedulerConfig config) : config_(std::move(config)) {
-  if (config_.solver_order < 1 || config_.solver_order > kMaxOrder)
+  if (config_.solver_order < 1 || config_.solver_order > kMaxUniPCOrder)
     throw Refused("the scheduler's solver_order is 1, 2 or 3, not " + std::to_string(config_.solver_order));
   if (!config_.lower_order_final && config_.solver_order > 1 &&
       config_.final_sigmas_type == SchedulerConfig::FinalSigma::zero)

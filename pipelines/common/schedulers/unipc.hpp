@@ -26,6 +26,8 @@ class UniPCMultistepScheduler final : public Scheduler {
   int64_t last_order_ = 0;           ///< of the predictor that led from it
 };
 
+inline constexpr int64_t kMaxUniPCOrder = 3;  ///< of the updates that are known
+
 /// How a UniPC update weighs its inputs: x_t = sample x_s + sum_k denoised[k] m_k + target m_t.
 struct UniPCWeights {
   double sample = 0;

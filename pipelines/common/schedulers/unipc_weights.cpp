@@ -8,7 +8,7 @@
 namespace fastvideo {
 namespace {
 
-constexpr size_t kMaxOrder = 3;
+constexpr auto kMaxOrder = static_cast<size_t>(kMaxUniPCOrder);
 
 // Half the logarithm of the signal-to-noise ratio at a flow's noise level.
 double log_snr(double sigma) { return std::log(1.0 - sigma) - std::log(sigma); }

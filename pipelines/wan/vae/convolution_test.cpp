@@ -11,7 +11,7 @@
 namespace fastvideo::wan {
 namespace {
 
-struct Case {
+struct ConvolutionCase {
   int64_t in, out;
   std::array<int64_t, 3> kernel;
   at::ScalarType dtype;
@@ -24,14 +24,14 @@ double relative_error(const at::Tensor& ours, const at::Tensor& truth) {
 }
 
 TEST(Convolution, IsItsDefinition) {
-  std::vector<Case> cases;
+  std::vector<ConvolutionCase> cases;
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16})
     for (const bool onednn : {true, false})
       for (const std::array<int64_t, 3> kernel :
            {std::array<int64_t, 3>{3, 3, 3}, {3, 1, 1}, {1, 3, 3}, {1, 2, 2}, {1, 1, 1}})
         for (const auto& [in, out] : {std::pair<int64_t, int64_t>{16, 16}, {5, 3}, {1, 7}, {136, 24}})
           cases.push_back({in, out, kernel, dtype, onednn});
-  for (const Case& c : cases) {
+  for (const ConvolutionCase& c : cases) {
     const WithOneDnn with(c.onednn);
     const at::Tensor weight = at::randn({c.out, c.in, c.kernel[0], c.kernel[1], c.kernel[2]}).to(c.dtype);
     const at::Tensor bias = at::randn({c.out}).to(c.dtype);

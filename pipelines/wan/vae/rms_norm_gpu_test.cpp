@@ -1,4 +1,4 @@
-// The fused norm on CUDA beside its definition in float64. Skipped without a GPU.
+// The fused norm on CUDA beside its definition_on_cuda in float64. Skipped without a GPU.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 namespace fastvideo::wan {
 namespace {
 
-at::Tensor definition(const at::Tensor& x, const at::Tensor& gamma, Activation activation) {
+at::Tensor definition_on_cuda(const at::Tensor& x, const at::Tensor& gamma, Activation activation) {
   const at::Tensor wide = x.to(at::kDouble);
   const at::Tensor norm = at::linalg_vector_norm(wide, 2, at::IntArrayRef({-1}), true).clamp_min(1e-12);
   const at::Tensor y = wide / norm * std::sqrt(static_cast<double>(x.size(-1))) * gamma.to(at::kDouble);
@@ -31,7 +31,7 @@ TEST(RmsNormOnCuda, IsItsDefinition) {
         at::Tensor out = buffer.narrow(0, 2, 3);
         const at::Tensor others = at::cat({buffer.narrow(0, 0, 2), buffer.narrow(0, 5, 1)});
         rms_norm(x, gamma, activation, out);
-        const at::Tensor truth = definition(x, gamma, activation);
+        const at::Tensor truth = definition_on_cuda(x, gamma, activation);
         const double error = ((out.to(at::kDouble) - truth).norm() / truth.norm()).item<double>();
         // bfloat16: one rounding, 2^-8 at most; LibTorch's two kernels, for channels that are no multiple of 16 bytes,
         // round twice and the weights too.
@@ -51,8 +51,8 @@ TEST(RmsNormOnCuda, KeepsExtremesAsTheyAre) {
   const at::Tensor gamma = at::full({16}, 100.0, x.options());
   at::Tensor out = at::empty_like(x);
   rms_norm(x, gamma, Activation::silu, out);
-  EXPECT_TRUE(at::allclose(out.narrow(0, 0, 3).to(at::kDouble), definition(x.narrow(0, 0, 3), gamma, Activation::silu),
-                           1e-5, 1e-30));
+  EXPECT_TRUE(at::allclose(out.narrow(0, 0, 3).to(at::kDouble),
+                           definition_on_cuda(x.narrow(0, 0, 3), gamma, Activation::silu), 1e-5, 1e-30));
   EXPECT_TRUE(out[3].isnan().all().item<bool>());
   at::Tensor negative = at::full({1, 16}, -1.0, x.options()), small = at::empty_like(negative);
   rms_norm(negative, gamma, Activation::silu, small);  // SiLU of -100: no overflow, next to nothing

@@ -13,7 +13,7 @@ namespace {
 
 using testing::SessionFacts;
 
-double value_at(const std::array<double, 5>& polynomial, double x) {
+double fitted_at(const std::array<double, 5>& polynomial, double x) {
   Row row{};
   row.polynomial = polynomial;
   return row(x);
@@ -21,7 +21,7 @@ double value_at(const std::array<double, 5>& polynomial, double x) {
 
 double squared_error(const std::vector<Point>& points, const std::array<double, 5>& polynomial) {
   double sum = 0;
-  for (const Point& point : points) sum += std::pow(value_at(polynomial, point.x) - point.y, 2);
+  for (const Point& point : points) sum += std::pow(fitted_at(polynomial, point.x) - point.y, 2);
   return sum;
 }
 
@@ -31,7 +31,7 @@ TEST(PolynomialFit, recovers_the_polynomial_behind_its_points) {
   std::vector<Point> points;
   for (int i = 0; i < 29; ++i) {
     const double x = 0.01 + 0.008 * i;
-    points.push_back({x, value_at(wanted, x)});
+    points.push_back({x, fitted_at(wanted, x)});
   }
   const std::array<double, 5> found = fit_polynomial(points);
   // Rounding of the samples (1e-16) times the condition of the powers over this range (about 1e5).

@@ -1,10 +1,14 @@
 // A library like FlashAttention-3's for tests: it registers the operator flash_attn_3::fwd with the schema of that
-// package (hopper/flash_api_stable.cpp of 2025), for the CPU and in float64. STAND_IN is the number of a variant.
+// package (hopper/flash_api_stable.cpp of 2025), for the CPU and in float64. stand_in_variant() is defined by
+// variant.cpp.
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
 #include <limits>
 #include <string>
+
+// Which variant this library is.
+int stand_in_variant();
 
 namespace {
 
@@ -74,12 +78,5 @@ void forward(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
 
 }  // namespace
 
-TORCH_LIBRARY(flash_attn_3, m) { m.def(schema_of(STAND_IN).c_str()); }
+TORCH_LIBRARY(flash_attn_3, m) { m.def(schema_of(stand_in_variant()).c_str()); }
 TORCH_LIBRARY_IMPL(flash_attn_3, CPU, m) { m.impl("fwd", torch::CppFunction::makeFromBoxedFunction<&forward>()); }
-
-// The initialiser of an extension module calls a function that only a process with Python has.
-extern "C" void* PyModule_Create2(void* definition, int version);
-#if STAND_IN == 1
-// NOLINTNEXTLINE(bugprone-reserved-identifier): Python derives the name from the module's, _C
-extern "C" __attribute__((visibility("default"))) void* PyInit__C() { return PyModule_Create2(nullptr, 3); }
-#endif

@@ -1,0 +1,31 @@
+// fastvideo-bench: what `fastvideo bench` goes on as.
+#include "host/bench/command.hpp"
+#include "host/cli/plugin_list.hpp"
+#include "host/cli/program.hpp"
+#include "host/cli/standard_output.hpp"
+#include "host/process/cancel.hpp"
+#include "host/process/idle_threads.hpp"
+#include "host/services/host_services.hpp"
+
+namespace fastvideo {
+namespace {
+
+void run_bench_tool(const ToolCall& call) {
+  warn_of(call.catalog);
+  const HostServices& host = HostServices::of_process(call.settings);
+  CancelToken cancel;
+  const SignalGuard guard(cancel, "\nstopping after this step; Ctrl-C again ends at once\n");
+  const BenchReport report = call.line.command == CommandLine::Command::bench
+                                 ? bench(call.line.bench, call.resolve, call.catalog, host, cancel)
+                                 : bench_attention(call.line.bench_attention, call.resolve, call.catalog, host, cancel);
+  print(report.text);
+  if (!report.failure.empty()) throw std::runtime_error(report.failure);
+}
+
+}  // namespace
+}  // namespace fastvideo
+
+int main(int argc, char** argv) {
+  fastvideo::let_idle_threads_sleep();
+  return fastvideo::run_program({argv + (argc > 0 ? 1 : 0), argv + argc}, fastvideo::run_bench_tool);
+}

@@ -1,0 +1,28 @@
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "host/cli/tool.hpp"
+#include "host/config/installation.hpp"
+#include "host/error/error.hpp"
+
+namespace fastvideo {
+
+void start_tool(const ToolCall& call) {
+  const bool checks = call.line.command == CommandLine::Command::check_plugin;
+  const char* const name = checks ? "fastvideo-check" : "fastvideo-bench";
+  const std::string program = (Installation::of_this_program().tools() / name).string();
+  std::vector<std::string> words{name};
+  words.insert(words.end(), call.arguments.begin(), call.arguments.end());
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  execv(program.c_str(), pointers.data());
+  if (errno == ENOENT)
+    throw RequestError("this command is a program of its own, " + program +
+                       ", which is not installed; ./dev build builds it in a source tree");
+  throw std::system_error(errno, std::generic_category(), program + " cannot be started");
+}
+
+}  // namespace fastvideo
