@@ -29,8 +29,15 @@ class Program : public ::testing::Test {
       unsetenv(name);
     setenv("HOME", folder_.path().c_str(), 1);
     std::filesystem::create_directories(folder_.path() / "bin");
+    std::filesystem::create_directories(folder_.path() / "libexec");
     std::filesystem::copy_file(FASTVIDEO_PROGRAM, program_);
     folder_.write("model/model_index.json", R"({"_class_name": "FakePipeline"})");
+  }
+
+  // `bench` and `plugins check` are programs of their own beside it.
+  void install_tools() const {
+    std::filesystem::copy(FASTVIDEO_TOOLS, folder_.path() / "libexec" / "fastvideo",
+                          std::filesystem::copy_options::recursive);
   }
 
   CommandResult run(const std::vector<std::string>& arguments) const {

@@ -87,6 +87,7 @@ TEST_F(ThrowingPlugin, IsNamedInACalibration) {
 }
 
 TEST_F(ThrowingPlugin, IsNamedInTheTableOfABenchmark) {
+  install_tools();
   const std::vector<std::string> bench{"bench",    "attention", "--plugin-dir", FASTVIDEO_TEST_PLUGINS,
                                        "--device", "cpu",       "--backends",   "RECORDER",
                                        "--shape",  "1,1,16,8",  "--repeat",     "1"};
@@ -94,6 +95,11 @@ TEST_F(ThrowingPlugin, IsNamedInTheTableOfABenchmark) {
   EXPECT_TRUE(contains(result.output + result.error_output, thrown_in("attention.multiply")))
       << result.status.code << result.output << result.error_output;
   EXPECT_TRUE(contains(run(bench).output, "matrix product"));
+}
+
+TEST_F(Program, SaysWhichToolIsNotInstalled) {
+  expect_refused(run({"bench", "attention", "--shape", "1,1,16,8"}), "libexec/fastvideo/fastvideo-bench, which is not");
+  expect_refused(run({"plugins", "check", FASTVIDEO_TEST_PLUGINS}), "libexec/fastvideo/fastvideo-check, which is not");
 }
 
 TEST_F(ThrowingPlugin, WhileItIsDestroyedIsLogged) {
