@@ -57,6 +57,9 @@ std::optional<fs::path> find_installed(const InstalledFile& wanted, const std::v
 }
 
 std::string what_is_missing(const Item& item, const Settings& settings, const Environment& environment) {
+  if (std::error_code code; !fs::exists(item.library, code))
+    return "its library is not there: " + item.library.string() +
+           "; it was not built (./dev build builds all that this machine can) or not copied";
   for (const InstalledFile& wanted : item.installed) {
     if (is_named(item, wanted, settings)) continue;
     const std::vector<fs::path> folders = python_folders(settings.strings("libraries.path"), environment);

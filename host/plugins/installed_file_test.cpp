@@ -30,7 +30,8 @@ library = "libone.so"
 
 class InstalledFiles : public ::testing::Test {
  protected:
-  InstalledFiles() : item_(parse_manifest(kManifest, "/plugins/one/plugin.toml").items.front()) {
+  InstalledFiles() : item_(parse_manifest(kManifest, files_.path() / "one" / "plugin.toml").items.front()) {
+    files_.write("one/libone.so", "");
     SettingSpec spec;
     spec.path = "attention.ONE.operators";
     spec.option = item_.options.front();
@@ -95,6 +96,14 @@ TEST_F(InstalledFiles, WhatIsMissingIsSaidWithTheCommand) {
       what_is_missing(item_, settings(), environment()),
       "The package is not installed: no one_package/_C*.so in PYTHONPATH, nor a LibTorch in [libraries] path; pip "
       "install one, or name the file: [attention.ONE] operators");
+}
+
+TEST_F(InstalledFiles, ALibraryThatWasNotBuiltIsMissing) {
+  files_.write("site/one_package/_C.abi3.so", "");
+  std::filesystem::remove(item_.library);
+  EXPECT_EQ(what_is_missing(item_, settings(), environment()),
+            "its library is not there: " + item_.library.string() +
+                "; it was not built (./dev build builds all that this machine can) or not copied");
 }
 
 TEST_F(InstalledFiles, BadDescriptionsAreRefused) {
