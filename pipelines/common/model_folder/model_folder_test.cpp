@@ -224,7 +224,7 @@ TEST(ModelFolder, SaysWhatIsMissing) {
            {"scheduler/scheduler_config.json", "scheduler_config.json: no such file"},
            {"text_encoder/config.json", "config.json: no such file"},
            {"transformer", "config.json: no such file"},
-           {"tokenizer/spiece.model", "neither spiece.model nor tokenizer.json"},
+           {"tokenizer/spiece.model", "neither tokenizer.json nor spiece.model"},
            {"vae/diffusion_pytorch_model.safetensors", "no weights: diffusion_pytorch_model.safetensors"}}) {
     const Folder folder;
     std::filesystem::remove_all(folder / file);
