@@ -30,9 +30,17 @@ bool file_is_there(const std::filesystem::path& file) {
   message += ", which is not there: ";
   const std::string repository = cached_repository(std::filesystem::absolute(file, error));
   message += repository.empty() ? "copy the file itself to its place, or make the link anew"
-                                : "the Hugging Face cache lost its content; download it again with: hf download " +
+                                : "the Hugging Face cache has lost its content; download it again with: hf download " +
                                       repository + " --force-download";
   throw Refused(message);
+}
+
+std::string download_advice(const std::filesystem::path& file_or_folder) {
+  std::error_code error;
+  const std::string repository = cached_repository(std::filesystem::absolute(file_or_folder, error));
+  return repository.empty() ? "the download or copy was not completed: fetch the whole folder (hf download OWNER/NAME "
+                              "--local-dir FOLDER)"
+                            : "the download was not completed; complete it with: hf download " + repository;
 }
 
 }  // namespace fastvideo
