@@ -230,7 +230,7 @@ TEST(ModelFolder, SaysWhatIsMissing) {
            {"model_index.json", "no model_index.json"},
            {"scheduler/scheduler_config.json", "scheduler_config.json: no such file"},
            {"text_encoder/config.json", "config.json: no such file"},
-           {"transformer", "config.json: no such file"},
+           {"transformer", "model_index.json is there, and these folders are not: transformer; the download"},
            {"tokenizer/spiece.model", "neither tokenizer.json nor spiece.model"},
            {"vae/diffusion_pytorch_model.safetensors", "no weights: diffusion_pytorch_model.safetensors"}}) {
     const Folder folder;
@@ -238,6 +238,36 @@ TEST(ModelFolder, SaysWhatIsMissing) {
     EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }), message);
   }
   EXPECT_CONTAINS(refusal([] { open_model_folder("Wan-AI/Wan2.1-T2V-1.3B-Diffusers"); }), "download it");
+}
+
+TEST(ModelFolder, ReadsAVariantWhereThereIsOne) {
+  const Folder folder;
+  const auto rename = [&](const std::string& from, const std::string& to) {
+    std::filesystem::rename(folder / from, folder / to);
+  };
+  EXPECT_CONTAINS(refusal([&] { open_whole(folder.path(), "fp16"); }),
+                  "no component has weights of the variant 'fp16'");
+  rename("text_encoder/model.safetensors", "text_encoder/model.fp16.safetensors");
+  EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }), "read that variant with --variant fp16");
+  rename("transformer/diffusion_pytorch_model.safetensors",
+         "transformer/diffusion_pytorch_model.fp16-00001-of-00001.safetensors");
+  folder.write("transformer/diffusion_pytorch_model.safetensors.index.fp16.json",
+               {{"weight_map", {{"w", "diffusion_pytorch_model.fp16-00001-of-00001.safetensors"}}}});
+  const ModelFolder model = open_whole(folder.path(), "fp16");
+  EXPECT_EQ(model.text_encoder_weights.files, std::vector{folder / "text_encoder/model.fp16.safetensors"});
+  EXPECT_EQ(model.transformer_weights.files.front().filename(),
+            "diffusion_pytorch_model.fp16-00001-of-00001.safetensors");
+  EXPECT_EQ(model.vae_weights.files, std::vector{folder / "vae/diffusion_pytorch_model.safetensors"});
+  EXPECT_TRUE(model.transformer_weights.left_over.empty());
+}
+
+TEST(ModelFolder, AnUnfinishedDownloadIsToldFromAnotherKindOfFolder) {
+  const test::TemporaryFolder cache;
+  const auto snapshot = cache / "models--Wan-AI--Wan2.1/snapshots/aaa";
+  write_file(snapshot / "model_index.json", index_json.dump());
+  const std::string said = refusal([&] { open_model_folder(snapshot); });
+  EXPECT_CONTAINS(said, "these folders are not: scheduler, text_encoder, tokenizer, transformer, vae");
+  EXPECT_CONTAINS(said, "hf download Wan-AI/Wan2.1");
 }
 
 TEST(ModelFolder, RefusesPickledAndQuantisedWeights) {
