@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # transformers 5: T5Tokenizer ignores what a tokenizer's own files say of unknown text. A SentencePiece model with byte
-# fallback, or one whose <unk> is not id 2 (UMT5's is 3), gives id 2 for every unknown character, which in UMT5 is <s>;
-# the sentencepiece package, transformers 4 and the generic class give the bytes, or the model's own <unk>. Prompts with
-# rare scripts or emoji so read differently from how the model was trained, without a word.
+# fallback, or one whose <unk> is not id 2 (as where 2 is <s>), gives id 2 for every unknown character; the
+# sentencepiece package gives the bytes or the model's own <unk>, and so does the generic class for a tokenizer.json that
+# says so. Prompts with rare scripts or emoji then read differently from how a model was trained, without a word.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -41,6 +41,16 @@ WeightMap read_index(const path& index) {
   return map;
 }
 
+/// "3" for "model-00001-of-00003.safetensors", 0 for a name that does not count.
+size_t shards_of_name(const std::string& name) {
+  const size_t of = name.rfind("-of-");
+  if (of == std::string::npos) return 0;
+  size_t count = 0;
+  for (size_t i = of + 4; i < name.size() && name[i] >= '0' && name[i] <= '9' && count < 100'000; ++i)
+    count = count * 10 + static_cast<size_t>(name[i] - '0');
+  return count;
+}
+
 std::vector<SafetensorsHeader> read_shards(const path& index) {
   const WeightMap map = read_index(index);
   std::set<std::string> names;
@@ -90,16 +100,6 @@ std::string variant_of(const std::string& name, std::string_view stem) {
 std::string with_variant(std::string name, const std::string& variant) {
   if (!variant.empty()) name.insert(name.rfind('.'), "." + variant);
   return name;
-}
-
-/// "3" for "model-00001-of-00003.safetensors", 0 for a name that does not count.
-size_t shards_of_name(const std::string& name) {
-  const size_t of = name.rfind("-of-");
-  if (of == std::string::npos) return 0;
-  size_t count = 0;
-  for (size_t i = of + 4; i < name.size() && name[i] >= '0' && name[i] <= '9' && count < 100'000; ++i)
-    count = count * 10 + static_cast<size_t>(name[i] - '0');
-  return count;
 }
 
 std::vector<path> files_in(const path& folder) {
