@@ -77,7 +77,7 @@ class Bench {
   Settings settings_of(std::size_t i, const Case& one) const {
     std::vector<Given> given = result_.plan.settings[i].given;
     given.push_back({"request.prompt", result_.plan.prompts[one.prompt], Source::command_line("--prompt"), false});
-    given.push_back({"request.seed", result_.plan.seeds[one.seed], Source::command_line("--seed"), false});
+    given.push_back({"request.seed", seed_value(result_.plan.seeds[one.seed]), Source::command_line("--seed"), false});
     return resolve_(given);
   }
 

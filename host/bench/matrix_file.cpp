@@ -66,10 +66,9 @@ class Reader {
     return entry.value.items;
   }
 
-  std::int64_t seed(const TomlValue& value) const {
-    const std::int64_t number = typed(value, FV_VALUE_INT).integer();
-    if (number < 0) throw refusal(value, "a seed is at least 0");
-    return number;
+  std::uint64_t seed(const TomlValue& value) const {
+    const OptionSpec option{.name = "seed", .type = OptionType::seed};
+    return seed_of(option.check(value.value(), file_ + ":" + std::to_string(value.line) + ": seeds"));
   }
 
   void read_settings(const TomlEntry& entry, BenchPlan& plan) const {

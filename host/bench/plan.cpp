@@ -43,6 +43,10 @@ std::int64_t parse_integer(const std::string& text, const std::string& where, st
   return number;
 }
 
+std::uint64_t parse_seed(const std::string& text, const std::string& where) {
+  return seed_of(OptionSpec{.name = "seed", .type = OptionType::seed}.parse(text, where));
+}
+
 // The same thing asked for in two places would make one of them silently void.
 void refuse_second(const Settings& base, const std::string& path, const std::string& instead) {
   const Setting* setting = base.find(path);
@@ -128,12 +132,12 @@ void set_seeds(BenchPlan& plan, const BenchFlags& flags, const Settings& base) {
   if (!words.empty()) {
     refuse_second(base, "request.seed", "--seeds");
     if (!plan.seeds.empty()) throw RequestError("--seeds and seeds of " + flags.matrix + ": leave one out");
-    for (const std::string& word : words) plan.seeds.push_back(parse_integer(word, "--seeds", 0, INT64_MAX));
+    for (const std::string& word : words) plan.seeds.push_back(parse_seed(word, "--seeds"));
   } else if (!plan.seeds.empty()) {
     refuse_second(base, "request.seed", "seeds of " + flags.matrix);
   } else {
     const Setting* seed = base.find("request.seed");
-    plan.seeds = {seed != nullptr ? seed->value.integer() : 0};
+    plan.seeds = {seed != nullptr ? seed_of(seed->value) : 0};
   }
 }
 

@@ -34,7 +34,7 @@ struct BenchPlan {
   std::vector<BenchSetting> settings;
   std::size_t reference = 0;  ///< the exact run, which the others are compared with
   std::vector<std::string> prompts;
-  std::vector<std::int64_t> seeds;
+  std::vector<std::uint64_t> seeds;
   std::int64_t rounds = 3;
 };
 

@@ -32,7 +32,7 @@ std::string help_of(const OptionSpec& option) {
 }
 
 const char* type_word(OptionType type) {
-  if (type == OptionType::integer) return "INT";
+  if (type == OptionType::integer || type == OptionType::seed) return "INT";
   return type == OptionType::number ? "NUMBER" : "TEXT";
 }
 

@@ -100,9 +100,9 @@ Schema Schema::host() {
                   .flag = "--prompt-file",
                   .is_path = true});
   add("request", {.name = "seed",
-                  .type = Type::integer,
-                  .minimum = 0,
-                  .help = "Seed of the noise, of every prompt; left out: a new one each time, which the run prints",
+                  .type = Type::seed,
+                  .help = "Seed of the noise, of every prompt; left out: a new one each time, which the run prints. "
+                          "The noise depends on its lower 32 bits alone, as PyTorch's on the CPU does",
                   .flag = "--seed"});
   add("request", {.name = "preset",
                   .default_value = "auto",

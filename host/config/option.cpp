@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 
 #include "host/config/schema.hpp"
 #include "host/error/error.hpp"
@@ -35,6 +36,9 @@ std::string check_choice(const OptionSpec& option, const std::string& text, std:
                      did_you_mean(text, option.choices));
 }
 
+// -1 means a new seed to some programs.
+constexpr const char* kDrawnSeed = "; leave the seed out and a new one is drawn for each run";
+
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
   while (!text.empty()) {
@@ -66,13 +70,29 @@ std::string_view type_name(OptionType type) {
       return "string";
     case OptionType::strings:
       return "list of strings";
+    case OptionType::seed:
+      return "int";
   }
   return "?";
+}
+
+uint64_t seed_of(const Value& value) {
+  if (value.type() == FV_VALUE_INT) return static_cast<uint64_t>(value.integer());
+  uint64_t seed = 0;
+  parse_number(value.string(), seed);
+  return seed;
+}
+
+Value seed_value(uint64_t seed) {
+  if (seed <= static_cast<uint64_t>(INT64_MAX)) return static_cast<int64_t>(seed);
+  return std::to_string(seed);
 }
 
 std::string OptionSpec::allowed() const {
   if (type == OptionType::boolean) return "true or false";
   if (!choices.empty()) return (type == OptionType::strings ? "list of " : "one of ") + list_text(choices);
+  if (type == OptionType::seed)
+    return "int from 0 to " + std::to_string(UINT64_MAX) + ", as text in TOML above " + std::to_string(INT64_MAX);
   std::string out(fastvideo::type_name(type));
   if (minimum && maximum) return out + " from " + number_text(*minimum, type) + " to " + number_text(*maximum, type);
   if (minimum) return out + " of at least " + number_text(*minimum, type);
@@ -110,6 +130,12 @@ Value OptionSpec::check(const Value& value, std::string_view where) const {
       }
       return checked;
     }
+    case OptionType::seed: {
+      if (value.type() == FV_VALUE_STRING) return parse(value.string(), where);
+      if (value.type() != FV_VALUE_INT) break;
+      if (value.integer() < 0) throw refuse("is out of range; allowed: " + allowed() + kDrawnSeed);
+      return value;
+    }
   }
   throw refuse("is of type " + std::string(value.type_name()) + "; allowed: " + allowed());
 }
@@ -141,6 +167,16 @@ Value OptionSpec::parse(std::string_view text, std::string_view where) const {
       Value::List list;
       for (std::string& part : split(text, separator)) list.emplace_back(std::move(part));
       return check(list, where);
+    }
+    case OptionType::seed: {
+      uint64_t seed = 0;
+      if (parse_number(text, seed)) return seed_value(seed);
+      const bool is_number =
+          !text.empty() &&
+          text.find_first_not_of("0123456789", text.front() == '-' ? 1 : 0) == std::string_view::npos && text != "-";
+      if (!is_number) throw refuse();
+      throw RequestError(std::string(where) + ": " + std::string(text.substr(0, 40)) +
+                         " is out of range; allowed: " + allowed() + (text.front() == '-' ? kDrawnSeed : ""));
     }
   }
   throw refuse();

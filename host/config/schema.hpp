@@ -12,9 +12,14 @@
 namespace fastvideo {
 
 /// What an option may be. Options of manifests have the first four types.
-enum class OptionType { boolean, integer, number, string, strings };
-/// "bool", "int", "float", "string", "list of strings"
+/// seed is the host's alone: a whole number from 0 to 2^64-1, as a value an int, or a string above 2^63-1.
+enum class OptionType { boolean, integer, number, string, strings, seed };
+/// "bool", "int", "float", "string", "list of strings", "int"
 std::string_view type_name(OptionType type);
+
+/// The 64 bits of a seed's value, and the value of 64 bits.
+uint64_t seed_of(const Value& value);
+Value seed_value(uint64_t seed);
 
 /// One option: of the host, of a backend or strategy, or a parameter of a pipeline.
 struct OptionSpec {

@@ -135,10 +135,10 @@ std::string calibrate(const CalibrateFlags& flags, const ResolveSettings& resolv
   const auto settings_of = [&](std::size_t i) {
     const bool is_cache = item.item->kind == "cache";
     const Source source = Source::command_line("calibrate " + flags.item);
-    const std::int64_t seed = (first_seed != nullptr ? first_seed->value.integer() : 0) + static_cast<std::int64_t>(i);
+    const std::uint64_t seed = (first_seed != nullptr ? seed_of(first_seed->value) : 0) + i;
     std::vector<Given> given = {{"cache.strategy", is_cache ? item.item->full_name() : "none", source, false},
                                 {"request.prompt", prompts[i], Source::command_line("--prompt"), false},
-                                {"request.seed", seed, source, false}};
+                                {"request.seed", seed_value(seed), source, false}};
     if (!is_cache) given.push_back({"attention.backend", item.item->full_name(), source, false});
     return resolve(given);
   };

@@ -1,8 +1,12 @@
 #include "host/run/hub_cache.hpp"
 
+#include <pwd.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cctype>
 #include <fstream>
+#include <optional>
 #include <vector>
 
 #include "host/error/error.hpp"
@@ -35,6 +39,61 @@ std::vector<fs::path> snapshots_of(const fs::path& repository) {
   return found;
 }
 
+// Python's os.path.join.
+std::string joined(const std::string& folder, const std::string& name) {
+  return folder.empty() || folder.back() == '/' ? folder + name : folder + "/" + name;
+}
+
+// The home of a user by name, or of the process's for an empty one; nothing if there is no such user.
+std::optional<std::string> home_in_passwd(const std::string& name) {
+  passwd entry{}, *found = nullptr;
+  std::vector<char> memory(1 << 16);
+  const int failed = name.empty() ? getpwuid_r(getuid(), &entry, memory.data(), memory.size(), &found)
+                                  : getpwnam_r(name.c_str(), &entry, memory.data(), memory.size(), &found);
+  if (failed != 0 || found == nullptr) return std::nullopt;
+  return entry.pw_dir;
+}
+
+// Python's os.path.expanduser: "~" and "~name" at the beginning.
+std::string with_home(const std::string& path, const Environment& environment) {
+  if (!path.starts_with('~')) return path;
+  const size_t end = std::min(path.find('/'), path.size());
+  const char* set = end == 1 ? environment("HOME") : nullptr;
+  std::optional<std::string> home = set != nullptr ? set : home_in_passwd(path.substr(1, end - 1));
+  if (!home) return path;
+  while (home->ends_with('/')) home->pop_back();
+  const std::string whole = *home + path.substr(end);
+  return whole.empty() ? "/" : whole;
+}
+
+// Python's os.path.expandvars: $NAME and ${NAME}; those that are not set stay.
+std::string with_variables(const std::string& path, const Environment& environment) {
+  const auto is_word = [](unsigned char c) { return c < 0x80 && (std::isalnum(c) != 0 || c == '_'); };
+  std::string result;
+  for (size_t i = 0; i < path.size();) {
+    size_t begin = i + 1, end = begin, after = begin;
+    if (path[i] == '$' && begin < path.size() && path[begin] == '{') {
+      end = path.find('}', ++begin);
+      after = end == std::string::npos ? i : end + 1;
+    } else if (path[i] == '$') {
+      while (end < path.size() && is_word(static_cast<unsigned char>(path[end]))) ++end;
+      after = end > begin ? end : i;
+    }
+    const bool is_reference = path[i] == '$' && after > i;
+    const char* value = is_reference ? environment(path.substr(begin, end - begin).c_str()) : nullptr;
+    if (value != nullptr)
+      result += value;
+    else
+      result.append(path, i, is_reference ? after - i : 1);
+    i = is_reference ? after : i + 1;
+  }
+  return result;
+}
+
+std::string expanded(const std::string& path, const Environment& environment) {
+  return with_variables(with_home(path, environment), environment);
+}
+
 }  // namespace
 
 bool is_repository_name(std::string_view text) {
@@ -43,14 +102,13 @@ bool is_repository_name(std::string_view text) {
 }
 
 fs::path hub_cache_folder(const Environment& environment) {
-  const auto value = [&](const char* variable) {
+  const auto value = [&](const char* variable, const std::string& unset) {
     const char* text = environment(variable);
-    return std::string(text != nullptr ? text : "");
+    return text != nullptr ? std::string(text) : unset;
   };
-  if (std::string cache = value("HF_HUB_CACHE"); !cache.empty()) return cache;
-  if (const std::string home = value("HF_HOME"); !home.empty()) return fs::path(home) / "hub";
-  const std::string base = value("XDG_CACHE_HOME");
-  return (base.empty() ? fs::path(value("HOME")) / ".cache" : fs::path(base)) / "huggingface" / "hub";
+  const std::string base = value("XDG_CACHE_HOME", joined(with_home("~", environment), ".cache"));
+  const std::string home = expanded(value("HF_HOME", joined(base, "huggingface")), environment);
+  return expanded(value("HF_HUB_CACHE", value("HUGGINGFACE_HUB_CACHE", joined(home, "hub"))), environment);
 }
 
 fs::path downloaded_snapshot(const std::string& repository, const fs::path& cache) {

@@ -12,8 +12,9 @@ namespace fastvideo {
 /// Whether a text could name a repository: "owner/name" of letters, digits, '.', '_' and '-'.
 bool is_repository_name(std::string_view text);
 
-/// Where downloads lie: HF_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub or ~/.cache/huggingface/hub, the
-/// first that is set (huggingface_hub, "Environment variables").
+/// Where downloads lie: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub or
+/// ~/.cache/huggingface/hub, the first that is set, with ~ and $NAME expanded. As huggingface_hub finds it: a variable
+/// that is set and empty counts.
 std::filesystem::path hub_cache_folder(const Environment& environment = process_environment);
 
 /// The folder of the repository's revision main in the cache, or of the only revision that is there. Throws

@@ -25,6 +25,8 @@ TEST(HubCache, LiesWhereTheVariablesSay) {
   EXPECT_EQ(hub_cache_folder(environment), "/x/huggingface/hub");
   set["HF_HOME"] = "/f";
   EXPECT_EQ(hub_cache_folder(environment), "/f/hub");
+  set["HUGGINGFACE_HUB_CACHE"] = "~/g/$HF_HOME/${XDG_CACHE_HOME}/$NONE/${NONE}$";
+  EXPECT_EQ(hub_cache_folder(environment), "/h/g//f//x/$NONE/${NONE}$");
   set["HF_HUB_CACHE"] = "/c";
   EXPECT_EQ(hub_cache_folder(environment), "/c");
 }

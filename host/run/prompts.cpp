@@ -1,7 +1,10 @@
 #include "host/run/prompts.hpp"
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <sstream>
+#include <string_view>
 
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
@@ -10,6 +13,26 @@ namespace fastvideo {
 namespace {
 
 constexpr const char* kBlank = " \t\r\v\f";
+
+// Whether UTF-8 text is white space alone, Unicode's included: U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028,
+// U+2029, U+202F, U+205F, U+3000.
+bool is_white_space_alone(std::string_view text) {
+  constexpr std::array<std::string_view, 9> wide = {"\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80",
+                                                    "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF",
+                                                    "\xE2\x81\x9F", "\xE3\x80\x80", "\xE2\x80"};
+  while (!text.empty()) {
+    if (std::string_view(kBlank).find(text.front()) != std::string_view::npos) {
+      text.remove_prefix(1);
+      continue;
+    }
+    const auto found =
+        std::find_if(wide.begin(), wide.end(), [&](std::string_view one) { return text.starts_with(one); });
+    if (found == wide.end()) return false;
+    if (found == wide.end() - 1 && (text.size() < 3 || static_cast<unsigned char>(text[2]) > 0x8A)) return false;
+    text.remove_prefix(std::max<size_t>(found->size(), text.front() == '\xC2' ? 2 : 3));
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -22,7 +45,7 @@ std::vector<std::string> read_prompt_file(const std::string& file) {
   for (std::string line; std::getline(lines, line);) {
     ++number;
     const size_t first = line.find_first_not_of(kBlank);
-    if (first == std::string::npos || line[first] == '#') continue;
+    if (first == std::string::npos || line[first] == '#' || is_white_space_alone(line)) continue;
     if (line.find('\0') != std::string::npos)
       throw RequestError(file + ":" + std::to_string(number) +
                          ": the line contains the character NUL; prompts are UTF-8 text");

@@ -9,7 +9,8 @@
 
 namespace fastvideo {
 
-/// The prompts of a file: one on each line; blank lines and those that begin with # are passed over. Throws
+/// The prompts of a file: one on each line; blank lines (Unicode's white space alone) and those that
+/// begin with # are passed over. Throws
 /// RequestError for one that cannot be read or holds none.
 std::vector<std::string> read_prompt_file(const std::string& file);
 

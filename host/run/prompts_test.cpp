@@ -19,6 +19,12 @@ class Prompts : public ::testing::Test {
   test::TemporaryFolder folder_;
 };
 
+TEST_F(Prompts, LinesOfAnyWhiteSpaceAreBlank) {
+  EXPECT_EQ(read("\xE3\x80\x80\n\xC2\xA0 \xE2\x80\x83\t\none\n\xE2\x80\x8B\n\xE3\x80\x80two\n"),
+            (std::vector<std::string>{"one", "\xE2\x80\x8B", "\xE3\x80\x80two"}));
+  EXPECT_TRUE(contains(refusal([&] { read("\xE3\x80\x80\n"); }), "holds no prompt"));
+}
+
 TEST_F(Prompts, AreTheLinesOfTheFile) {
   EXPECT_EQ(read("\xef\xbb\xbf# mine\n a red circle \r\n\n\t# no\ntwo # not a comment\nünder water"),
             (std::vector<std::string>{"a red circle", "two # not a comment", "ünder water"}));

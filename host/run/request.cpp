@@ -15,7 +15,7 @@ PipelineRequest::PipelineRequest(const Settings& settings, const Item& pipeline,
       device_(device.name) {
   if (preset != nullptr) complete(parameters_, *preset, pipeline);
   if (const Setting* seed = settings.find("request.seed")) {
-    seed_ = seed->value.integer();
+    seed_ = seed_of(seed->value);
   } else {
     seed_ = std::random_device()() & 0x7fffffffu;  // short enough to be typed again
     seed_was_drawn_ = true;
@@ -34,7 +34,7 @@ void PipelineRequest::select(std::size_t index) {
   at_ = index;
   Value::Table values = to_table(parameters_);
   values.push_back({"prompt", prompt()});
-  values.push_back({"seed", seed_});
+  values.push_back({"seed", static_cast<std::int64_t>(seed_)});  // the same 64 bits
   values.push_back({"device", device_});
   if (index + 1 < prompts_.size()) {
     Value::List later;

@@ -33,7 +33,7 @@ class PipelineRequest {
   std::size_t count() const { return prompts_.size(); }
   /// Asks for the prompt `index` from now on.
   void select(std::size_t index);
-  std::int64_t seed() const { return seed_; }
+  std::uint64_t seed() const { return seed_; }
   bool seed_was_drawn() const { return seed_was_drawn_; }
   /// Another value of a parameter from now on. Unchecked; without effect if the pipeline has no such parameter.
   void set(std::string_view parameter, Value value);
@@ -45,7 +45,7 @@ class PipelineRequest {
   std::vector<std::string> prompts_;
   std::size_t at_ = 0;
   std::string none_, device_;
-  std::int64_t seed_ = 0;
+  std::uint64_t seed_ = 0;
   bool seed_was_drawn_ = false;
   AbiValues memory_;
   fv_pipeline_request abi_{};

@@ -58,7 +58,8 @@ Json hardware(const RunDevice& device) {
 Json settings(const PreparedRun& run) {
   Json out = Json::object();
   const auto add = [&](const std::string& path, const Setting& setting) {
-    out[path] = Json{{"value", json_of(setting.value)}, {"source", setting.source.describe()}};
+    const Json value = path == "request.seed" ? Json(seed_of(setting.value)) : json_of(setting.value);
+    out[path] = Json{{"value", value}, {"source", setting.source.describe()}};
   };
   for (const auto& [path, setting] : run.settings().all()) add(path, setting);
   for (const ItemSetting& parameter : run.request().parameters()) add("request." + parameter.name, parameter.setting);

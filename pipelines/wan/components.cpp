@@ -26,7 +26,7 @@ class AttentionOfRun final : public Attention {
 
 struct Components::Transformer {
   Transformer(const ModelFolder& folder, const Request& request)
-      : weights(Weights::open(folder.transformer_weights.folder)),
+      : weights(Weights::open(folder.transformer_weights.folder, folder.transformer_weights.files)),
         model(folder.transformer, weights, {request.dtype, request.device}) {}
   Weights weights;
   WanTransformer model;
@@ -34,7 +34,7 @@ struct Components::Transformer {
 
 struct Components::Decoder {
   Decoder(const ModelFolder& folder, const Request& request)
-      : weights(Weights::open(folder.vae_weights.folder)),
+      : weights(Weights::open(folder.vae_weights.folder, folder.vae_weights.files)),
         model(folder.vae, weights, request.vae_dtype, request.device, attention) {}
   AttentionOfRun attention;
   Weights weights;
@@ -47,12 +47,14 @@ Components::~Components() = default;
 
 void Components::begin(const Request& request) {
   const Key key{request.device, request.dtype, request.vae_dtype, request.max_sequence_length};
-  if (key_ && !(*key_ == key)) {
-    prompts_ = std::make_unique<PromptEncoder>(folder_);
-    transformer_.reset();
-    decoder_.reset();
-  }
+  if (key_ && !(*key_ == key)) forget();
   key_ = key;
+}
+
+void Components::forget() {
+  prompts_ = std::make_unique<PromptEncoder>(folder_);
+  transformer_.reset();
+  decoder_.reset();
 }
 
 EncodedPrompts Components::encode(const Request& request, Attention& attention, const Progress& progress) {

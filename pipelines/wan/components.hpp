@@ -24,6 +24,9 @@ class Components {
   /// To be called at the beginning of a run, before the others.
   void begin(const Request& request);
 
+  /// Drops all that was loaded: the folder's weights are others now.
+  void forget();
+
   /// Text encoder and prompts; the encoder is released when it has read them.
   EncodedPrompts encode(const Request& request, Attention& attention, const Progress& progress);
   /// Loaded until release_transformer.

@@ -13,8 +13,9 @@ namespace fastvideo::wan {
 
 struct PromptEncoder::TextEncoder {
   TextEncoder(const ModelFolder& folder, const Request& request)
-      : tokenizer(Tokenizer::open(folder.tokenizer)),
-        weights(Weights::open(folder.text_encoder_weights.folder)),
+      : tokenizer(
+            Tokenizer::open(folder.tokenizer, folder.tokenizer_is_t5 ? TokenizerClass::t5 : TokenizerClass::backend)),
+        weights(Weights::open(folder.text_encoder_weights.folder, folder.text_encoder_weights.files)),
         model(folder.text_encoder, weights, {request.dtype, request.device}) {}
 
   at::Tensor encode(const std::string& text, int64_t max_length, Attention& attention) const {

@@ -1,7 +1,8 @@
 #include "pipelines/wan/request.hpp"
 
 #include <algorithm>
-#include <cctype>
+
+#include "pipelines/common/tokenizer/clean_prompt.hpp"
 
 namespace fastvideo::wan {
 namespace {
@@ -51,10 +52,16 @@ Offload offload(const Options& parameters) {
   return Offload::everything;
 }
 
+// Empty is what cleaning leaves empty: all kinds of spaces, control characters, and references to them (&nbsp;).
+// Most prompts are told by one letter that no cleaning removes.
 void require_text(const std::string& prompt) {
-  const auto blank = [](unsigned char c) { return std::isspace(c) != 0; };
-  if (std::all_of(prompt.begin(), prompt.end(), blank))
-    throw Refused("the prompt is empty; say what the video shows with --prompt");
+  const auto letter = [](unsigned char c) { return c > 0x20 && c < 0x7F; };
+  const bool plain = prompt.find_first_of("&\x1B") == std::string::npos;
+  if (plain && std::any_of(prompt.begin(), prompt.end(), letter)) return;
+  if (clean_prompt(prompt).empty())
+    throw Refused(prompt.empty() ? "the prompt is empty; say what the video shows with --prompt"
+                                 : "the prompt is empty: it holds spaces and control characters alone; say what the "
+                                   "video shows with --prompt");
 }
 
 }  // namespace
@@ -80,6 +87,7 @@ Request parse_request(const Options& parameters, const Geometry& geometry) {
                        ? dtype_of(parameters.string("dtype"), "dtype", device)
                        : dtype_of(parameters.string("vae_dtype"), "vae_dtype", device),
       .offload = offload(parameters),
+      .variant = std::string(parameters.string("variant")),
   };
   if (parameters.has("flow_shift")) request.flow_shift = parameters.number("flow_shift");
   require_text(request.prompt);

@@ -41,6 +41,7 @@ struct Request {
   at::ScalarType dtype;
   at::ScalarType vae_dtype;
   Offload offload;
+  std::string variant;  ///< of the weights: "fp16", or empty
 
   /// Classifier-free guidance takes a second forward pass; at a scale of 1 and below it changes nothing.
   bool guided() const { return guidance_scale > 1.0; }

@@ -45,11 +45,30 @@ void report_kernels(const Host& run, at::Device device) {
 
 }  // namespace
 
-WanPipeline::WanPipeline(const Host&, const std::string& folder)
-    : folder_(open_model_folder(folder)), geometry_(geometry_of(folder_)), components_(folder_) {}
+WanPipeline::WanPipeline(const Host& host, const std::string& folder)
+    : host_(host), folder_(open_model_folder(folder)), geometry_(geometry_of(folder_)), components_(folder_) {}
+
+Request WanPipeline::prepared(const Options& parameters) {
+  Request request = parse_request(parameters, geometry_);
+  if (variant_ == request.variant) return request;
+  find_weights(folder_, request.variant);
+  if (variant_) components_.forget();
+  variant_ = request.variant;
+  for (const ComponentWeights* weights :
+       {&folder_.text_encoder_weights, &folder_.transformer_weights, &folder_.vae_weights}) {
+    if (weights->left_over.empty()) continue;
+    std::string text =
+        weights->folder.filename().string() + ": read from " + weights->files.front().filename().string();
+    if (weights->files.size() > 1) text += " and " + std::to_string(weights->files.size() - 1) + " more";
+    text += "; left over, and not read:";
+    for (const std::string& name : weights->left_over) text += " " + name;
+    host_.log(FV_LOG_INFO, "wan", text);
+  }
+  return request;
+}
 
 void WanPipeline::check(const Options& parameters, const fv_pipeline_plan_sink& sink) {
-  const Request request = parse_request(parameters, geometry_);
+  const Request request = prepared(parameters);
   const Shape shape = shape_of(request, geometry_);
   for (const PlannedSite& planned : plan_sites(request, shape, folder_.text_encoder, folder_.transformer, folder_.vae))
     sink.site(sink.context, &planned.site, planned.runs);
@@ -62,9 +81,9 @@ void WanPipeline::check(const Options& parameters, const fv_pipeline_plan_sink& 
 
 std::vector<double> WanPipeline::measure_early(const Options& parameters, std::span<const fv_cache_measure> measures) {
   const c10::InferenceMode inference;
-  const Request request = parse_request(parameters, geometry_);
+  const Request request = prepared(parameters);
   const std::unique_ptr<Scheduler> scheduler = scheduler_of(folder_, request);
-  Weights weights = Weights::open(folder_.transformer_weights.folder);
+  Weights weights = Weights::open(folder_.transformer_weights.folder, folder_.transformer_weights.files);
   const TimeEmbedder embedder(folder_.transformer, weights, {request.dtype, request.device});
   const EarlySignals signals = early_signals(embedder(timesteps_on(request.device, *scheduler)));
   return early_norms(measures, signals, scheduler->timesteps().size());
@@ -74,7 +93,7 @@ void WanPipeline::run(const Host& run, const Options& parameters, const Pipeline
   const c10::InferenceMode inference;
   lend_torch_threads(run);
   const Progress progress(run);
-  const Request request = parse_request(parameters, geometry_);
+  const Request request = prepared(parameters);
   const Shape shape = shape_of(request, geometry_);
   const std::unique_ptr<Scheduler> scheduler = scheduler_of(folder_, request);
 

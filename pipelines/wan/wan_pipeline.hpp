@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fastvideo/pipeline.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,7 +26,12 @@ class WanPipeline final : public Pipeline {
   void run(const Host& run, const Options& parameters, const PipelineSink& sink) override;
 
  private:
+  /// The request, with the weights of its variant chosen.
+  Request prepared(const Options& parameters);
+
+  Host host_;
   ModelFolder folder_;
+  std::optional<std::string> variant_;  // whose weights are chosen
   Geometry geometry_;
   Components components_;
 };

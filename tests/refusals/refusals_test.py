@@ -54,6 +54,22 @@ def remove(path):
     return lambda model: (model / path).unlink()
 
 
+def move(path, to):
+    return lambda model: (model / path).rename(model / to)
+
+
+def dangle(path):
+    def apply(model):
+        (model / path).unlink()
+        (model / path).symlink_to("../blobs/0a1b")
+    return apply
+
+
+def wrap(header):
+    for name in [name for name in header if name != "__metadata__"]:
+        header["_orig_mod." + name] = header.pop(name)
+
+
 def truncate(path, bytes_):
     def apply(model):
         with open(model / path, "r+b") as file:
@@ -135,6 +151,17 @@ CASES = [
     Case("impossible width", "--width", "161", says=["width", "161", "160|176"]),
     Case("impossible frames", "--num-frames", "6", says=["frames", "6", "5|9"]),
     Case("empty prompt", "--prompt", "", says=["prompt"]),
+    Case("blank prompt", "--prompt", "\u3000\u00a0", says=["the prompt is empty"]),
+    Case("seed of -1", "--seed", "-1", says=["--seed", "-1", "18446744073709551615", "leave the seed out"]),
+    Case("seed beyond 64 bits", "--seed", "18446744073709551616", says=["--seed", "18446744073709551615"]),
+    Case("weights of a variant", model=move(WEIGHTS, WEIGHTS.replace(".safetensors", ".fp16.safetensors")),
+         says=["fp16", "--variant fp16"]),
+    Case("no such variant", "--variant", "fp16", says=["variant 'fp16'", "--variant"]),
+    Case("GGUF", model=move(WEIGHTS, "transformer/wan.gguf"), says=["wan.gguf", "GGUF", "bfloat16"]),
+    Case("dangling link", model=dangle(WEIGHTS), says=[re.escape(WEIGHTS), "a link to ../blobs/0a1b", "copy the file"]),
+    Case("dangling tokenizer", model=dangle("tokenizer/spiece.model"), says=["a link to ../blobs/0a1b"]),
+    Case("wrapped names", model=change_header(WEIGHTS, wrap), says=["its names begin with '_orig_mod.'", "removeprefix"]),
+    Case("a part of the model alone", model=lambda m: shutil.rmtree(m / "vae"), says=["these folders are not: vae", "hf download"]),
     Case("unknown backend", "--attention-backend", "TORCH_SPDA", says=["TORCH_SPDA", "did you mean 'TORCH_SDPA'"]),
     Case("unknown strategy", "--cache-strategy", "teecache", says=["teecache", "did you mean 'teacache'"]),
     *caching_cases(),

@@ -81,7 +81,8 @@ json read(const std::string& kind, const std::string& path) {
   if (kind == "vae") return to_json(read_autoencoder_kl_wan_config(path));
   if (kind == "scheduler") return to_json(read_scheduler_config(path));
   if (kind != "folder") throw Refused("folder, text_encoder, transformer, vae or scheduler");
-  const ModelFolder model = open_model_folder(path);
+  ModelFolder model = open_model_folder(path);
+  find_weights(model, "");
   return {{"text_encoder", to_json(model.text_encoder)},
           {"transformer", to_json(model.transformer)},
           {"vae", to_json(model.vae)},

@@ -28,6 +28,9 @@ UMT5Config read_umt5_config(const std::filesystem::path& config_json) {
   const JsonFile json(config_json);
   json.require_unset("quantization_config", no_quantisation);
   json.require_one_of("model_type", "umt5", {"umt5"}, "the text encoder must be UMT5");
+  json.require_unset(
+      "transformers_weights",
+      "weights under a name of their own are not read; rename that file to model.safetensors, take the key away");
   constexpr const char* activation = "only gated-gelu with tanh GELU is computed";
   json.require_one_of("feed_forward_proj", "gated-gelu", {"gated-gelu"}, activation);
   json.require_one_of("dense_act_fn", "gelu_new", {"gelu_new"}, activation);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "pipelines/common/model_folder/json_file.hpp"
+#include "pipelines/common/weights/linked_file.hpp"
 #include "pipelines/common/weights/safetensors.hpp"
 #include "pipelines/common/weights/weight_files.hpp"
 
@@ -70,14 +71,25 @@ void check_fit(const ModelFolder& model) {
     refuse("the VAE's out_channels are " + std::to_string(model.vae.out_channels) + ": a video has 3");
 }
 
+/// A download that ended after its first file is told from a folder of another kind.
+void require_components(const path& folder) {
+  std::string missing;
+  for (const char* component : {"scheduler", "text_encoder", "tokenizer", "transformer", "vae"})
+    if (!std::filesystem::exists(folder / component)) missing += (missing.empty() ? "" : ", ") + std::string(component);
+  if (!missing.empty())
+    throw Refused(folder.string() + ": model_index.json is there, and these folders are not: " + missing + "; " +
+                  download_advice(folder));
+}
+
 }  // namespace
 
-ComponentWeights find_component_weights(const path& folder, const std::string& stem) {
-  const std::string_view wanted = stem;
+ComponentWeights find_component_weights(const path& folder, const std::string& stem, const std::string& variant) {
   ComponentWeights weights;
   weights.folder = folder;
   std::map<std::string, uint64_t> elements_of;
-  for (const SafetensorsHeader& header : read_weight_headers(folder, {&wanted, 1})) {
+  WeightFiles found = find_weight_files(folder, stem, variant);
+  weights.left_over = std::move(found.left_over);
+  for (const SafetensorsHeader& header : found.headers) {
     weights.files.push_back(header.file);
     for (const auto& [name, entry] : header.tensors) {
       static constexpr std::array<std::string_view, 4> floating = {"F32", "BF16", "F16", "F64"};
@@ -105,6 +117,7 @@ ModelFolder open_model_folder(const path& folder) {
     throw Refused(folder.string() + ": no model_index.json, so this is not a model folder in diffusers format");
   const JsonFile index(folder / "model_index.json");
   check_index(index);
+  require_components(folder);
 
   ModelFolder model;
   model.path = folder;
@@ -118,13 +131,32 @@ ModelFolder open_model_folder(const path& folder) {
   check_fit(model);
 
   model.tokenizer = folder / "tokenizer";
-  if (!std::filesystem::exists(model.tokenizer / "spiece.model") &&
-      !std::filesystem::exists(model.tokenizer / "tokenizer.json"))
-    throw Refused(model.tokenizer.string() + ": neither spiece.model nor tokenizer.json is there");
-  model.text_encoder_weights = find_component_weights(folder / "text_encoder", "model");
-  model.transformer_weights = find_component_weights(folder / "transformer", "diffusion_pytorch_model");
-  model.vae_weights = find_component_weights(folder / "vae", "diffusion_pytorch_model");
+  const std::string tokenizer = component_class(index, "tokenizer");
+  model.tokenizer_is_t5 = tokenizer == "T5Tokenizer" || tokenizer == "T5TokenizerFast";
+  if (!file_is_there(model.tokenizer / "tokenizer.json") && !file_is_there(model.tokenizer / "spiece.model"))
+    throw Refused(model.tokenizer.string() + ": neither tokenizer.json nor spiece.model is there; " +
+                  download_advice(folder));
   return model;
+}
+
+void find_weights(ModelFolder& model, const std::string& variant) {
+  struct Component {
+    const char* folder;
+    const char* stem;
+    ComponentWeights& weights;
+  };
+  const std::array<Component, 3> components{{{"text_encoder", "model", model.text_encoder_weights},
+                                             {"transformer", "diffusion_pytorch_model", model.transformer_weights},
+                                             {"vae", "diffusion_pytorch_model", model.vae_weights}}};
+  bool any = variant.empty();
+  for (const auto& [folder, stem, weights] : components) {
+    const bool has = !variant.empty() && has_variant(model.path / folder, stem, variant);
+    weights = find_component_weights(model.path / folder, stem, has ? variant : "");
+    any |= has;
+  }
+  if (!any)
+    throw Refused(model.path.string() + ": no component has weights of the variant '" + variant +
+                  "'; leave --variant out, or download them: hf download OWNER/NAME --include '*." + variant + ".*'");
 }
 
 }  // namespace fastvideo

@@ -15,6 +15,7 @@ namespace fastvideo {
 struct ComponentWeights {
   std::filesystem::path folder;              ///< what Weights::open takes
   std::vector<std::filesystem::path> files;  ///< one, or the shards of an index
+  std::vector<std::string> left_over;        ///< names of weight files beside them that are not read
   uint64_t elements = 0;                     ///< of all tensors
   uint64_t bytes = 0;                        ///< as stored
   std::string dtype;                         ///< that of most elements, as safetensors spells it: "F32", "BF16"
@@ -31,18 +32,24 @@ struct ModelFolder {
   AutoencoderKLWanConfig vae;
   SchedulerConfig scheduler;
   std::filesystem::path tokenizer;  ///< what Tokenizer::open takes
+  bool tokenizer_is_t5 = true;      ///< its class: T5Tokenizer, or else the generic one
   ComponentWeights text_encoder_weights;
   ComponentWeights transformer_weights;
   ComponentWeights vae_weights;
 };
 
-/// Reads a folder. Throws Refused, with the reason and what would be possible, for a folder that is not of this kind:
-/// image-to-video, two experts, another pipeline, VAE, scheduler or text encoder, quantised or pickled weights, a
-/// missing file, configurations that do not fit each other.
+/// Reads a folder, all but its weights. Throws Refused, with the reason and what would be possible, for a folder that
+/// is not of this kind: image-to-video, two experts, another pipeline, VAE, scheduler or text encoder, a missing file,
+/// configurations that do not fit each other.
 ModelFolder open_model_folder(const std::filesystem::path& path);
+
+/// Chooses the weights of all components, as diffusers does: of a variant ("fp16") where a component has it, without
+/// one where it has not. Throws Refused: a component without weights, or no component of that variant.
+void find_weights(ModelFolder& model, const std::string& variant);
 
 /// Finds the weights of one component folder and reads their headers. stem is "diffusion_pytorch_model" (diffusers) or
 /// "model" (transformers). Throws Refused if there are none, or only pickled ones.
-ComponentWeights find_component_weights(const std::filesystem::path& folder, const std::string& stem);
+ComponentWeights find_component_weights(const std::filesystem::path& folder, const std::string& stem,
+                                        const std::string& variant = "");
 
 }  // namespace fastvideo

@@ -66,9 +66,16 @@ class Folder {
   TemporaryFolder folder_;
 };
 
+/// With its weights.
+ModelFolder open_whole(const std::filesystem::path& folder, const std::string& variant = "") {
+  ModelFolder model = open_model_folder(folder);
+  find_weights(model, variant);
+  return model;
+}
+
 TEST(ModelFolder, Opens) {
   const Folder folder;
-  const ModelFolder model = open_model_folder(folder.path());
+  const ModelFolder model = open_whole(folder.path());
   EXPECT_EQ(model.scheduler.kind, SchedulerConfig::Kind::unipc);
   EXPECT_EQ(model.scheduler.shift, 3.0);
   EXPECT_EQ(model.text_encoder.attention_dim(), 4096);
@@ -92,7 +99,7 @@ TEST(ModelFolder, TakesTheOtherSchedulerAndTokenizer) {
   folder.write("scheduler/scheduler_config.json",
                {{"_class_name", "FlowMatchEulerDiscreteScheduler"}, {"shift", 5.0}, {"shift_terminal", 0.1}});
   std::filesystem::rename(folder / "tokenizer/spiece.model", folder / "tokenizer/tokenizer.json");
-  const ModelFolder model = open_model_folder(folder.path());
+  const ModelFolder model = open_whole(folder.path());
   EXPECT_EQ(model.scheduler.kind, SchedulerConfig::Kind::flow_match_euler);
   EXPECT_EQ(model.scheduler.shift, 5.0);
   EXPECT_EQ(model.scheduler.shift_terminal, 0.1);
@@ -113,7 +120,7 @@ class ChangedFolder : public testing::TestWithParam<Change> {};
 TEST_P(ChangedFolder, IsRefusedNamingFileKeyAndReason) {
   const Folder folder;
   folder.change(GetParam().file, GetParam().original, GetParam().key, GetParam().value);
-  const std::string message = refusal([&] { open_model_folder(folder.path()); });
+  const std::string message = refusal([&] { open_whole(folder.path()); });
   EXPECT_CONTAINS(message, folder.path().string());
   EXPECT_CONTAINS(message, GetParam().message);
 }
@@ -223,14 +230,44 @@ TEST(ModelFolder, SaysWhatIsMissing) {
            {"model_index.json", "no model_index.json"},
            {"scheduler/scheduler_config.json", "scheduler_config.json: no such file"},
            {"text_encoder/config.json", "config.json: no such file"},
-           {"transformer", "config.json: no such file"},
-           {"tokenizer/spiece.model", "neither spiece.model nor tokenizer.json"},
+           {"transformer", "model_index.json is there, and these folders are not: transformer; the download"},
+           {"tokenizer/spiece.model", "neither tokenizer.json nor spiece.model"},
            {"vae/diffusion_pytorch_model.safetensors", "no weights: diffusion_pytorch_model.safetensors"}}) {
     const Folder folder;
     std::filesystem::remove_all(folder / file);
-    EXPECT_CONTAINS(refusal([&] { open_model_folder(folder.path()); }), message);
+    EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }), message);
   }
   EXPECT_CONTAINS(refusal([] { open_model_folder("Wan-AI/Wan2.1-T2V-1.3B-Diffusers"); }), "download it");
+}
+
+TEST(ModelFolder, ReadsAVariantWhereThereIsOne) {
+  const Folder folder;
+  const auto rename = [&](const std::string& from, const std::string& to) {
+    std::filesystem::rename(folder / from, folder / to);
+  };
+  EXPECT_CONTAINS(refusal([&] { open_whole(folder.path(), "fp16"); }),
+                  "no component has weights of the variant 'fp16'");
+  rename("text_encoder/model.safetensors", "text_encoder/model.fp16.safetensors");
+  EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }), "read that variant with --variant fp16");
+  rename("transformer/diffusion_pytorch_model.safetensors",
+         "transformer/diffusion_pytorch_model.fp16-00001-of-00001.safetensors");
+  folder.write("transformer/diffusion_pytorch_model.safetensors.index.fp16.json",
+               {{"weight_map", {{"w", "diffusion_pytorch_model.fp16-00001-of-00001.safetensors"}}}});
+  const ModelFolder model = open_whole(folder.path(), "fp16");
+  EXPECT_EQ(model.text_encoder_weights.files, std::vector{folder / "text_encoder/model.fp16.safetensors"});
+  EXPECT_EQ(model.transformer_weights.files.front().filename(),
+            "diffusion_pytorch_model.fp16-00001-of-00001.safetensors");
+  EXPECT_EQ(model.vae_weights.files, std::vector{folder / "vae/diffusion_pytorch_model.safetensors"});
+  EXPECT_TRUE(model.transformer_weights.left_over.empty());
+}
+
+TEST(ModelFolder, AnUnfinishedDownloadIsToldFromAnotherKindOfFolder) {
+  const test::TemporaryFolder cache;
+  const auto snapshot = cache / "models--Wan-AI--Wan2.1/snapshots/aaa";
+  write_file(snapshot / "model_index.json", index_json.dump());
+  const std::string said = refusal([&] { open_model_folder(snapshot); });
+  EXPECT_CONTAINS(said, "these folders are not: scheduler, text_encoder, tokenizer, transformer, vae");
+  EXPECT_CONTAINS(said, "hf download Wan-AI/Wan2.1");
 }
 
 TEST(ModelFolder, RefusesPickledAndQuantisedWeights) {
@@ -238,19 +275,18 @@ TEST(ModelFolder, RefusesPickledAndQuantisedWeights) {
   const auto file = folder / "transformer/diffusion_pytorch_model.safetensors";
   for (const char* dtype : {"F8_E4M3", "I8", "U8"}) {
     write_safetensors(file, tensors(dtype, 4, 4), "1234");
-    EXPECT_CONTAINS(refusal([&] { open_model_folder(folder.path()); }),
+    EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }),
                     "tensor 'w' is " + std::string(dtype) + ": quantised weights are not read");
   }
   std::filesystem::rename(file, folder / "transformer/diffusion_pytorch_model.bin");
-  EXPECT_CONTAINS(refusal([&] { open_model_folder(folder.path()); }),
-                  "only pickled weights (diffusion_pytorch_model.bin)");
+  EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }), "only pickled weights (diffusion_pytorch_model.bin)");
 }
 
 TEST(ModelFolder, RefusesWhatIsNotJson) {
   const Folder folder;
   for (const std::string& content : {std::string(), std::string("{"), std::string("[]"), std::string(100000, '[')}) {
     write_file(folder / "vae/config.json", content);
-    EXPECT_CONTAINS(refusal([&] { open_model_folder(folder.path()); }), "vae/config.json: not ");
+    EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }), "vae/config.json: not ");
   }
 }
 

@@ -2,8 +2,10 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <fastvideo/core.hpp>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -16,8 +18,43 @@
 namespace fastvideo {
 namespace {
 
+// U+02FF is the last character before the combining marks; up to it all text is composed.
+constexpr char32_t last_composed = 0x2FF;
+
+int combining_class(char32_t c) {
+  return c <= last_composed ? 0 : utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class;
+}
+
+/// The text decomposed, the marks of each letter in canonical order. utf8proc would do the same, in a time that grows
+/// with the square of the number of marks.
+std::u32string with_marks_in_order(std::u32string_view text) {
+  std::u32string result;
+  result.reserve(text.size());
+  for (const char32_t c : text) {
+    constexpr int most = 32;
+    std::array<utf8proc_int32_t, most> parts{};
+    const utf8proc_ssize_t count =
+        c <= last_composed
+            ? 0
+            : utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts.data(), most,
+                                      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE), nullptr);
+    if (count < 1 || count > most) result += c;
+    for (utf8proc_ssize_t i = 0; i < count && count <= most; ++i) result += static_cast<char32_t>(parts[i]);
+  }
+  const auto is_mark = [](char32_t c) { return combining_class(c) != 0; };
+  for (auto begin = result.begin(); begin != result.end();) {
+    begin = std::find_if(begin, result.end(), is_mark);
+    const auto end = std::find_if_not(begin, result.end(), is_mark);
+    std::stable_sort(begin, end, [](char32_t a, char32_t b) { return combining_class(a) < combining_class(b); });
+    begin = end;
+  }
+  return result;
+}
+
 std::u32string normalize(std::u32string_view text, int form) {
-  const std::string bytes = encode_utf8(text);
+  if (form == 0 && std::all_of(text.begin(), text.end(), [](char32_t c) { return c <= last_composed; }))
+    return std::u32string(text);
+  const std::string bytes = encode_utf8(form == 0 ? with_marks_in_order(text) : std::u32string(text));
   utf8proc_uint8_t* mapped = nullptr;
   const utf8proc_ssize_t length =
       utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(bytes.data()), static_cast<utf8proc_ssize_t>(bytes.size()),
@@ -150,14 +187,57 @@ std::u32string remove_escapes_and_controls(std::u32string_view text) {
   return result;
 }
 
-std::u32string fix_segment(std::u32string text, bool unescape) {
-  for (;;) {
+/// Resolves references in references, "&amp;amp;lt;" and "&#&#51;8;", in one pass over the text.
+class NestedReferences {
+ public:
+  void push(char32_t c) {
     std::u32string fixed;
-    for (const char32_t c : unescape ? unescape_clear_entities(text) : text) append_fixed(fixed, c);
+    append_fixed(fixed, c);
+    for (char32_t one : fixed) {
+      if (is_removed_control(one) && one != 0x1B) continue;
+      if (one == 0x37E) one = U';';   // what composition makes of the Greek question mark
+      if (one == 0x212A) one = U'K';  // and of the Kelvin sign
+      text_ += one;
+      if (one == U';') reduce();
+    }
+  }
+  std::u32string take() { return std::move(text_); }
+
+ private:
+  void reduce() {
+    constexpr size_t longest = 27;  // '&', '#', 24 letters, ';'
+    const size_t begin = text_.rfind(U'&');
+    if (begin == std::u32string::npos || text_.size() - begin > longest) return;
+    const std::u32string reference = text_.substr(begin);
+    const std::u32string resolved = unescape_clear_entities(reference);
+    if (resolved == reference) return;
+    text_.resize(begin);
+    for (const char32_t c : resolved) push(c);
+  }
+
+  std::u32string text_;
+};
+
+/// ftfy repeats until nothing changes, and each time resolves one level of nested references. So do we, as long as
+/// nobody nests them on purpose; then all levels at once.
+std::u32string fix_segment(std::u32string text, bool unescape) {
+  constexpr int passes_one_level = 24;
+  constexpr int most_passes = 64;
+  for (int pass = 0; pass < most_passes; ++pass) {
+    std::u32string fixed;
+    if (unescape && pass >= passes_one_level) {
+      NestedReferences nested;
+      for (const char32_t c : text) nested.push(c);
+      fixed = nested.take();
+    } else {
+      for (const char32_t c : unescape ? unescape_clear_entities(text) : text) append_fixed(fixed, c);
+    }
     fixed = normalize(remove_escapes_and_controls(fix_line_breaks(fixed)), 0);
     if (fixed == text) return fixed;
     text = std::move(fixed);
   }
+  throw Refused("the prompt holds character references (&#38;) nested more than " + std::to_string(most_passes) +
+                " deep among control characters; write it without them");
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <cstring>
 #include <fastvideo/core.hpp>
-#include <limits>
 #include <string_view>
 
 namespace fastvideo {
@@ -25,6 +24,9 @@ enum NormalizerField : uint32_t {
   normalizer_add_dummy_prefix = 3,
   normalizer_remove_extra_whitespaces = 4,
 };
+
+// TrainerSpec.ModelType.
+constexpr uint64_t unigram = 1;
 
 // Wire types of protocol buffers.
 enum WireType : uint32_t { wire_varint = 0, wire_64_bits = 1, wire_bytes = 2, wire_32_bits = 5 };
@@ -63,19 +65,39 @@ class Reader {
  public:
   Reader(std::string_view bytes, const std::string& name) : bytes_(bytes), name_(name) {}
 
-  /// The last value of a field of bytes; empty if there is none.
-  std::string_view find(uint32_t wanted) {
-    std::string_view found;
-    while (!bytes_.empty()) {
-      const uint64_t tag = varint();
-      const std::string_view value = skip(static_cast<uint32_t>(tag & 7));
-      if (tag >> 3 == wanted && (tag & 7) == wire_bytes) found = value;
+  /// A field: number is its value as an integer or the bits of a float, bytes what it holds.
+  struct Field {
+    uint64_t field = 0;
+    uint32_t type = 0;
+    uint64_t number = 0;
+    std::string_view bytes;
+    bool is(uint32_t wanted, WireType wire) const { return field == wanted && type == wire; }
+  };
+
+  /// Reads the next field; false at the end.
+  bool next(Field& field) {
+    if (bytes_.empty()) return false;
+    const uint64_t tag = varint();
+    field = {tag >> 3, static_cast<uint32_t>(tag & 7), 0, {}};
+    if (field.field == 0) refuse();
+    if (field.type == wire_varint) {
+      field.number = varint();
+      return true;
     }
-    return found;
+    if (field.type != wire_64_bits && field.type != wire_bytes && field.type != wire_32_bits) refuse();
+    const uint64_t length = field.type == wire_bytes ? varint() : field.type == wire_64_bits ? 8 : 4;
+    if (length > bytes_.size()) refuse();
+    field.bytes = bytes_.substr(0, length);
+    bytes_.remove_prefix(length);
+    if (field.type == wire_32_bits)
+      for (size_t i = 4; i-- > 0;) field.number = field.number << 8 | static_cast<unsigned char>(field.bytes[i]);
+    return true;
   }
 
  private:
-  [[noreturn]] void refuse() const { throw Refused(name_ + ": not a sentencepiece model, or a damaged one"); }
+  [[noreturn]] void refuse() const {
+    throw Refused(name_ + ": not a sentencepiece model, or a damaged one; copy or download the file again");
+  }
 
   uint64_t varint() {
     uint64_t value = 0;
@@ -89,24 +111,21 @@ class Reader {
     refuse();
   }
 
-  std::string_view skip(uint32_t type) {
-    if (type == wire_varint) return varint(), std::string_view{};
-    if (type != wire_64_bits && type != wire_bytes && type != wire_32_bits) refuse();
-    const uint64_t length = type == wire_bytes ? varint() : type == wire_64_bits ? 8 : 4;
-    if (length > bytes_.size()) refuse();
-    const std::string_view value = bytes_.substr(0, length);
-    bytes_.remove_prefix(length);
-    return value;
-  }
-
   std::string_view bytes_;
   const std::string& name_;
 };
 
-uint32_t read_u32(const std::string& bytes, size_t offset) {
-  uint32_t value = 0;
-  for (size_t i = 4; i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[offset + i]);
-  return value;
+SentencePieceModel::Piece read_piece(std::string_view bytes, const std::string& name) {
+  SentencePieceModel::Piece piece;
+  Reader reader(bytes, name);
+  for (Reader::Field field; reader.next(field);) {
+    if (field.is(piece_text, wire_bytes)) piece.text = field.bytes;
+    if (field.is(piece_type, wire_varint)) piece.type = static_cast<SentencePieceModel::Type>(field.number);
+    if (!field.is(piece_score, wire_32_bits)) continue;
+    const auto bits = static_cast<uint32_t>(field.number);
+    std::memcpy(&piece.score, &bits, sizeof piece.score);
+  }
+  return piece;
 }
 
 }  // namespace
@@ -121,8 +140,7 @@ std::string serialize(const SentencePieceModel& model) {
     out.bytes(model_pieces, message.str());
   }
   Writer trainer;
-  constexpr int64_t unigram = 1;
-  trainer.integer(trainer_model_type, unigram);
+  trainer.integer(trainer_model_type, static_cast<int64_t>(unigram));
   trainer.integer(trainer_vocab_size, static_cast<int64_t>(model.pieces.size()));
   trainer.integer(trainer_byte_fallback, model.byte_fallback ? 1 : 0);
   trainer.integer(trainer_unk_id, model.unk_id);
@@ -138,35 +156,28 @@ std::string serialize(const SentencePieceModel& model) {
   return out.str();
 }
 
-void check_precompiled_charsmap(const std::string& charsmap, const std::string& name) {
-  if (charsmap.empty()) return;
-  const auto refuse = [&] { throw Refused(name + ": the precompiled_charsmap is damaged"); };
-  constexpr size_t unit_bytes = 4;
-  constexpr size_t block_units = 256;
-  if (charsmap.size() < unit_bytes) refuse();
-  const size_t trie_bytes = read_u32(charsmap, 0);
-  const size_t units = trie_bytes / unit_bytes;
-  if (trie_bytes > charsmap.size() - unit_bytes || trie_bytes % (unit_bytes * block_units) != 0 || units == 0) refuse();
-  const std::string_view replacements = std::string_view(charsmap).substr(unit_bytes + trie_bytes);
-  if (replacements.empty() || replacements.back() != '\0') refuse();
-  // Darts-clone's units: bit 31 marks a leaf, bit 8 a node that has one, bits 10 to 30 are the offset of its children.
-  constexpr uint32_t leaf = 0x80000000U;
-  const auto unit_at = [&](size_t i) { return read_u32(charsmap, unit_bytes + i * unit_bytes); };
-  for (size_t i = 0; i < units; ++i) {
-    const uint32_t unit = unit_at(i);
-    if ((unit & leaf) != 0) {  // where its replacement begins
-      if ((unit & ~leaf) >= replacements.size()) refuse();
-      continue;
+SentencePieceModel parse_sentencepiece_model(const std::string& bytes, const std::string& name) {
+  SentencePieceModel model;
+  uint64_t kind = unigram;
+  Reader reader(bytes, name);
+  for (Reader::Field field; reader.next(field);) {
+    if (field.is(model_pieces, wire_bytes)) {
+      model.pieces.push_back(read_piece(field.bytes, name));
+    } else if (field.is(model_trainer_spec, wire_bytes)) {
+      Reader trainer(field.bytes, name);
+      for (Reader::Field inner; trainer.next(inner);)
+        if (inner.is(trainer_model_type, wire_varint)) kind = inner.number;
+    } else if (field.is(model_normalizer_spec, wire_bytes)) {
+      Reader normalizer(field.bytes, name);
+      for (Reader::Field inner; normalizer.next(inner);)
+        if (inner.is(normalizer_charsmap, wire_bytes)) model.precompiled_charsmap = inner.bytes;
     }
-    const size_t child = i ^ (size_t{unit >> 10} << ((unit & 0x200U) >> 6));
-    if ((child | (block_units - 1)) >= units) refuse();  // a label changes the low eight bits
-    if ((unit & 0x100U) != 0 && (unit_at(child) & leaf) == 0) refuse();
   }
-}
-
-std::string read_precompiled_charsmap(const std::string& model_bytes, const std::string& name) {
-  const std::string_view normalizer = Reader(model_bytes, name).find(model_normalizer_spec);
-  return std::string(Reader(normalizer, name).find(normalizer_charsmap));
+  if (model.pieces.empty()) throw Refused(name + ": a sentencepiece model without pieces; is the file complete?");
+  if (kind != unigram)
+    throw Refused(name + ": a sentencepiece model of type " + std::to_string(kind) + ": a T5 tokenizer is unigram (" +
+                  std::to_string(unigram) + ")");
+  return model;
 }
 
 }  // namespace fastvideo

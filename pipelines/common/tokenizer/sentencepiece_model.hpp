@@ -1,4 +1,4 @@
-// SentencePiece's model file, as far as it is written here: the protocol buffer ModelProto of
+// SentencePiece's model file, as far as it is used here: the protocol buffer ModelProto of
 // sentencepiece_model.proto.
 #pragma once
 
@@ -11,7 +11,7 @@ namespace fastvideo {
 /// A unigram model. Piece i has id i.
 struct SentencePieceModel {
   /// What a piece is, with the numbers of sentencepiece_model.proto.
-  enum class Type { normal = 1, unknown = 2, control = 3, user_defined = 4, byte = 6 };
+  enum class Type : uint64_t { normal = 1, unknown = 2, control = 3, user_defined = 4, byte = 6 };
   struct Piece {
     std::string text;
     float score = 0;
@@ -25,15 +25,11 @@ struct SentencePieceModel {
   std::string precompiled_charsmap;  ///< normalisation rules, empty for none
 };
 
-/// The bytes that SentencePieceProcessor::LoadFromSerializedProto takes.
+/// The bytes of a model file.
 std::string serialize(const SentencePieceModel& model);
 
-/// Throws Refused if the rules, a double-array trie with the replacements behind it, point outside of themselves:
-/// sentencepiece follows them unchecked. name is put in front of the message.
-void check_precompiled_charsmap(const std::string& charsmap, const std::string& name);
-
-/// The normalisation rules in the bytes of a model file; empty if there are none. Throws Refused if the bytes are not a
-/// protocol buffer.
-std::string read_precompiled_charsmap(const std::string& model_bytes, const std::string& name);
+/// Pieces and rules of a model file. Throws Refused, beginning with name: no protocol buffer of this kind, no pieces,
+/// another model than unigram. The rules are not checked: Charsmap does.
+SentencePieceModel parse_sentencepiece_model(const std::string& bytes, const std::string& name);
 
 }  // namespace fastvideo

@@ -1,53 +1,50 @@
 #include "pipelines/common/tokenizer/tokenizer.hpp"
 
-#include <sentencepiece_processor.h>
-
 #include <algorithm>
 #include <fastvideo/core.hpp>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <utility>
 
-#include "pipelines/common/tokenizer/sentencepiece_model.hpp"
-#include "pipelines/common/tokenizer/tokenizer_json.hpp"
+#include "pipelines/common/tokenizer/tokenizer_files.hpp"
 #include "pipelines/common/tokenizer/utf8.hpp"
+#include "pipelines/common/tokenizer/white_space.hpp"
 
 namespace fastvideo {
-namespace {
-
-std::string read_file(const std::filesystem::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) throw Refused(file.string() + ": cannot be opened");
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-std::string_view trim(std::string_view text, bool left, bool right) {
-  constexpr std::string_view white = " \t\n\r\f\v";
-  if (right) text = text.substr(0, text.find_last_not_of(white) + 1);
-  if (left) text.remove_prefix(std::min(text.find_first_not_of(white), text.size()));
-  return text;
-}
-
-}  // namespace
 
 struct Tokenizer::Impl {
-  sentencepiece::SentencePieceProcessor processor;
-  std::vector<AddedToken> added;  // longest first
+  TokenizerModel model;
 
-  void load(const std::string& model, const std::filesystem::path& file) {
-    if (const auto status = processor.LoadFromSerializedProto(model); !status.ok())
-      throw Refused(file.string() + ": not a sentencepiece model: " + status.ToString());
-    for (const auto& [id, piece] : {std::pair(pad_id, "<pad>"), std::pair(eos_id, "</s>")})
-      if (id >= processor.GetPieceSize() || processor.IdToPiece(static_cast<int>(id)) != piece)
-        throw Refused(file.string() + ": id " + std::to_string(id) + " is not " + piece + ", as T5 tokenizers have it");
+  /// Ids of a normalised text without tokens of its own. is_first: it begins the whole text.
+  void append_text(std::string_view text, bool is_first, std::vector<int64_t>& ids) const {
+    if (!model.split_at_white_space) return append_words(text, is_first, ids);
+    for (size_t begin = 0; begin < text.size();) {
+      begin += leading_white_space(text.substr(begin));
+      size_t end = begin;
+      while (end < text.size()) {
+        const auto [code_point, length] = first_code_point(text.substr(end));
+        if (is_white_space(code_point)) break;
+        end += length;
+      }
+      if (end > begin) append_words(text.substr(begin, end - begin), is_first && begin == 0, ids);
+      begin = end;
+    }
   }
 
-  void append(std::string_view text, std::vector<int64_t>& ids) const {
-    std::vector<int> pieces;
-    const auto status = processor.Encode(absl::string_view(text.data(), text.size()), &pieces);
-    if (!status.ok()) throw std::runtime_error("the text cannot be tokenized: " + status.ToString());
-    ids.insert(ids.end(), pieces.begin(), pieces.end());
+  /// With the sign of a space for each space and, by the scheme, in front.
+  void append_words(std::string_view text, bool is_first, std::vector<int64_t>& ids) const {
+    using Prepend = TokenizerModel::Prepend;
+    std::string marked;
+    marked.reserve(text.size() + meta_space.size());
+    for (const char c : text) c == ' ' ? marked.append(meta_space) : marked.append(1, c);
+    const bool prepends = model.prepend == Prepend::always || (model.prepend == Prepend::first && is_first);
+    if (prepends && !marked.starts_with(meta_space)) marked.insert(0, meta_space);
+    const std::string_view whole = marked;
+    if (!model.split_at_spaces) return model.unigram.append(whole, ids);
+    for (size_t begin = 0; begin < whole.size();) {
+      const size_t next = std::min(whole.find(meta_space, begin + 1), whole.size());
+      model.unigram.append(whole.substr(begin, next - begin), ids);
+      begin = next;
+    }
   }
 };
 
@@ -56,54 +53,38 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
-Tokenizer Tokenizer::open(const std::filesystem::path& folder) {
-  const std::filesystem::path spiece = folder / "spiece.model";
-  const std::filesystem::path tokenizer_json = folder / "tokenizer.json";
-  const bool has_json = std::filesystem::exists(tokenizer_json);
-  auto impl = std::make_unique<Impl>();
-  if (std::filesystem::exists(spiece)) {
-    const std::string model = read_file(spiece);
-    check_precompiled_charsmap(read_precompiled_charsmap(model, spiece.string()), spiece.string());
-    impl->load(model, spiece);
-  } else if (has_json) {
-    impl->load(serialize(convert_tokenizer_json(tokenizer_json)), tokenizer_json);
-  } else {
-    throw Refused(folder.string() + ": neither spiece.model nor tokenizer.json is there");
-  }
-  if (has_json) impl->added = read_added_tokens(tokenizer_json);
-  return Tokenizer(std::move(impl));
+Tokenizer Tokenizer::open(const std::filesystem::path& folder, TokenizerClass kind) {
+  return Tokenizer(std::make_unique<Impl>(
+      Impl{kind == TokenizerClass::t5 ? read_t5_tokenizer(folder) : read_tokenizer_json(folder)}));
 }
 
 std::vector<int64_t> Tokenizer::encode(std::string_view text, int64_t max_length) const {
   if (max_length < 1)
     throw Refused("a text has at least one token, and " + std::to_string(max_length) + " are allowed");
-  (void)decode_utf8(text);  // sentencepiece would replace what is not UTF-8
+  static_cast<void>(decode_utf8(text));  // all that follows takes it for granted
+  const TokenizerModel& model = impl_->model;
   std::vector<int64_t> ids;
-  bool strip_left = false;
-  for (size_t begin = 0, at = 0; at <= text.size();) {
-    const auto token = std::find_if(impl_->added.begin(), impl_->added.end(),
-                                    [&](const AddedToken& added) { return text.substr(at).starts_with(added.text); });
-    if (at < text.size() && token == impl_->added.end()) {
-      ++at;
+  for (const AddedTokens::Part& part : model.added.split(text, /*normalized=*/false)) {
+    if (part.id >= 0) {
+      ids.push_back(part.id);
       continue;
     }
-    const bool found = at < text.size();
-    impl_->append(trim(text.substr(begin, at - begin), strip_left, found && token->strip_left), ids);
-    if (!found) break;
-    ids.push_back(token->id);
-    strip_left = token->strip_right;
-    at += token->text.size();
-    begin = at;
+    const std::string normalized = model.normalize(part.text);
+    const bool begins = part.text.data() == text.data();
+    for (const AddedTokens::Part& inner : model.added.split(normalized, /*normalized=*/true)) {
+      if (inner.id >= 0)
+        ids.push_back(inner.id);
+      else
+        impl_->append_text(inner.text, begins && inner.text.data() == normalized.data(), ids);
+    }
   }
-  ids.resize(std::min<size_t>(ids.size(), max_length - 1));
+  const auto most = static_cast<size_t>(max_length - 1);
+  if (ids.size() > most && model.cut_left) ids.erase(ids.begin(), ids.end() - static_cast<std::ptrdiff_t>(most));
+  ids.resize(std::min(ids.size(), most));
   ids.push_back(eos_id);
   return ids;
 }
 
-int64_t Tokenizer::vocab_size() const {
-  int64_t size = impl_->processor.GetPieceSize();
-  for (const AddedToken& token : impl_->added) size = std::max(size, token.id + 1);
-  return size;
-}
+int64_t Tokenizer::vocab_size() const { return std::max(impl_->model.unigram.size(), impl_->model.added.end_id()); }
 
 }  // namespace fastvideo

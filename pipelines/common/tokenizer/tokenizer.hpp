@@ -9,12 +9,20 @@
 
 namespace fastvideo {
 
-/// A SentencePiece unigram model with T5's conventions: </s> (id 1) ends every text, padding is id 0 and left to the
-/// caller. Movable; encode may be called by several threads at once.
+/// Which of transformers' classes reads the folder, as model_index.json names it.
+enum class TokenizerClass {
+  t5,       ///< T5Tokenizer, T5TokenizerFast
+  backend,  ///< TokenizersBackend, PreTrainedTokenizerFast
+};
+
+/// A unigram model with T5's conventions: </s> (id 1) ends every text, padding is id 0 and left to the caller. It gives
+/// the ids that transformers 5 gives (docs/decisions/0010-tokenizer.md). Movable; encode may be called by several
+/// threads at once.
 class Tokenizer {
  public:
-  /// Opens spiece.model of a tokenizer folder, or tokenizer.json where it is alone. Throws Refused naming the file.
-  static Tokenizer open(const std::filesystem::path& folder);
+  /// Opens a folder with tokenizer.json or spiece.model, and the files of added tokens beside it. Throws Refused naming
+  /// the file.
+  static Tokenizer open(const std::filesystem::path& folder, TokenizerClass kind = TokenizerClass::t5);
 
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
@@ -24,7 +32,7 @@ class Tokenizer {
   /// the text is cut. Throws Refused for text that is not UTF-8, with the byte offset.
   std::vector<int64_t> encode(std::string_view text, int64_t max_length) const;
 
-  /// Number of pieces of the model; an id is below it.
+  /// Number of ids, added tokens included; an id is below it.
   int64_t vocab_size() const;
 
   static constexpr int64_t pad_id = 0;

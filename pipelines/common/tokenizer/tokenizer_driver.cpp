@@ -1,5 +1,5 @@
 // What the parity test drives: one JSON text a line on standard input, one JSON answer a line on standard output.
-// Run as: tokenizer_driver clean | tokenizer_driver encode FOLDER MAX_LENGTH
+// Run as: tokenizer_driver clean | tokenizer_driver encode|encode-backend FOLDER MAX_LENGTH
 #include <fastvideo/core.hpp>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -13,13 +13,15 @@ int main(int argc, char** argv) {
   using nlohmann::json;
   try {
     const std::string mode = argc > 1 ? argv[1] : "";
-    if (mode != "clean" && (mode != "encode" || argc != 4)) throw fastvideo::Refused("clean, or encode FOLDER LENGTH");
+    if (mode != "clean" && ((mode != "encode" && mode != "encode-backend") || argc != 4))
+      throw fastvideo::Refused("clean, or encode FOLDER LENGTH");
     if (mode == "clean") {
       for (std::string line; std::getline(std::cin, line);)
         std::cout << json(fastvideo::clean_prompt(json::parse(line).get<std::string>())) << '\n';
       return 0;
     }
-    const Tokenizer tokenizer = Tokenizer::open(argv[2]);
+    const Tokenizer tokenizer =
+        Tokenizer::open(argv[2], mode == "encode" ? fastvideo::TokenizerClass::t5 : fastvideo::TokenizerClass::backend);
     const int64_t max_length = std::stoll(argv[3]);
     for (std::string line; std::getline(std::cin, line);)
       std::cout << json(tokenizer.encode(json::parse(line).get<std::string>(), max_length)) << '\n';

@@ -57,8 +57,12 @@ UMT5Encoder::UMT5Encoder(const UMT5Config& config, Weights& weights, Placement p
   const int64_t width = config.d_model;
   const int64_t inner = config.attention_dim();
 
-  token_table_ = weights.take("shared.weight", {config.vocab_size, width}, placement.dtype, at::kCPU);
-  weights.skip("encoder.embed_tokens.weight");  // the same table under a second name
+  // One table under two names, of which a file may have either. Where they differ, the encoder's own is the one it
+  // computes with.
+  const char* own = "encoder.embed_tokens.weight";
+  token_table_ =
+      weights.take(weights.has(own) ? own : "shared.weight", {config.vocab_size, width}, placement.dtype, at::kCPU);
+  weights.skip("shared.weight");
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const std::string block = "encoder.block." + std::to_string(i);
     const std::string attention = block + ".layer.0.SelfAttention.";

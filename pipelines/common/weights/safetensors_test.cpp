@@ -153,6 +153,27 @@ TEST(WeightFiles, ReadsShardsInOrder) {
   EXPECT_TRUE(headers[1].tensors.contains("b"));
 }
 
+TEST(WeightFiles, ChoosesAsTheLibraryOfTheComponent) {
+  const TemporaryFolder folder;
+  const auto add = [&](const std::string& name) {
+    write_safetensors(folder / (name + ".safetensors"), "{" + entry("a", "U8", "[1]", "[0,1]") + "}", "a");
+    write_safetensors(folder / (name + "-00001-of-00001.safetensors"), "{" + entry("a", "U8", "[1]", "[0,1]") + "}",
+                      "b");
+    write_file(folder / (name + ".safetensors.index.json"),
+               R"({"weight_map":{"a":")" + name + R"(-00001-of-00001.safetensors"}})");
+  };
+  add("model");
+  const WeightFiles single = find_weight_files(folder.path(), "model");
+  EXPECT_EQ(single.headers.front().file, folder / "model.safetensors");
+  EXPECT_EQ(single.left_over,
+            (std::vector<std::string>{"model-00001-of-00001.safetensors", "model.safetensors.index.json"}));
+  for (const auto& file : std::filesystem::directory_iterator(folder.path())) std::filesystem::remove(file.path());
+  add("diffusion_pytorch_model");
+  const WeightFiles shards = find_weight_files(folder.path(), "diffusion_pytorch_model");
+  EXPECT_EQ(shards.headers.front().file, folder / "diffusion_pytorch_model-00001-of-00001.safetensors");
+  EXPECT_EQ(shards.left_over, std::vector<std::string>{"diffusion_pytorch_model.safetensors"});
+}
+
 TEST(WeightFiles, RefusesAnIndexThatLies) {
   const TemporaryFolder folder;
   const auto index = folder / "model.safetensors.index.json";
@@ -170,6 +191,8 @@ TEST(WeightFiles, RefusesAnIndexThatLies) {
   EXPECT_CONTAINS(message(R"({"weight_map":{"a":"/1.safetensors"}})"), "not a file beside the index");
   EXPECT_CONTAINS(message(R"({"weight_map":{"a":"pytorch_model.bin"}})"), "only .safetensors weights are read");
   EXPECT_CONTAINS(message(R"({"weight_map":{"a":"3.safetensors"}})"), "shard '3.safetensors' is missing");
+  EXPECT_CONTAINS(message(R"({"weight_map":{"a":"m-00001-of-00003.safetensors","b":"m-00002-of-00003.safetensors"}})"),
+                  "it names 2 of 3 shards ('m-00001-of-00003.safetensors')");
   EXPECT_CONTAINS(message(R"({"weight_map":{"b":"1.safetensors"}})"), "tensor 'b' is not in '1.safetensors'");
   EXPECT_CONTAINS(message(R"({"weight_map":{"a":"1.safetensors","b":"2.safetensors"}})"),
                   "tensor 'a' is also in '1.safetensors'");
@@ -178,11 +201,25 @@ TEST(WeightFiles, RefusesAnIndexThatLies) {
 TEST(WeightFiles, SaysWhatIsThereInstead) {
   const TemporaryFolder folder;
   const auto message = [&] { return refusal([&] { read_weight_headers(folder.path(), stem); }); };
-  EXPECT_CONTAINS(message(), "no weights: model.safetensors or its .index.json is missing");
+  EXPECT_CONTAINS(message(), "no weights: model.safetensors is missing; the download or copy was not completed");
   write_file(folder / "pytorch_model.bin", "pickle");
   EXPECT_CONTAINS(message(), "only pickled weights (pytorch_model.bin)");
+  write_file(folder / "model-q4.gguf", "");
+  EXPECT_CONTAINS(message(), "only model-q4.gguf: GGUF files hold quantised weights");
+  std::filesystem::remove(folder / "model-q4.gguf");
+  write_file(folder / "my_model.safetensors", "");
+  EXPECT_CONTAINS(message(),
+                  "only my_model.safetensors: if that file has the weights, give it the name model.safetens");
   write_file(folder / "model.fp16.safetensors", "");
-  EXPECT_CONTAINS(message(), "only model.fp16.safetensors");
+  EXPECT_CONTAINS(message(),
+                  "only model.fp16.safetensors, my_model.safetensors: read that variant with --variant fp16");
+  std::filesystem::create_symlink("../../blobs/0a1b", folder / "model.safetensors");
+  EXPECT_CONTAINS(message(), "model.safetensors: a link to ../../blobs/0a1b, that is ");
+  EXPECT_CONTAINS(message(), "which is not there: copy the file itself to its place");
+  const auto cached = folder / "models--o--n/snapshots/aaa/vae";
+  std::filesystem::create_directories(cached);
+  std::filesystem::create_symlink("../../../blobs/0a1b", cached / "model.safetensors");
+  EXPECT_CONTAINS(refusal([&] { read_weight_headers(cached, stem); }), "hf download o/n --force-download");
   EXPECT_CONTAINS(refusal([&] { read_weight_headers(folder / "none", stem); }), "no such folder");
 }
 

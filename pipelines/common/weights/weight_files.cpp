@@ -1,10 +1,13 @@
 #include "pipelines/common/weights/weight_files.hpp"
 
+#include <algorithm>
 #include <fastvideo/core.hpp>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+
+#include "pipelines/common/weights/linked_file.hpp"
 
 namespace fastvideo {
 namespace {
@@ -38,16 +41,31 @@ WeightMap read_index(const path& index) {
   return map;
 }
 
+/// "3" for "model-00001-of-00003.safetensors", 0 for a name that does not count.
+size_t shards_of_name(const std::string& name) {
+  const size_t of = name.rfind("-of-");
+  if (of == std::string::npos) return 0;
+  size_t count = 0;
+  for (size_t i = of + 4; i < name.size() && name[i] >= '0' && name[i] <= '9' && count < 100'000; ++i)
+    count = count * 10 + static_cast<size_t>(name[i] - '0');
+  return count;
+}
+
 std::vector<SafetensorsHeader> read_shards(const path& index) {
   const WeightMap map = read_index(index);
   std::set<std::string> names;
   for (const auto& [tensor, shard] : map) names.insert(shard);
+  if (const size_t count = shards_of_name(*names.begin()); count > names.size())
+    throw Refused(index.string() + ": it names " + std::to_string(names.size()) + " of " + std::to_string(count) +
+                  " shards (" + quote_name(*names.begin()) + "), so it is not that of this model; " +
+                  download_advice(index.parent_path()));
   std::vector<SafetensorsHeader> shards;
   std::map<std::string, std::string> owner;
   for (const std::string& name : names) {
     const path file = index.parent_path() / name;
-    if (!std::filesystem::exists(file))
-      throw Refused(index.string() + ": shard " + quote_name(name) + " is missing; download the whole folder");
+    if (!file_is_there(file))
+      throw Refused(index.string() + ": shard " + quote_name(name) + " is missing; " +
+                    download_advice(index.parent_path()));
     shards.push_back(read_safetensors_header(file));
     for (const auto& [tensor, entry] : shards.back().tensors)
       if (const auto [first, is_new] = owner.emplace(tensor, name); !is_new)
@@ -61,35 +79,114 @@ std::vector<SafetensorsHeader> read_shards(const path& index) {
   return shards;
 }
 
-[[noreturn]] void refuse_without_weights(const path& folder, std::span<const std::string_view> stems) {
-  std::string pickled;
-  std::string other;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const path extension = entry.path().extension();
-    std::string& list =
-        extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt" ? pickled : other;
-    if (&list == &pickled || extension == ".safetensors")
-      list += (list.empty() ? "" : ", ") + entry.path().filename().string();
+/// A file that holds weights, or says where they are.
+bool is_of_weights(const path& file) {
+  const std::string name = file.filename().string();
+  return file.extension() == ".safetensors" || name.find(".safetensors.index.") != std::string::npos;
+}
+
+/// "fp16" for "model.fp16.safetensors", "model.fp16-00001-of-00002.safetensors" and
+/// "model.safetensors.index.fp16.json"; empty for any other name.
+std::string variant_of(const std::string& name, std::string_view stem) {
+  const std::string index = std::string(stem) + ".safetensors.index.", json = ".json";
+  if (name.starts_with(index) && name.ends_with(json) && name.size() > index.size() + json.size())
+    return name.substr(index.size(), name.size() - index.size() - json.size());
+  const std::string begin = std::string(stem) + ".", end = ".safetensors";
+  if (!name.starts_with(begin) || !name.ends_with(end) || name.size() <= begin.size() + end.size()) return {};
+  const std::string middle = name.substr(begin.size(), name.size() - begin.size() - end.size());
+  return middle.substr(0, middle.find('-'));
+}
+
+std::string with_variant(std::string name, const std::string& variant) {
+  if (!variant.empty()) name.insert(name.rfind('.'), "." + variant);
+  return name;
+}
+
+std::vector<path> files_in(const path& folder) {
+  std::vector<path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string named(const std::vector<std::string>& names) {
+  constexpr size_t most = 4;
+  std::string text;
+  for (size_t i = 0; i < names.size() && i < most; ++i) text += (i == 0 ? "" : ", ") + names[i];
+  return text + (names.size() > most ? " and " + std::to_string(names.size() - most) + " more" : "");
+}
+
+[[noreturn]] void refuse_without_weights(const path& folder, std::string_view stem, const std::string& variant) {
+  std::vector<std::string> pickled, other, quantised;
+  std::set<std::string> variants;
+  for (const path& file : files_in(folder)) {
+    const std::string name = file.filename().string();
+    const path extension = file.extension();
+    if (extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt")
+      pickled.push_back(name);
+    else if (extension == ".gguf")
+      quantised.push_back(name);
+    else if (is_of_weights(file))
+      other.push_back(name);
+    if (const std::string found = variant_of(name, stem); !found.empty()) variants.insert(found);
   }
-  const std::string wanted = std::string(stems.front()) + ".safetensors or its .index.json";
-  if (!other.empty()) throw Refused(folder.string() + ": no " + wanted + ", only " + other);
+  const std::string wanted = with_variant(std::string(stem) + ".safetensors", variant);
+  const std::string missing = folder.string() + ": no " + wanted + " or its index, only ";
+  if (!variants.empty())
+    throw Refused(missing + named(other) + ": read that variant with --variant " + *variants.begin());
+  if (!quantised.empty())
+    throw Refused(missing + named(quantised) +
+                  ": GGUF files hold quantised weights, which are not read; take the "
+                  "model's folder in bfloat16 or float32 (hf download OWNER/NAME)");
+  if (!other.empty())
+    throw Refused(missing + named(other) + ": if that file has the weights, give it the name " + wanted);
   if (!pickled.empty())
-    throw Refused(folder.string() + ": only pickled weights (" + pickled +
+    throw Refused(folder.string() + ": only pickled weights (" + named(pickled) +
                   "), which can run code when read; save them as safetensors: save_pretrained(FOLDER) does");
-  throw Refused(folder.string() + ": no weights: " + wanted + " is missing");
+  throw Refused(folder.string() + ": no weights: " + wanted + " is missing; " + download_advice(folder));
 }
 
 }  // namespace
 
+WeightFiles find_weight_files(const path& folder, std::string_view stem, const std::string& variant) {
+  if (!std::filesystem::is_directory(folder))
+    throw Refused(folder.string() + ": no such folder; " + download_advice(folder));
+  const path single = folder / with_variant(std::string(stem) + ".safetensors", variant);
+  const path index = folder / with_variant(std::string(stem) + ".safetensors.index.json", variant);
+  // transformers looks for the file first, diffusers for the index.
+  const bool index_first = stem != "model";
+  WeightFiles found;
+  if (index_first && file_is_there(index))
+    found.headers = read_shards(index);
+  else if (file_is_there(single))
+    found.headers = {read_safetensors_header(single)};
+  else if (file_is_there(index))
+    found.headers = read_shards(index);
+  else
+    refuse_without_weights(folder, stem, variant);
+
+  std::set<path> read;
+  for (const SafetensorsHeader& header : found.headers) read.insert(header.file);
+  const bool by_index = read.count(single) == 0;
+  for (const path& file : files_in(folder))
+    if (is_of_weights(file) && read.count(file) == 0 && !(by_index && file == index))
+      found.left_over.push_back(file.filename().string());
+  return found;
+}
+
+bool has_variant(const path& folder, std::string_view stem, const std::string& variant) {
+  if (!std::filesystem::is_directory(folder)) return false;
+  const std::vector<path> files = files_in(folder);
+  return std::any_of(files.begin(), files.end(),
+                     [&](const path& file) { return variant_of(file.filename().string(), stem) == variant; });
+}
+
 std::vector<SafetensorsHeader> read_weight_headers(const path& folder, std::span<const std::string_view> stems) {
-  if (!std::filesystem::is_directory(folder)) throw Refused(folder.string() + ": no such folder");
-  for (const std::string_view stem : stems) {
-    const path single = folder / (std::string(stem) + ".safetensors");
-    const path index = folder / (std::string(stem) + ".safetensors.index.json");
-    if (std::filesystem::exists(index)) return read_shards(index);
-    if (std::filesystem::exists(single)) return {read_safetensors_header(single)};
-  }
-  refuse_without_weights(folder, stems);
+  for (const std::string_view stem : stems)
+    if (const std::string name(stem);
+        file_is_there(folder / (name + ".safetensors")) || file_is_there(folder / (name + ".safetensors.index.json")))
+      return find_weight_files(folder, stem).headers;
+  return find_weight_files(folder, stems.front()).headers;
 }
 
 }  // namespace fastvideo

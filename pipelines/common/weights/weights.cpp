@@ -45,6 +45,28 @@ struct Weights::Impl {
   std::vector<uint64_t> read_to;  // up to where each file was read ahead last
   std::map<std::string, Tensor, std::less<>> tensors;
 
+  // What the names that are there say about one that is not; empty if nothing.
+  std::string why_missing(std::string_view name) const {
+    for (const auto& [other, tensor] : tensors) {
+      if (other.find(".self_attn.q.") != std::string::npos || other.starts_with("model.diffusion_model."))
+        return ", but " + quote_name(other) +
+               ": these are the names of Wan's original checkpoints and of ComfyUI; take the folder in diffusers "
+               "format "
+               "(hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers), or convert with diffusers' "
+               "scripts/convert_wan_to_diffusers.py";
+      if (other.size() <= name.size() || !other.ends_with(name) || other[other.size() - name.size() - 1] != '.')
+        continue;
+      const std::string prefix = other.substr(0, other.size() - name.size());
+      const char* origin = prefix.find("_orig_mod.") != std::string::npos ? "torch.compile puts that there"
+                           : prefix.find("module.") != std::string::npos  ? "DistributedDataParallel puts that there"
+                                                                          : "the model was saved as part of another";
+      return ", but " + quote_name(other) + ": its names begin with " + quote_name(prefix) + " (" + origin +
+             "); save it without, in Python: save_file({k.removeprefix(" + quote_name(prefix) +
+             "): v for k, v in load_file(FILE).items()}, FILE) of safetensors.torch";
+    }
+    return {};
+  }
+
   // Tensors are taken by and large in the order of the file; where one is not, reading ahead begins anew there.
   void read_ahead(const Tensor& tensor) {
     uint64_t& done = read_to[tensor.file];
@@ -62,15 +84,19 @@ Weights::~Weights() = default;
 
 Weights Weights::open(const std::filesystem::path& file_or_folder) {
   static constexpr std::array<std::string_view, 2> stems = {"diffusion_pytorch_model", "model"};
-  std::vector<SafetensorsHeader> headers;
-  if (std::filesystem::is_directory(file_or_folder))
-    headers = read_weight_headers(file_or_folder, stems);
-  else
-    headers.push_back(read_safetensors_header(file_or_folder));
+  if (std::filesystem::is_directory(file_or_folder)) {
+    std::vector<std::filesystem::path> files;
+    for (const SafetensorsHeader& header : read_weight_headers(file_or_folder, stems)) files.push_back(header.file);
+    return open(file_or_folder, files);
+  }
+  return open(file_or_folder, {&file_or_folder, 1});
+}
 
+Weights Weights::open(const std::filesystem::path& folder, std::span<const std::filesystem::path> files) {
   auto impl = std::make_unique<Impl>();
-  impl->path = file_or_folder;
-  for (SafetensorsHeader& header : headers) {
+  impl->path = folder;
+  for (const std::filesystem::path& file : files) {
+    SafetensorsHeader header = read_safetensors_header(file);
     impl->mappings.push_back(std::make_shared<MappedFile>(header.file, header.file_bytes));
     impl->read_to.push_back(0);
     for (auto& [name, entry] : header.tensors)
@@ -83,7 +109,8 @@ Weights Weights::open(const std::filesystem::path& file_or_folder) {
 at::Tensor Weights::take(std::string_view name, at::IntArrayRef shape, at::ScalarType dtype, at::Device device) {
   const auto found = impl_->tensors.find(name);
   if (found == impl_->tensors.end())
-    throw Refused(impl_->path.string() + ": no tensor " + quote_name(name) + " of shape " + shape_text(shape.vec()));
+    throw Refused(impl_->path.string() + ": no tensor " + quote_name(name) + " of shape " + shape_text(shape.vec()) +
+                  impl_->why_missing(name));
   Impl::Tensor& tensor = found->second;
   const SafetensorsEntry& entry = tensor.entry;
   const auto refuse = [&](const std::string& what) {

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,9 +17,11 @@ namespace fastvideo {
 /// and follow LibTorch's rules.
 class Weights {
  public:
-  /// Opens one .safetensors file, or a folder: its diffusion_pytorch_model or model .safetensors, or the shards that
-  /// the .safetensors.index.json beside it lists. Throws Refused naming the file and what is wrong with it.
+  /// Opens one .safetensors file, or a folder: its files of diffusion_pytorch_model or of model, as read_weight_headers
+  /// chooses them. Throws Refused naming the file and what is wrong with it.
   static Weights open(const std::filesystem::path& file_or_folder);
+  /// Opens the files of one model, those that find_weight_files chose. `folder` is what messages name.
+  static Weights open(const std::filesystem::path& folder, std::span<const std::filesystem::path> files);
 
   Weights(Weights&&) noexcept;
   Weights& operator=(Weights&&) noexcept;

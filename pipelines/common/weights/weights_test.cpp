@@ -121,6 +121,20 @@ TEST(Weights, RefusesWhatTheModelDoesNotExpect) {
   EXPECT_CONTAINS(refusal([&] { quantised.take("w", {4}, at::kFloat, at::kCPU); }), "tensor 'w' is F8_E4M3");
 }
 
+TEST(Weights, SaysWhatIsInFrontOfTheNames) {
+  const TemporaryFolder folder;
+  const auto message = [&](const std::string& name) {
+    write_safetensors(folder / "x.safetensors",
+                      R"({")" + name + R"(":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "1234");
+    Weights weights = Weights::open(folder / "x.safetensors");
+    return refusal([&] { weights.take("blocks.0.w", {1}, at::kFloat, at::kCPU); });
+  };
+  EXPECT_CONTAINS(message("_orig_mod.blocks.0.w"), "its names begin with '_orig_mod.' (torch.compile puts that there)");
+  EXPECT_CONTAINS(message("module.blocks.0.w"), "'module.' (DistributedDataParallel");
+  EXPECT_CONTAINS(message("net.blocks.0.w"), "k.removeprefix('net.')");
+  EXPECT_CONTAINS(message("model.diffusion_model.blocks.0.self_attn.q.weight"), "Wan's original checkpoints");
+}
+
 TEST(Weights, NamesWhatIsLeftOver) {
   const TemporaryFolder folder;
   std::string text = R"({"w":{"dtype":"F32","shape":[],"data_offsets":[0,4]})";
