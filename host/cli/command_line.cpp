@@ -5,6 +5,7 @@
 
 #include "host/cli/flags.hpp"
 #include "host/error/error.hpp"
+#include "host/error/printable.hpp"
 
 namespace fastvideo {
 namespace {
@@ -28,7 +29,7 @@ std::string help_of(const OptionSpec& option) {
   std::string notes = option.allowed();
   if (!option.default_value.empty()) notes += "; default: " + option.default_value.to_toml();
   if (!option.variable.empty()) notes += "; variable: " + option.variable;
-  return option.help + " (" + notes + ")";
+  return printable(option.help + " (" + notes + ")");
 }
 
 const char* type_word(OptionType type) {
@@ -98,7 +99,7 @@ class Parser {
       return line;
     } catch (const CLI::ParseError& e) {
       refuse_extras();  // says more of the same mistake
-      throw RequestError(std::string(e.what()) + "; fastvideo --help lists the flags");
+      throw RequestError(shortened(e.what(), 1000) + "; fastvideo --help lists the flags");
     }
     refuse_extras();
     refuse_flags_of_videos();
@@ -242,14 +243,14 @@ class Parser {
     for (const std::string& word : extras) {
       if (!word.starts_with('-')) continue;
       const std::string flag = word.substr(0, word.find('='));
-      throw RequestError("there is no flag " + flag + did_you_mean(flag, known_flags()));
+      throw RequestError("there is no flag " + shortened(flag) + did_you_mean(flag, known_flags()));
     }
     if (extras.empty()) return;
     if (app_.get_subcommands().empty())
-      throw RequestError("there is no command '" + extras.front() + "'" +
+      throw RequestError("there is no command '" + shortened(extras.front()) + "'" +
                          did_you_mean(extras.front(), std::vector<std::string>{"generate", "explain", "bench",
                                                                                "calibrate", "plugins", "doctor"}));
-    throw RequestError("'" + extras.front() + "' is one word too many; a text of several words is put in quotes");
+    throw RequestError("'" + shortened(extras.front()) + "' is one word too many; a text of several words is put in quotes");
   }
 
   // `bench attention` makes no video: what is a flag of `bench` would have no effect.

@@ -17,7 +17,7 @@ void require_plugin_folder(const fs::path& folder) {
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored))
     throw RequestError(folder.string() + " is no folder; give the folder that holds the plugin.toml");
-  if (fs::exists(folder / "plugin.toml", ignored)) return;
+  if (fs::symlink_status(folder / "plugin.toml", ignored).type() != fs::file_type::not_found) return;
   std::string inside;
   for (const auto& entry : fs::directory_iterator(folder, ignored))
     if (fs::exists(entry.path() / "plugin.toml", ignored))

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "host/config/installation.hpp"
@@ -84,6 +85,8 @@ class Catalog {
   std::vector<CatalogItem> items_;
   std::vector<RefusedFolder> refused_;
   std::vector<std::string> warnings_;
+  std::unordered_map<std::string, size_t> first_;  // of the offered items of a kind and full name in small letters
+  std::unordered_map<std::string, const Plugin*> ids_;
 };
 
 /// Adds the options of all offered items to the schema. Items that contradict each other (one flag for two meanings,

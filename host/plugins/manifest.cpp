@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "host/plugins/manifest_parts.hpp"
 
@@ -75,11 +76,10 @@ void add_data(TableReader& reader, DataFile data, Item& item) {
 }
 
 void parse_options(TableReader& reader, const ManifestContext& context, Item& item) {
-  std::vector<std::string> names;
+  std::unordered_set<std::string> names;
   const auto add = [&](std::string_view key, const std::string& name) {
-    if (std::find(names.begin(), names.end(), name) != names.end())
+    if (!names.insert(name).second)
       throw reader.refuse(key, "two options or data files of " + item.full_name() + " are called '" + name + "'");
-    names.push_back(name);
   };
   for (const TomlValue& table : reader.tables("option")) {
     item.options.push_back(parse_option(table, context));
@@ -120,10 +120,6 @@ Item parse_item(const TomlValue& table, const ManifestContext& context) {
   parse_options(reader, context, item);
   reader.warn_about_the_rest();
   return item;
-}
-
-bool same_item(const Item& a, const Item& b) {
-  return a.kind == b.kind && strcasecmp(a.full_name().c_str(), b.full_name().c_str()) == 0;
 }
 
 }  // namespace
@@ -174,10 +170,14 @@ Manifest parse_manifest(std::string_view text, const fs::path& file) {
   if (manifest.abi != host_abi)
     throw reader.refuse("abi", "built for plugin ABI " + manifest.abi + ", this host takes exactly " + host_abi +
                                    "; rebuild the plugin with the SDK of this host");
+  std::unordered_set<std::string> names;  // kind and full name in small letters
   for (const TomlValue& table : reader.tables("item")) {
     Item item = parse_item(table, context);
-    for (const Item& other : manifest.items)
-      if (same_item(item, other)) throw reader.refuse("item", "two items are called " + item.full_name());
+    std::string name = item.full_name();
+    for (char& c : name)
+      if (is_upper(c)) c = static_cast<char>(c - 'A' + 'a');
+    if (!names.insert(item.kind + '\n' + name).second)
+      throw reader.refuse("item", "two items are called " + item.full_name());
     manifest.items.push_back(std::move(item));
   }
   if (manifest.items.empty()) throw reader.refuse("item", "a manifest lists at least one [[item]]");
@@ -187,7 +187,6 @@ Manifest parse_manifest(std::string_view text, const fs::path& file) {
 
 Manifest read_manifest(const fs::path& folder) {
   const fs::path file = folder / "plugin.toml";
-  if (!fs::is_regular_file(file)) throw RequestError(file.string() + ": is no file");
   return parse_manifest(read_text_file(file), file);
 }
 

@@ -3,9 +3,7 @@
 #include <sentencepiece_processor.h>
 
 #include <algorithm>
-#include <fastvideo/core.hpp>
-#include <fstream>
-#include <iterator>
+#include <fastvideo/input_file.hpp>
 #include <string>
 #include <utility>
 
@@ -16,11 +14,8 @@
 namespace fastvideo {
 namespace {
 
-std::string read_file(const std::filesystem::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) throw Refused(file.string() + ": cannot be opened");
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
+// Fifty times that of UMT5, which has 256,000 pieces.
+constexpr uint64_t kMostModelBytes = 256 << 20;
 
 std::string_view trim(std::string_view text, bool left, bool right) {
   constexpr std::string_view white = " \t\n\r\f\v";
@@ -59,10 +54,15 @@ Tokenizer::~Tokenizer() = default;
 Tokenizer Tokenizer::open(const std::filesystem::path& folder) {
   const std::filesystem::path spiece = folder / "spiece.model";
   const std::filesystem::path tokenizer_json = folder / "tokenizer.json";
-  const bool has_json = std::filesystem::exists(tokenizer_json);
+  // Links that lead nowhere are there: reading them says why they cannot be read.
+  const auto is_there = [](const std::filesystem::path& file) {
+    std::error_code none;
+    return std::filesystem::symlink_status(file, none).type() != std::filesystem::file_type::not_found;
+  };
+  const bool has_json = is_there(tokenizer_json);
   auto impl = std::make_unique<Impl>();
-  if (std::filesystem::exists(spiece)) {
-    const std::string model = read_file(spiece);
+  if (is_there(spiece)) {
+    const std::string model = read_input_file(spiece.string(), kMostModelBytes, "a sentencepiece model");
     check_precompiled_charsmap(read_precompiled_charsmap(model, spiece.string()), spiece.string());
     impl->load(model, spiece);
   } else if (has_json) {

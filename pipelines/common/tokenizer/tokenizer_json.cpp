@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <fastvideo/core.hpp>
-#include <fstream>
+#include <fastvideo/input_file.hpp>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -14,6 +13,9 @@ namespace {
 
 using nlohmann::json;
 
+// Fifteen times that of UMT5, which has 256,000 pieces.
+constexpr uint64_t kMostBytes = 256 << 20;
+
 // U+2581, which stands for a space in pieces.
 constexpr std::string_view meta_space = "\xE2\x96\x81";
 
@@ -21,14 +23,14 @@ constexpr std::string_view meta_space = "\xE2\x96\x81";
 class TokenizerJson {
  public:
   TokenizerJson(const std::filesystem::path& file, bool with_model) : file_(file) {
-    std::ifstream stream(file);
-    if (!stream) refuse("cannot be opened");
+    const std::string text = read_input_file(file.string(), kMostBytes, "a tokenizer");
+    require_shallow_json(text, file.string());
     // The vocabulary is nearly all of the file; where it is not wanted it is not kept.
     const auto keep = [&](int depth, json::parse_event_t event, json& parsed) {
       return with_model || depth != 1 || event != json::parse_event_t::key || parsed != "model";
     };
     try {
-      document_ = json::parse(stream, keep);
+      document_ = json::parse(text, keep);
     } catch (const json::exception& error) {
       refuse(std::string("not JSON: ") + error.what());
     }

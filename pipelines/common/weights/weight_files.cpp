@@ -1,7 +1,6 @@
 #include "pipelines/common/weights/weight_files.hpp"
 
-#include <fastvideo/core.hpp>
-#include <fstream>
+#include <fastvideo/input_file.hpp>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -12,15 +11,22 @@ namespace {
 using nlohmann::json;
 using std::filesystem::path;
 
+// That of a model of 500,000 tensors is a tenth of it.
+constexpr uint64_t kMostIndexBytes = 512 << 20;
+
 /// Tensor name to shard file name.
 using WeightMap = std::map<std::string, std::string>;
 
+// Something is there, be it a link that leads nowhere: reading it says why it cannot be read.
+bool is_there(const path& file) {
+  std::error_code none;
+  return std::filesystem::symlink_status(file, none).type() != std::filesystem::file_type::not_found;
+}
+
 WeightMap read_index(const path& index) {
   const auto refuse = [&](const std::string& what) { throw Refused(index.string() + ": " + what); };
-  std::ifstream stream(index);
-  if (!stream) refuse("cannot be opened");
-  const json document = json::parse(stream, nullptr, /*allow_exceptions=*/false);
-  if (document.is_discarded()) refuse("not JSON");
+  const json document =
+      parse_json<json>(read_input_file(index.string(), kMostIndexBytes, "an index of shards"), index.string());
   if (!document.is_object() || !document.contains("weight_map") || !document["weight_map"].is_object() ||
       document["weight_map"].empty())
     refuse("no weight_map from tensors to shards");
@@ -46,7 +52,7 @@ std::vector<SafetensorsHeader> read_shards(const path& index) {
   std::map<std::string, std::string> owner;
   for (const std::string& name : names) {
     const path file = index.parent_path() / name;
-    if (!std::filesystem::exists(file))
+    if (!is_there(file))
       throw Refused(index.string() + ": shard " + quote_name(name) + " is missing; download the whole folder");
     shards.push_back(read_safetensors_header(file));
     for (const auto& [tensor, entry] : shards.back().tensors)
@@ -64,13 +70,15 @@ std::vector<SafetensorsHeader> read_shards(const path& index) {
 [[noreturn]] void refuse_without_weights(const path& folder, std::span<const std::string_view> stems) {
   std::string pickled;
   std::string other;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+  std::error_code failure;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, failure)) {
     const path extension = entry.path().extension();
     std::string& list =
         extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt" ? pickled : other;
     if (&list == &pickled || extension == ".safetensors")
       list += (list.empty() ? "" : ", ") + entry.path().filename().string();
   }
+  if (failure) throw Refused(folder.string() + ": cannot be read: " + failure.message());
   const std::string wanted = std::string(stems.front()) + ".safetensors or its .index.json";
   if (!other.empty()) throw Refused(folder.string() + ": no " + wanted + ", only " + other);
   if (!pickled.empty())
@@ -82,12 +90,13 @@ std::vector<SafetensorsHeader> read_shards(const path& index) {
 }  // namespace
 
 std::vector<SafetensorsHeader> read_weight_headers(const path& folder, std::span<const std::string_view> stems) {
-  if (!std::filesystem::is_directory(folder)) throw Refused(folder.string() + ": no such folder");
+  std::error_code none;
+  if (!std::filesystem::is_directory(folder, none)) throw Refused(folder.string() + ": no such folder");
   for (const std::string_view stem : stems) {
     const path single = folder / (std::string(stem) + ".safetensors");
     const path index = folder / (std::string(stem) + ".safetensors.index.json");
-    if (std::filesystem::exists(index)) return read_shards(index);
-    if (std::filesystem::exists(single)) return {read_safetensors_header(single)};
+    if (is_there(index)) return read_shards(index);
+    if (is_there(single)) return {read_safetensors_header(single)};
   }
   refuse_without_weights(folder, stems);
 }

@@ -63,7 +63,7 @@ Weights::~Weights() = default;
 Weights Weights::open(const std::filesystem::path& file_or_folder) {
   static constexpr std::array<std::string_view, 2> stems = {"diffusion_pytorch_model", "model"};
   std::vector<SafetensorsHeader> headers;
-  if (std::filesystem::is_directory(file_or_folder))
+  if (std::error_code none; std::filesystem::is_directory(file_or_folder, none))
     headers = read_weight_headers(file_or_folder, stems);
   else
     headers.push_back(read_safetensors_header(file_or_folder));
