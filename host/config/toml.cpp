@@ -1,7 +1,7 @@
 #include "host/config/toml.hpp"
 
 // toml++ 3.3 ends its tables of Unicode in __builtin_unreachable(), and for clang its assertions are assumptions in a
-// release. guarded_toml() keeps from it what would reach them; should something pass, it is refused and not assumed.
+// release. guard_toml() keeps from it what would reach them; should something pass, it is refused and not assumed.
 // clang-format off
 #include <toml++/impl/preprocessor.h>
 #undef TOML_ASSERT
@@ -110,7 +110,8 @@ Value TomlValue::value() const {
 
 TomlValue parse_toml(std::string_view text, const std::string& file) {
   try {
-    return Converter(file).convert(toml::parse(guarded_toml(text, file), std::string_view(file)));
+    guard_toml(text, file);
+    return Converter(file).convert(toml::parse(text, std::string_view(file)));
   } catch (const toml::parse_error& e) {
     throw RequestError(place(file, e.source().begin) + shortened(e.description(), 300));
   }

@@ -19,9 +19,9 @@ bool is_of_word(char c) { return is_of_key(c) || c == '+' || c == '.' || c == ':
 // One pass over a text. `at_` stands behind what has been read.
 class TomlGuard {
  public:
-  TomlGuard(std::string_view text, const std::string& file) : text_(text), file_(file), out_(text) {}
+  TomlGuard(std::string_view text, const std::string& file) : text_(text), file_(file) {}
 
-  std::string run() {
+  void run() {
     check_characters();
     if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;
     for (skip_lines(); at_ < text_.size(); skip_lines()) {
@@ -31,7 +31,6 @@ class TomlGuard {
         key_and_value(header_depth_);
       end_of_line();
     }
-    return std::move(out_);
   }
 
  private:
@@ -101,13 +100,8 @@ class TomlGuard {
     at_ += bytes;
     return bytes > 0;
   }
-  // Blanked, too.
   void skip_comment() {
-    if (peek() != '#') return;
-    const size_t begin = at_;
-    at_ = std::min(text_.find('\n', at_), text_.size());
-    if (text_[at_ - 1] == '\r' && at_ < text_.size()) --at_;
-    std::fill(out_.begin() + static_cast<ptrdiff_t>(begin), out_.begin() + static_cast<ptrdiff_t>(at_), ' ');
+    if (peek() == '#') at_ = std::min(text_.find('\n', at_), text_.size());
   }
   void skip_lines() {
     do {
@@ -272,13 +266,12 @@ class TomlGuard {
 
   std::string_view text_;
   const std::string& file_;
-  std::string out_;
   size_t at_ = 0;
   int header_depth_ = 0;
 };
 
 }  // namespace
 
-std::string guarded_toml(std::string_view text, const std::string& file) { return TomlGuard(text, file).run(); }
+void guard_toml(std::string_view text, const std::string& file) { TomlGuard(text, file).run(); }
 
 }  // namespace fastvideo

@@ -11,8 +11,7 @@ namespace fastvideo {
 /// - tables, arrays and dotted keys nested deeper than kDeepestNesting;
 /// - bytes that are not UTF-8, control characters, characters beyond ASCII outside of texts and comments;
 /// - texts, arrays and tables that do not end, quotes and brackets inside of a word or number.
-/// Gives the text back with blanks in the place of comments: toml++ ends a comment at U+0085 and U+2028, and TOML at
-/// the end of the line.
-std::string guarded_toml(std::string_view text, const std::string& file);
+/// What passes may still be no TOML: toml++ says so.
+void guard_toml(std::string_view text, const std::string& file);
 
 }  // namespace fastvideo

@@ -100,14 +100,5 @@ TEST(TomlGuard, FollowsWhatTomlAllows) {
   EXPECT_EQ(root.find("a")->find("b.c")->find("d\"e")->find("x")->items.size(), 2u);
 }
 
-TEST(TomlGuard, ACommentReachesToTheEndOfItsLine) {
-  // toml++ ends it at U+2028, U+2029 and U+0085, and would read a second key here.
-  for (const char* separator : {"\xE2\x80\xA8", "\xE2\x80\xA9", "\xC2\x85"}) {
-    const TomlValue root = parse_toml(std::string("a = 1 # x") + separator + "b = 2\n", "f");
-    EXPECT_EQ(root.entries.size(), 1u);
-  }
-  EXPECT_EQ(guarded_toml("a = '# no' # yes\n", "f"), "a = '# no'      \n");
-}
-
 }  // namespace
 }  // namespace fastvideo

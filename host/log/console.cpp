@@ -52,7 +52,7 @@ void Console::set_status(std::string_view status) {
   if (!is_terminal_) return;
   const std::lock_guard lock(mutex_);
   // The last column stays free: a cursor behind it would wrap on some terminals.
-  const std::string shown = printable(cut(status, width() - 1));
+  const std::string shown = std::string(cut(printable(status), width() - 1));
   if (shown == status_) return;
   status_ = shown;
   write(std::string(kEraseLine) + status_);

@@ -46,7 +46,7 @@ class Builder final : public nlohmann::json_sax<Json> {
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const Json::exception& error) override {
-    throw refuse("not JSON: " + quoted_reason(error.what()));
+    throw refuse("is not JSON: " + quoted_reason(error.what()));
   }
 
  private:

@@ -255,7 +255,7 @@ std::string quote_name(std::string_view name) {
   constexpr size_t longest = 200;
   std::string text = "'";
   for (const char c : name.substr(0, longest)) text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  return text + (name.size() > longest ? "...'" : "'");
+  return text + (name.size() > longest ? "...' (" + std::to_string(name.size()) + " bytes)" : "'");
 }
 
 }  // namespace fastvideo

@@ -158,7 +158,7 @@ inline std::string quoted_reason(std::string_view reason) {
   return std::string(reason.substr(0, most)) + "... (" + std::to_string(reason.size()) + " bytes)";
 }
 
-/// Parses JSON with nlohmann::json or ordered_json, which the caller includes. Throws Refused "FILE: not JSON: why", or
+/// Parses JSON with nlohmann::json or ordered_json, which the caller includes. Throws Refused "FILE: is not JSON: why", or
 /// with the place where it is too deeply nested.
 template <class Json>
 Json parse_json(std::string_view text, const std::string& file) {
@@ -166,7 +166,7 @@ Json parse_json(std::string_view text, const std::string& file) {
   try {
     return Json::parse(text.begin(), text.end());
   } catch (const typename Json::exception& e) {
-    throw Refused(file + ": not JSON: " + quoted_reason(e.what()));
+    throw Refused(file + ": is not JSON: " + quoted_reason(e.what()));
   }
 }
 
