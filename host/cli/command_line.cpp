@@ -250,7 +250,8 @@ class Parser {
       throw RequestError("there is no command '" + shortened(extras.front()) + "'" +
                          did_you_mean(extras.front(), std::vector<std::string>{"generate", "explain", "bench",
                                                                                "calibrate", "plugins", "doctor"}));
-    throw RequestError("'" + shortened(extras.front()) + "' is one word too many; a text of several words is put in quotes");
+    throw RequestError("'" + shortened(extras.front()) +
+                       "' is one word too many; a text of several words is put in quotes");
   }
 
   // `bench attention` makes no video: what is a flag of `bench` would have no effect.

@@ -12,7 +12,8 @@
 namespace fastvideo {
 
 void check_plugin(const CommandLine& line, const std::vector<std::string>& arguments, const Settings& settings) {
-  if (line.plugin.empty()) throw RequestError("plugins check: the folder is empty; give the one that holds plugin.toml");
+  if (line.plugin.empty())
+    throw RequestError("plugins check: the folder is empty; give the one that holds plugin.toml");
   const std::filesystem::path folder = std::filesystem::absolute(line.plugin).lexically_normal();
   if (line.item >= 0) {
     const HostServices& host = HostServices::of_process(settings);

@@ -30,8 +30,7 @@ bool is_there(const fs::path& file) {
 }
 
 fs::path must_exist(const fs::path& file, const std::string& named_by) {
-  if (!is_there(file))
-    throw RequestError(named_by + ": the configuration file " + file.string() + " does not exist");
+  if (!is_there(file)) throw RequestError(named_by + ": the configuration file " + file.string() + " does not exist");
   return fs::absolute(file);
 }
 

@@ -32,8 +32,8 @@ std::string check_choice(const OptionSpec& option, const std::string& text, std:
   if (option.choices.empty()) return text;
   for (const std::string& choice : option.choices)
     if (lower(choice) == lower(text)) return choice;
-  throw RequestError(std::string(where) + ": " + shortened(Value(text).to_toml()) + " is not one of " + list_text(option.choices) +
-                     did_you_mean(text, option.choices));
+  throw RequestError(std::string(where) + ": " + shortened(Value(text).to_toml()) + " is not one of " +
+                     list_text(option.choices) + did_you_mean(text, option.choices));
 }
 
 std::vector<std::string> split(std::string_view text, char separator) {

@@ -147,7 +147,8 @@ Settings resolve(const Schema& schema, const std::vector<Given>& given, Unknown 
     if (specs.empty()) {
       const bool empty_table = one.value.type() == FV_VALUE_TABLE && one.value.table().empty();
       if (unknown == Unknown::keep_out || (empty_table && is_known_table(schema, one.path))) continue;
-      throw RequestError(one.source.describe() + ": unknown key '" + shortened(one.path) + "'" + schema.suggest(one.path));
+      throw RequestError(one.source.describe() + ": unknown key '" + shortened(one.path) + "'" +
+                         schema.suggest(one.path));
     }
     Value value = check(specs, one);
     const auto [place, fresh] = settings.settings_.try_emplace(specs.front()->path);

@@ -37,7 +37,8 @@ struct TomlEntry {
 };
 
 /// Parses TOML 1.0. Throws RequestError "file:line:column: what" for what is not TOML, for dates, times and texts that
-/// contain NUL, which no setting takes, and for tables and lists nested more than 64 deep. `file` is what messages call the text.
+/// contain NUL, which no setting takes, and for tables and lists nested more than 64 deep. `file` is what messages call
+/// the text.
 TomlValue parse_toml(std::string_view text, const std::string& file);
 
 /// The whole text of a regular file of at most 16 MiB. Throws RequestError if it cannot be read, is longer, or is a

@@ -10,9 +10,7 @@
 namespace fastvideo {
 namespace {
 
-bool is_letter_or_digit(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
+bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 bool is_of_key(char c) { return is_letter_or_digit(c) || c == '_' || c == '-'; }
 bool is_of_word(char c) { return is_of_key(c) || c == '+' || c == '.' || c == ':'; }
 
@@ -54,7 +52,8 @@ class TomlGuard {
     if (at_ >= text_.size()) refuse_at(text_.size(), "the file ends where " + wanted + " is needed");
     size_t end = at_ + 1;
     while (end < text_.size() && (static_cast<unsigned char>(text_[end]) & 0xC0U) == 0x80U) ++end;
-    const std::string found = text_[at_] == '\n' ? "the line ends" : "'" + printable(text_.substr(at_, end - at_)) + "' stands";
+    const std::string found =
+        text_[at_] == '\n' ? "the line ends" : "'" + printable(text_.substr(at_, end - at_)) + "' stands";
     refuse_at(at_, found + " where " + wanted + " is needed");
   }
 
@@ -120,8 +119,7 @@ class TomlGuard {
   }
 
   void check_depth(int depth, size_t at) const {
-    if (depth > kDeepestNesting)
-      refuse_at(at, "nested more than " + std::to_string(kDeepestNesting) + " deep");
+    if (depth > kDeepestNesting) refuse_at(at, "nested more than " + std::to_string(kDeepestNesting) + " deep");
   }
 
   // [a.b] or [[a.b]]

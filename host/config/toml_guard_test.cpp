@@ -40,7 +40,9 @@ const Way kWays[] = {
     {"a header of a list", [](int depth) { return "[[" + repeated("a", depth - 1, ".") + "]]"; }},
     {"lists of tables", lists_of_tables},
     {"a dotted key in a table",
-     [](int depth) { return "[" + repeated("a", depth / 2, ".") + "]\n" + repeated("b", depth / 2 + 1, ".") + " = 1"; }},
+     [](int depth) {
+       return "[" + repeated("a", depth / 2, ".") + "]\n" + repeated("b", depth / 2 + 1, ".") + " = 1";
+     }},
     {"dotted keys in inline tables",
      [](int depth) { return "a = " + repeated("{ a.b = ", depth / 2) + "1" + repeated(" }", depth / 2); }},
 };

@@ -38,7 +38,8 @@ std::string nearest_name(std::string_view name, std::span<const std::string> kno
   if (name.size() > longest) return nearest;
   for (const std::string& candidate : known) {
     const size_t longer = std::max(name.size(), candidate.size()), shorter = std::min(name.size(), candidate.size());
-    if (candidate.size() > longest || 3 * (longer - shorter) > longer) continue;  // their lengths alone are too far apart
+    if (candidate.size() > longest || 3 * (longer - shorter) > longer)
+      continue;  // their lengths alone are too far apart
     const size_t distance = edit_distance(name, candidate);
     if (3 * distance > std::max(name.size(), candidate.size())) continue;
     if (nearest.empty() || distance < smallest) {

@@ -10,7 +10,10 @@ TEST(Printable, EscapesWhatSteersATerminal) {
   EXPECT_EQ(printable("\x1b[2J"), "\\x1b[2J");
   EXPECT_EQ(printable("a\r\nb\x7f"), "a\\r\\nb\\x7f");
   EXPECT_EQ(printable(std::string_view("\0", 1)), "\\x00");
-  EXPECT_EQ(printable("\xC2\x9B" "31m\xC2\x85"), "\\u009b31m\\u0085") << "C1 controls";
+  EXPECT_EQ(printable("\xC2\x9B"
+                      "31m\xC2\x85"),
+            "\\u009b31m\\u0085")
+      << "C1 controls";
   EXPECT_EQ(printable("\xE2\x80\xAEtxt\xE2\x81\xA9\xD8\x9C"), "\\u202etxt\\u2069\\u061c") << "direction of writing";
   EXPECT_EQ(printable("\xE2\x80\xA8"), "\\u2028") << "a line end of Unicode";
 }

@@ -138,7 +138,8 @@ std::vector<MadeVideo> make_videos(const RunContext& in, const std::vector<std::
     for (size_t i = 0; i < outputs.size(); ++i) {
       in.cancel.throw_if_requested();
       in.run.select_prompt(i);
-      if (outputs.size() > 1) log_info("run", printable(outputs[i]) + ": \"" + shortened(in.run.request().prompt(), 1000) + "\"");
+      if (outputs.size() > 1)
+        log_info("run", printable(outputs[i]) + ": \"" + shortened(in.run.request().prompt(), 1000) + "\"");
       videos.push_back(make_video(in, outputs[i]));
       videos.back().seconds = steady_seconds() - began;
       began = steady_seconds();

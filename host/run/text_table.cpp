@@ -28,7 +28,8 @@ std::string text_table(std::vector<std::vector<std::string>> rows) {
   std::string text;
   for (const auto& row : rows) {
     std::string line = "  ";
-    for (size_t i = 0; i < row.size(); ++i) line += row[i] + std::string(std::max(widths[i], row[i].size()) - row[i].size() + 2, ' ');
+    for (size_t i = 0; i < row.size(); ++i)
+      line += row[i] + std::string(std::max(widths[i], row[i].size()) - row[i].size() + 2, ' ');
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
   }

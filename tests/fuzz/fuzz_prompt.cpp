@@ -1,4 +1,5 @@
-// Prompt cleaning: whatever the text, one line of UTF-8 without white space at its ends or twice in a row, or a refusal.
+// Prompt cleaning: whatever the text, one line of UTF-8 without white space at its ends or twice in a row, or a
+// refusal.
 #include <cstdint>
 #include <cstdlib>
 #include <fastvideo/core.hpp>

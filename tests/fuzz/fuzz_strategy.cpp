@@ -25,7 +25,8 @@ void check(const fastvideo::sliding_tile::Strategy& strategy) {
   for (const int64_t count : strategy.counts()) entries += count;
   if (entries != strategy.steps() * strategy.layers() * strategy.heads()) std::abort();
   for (const int64_t step : {int64_t{0}, strategy.steps() - 1})
-    if (strategy.window_of(step, strategy.layers() - 1, strategy.heads() - 1) >= strategy.windows().size()) std::abort();
+    if (strategy.window_of(step, strategy.layers() - 1, strategy.heads() - 1) >= strategy.windows().size())
+      std::abort();
   if (strategy.nearest_step(49, 50) != strategy.steps() - 1) std::abort();
   for (const fastvideo::sliding_tile::Extent& window : strategy.windows())
     for (size_t axis = 0; axis < 3; ++axis)

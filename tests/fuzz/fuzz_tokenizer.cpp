@@ -14,9 +14,7 @@ namespace {
 struct TokenizerFolder {
   fastvideo::fuzz::MemoryFile memory;
   fastvideo::test::TemporaryFolder folder;
-  explicit TokenizerFolder(const char* name) {
-    std::filesystem::create_symlink(memory.hold(""), folder.path() / name);
-  }
+  explicit TokenizerFolder(const char* name) { std::filesystem::create_symlink(memory.hold(""), folder.path() / name); }
 
   void read(std::string_view bytes) const {
     memory.hold(bytes);

@@ -163,7 +163,8 @@ class HeaderReader {
     constexpr auto max_elements = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
     bool too_large = false;
     for (const json& size : shape) {
-      if (!size.is_number_unsigned()) refuse(name, "shape " + quoted_reason(shape.dump()) + " holds something that is not a size");
+      if (!size.is_number_unsigned())
+        refuse(name, "shape " + quoted_reason(shape.dump()) + " holds something that is not a size");
       const auto extent = size.get<uint64_t>();
       too_large |= extent > max_elements / element_size;
       if (!too_large && extent != 0 && entry.elements > max_elements / element_size / extent) too_large = true;
@@ -184,8 +185,8 @@ class HeaderReader {
       refuse(name, "data_offsets " + quoted_reason(offsets.dump()) + " reach past the end of the data, which is " +
                        std::to_string(data_bytes) + " bytes: the file is truncated");
     if (end - begin != entry.elements * element_size)
-      refuse(name, "data_offsets " + quoted_reason(offsets.dump()) + " hold " + std::to_string(end - begin) + " bytes, and " +
-                       shape_text(entry.shape) + " of " + entry.dtype + " needs " +
+      refuse(name, "data_offsets " + quoted_reason(offsets.dump()) + " hold " + std::to_string(end - begin) +
+                       " bytes, and " + shape_text(entry.shape) + " of " + entry.dtype + " needs " +
                        std::to_string(entry.elements * element_size));
     entry.begin = data_begin_ + begin;
     entry.end = data_begin_ + end;

@@ -1,5 +1,5 @@
-// fastvideo/input_file.hpp - files that anybody may have written: what kind of file, how long, how deeply nested, before
-// a parser sees them.
+// fastvideo/input_file.hpp - files that anybody may have written: what kind of file, how long, how deeply nested,
+// before a parser sees them.
 #pragma once
 
 #include <fcntl.h>
@@ -58,8 +58,8 @@ class InputFile {
   /// Fills `data` with `count` bytes from `offset` on. Throws Refused if the file ends before.
   void read(void* data, uint64_t count, uint64_t offset) const {
     for (uint64_t done = 0; done < count;) {
-      const ssize_t got = ::pread(descriptor_, static_cast<char*>(data) + done, count - done,
-                                  static_cast<off_t>(offset + done));
+      const ssize_t got =
+          ::pread(descriptor_, static_cast<char*>(data) + done, count - done, static_cast<off_t>(offset + done));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) refuse_errno(errno);
       if (got == 0) refuse("ends after " + std::to_string(offset + done) + " bytes, while it is read: copy it again");
@@ -80,8 +80,7 @@ class InputFile {
     uint64_t size = 0;
     while (true) {  // the end is where reading ends: files of /proc say that they have no bytes
       if (size == text.size()) text.resize(size + 16384);
-      const ssize_t got =
-          ::pread(descriptor_, text.data() + size, text.size() - size, static_cast<off_t>(size));
+      const ssize_t got = ::pread(descriptor_, text.data() + size, text.size() - size, static_cast<off_t>(size));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) refuse_errno(errno);
       if (got == 0) break;
@@ -158,8 +157,8 @@ inline std::string quoted_reason(std::string_view reason) {
   return std::string(reason.substr(0, most)) + "... (" + std::to_string(reason.size()) + " bytes)";
 }
 
-/// Parses JSON with nlohmann::json or ordered_json, which the caller includes. Throws Refused "FILE: is not JSON: why", or
-/// with the place where it is too deeply nested.
+/// Parses JSON with nlohmann::json or ordered_json, which the caller includes. Throws Refused "FILE: is not JSON: why",
+/// or with the place where it is too deeply nested.
 template <class Json>
 Json parse_json(std::string_view text, const std::string& file) {
   require_shallow_json(text, file);
