@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "host/conformance/report.hpp"
+#include "host/error/printable.hpp"
 #include "host/plugins/manifest.hpp"
 #include "host/process/child_process.hpp"
 #include "host/run/text_table.hpp"
@@ -71,7 +72,7 @@ void add(PluginVerdict& verdict, const std::string& title, const std::vector<Fin
     if (finding.outcome != Outcome::skipped) ++verdict.checks;
     if (finding.outcome == Outcome::failed) ++verdict.failed;
   }
-  verdict.text += title + "\n" + text_table(rows);
+  verdict.text += shortened(title, 1000) + "\n" + text_table(rows);
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ class Bench:
         except subprocess.TimeoutExpired:
             self.wrong.append(f"{name}: still waits after 20 s")
             return
-        said = done.stderr.decode(errors="replace")
+        said = (done.stdout + done.stderr).decode(errors="replace")
         if done.returncode != 2:
             self.wrong.append(f"{name}: exit code {done.returncode}, not 2: {said[-400:]}")
         for part in parts:
@@ -322,7 +322,7 @@ def asks_ffmpeg_once(bench):
     room = bench.room()
     (room / "bin").mkdir()
     fake = room / "bin" / "ffmpeg"
-    fake.write_text(f"#!/bin/sh\ncase "$*" in *-encoders*) echo x >> {room}/asked;; esac\necho ' V....D libx264 H.264'\n")
+    fake.write_text(f"#!/bin/sh\ncase \"$*\" in *-encoders*) echo x >> {room}/asked;; esac\necho ' V....D libx264 H.264'\n")
     fake.chmod(0o755)
     (room / "p.txt").write_text("".join(f"prompt {i}\n" for i in range(50)))
     bench.refused("50 prompts", ["frames"], "generate", "--model-path", SHAPES, "--prompt-file", room / "p.txt", "--device", "cpu",
