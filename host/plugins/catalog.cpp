@@ -1,6 +1,7 @@
 #include "host/plugins/catalog.hpp"
 
 #include <strings.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <unordered_set>
@@ -77,9 +78,10 @@ Catalog Catalog::discover(const std::vector<SearchFolder>& folders, const std::v
 
 void Catalog::add_folder(const fs::path& folder, const SearchFolder& found_in,
                          const std::vector<std::string>& disabled) {
-  std::error_code code;
-  for (const auto& known : plugins_)
-    if (fs::equivalent(known->manifest.folder, folder, code)) return;  // one folder found on two ways
+  struct stat status {};
+  const bool is_known = stat(folder.c_str(), &status) == 0;
+  const std::pair<dev_t, ino_t> place{status.st_dev, status.st_ino};
+  if (is_known && folders_.contains(place)) return;  // one folder found on two ways
   auto plugin = std::make_unique<Plugin>();
   try {
     plugin->manifest = read_manifest(fs::absolute(folder).lexically_normal());
@@ -87,6 +89,7 @@ void Catalog::add_folder(const fs::path& folder, const SearchFolder& found_in,
     refused_.push_back({folder, found_in.origin, e.what()});
     return;
   }
+  if (is_known) folders_.insert(place);
   plugin->origin = found_in.origin;
   const Manifest& manifest = plugin->manifest;
   warnings_.insert(warnings_.end(), manifest.warnings.begin(), manifest.warnings.end());

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "host/plugins/manifest_parts.hpp"
@@ -54,11 +55,14 @@ void parse_pipeline(const TomlValue* table, const ManifestContext& context, Item
   reader.warn_about_the_rest();
 }
 
+// Where options stand in an item, by name.
+using OptionPlaces = std::unordered_map<std::string, size_t>;
+
 // Marks the option that names a file. key: of the table that says so; what: how messages call the file.
 void take_option(TableReader& reader, std::string_view key, const std::string& what, const std::string& name,
-                 Item& item) {
-  for (OptionSpec& option : item.options) {
-    if (option.name != name) continue;
+                 const OptionPlaces& places, Item& item) {
+  if (const auto place = places.find(name); place != places.end()) {
+    OptionSpec& option = item.options[place->second];
     if (option.type != OptionType::string || !option.choices.empty())
       throw reader.refuse(key, "option '" + option.name + "' names a file, so it is a string without choices");
     option.is_path = true;
@@ -68,15 +72,16 @@ void take_option(TableReader& reader, std::string_view key, const std::string& w
                       what + " is named by the option '" + name + "', which " + item.full_name() + " does not have");
 }
 
-void add_data(TableReader& reader, DataFile data, Item& item) {
+void add_data(TableReader& reader, DataFile data, const OptionPlaces& places, Item& item) {
   if (!data.calibrated.empty() && item.calibrated_data() != nullptr)
     throw reader.refuse("data", "a calibration of " + item.full_name() + " writes one data file, not two");
-  if (!data.option.empty()) take_option(reader, "data", "data '" + data.name + "'", data.option, item);
+  if (!data.option.empty()) take_option(reader, "data", "data '" + data.name + "'", data.option, places, item);
   item.data.push_back(std::move(data));
 }
 
 void parse_options(TableReader& reader, const ManifestContext& context, Item& item) {
   std::unordered_set<std::string> names;
+  OptionPlaces places;
   const auto add = [&](std::string_view key, const std::string& name) {
     if (!names.insert(name).second)
       throw reader.refuse(key, "two options or data files of " + item.full_name() + " are called '" + name + "'");
@@ -87,15 +92,16 @@ void parse_options(TableReader& reader, const ManifestContext& context, Item& it
     if (item.kind == "pipeline" && (name == "prompt" || name == "seed" || name == "device" || name == "later_prompts"))
       throw reader.refuse("option", "'" + name + "' reaches every pipeline; it is not to be declared");
     add("option", name);
+    places.emplace(name, item.options.size() - 1);
   }
   for (const TomlValue& table : reader.tables("data")) {
     DataFile data = parse_data(table, context);
     add("data", data.name);
-    add_data(reader, std::move(data), item);
+    add_data(reader, std::move(data), places, item);
   }
   for (const TomlValue& table : reader.tables("installed")) {
     item.installed.push_back(parse_installed(table, context));
-    take_option(reader, "installed", item.installed.back().what, item.installed.back().option, item);
+    take_option(reader, "installed", item.installed.back().what, item.installed.back().option, places, item);
   }
 }
 
