@@ -2,9 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <unordered_set>
 
 #include "host/cli/flags.hpp"
 #include "host/error/error.hpp"
+#include "host/error/printable.hpp"
 
 namespace fastvideo {
 namespace {
@@ -28,7 +30,7 @@ std::string help_of(const OptionSpec& option) {
   std::string notes = option.allowed();
   if (!option.default_value.empty()) notes += "; default: " + option.default_value.to_toml();
   if (!option.variable.empty()) notes += "; variable: " + option.variable;
-  return option.help + " (" + notes + ")";
+  return printable(option.help + " (" + notes + ")");
 }
 
 const char* type_word(OptionType type) {
@@ -52,10 +54,18 @@ std::vector<std::string> with_empty_values(const std::vector<std::string>& argum
   return words;
 }
 
+// The words that may be flags, without their values.
+std::unordered_set<std::string> flags_in(const std::vector<std::string>& arguments) {
+  std::unordered_set<std::string> flags;
+  for (const std::string& word : arguments)
+    if (word.starts_with('-')) flags.insert(word.substr(0, word.find('=')));
+  return flags;
+}
+
 // The parser, and which of its options stands for which setting.
 class Parser {
  public:
-  explicit Parser(const Schema& schema) : app_(kAbout, "fastvideo") {
+  Parser(const Schema& schema, const std::vector<std::string>& arguments) : schema_(schema), app_(kAbout, "fastvideo") {
     app_.footer(kExample);
     app_.allow_extras();
     app_.add_flag("--version", version_)->description("Print the version");
@@ -84,7 +94,12 @@ class Parser {
         ->check(CLI::Range(0.1, 86400.0));
     check_->add_option("--item", item_, "Check this item alone, counted from 0, in this process: for a debugger")
         ->check(CLI::Range(0, 10000));
-    for (const SettingSpec& spec : schema.all()) add_flag(spec);
+    // CLI11 compares each flag with all others: of those of plugins it gets what this command line has, or needs for
+    // its help.
+    const std::unordered_set<std::string> words = flags_in(arguments);
+    const bool wants_help = words.contains("--help") || words.contains("-h");
+    for (const SettingSpec& spec : schema.all())
+      if (spec.owner.empty() || wants_help || words.contains(spec.option.flag)) add_flag(spec);
   }
 
   CommandLine parse(const std::vector<std::string>& arguments) {
@@ -98,7 +113,7 @@ class Parser {
       return line;
     } catch (const CLI::ParseError& e) {
       refuse_extras();  // says more of the same mistake
-      throw RequestError(std::string(e.what()) + "; fastvideo --help lists the flags");
+      throw RequestError(shortened(e.what(), 1000) + "; fastvideo --help lists the flags");
     }
     refuse_extras();
     refuse_flags_of_videos();
@@ -242,14 +257,15 @@ class Parser {
     for (const std::string& word : extras) {
       if (!word.starts_with('-')) continue;
       const std::string flag = word.substr(0, word.find('='));
-      throw RequestError("there is no flag " + flag + did_you_mean(flag, known_flags()));
+      throw RequestError("there is no flag " + shortened(flag) + did_you_mean(flag, known_flags()));
     }
     if (extras.empty()) return;
     if (app_.get_subcommands().empty())
-      throw RequestError("there is no command '" + extras.front() + "'" +
+      throw RequestError("there is no command '" + shortened(extras.front()) + "'" +
                          did_you_mean(extras.front(), std::vector<std::string>{"generate", "explain", "bench",
                                                                                "calibrate", "plugins", "doctor"}));
-    throw RequestError("'" + extras.front() + "' is one word too many; a text of several words is put in quotes");
+    throw RequestError("'" + shortened(extras.front()) +
+                       "' is one word too many; a text of several words is put in quotes");
   }
 
   // `bench attention` makes no video: what is a flag of `bench` would have no effect.
@@ -266,9 +282,12 @@ class Parser {
                                 static_cast<const CLI::App*>(calibrate_)})
       for (const CLI::Option* option : app->get_options())
         for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+    for (const SettingSpec& spec : schema_.all())
+      if (!spec.owner.empty() && !spec.option.flag.empty()) known.push_back(spec.option.flag);
     return known;
   }
 
+  const Schema& schema_;
   CLI::App app_;
   CLI::App* generate_ = nullptr;
   CLI::App* explain_ = nullptr;
@@ -297,7 +316,7 @@ class Parser {
 }  // namespace
 
 CommandLine parse_command_line(const std::vector<std::string>& arguments, const Schema& schema) {
-  return Parser(schema).parse(arguments);
+  return Parser(schema, arguments).parse(arguments);
 }
 
 }  // namespace fastvideo

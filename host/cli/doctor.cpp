@@ -12,6 +12,7 @@
 
 #include "host/cli/plugin_list.hpp"
 #include "host/error/error.hpp"
+#include "host/error/printable.hpp"
 #include "host/hardware/hardware.hpp"
 #include "host/media/video_writer.hpp"
 #include "host/plugins/loader.hpp"
@@ -146,7 +147,7 @@ std::string environment_section(const Schema& schema) {
 std::string doctor(const Settings& settings, const Schema& schema, const Catalog& catalog,
                    const std::vector<SearchFolder>& searched, const std::vector<fs::path>& config_files) {
   std::string warnings;
-  for (const std::string& warning : catalog.warnings()) warnings += "  " + warning + "\n";
+  for (const std::string& warning : catalog.warnings()) warnings += "  " + shortened(warning, 1000) + "\n";
   return program_section() + hardware_section() + tools_section(settings) +
          list_plugins_here(catalog, searched, settings) + (warnings.empty() ? "" : "warnings\n" + warnings) +
          settings_section(settings, config_files) + environment_section(schema);

@@ -1,6 +1,7 @@
 #include "host/cli/flags.hpp"
 
 #include "host/error/error.hpp"
+#include "host/error/printable.hpp"
 
 namespace fastvideo {
 namespace {
@@ -34,9 +35,10 @@ EarlyFlags read_early_flags(const std::vector<std::string>& arguments) {
 Given parse_set(const std::string& text) {
   const size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
-    throw RequestError("--set " + text + ": give a setting and its value, as in --set attention.default=TORCH_SDPA");
-  return {text.substr(0, equals), text.substr(equals + 1), Source::command_line("--set " + text.substr(0, equals)),
-          true};
+    throw RequestError("--set " + shortened(text) +
+                       ": give a setting and its value, as in --set attention.default=TORCH_SDPA");
+  return {text.substr(0, equals), text.substr(equals + 1),
+          Source::command_line("--set " + shortened(text.substr(0, equals))), true};
 }
 
 Given parse_attention_backend(const std::string& text) {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_map>
 
 #include "host/error/error.hpp"
+#include "host/error/printable.hpp"
 #include "host/hardware/hardware.hpp"
 #include "host/log/log.hpp"
 #include "host/plugins/installed_file.hpp"
@@ -93,7 +95,7 @@ std::string show_item(const CatalogItem& listed, const std::vector<DeviceFacts>&
     }
     if (item.kind == "pipeline") rows.push_back({"models", joined(item.model_classes)});
   }
-  std::string text = item.kind + " " + item.full_name() + ": " + item.summary + "\n" + text_table(rows);
+  std::string text = printable(item.kind + " " + item.full_name() + ": " + item.summary) + "\n" + text_table(rows);
   Rows options;
   for (const OptionSpec& option : item.options) {
     std::string notes = option.allowed();
@@ -111,22 +113,26 @@ template <class State>
 std::string list(const Catalog& catalog, const std::vector<SearchFolder>& searched, const Settings& settings,
                  const State& state) {
   std::vector<std::string> kinds{"attention", "cache", "pipeline"};
-  for (const CatalogItem& item : catalog.items())
-    if (std::find(kinds.begin(), kinds.end(), item.item->kind) == kinds.end()) kinds.push_back(item.item->kind);
+  std::unordered_map<std::string, std::vector<const CatalogItem*>> of_kind;
+  for (const std::string& kind : kinds) of_kind[kind];
+  for (const CatalogItem& item : catalog.items()) {
+    const auto [place, is_new] = of_kind.try_emplace(item.item->kind);
+    if (is_new) kinds.push_back(item.item->kind);
+    place->second.push_back(&item);
+  }
 
   std::string text;
   Rows lacking;
   for (const std::string& kind : kinds) {
     Rows rows;
-    for (const CatalogItem& item : catalog.items()) {
-      if (item.item->kind != kind) continue;
-      const Manifest& manifest = item.plugin->manifest;
-      const std::string missing = what_is_missing(*item.item, settings);
-      rows.push_back({item.item->full_name(), manifest.id + " " + manifest.version,
-                      state(item) + (missing.empty() ? "" : "; incomplete"), item.item->summary});
-      if (!missing.empty()) lacking.push_back({item.item->full_name(), missing});
+    for (const CatalogItem* item : of_kind[kind]) {
+      const Manifest& manifest = item->plugin->manifest;
+      const std::string missing = what_is_missing(*item->item, settings);
+      rows.push_back({item->item->full_name(), manifest.id + " " + manifest.version,
+                      state(*item) + (missing.empty() ? "" : "; incomplete"), item->item->summary});
+      if (!missing.empty()) lacking.push_back({item->item->full_name(), missing});
     }
-    text += kind + "\n" + (rows.empty() ? "  none\n" : text_table(rows));
+    text += shortened(kind) + "\n" + (rows.empty() ? "  none\n" : text_table(rows));
   }
   if (!lacking.empty()) text += "incomplete\n" + text_table(lacking);
   Rows refused;
@@ -161,7 +167,7 @@ std::string show_plugin(const Catalog& catalog, const std::string& name, const S
   }
   if (!text.empty()) return text;
   const std::vector<std::string> names(known.begin(), known.end());
-  throw RequestError("no installed plugin or item is called '" + name + "'" + did_you_mean(name, names) +
+  throw RequestError("no installed plugin or item is called '" + shortened(name) + "'" + did_you_mean(name, names) +
                      "; `fastvideo plugins` lists them");
 }
 

@@ -106,8 +106,8 @@ void run(const std::vector<std::string>& arguments, RunTool run_tool) {
   print(run_request(line, settings, with, catalog));
 }
 
-int complain(ExitCode code, const char* what) {
-  Console::standard_error().print("fastvideo: " + std::string(what));
+int complain(ExitCode code, const std::string& what) {
+  Console::standard_error().print("fastvideo: " + hanging(what));
   return static_cast<int>(code);
 }
 
@@ -118,12 +118,15 @@ int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noe
     run(arguments, run_tool);
     return static_cast<int>(ExitCode::done);
   } catch (const CancelledError& e) {
-    Console::standard_error().print("fastvideo: " + std::string(e.what()));
+    Console::standard_error().print("fastvideo: " + hanging(e.what()));
     return kCancelled;
   } catch (const RequestError& e) {
     return complain(ExitCode::refused, e.what());
   } catch (const Refused& e) {
     return complain(ExitCode::refused, e.what());
+  } catch (const std::filesystem::filesystem_error& e) {
+    const std::string where = e.path1().empty() ? "the working directory" : e.path1().string();
+    return complain(ExitCode::refused, where + ": cannot be used: " + e.code().message());
   } catch (const std::bad_alloc&) {
     return complain(ExitCode::failed, "out of memory");
   } catch (const std::exception& e) {

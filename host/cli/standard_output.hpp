@@ -3,13 +3,18 @@
 
 #include <cstdio>
 #include <stdexcept>
+#include <string>
 #include <string_view>
+
+#include "host/error/printable.hpp"
 
 namespace fastvideo {
 
-/// Writes the text. Results must arrive: a full disk behind a redirection is a std::runtime_error.
+/// Writes the text, as printable_lines() gives it. Results must arrive: a full disk behind a redirection is a
+/// std::runtime_error.
 inline void print(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+  const std::string shown = printable_lines(text);
+  if (std::fwrite(shown.data(), 1, shown.size(), stdout) != shown.size() || std::fflush(stdout) != 0)
     throw std::runtime_error("standard output cannot be written");
 }
 

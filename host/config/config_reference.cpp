@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <map>
 #include <vector>
 
 #include "host/config/schema.hpp"
+#include "host/error/printable.hpp"
 
 namespace fastvideo {
 namespace {
@@ -12,7 +14,7 @@ std::string owner_of(const SettingSpec& spec) { return spec.owner.substr(0, spec
 // A cell of a table: a bar would end it.
 std::string cell(const std::string& text) {
   std::string out;
-  for (const char c : text) out += c == '|' ? std::string("\\|") : std::string(1, c);
+  for (const char c : printable(text)) out += c == '|' ? std::string("\\|") : std::string(1, c);
   return out;
 }
 
@@ -37,12 +39,12 @@ struct Part {
 
 std::string config_reference(const Schema& schema) {
   std::vector<Part> parts;
+  std::map<std::pair<std::string, std::string>, size_t> places;
   for (const SettingSpec& spec : schema.all()) {
     const std::string section = spec.section(), owner = owner_of(spec);
-    auto part = std::find_if(parts.begin(), parts.end(),
-                             [&](const Part& one) { return one.section == section && one.owner == owner; });
-    if (part == parts.end()) part = parts.insert(parts.end(), {section, owner, ""});
-    part->rows += row(spec);
+    const auto [place, is_new] = places.try_emplace({section, owner}, parts.size());
+    if (is_new) parts.push_back({section, owner, ""});
+    parts[place->second].rows += row(spec);
   }
   // The host's own first, then by name: the order of discovery is that of folders.
   std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {

@@ -23,10 +23,14 @@ std::optional<fs::path> user_config_file(const Environment& environment) {
   return base / "fastvideo" / "fastvideo.toml";
 }
 
-fs::path must_exist(const fs::path& file, const std::string& named_by) {
+// Something is there, be it a link that leads nowhere: reading it says why it cannot be read.
+bool is_there(const fs::path& file) {
   std::error_code code;
-  if (!fs::exists(file, code))
-    throw RequestError(named_by + ": the configuration file " + file.string() + " does not exist");
+  return fs::symlink_status(file, code).type() != fs::file_type::not_found;
+}
+
+fs::path must_exist(const fs::path& file, const std::string& named_by) {
+  if (!is_there(file)) throw RequestError(named_by + ": the configuration file " + file.string() + " does not exist");
   return fs::absolute(file);
 }
 
@@ -40,15 +44,14 @@ Installation Installation::of_this_program() {
 std::vector<fs::path> config_files(const Installation& installation, const std::optional<fs::path>& explicit_file,
                                    const Environment& environment) {
   std::vector<fs::path> files;
-  std::error_code code;
-  if (fs::exists(installation.config_file(), code)) files.push_back(installation.config_file());
+  if (is_there(installation.config_file())) files.push_back(installation.config_file());
 
   const std::string variable = set_text(environment, "FASTVIDEO_CONFIG");
   if (explicit_file)
     files.push_back(must_exist(*explicit_file, "--config"));
   else if (!variable.empty())
     files.push_back(must_exist(variable, "FASTVIDEO_CONFIG"));
-  else if (const auto user = user_config_file(environment); user && fs::exists(*user, code))
+  else if (const auto user = user_config_file(environment); user && is_there(*user))
     files.push_back(*user);
   return files;
 }

@@ -6,6 +6,7 @@
 
 #include "host/config/schema.hpp"
 #include "host/error/error.hpp"
+#include "host/error/printable.hpp"
 
 namespace fastvideo {
 namespace {
@@ -32,8 +33,8 @@ std::string check_choice(const OptionSpec& option, const std::string& text, std:
   if (option.choices.empty()) return text;
   for (const std::string& choice : option.choices)
     if (lower(choice) == lower(text)) return choice;
-  throw RequestError(std::string(where) + ": " + Value(text).to_toml() + " is not one of " + list_text(option.choices) +
-                     did_you_mean(text, option.choices));
+  throw RequestError(std::string(where) + ": " + shortened(Value(text).to_toml()) + " is not one of " +
+                     list_text(option.choices) + did_you_mean(text, option.choices));
 }
 
 // -1 means a new seed to some programs.
@@ -102,7 +103,7 @@ std::string OptionSpec::allowed() const {
 
 Value OptionSpec::check(const Value& value, std::string_view where) const {
   const auto refuse = [&](const std::string& what) -> RequestError {
-    return RequestError(std::string(where) + ": " + value.to_toml() + " " + what);
+    return RequestError(std::string(where) + ": " + shortened(value.to_toml()) + " " + what);
   };
   switch (type) {
     case OptionType::boolean:
@@ -142,7 +143,7 @@ Value OptionSpec::check(const Value& value, std::string_view where) const {
 
 Value OptionSpec::parse(std::string_view text, std::string_view where) const {
   const auto refuse = [&]() -> RequestError {
-    return RequestError(std::string(where) + ": '" + std::string(text) + "' is not understood; allowed: " + allowed());
+    return RequestError(std::string(where) + ": '" + shortened(text) + "' is not understood; allowed: " + allowed());
   };
   switch (type) {
     case OptionType::boolean: {

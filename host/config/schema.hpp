@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "host/config/source.hpp"
@@ -74,7 +75,11 @@ class Schema {
   std::string suggest(std::string_view path) const;
 
  private:
+  using Index = std::unordered_map<std::string, std::vector<size_t>>;
+
   std::vector<SettingSpec> specs_;
+  Index by_path_;  // in small letters
+  Index by_flag_;
 };
 
 /// A TOML file with every setting of the schema, its help, what it may be and its default, all commented out: as it is

@@ -7,6 +7,7 @@
 
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
+#include "host/error/printable.hpp"
 
 namespace fastvideo {
 namespace {
@@ -26,7 +27,7 @@ void flatten(const TomlValue& value, const std::string& path, const std::string&
 
 // "FASTVIDEO_LOGGING_LEVEL" or "fastvideo.toml:3:1: log.level": how messages about a value begin.
 std::string where(const Given& given) {
-  return given.source.describe() + (given.source.kind == Source::Kind::file ? ": " + given.path : "");
+  return given.source.describe() + (given.source.kind == Source::Kind::file ? ": " + shortened(given.path) : "");
 }
 
 // Names in a file are relative to its folder, names on the command line to the working directory. A variable may
@@ -37,7 +38,7 @@ Value absolute_paths(const Value& value, const Given& given) {
     if (name.empty()) throw RequestError(where(given) + ": an empty path");
     if (path.is_absolute()) return path.lexically_normal().string();
     if (given.source.kind == Source::Kind::environment)
-      throw RequestError(where(given) + ": '" + name + "' is not an absolute path");
+      throw RequestError(where(given) + ": '" + shortened(name) + "' is not an absolute path");
     const std::filesystem::path base = given.source.kind == Source::Kind::file
                                            ? std::filesystem::absolute(given.source.name).parent_path()
                                            : std::filesystem::current_path();
@@ -146,7 +147,8 @@ Settings resolve(const Schema& schema, const std::vector<Given>& given, Unknown 
     if (specs.empty()) {
       const bool empty_table = one.value.type() == FV_VALUE_TABLE && one.value.table().empty();
       if (unknown == Unknown::keep_out || (empty_table && is_known_table(schema, one.path))) continue;
-      throw RequestError(one.source.describe() + ": unknown key '" + one.path + "'" + schema.suggest(one.path));
+      throw RequestError(one.source.describe() + ": unknown key '" + shortened(one.path) + "'" +
+                         schema.suggest(one.path));
     }
     Value value = check(specs, one);
     const auto [place, fresh] = settings.settings_.try_emplace(specs.front()->path);

@@ -1,8 +1,7 @@
 #include "host/config/toml.hpp"
 
-// toml++ 3.3 ends its tables of Unicode in __builtin_unreachable(), and reaches it at characters beyond ASCII where
-// white space may stand: they are no white space. Its assertions are reached by files that are no TOML, too, and for
-// clang they are assumptions in a release: what follows them refuses such files without their help.
+// toml++ 3.3 ends its tables of Unicode in __builtin_unreachable(), and for clang its assertions are assumptions in a
+// release. guard_toml() keeps from it what would reach them; should something pass, it is refused and not assumed.
 // clang-format off
 #include <toml++/impl/preprocessor.h>
 #undef TOML_ASSERT
@@ -18,13 +17,12 @@
 // clang-format on
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
+#include <fastvideo/input_file.hpp>
 #include <tuple>
 
+#include "host/config/toml_guard.hpp"
 #include "host/error/error.hpp"
+#include "host/error/printable.hpp"
 
 namespace fastvideo {
 namespace {
@@ -37,15 +35,20 @@ class Converter {
  public:
   explicit Converter(const std::string& file) : file_(file) {}
 
-  TomlValue convert(const toml::node& node) const {
+  // `depth`: how many tables and lists are around the node.
+  TomlValue convert(const toml::node& node, int depth = 0) const {
     TomlValue out;
     out.line = node.source().begin.line;
     out.column = node.source().begin.column;
+    // Tables of lists of tables, which the headers build up.
+    if (depth > kDeepestNesting && (node.is_table() || node.is_array()))
+      throw RequestError(place(file_, node.source().begin) + "nested more than " + std::to_string(kDeepestNesting) +
+                         " deep");
     if (const auto* table = node.as_table()) {
       out.type = FV_VALUE_TABLE;
       for (const auto& [key, value] : *table) {
         const toml::source_position at = key.source().begin;
-        out.entries.push_back({std::string(key.str()), convert(value), at.line, at.column});
+        out.entries.push_back({std::string(key.str()), convert(value, depth + 1), at.line, at.column});
         check_text(out.entries.back().name, at);
       }
       // toml++ sorts keys by name; messages and listings follow the file.
@@ -54,7 +57,7 @@ class Converter {
       });
     } else if (const auto* array = node.as_array()) {
       out.type = FV_VALUE_LIST;
-      for (const toml::node& item : *array) out.items.push_back(convert(item));
+      for (const toml::node& item : *array) out.items.push_back(convert(item, depth + 1));
     } else {
       out.scalar = scalar(node);
       out.type = out.scalar.type();
@@ -107,25 +110,20 @@ Value TomlValue::value() const {
 
 TomlValue parse_toml(std::string_view text, const std::string& file) {
   try {
+    guard_toml(text, file);
     return Converter(file).convert(toml::parse(text, std::string_view(file)));
   } catch (const toml::parse_error& e) {
-    throw RequestError(place(file, e.source().begin) + std::string(e.description()));
+    throw RequestError(place(file, e.source().begin) + shortened(e.description(), 300));
   }
 }
 
 std::string read_text_file(const std::filesystem::path& file) {
-  constexpr size_t limit = size_t{16} << 20;
-  if (std::filesystem::is_directory(file)) throw RequestError(file.string() + ": is a folder; a file is needed here");
-  std::ifstream in(file, std::ios::binary);
-  if (!in) throw RequestError(file.string() + ": cannot be read: " + std::strerror(errno));
-  std::string text;
-  char part[16384];
-  while (in.read(part, sizeof(part)) || in.gcount() > 0) {
-    text.append(part, static_cast<size_t>(in.gcount()));
-    if (text.size() > limit) throw RequestError(file.string() + ": longer than 16 MiB, which no such file is");
+  constexpr uint64_t most = uint64_t{16} << 20;
+  try {
+    return read_input_file(file.string(), most, "a file of settings, prompts or data");
+  } catch (const Refused& e) {
+    throw RequestError(e.what());
   }
-  if (in.bad()) throw RequestError(file.string() + ": cannot be read to its end");
-  return text;
 }
 
 }  // namespace fastvideo

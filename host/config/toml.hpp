@@ -36,11 +36,13 @@ struct TomlEntry {
   uint32_t column = 0;
 };
 
-/// Parses TOML 1.0. Throws RequestError "file:line:column: what" for what is not TOML, and for dates, times and texts
-/// that contain NUL, which no setting takes. `file` is what messages call the text.
+/// Parses TOML 1.0. Throws RequestError "file:line:column: what" for what is not TOML, for dates, times and texts that
+/// contain NUL, which no setting takes, and for tables and lists nested more than 64 deep. `file` is what messages call
+/// the text.
 TomlValue parse_toml(std::string_view text, const std::string& file);
 
-/// The whole text of a file of at most 16 MiB. Throws RequestError if it cannot be read or is longer.
+/// The whole text of a regular file of at most 16 MiB. Throws RequestError if it cannot be read, is longer, or is a
+/// folder, a FIFO or a device, which are not waited for.
 std::string read_text_file(const std::filesystem::path& file);
 
 }  // namespace fastvideo

@@ -57,7 +57,9 @@ TEST(ReadTextFile, RefusesWhatIsNoFile) {
   EXPECT_EQ(read_text_file(folder.write("empty", "")), "");
   EXPECT_TRUE(contains(refusal([&] { read_text_file(folder.path()); }), "is a folder"));
   EXPECT_TRUE(contains(refusal([&] { read_text_file(folder.path() / "none"); }), "No such file"));
-  EXPECT_TRUE(contains(refusal([&] { read_text_file("/dev/zero"); }), "longer than 16 MiB"));
+  EXPECT_TRUE(contains(refusal([&] { read_text_file("/dev/zero"); }), "is a device and not a regular file"));
+  EXPECT_TRUE(contains(refusal([&] { read_text_file(folder.write("long", std::string((16 << 20) + 1, 'x'))); }),
+                       "has more than 16777216 bytes (16777217)"));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "host/conformance/report.hpp"
+#include "host/error/printable.hpp"
 #include "host/plugins/manifest.hpp"
 #include "host/process/child_process.hpp"
 #include "host/run/text_table.hpp"
@@ -17,7 +18,7 @@ void require_plugin_folder(const fs::path& folder) {
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored))
     throw RequestError(folder.string() + " is no folder; give the folder that holds the plugin.toml");
-  if (fs::exists(folder / "plugin.toml", ignored)) return;
+  if (fs::symlink_status(folder / "plugin.toml", ignored).type() != fs::file_type::not_found) return;
   std::string inside;
   for (const auto& entry : fs::directory_iterator(folder, ignored))
     if (fs::exists(entry.path() / "plugin.toml", ignored))
@@ -71,7 +72,7 @@ void add(PluginVerdict& verdict, const std::string& title, const std::vector<Fin
     if (finding.outcome != Outcome::skipped) ++verdict.checks;
     if (finding.outcome == Outcome::failed) ++verdict.failed;
   }
-  verdict.text += title + "\n" + text_table(rows);
+  verdict.text += shortened(title, 1000) + "\n" + text_table(rows);
 }
 
 }  // namespace

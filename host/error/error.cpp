@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "host/error/printable.hpp"
+
 namespace fastvideo {
 namespace {
 
@@ -29,9 +31,15 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::string nearest_name(std::string_view name, std::span<const std::string> known) {
+  // Nobody mistypes a name longer than this; the table of edits grows with the product of both lengths.
+  constexpr size_t longest = 200;
   std::string nearest;
   size_t smallest = 0;
+  if (name.size() > longest) return nearest;
   for (const std::string& candidate : known) {
+    const size_t longer = std::max(name.size(), candidate.size()), shorter = std::min(name.size(), candidate.size());
+    if (candidate.size() > longest || 3 * (longer - shorter) > longer)
+      continue;  // their lengths alone are too far apart
     const size_t distance = edit_distance(name, candidate);
     if (3 * distance > std::max(name.size(), candidate.size())) continue;
     if (nearest.empty() || distance < smallest) {
@@ -44,7 +52,7 @@ std::string nearest_name(std::string_view name, std::span<const std::string> kno
 
 std::string did_you_mean(std::string_view name, std::span<const std::string> known) {
   const std::string nearest = nearest_name(name, known);
-  return nearest.empty() ? "" : "; did you mean '" + nearest + "'?";
+  return nearest.empty() ? "" : "; did you mean '" + printable(nearest) + "'?";
 }
 
 }  // namespace fastvideo

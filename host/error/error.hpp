@@ -27,7 +27,7 @@ class RequestError : public std::runtime_error {
 size_t edit_distance(std::string_view a, std::string_view b);
 
 /// The name of `known` nearest to `name`, the first of several; empty if none is near enough to be meant (more than a
-/// third of the longer one's length would have to be edited).
+/// third of the longer one's length would have to be edited, or more than 200 bytes long).
 std::string nearest_name(std::string_view name, std::span<const std::string> known);
 
 /// "; did you mean 'backend'?", or nothing if no known name is near.

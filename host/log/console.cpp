@@ -42,7 +42,7 @@ void Console::print(std::string_view lines) {
   const std::lock_guard lock(mutex_);
   std::string bytes;
   if (!status_.empty()) bytes += kEraseLine;
-  bytes += lines;
+  bytes += printable_lines(lines);
   if (lines.empty() || lines.back() != '\n') bytes += '\n';
   bytes += status_;
   write(bytes);
@@ -52,7 +52,7 @@ void Console::set_status(std::string_view status) {
   if (!is_terminal_) return;
   const std::lock_guard lock(mutex_);
   // The last column stays free: a cursor behind it would wrap on some terminals.
-  const std::string shown = printable(cut(status, width() - 1));
+  const std::string shown = std::string(cut(printable(status), width() - 1));
   if (shown == status_) return;
   status_ = shown;
   write(std::string(kEraseLine) + status_);
@@ -70,15 +70,6 @@ void Console::write(std::string_view bytes) const {
       return;
     }
   }
-}
-
-std::string printable(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\t') || byte == 0x7F) c = '?';
-  }
-  return result;
 }
 
 }  // namespace fastvideo

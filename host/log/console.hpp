@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "host/error/printable.hpp"
+
 namespace fastvideo {
 
 /// A place for messages. Any thread may call any function; output that cannot be written is dropped.
@@ -23,7 +25,8 @@ class Console {
   /// Columns of the terminal now; 80 where nobody knows.
   int width() const;
 
-  /// Writes whole lines (a missing line end is added) in one piece, above the status line.
+  /// Writes whole lines (a missing line end is added) in one piece, above the status line; as printable_lines() gives
+  /// them, whoever wrote them.
   void print(std::string_view lines);
   /// Shows `status`, one line without its end, cut to the terminal's width, until it is replaced. Nothing happens
   /// where the console is no terminal.
@@ -38,8 +41,5 @@ class Console {
   std::mutex mutex_;
   std::string status_;  // as shown, so cut
 };
-
-/// `text` with control characters replaced by '?': foreign text must not steer the terminal. Tabs stay.
-std::string printable(std::string_view text);
 
 }  // namespace fastvideo

@@ -44,7 +44,7 @@ TEST(Console, StatusCannotSteerTheTerminal) {
   const TestTerminal terminal(40);
   Console console(terminal.fd());
   console.set_status("a\033[2Jb\nc");
-  EXPECT_EQ(TestTerminal::screen(terminal.read()), "a?[2Jb?c");
+  EXPECT_EQ(TestTerminal::screen(terminal.read()), "a\\x1b[2Jb\\nc");
 }
 
 TEST(Console, NoStatusAndNoEscapesWhereThereIsNoTerminal) {

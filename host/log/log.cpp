@@ -70,9 +70,10 @@ class ConsoleSink : public spdlog::sinks::base_sink<std::mutex> {
     std::string_view rest(message.payload.data(), message.payload.size());
     while (!rest.empty() && rest.back() == '\n') rest.remove_suffix(1);
     spdlog::memory_buf_t lines;
-    while (true) {
+    for (bool is_first = true;; is_first = false) {
       const std::size_t end = rest.find('\n');
-      const std::string line = printable(rest.substr(0, end));
+      // The bar: no later line can be taken for a message of its own.
+      const std::string line = (is_first ? "" : "| ") + printable_lines(rest.substr(0, end));
       spdlog::details::log_msg part = message;
       part.payload = line;
       formatter_->format(part, lines);

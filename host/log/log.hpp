@@ -22,7 +22,7 @@ void set_log_level(LogLevel level);
 bool log_enabled(LogLevel level);
 
 /// Logs one message. `source` is the part of the host that speaks ("selection") or a plugin's id. Each line of a text
-/// of several lines gets the prefix. Any thread; never throws.
+/// of several lines gets the prefix, and from the second on a bar. Any thread; never throws.
 void write_log(LogLevel level, std::string_view source, std::string_view text) noexcept;
 
 inline void log_debug(std::string_view source, std::string_view text) { write_log(LogLevel::debug, source, text); }

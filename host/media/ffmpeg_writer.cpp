@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <chrono>
 #include <fastvideo/core.hpp>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -158,6 +160,11 @@ std::unique_ptr<VideoWriter> make_ffmpeg_writer(OutputFormat format, const fs::p
 
 void check_ffmpeg(OutputFormat format) {
   const fs::path program = find_ffmpeg(format);
+  // Asked once in a process: a run may have thousands of outputs.
+  static std::mutex mutex;
+  static std::set<std::pair<fs::path, OutputFormat>> found;
+  const std::lock_guard lock(mutex);
+  if (found.count({program, format}) > 0) return;
   const std::string instead = ", or write .y4m or a folder of PNG frames (a path that ends in '/')";
   CommandResult result;
   try {
@@ -176,7 +183,10 @@ void check_ffmpeg(OutputFormat format) {
     std::istringstream words(line);
     std::string flags;
     std::string encoder;
-    if (words >> flags >> encoder && encoder == names.encoder) return;
+    if (words >> flags >> encoder && encoder == names.encoder) {
+      found.insert({program, format});
+      return;
+    }
   }
   throw Refused(program.string() + " was built without the encoder " + names.encoder + ", which " + names.extension +
                 " files need: install another ffmpeg" + instead);

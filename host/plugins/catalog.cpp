@@ -1,8 +1,10 @@
 #include "host/plugins/catalog.hpp"
 
 #include <strings.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "host/error/error.hpp"
 
@@ -13,9 +15,16 @@ namespace fs = std::filesystem;
 
 bool equal_ignoring_case(const std::string& a, const std::string& b) { return strcasecmp(a.c_str(), b.c_str()) == 0; }
 
+std::string small_letters(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
 bool has_manifest(const fs::path& folder) {
-  std::error_code code;
-  return fs::exists(folder / "plugin.toml", code);
+  std::error_code code;  // also a link that leads nowhere: reading it says why
+  const fs::file_type type = fs::symlink_status(folder / "plugin.toml", code).type();
+  return type != fs::file_type::not_found && type != fs::file_type::none;
 }
 
 // The plugins that a search folder means: itself, or its subfolders by name.
@@ -69,9 +78,10 @@ Catalog Catalog::discover(const std::vector<SearchFolder>& folders, const std::v
 
 void Catalog::add_folder(const fs::path& folder, const SearchFolder& found_in,
                          const std::vector<std::string>& disabled) {
-  std::error_code code;
-  for (const auto& known : plugins_)
-    if (fs::equivalent(known->manifest.folder, folder, code)) return;  // one folder found on two ways
+  struct stat status {};
+  const bool is_known = stat(folder.c_str(), &status) == 0;
+  const std::pair<dev_t, ino_t> place{status.st_dev, status.st_ino};
+  if (is_known && folders_.contains(place)) return;  // one folder found on two ways
   auto plugin = std::make_unique<Plugin>();
   try {
     plugin->manifest = read_manifest(fs::absolute(folder).lexically_normal());
@@ -79,20 +89,19 @@ void Catalog::add_folder(const fs::path& folder, const SearchFolder& found_in,
     refused_.push_back({folder, found_in.origin, e.what()});
     return;
   }
+  if (is_known) folders_.insert(place);
   plugin->origin = found_in.origin;
   const Manifest& manifest = plugin->manifest;
   warnings_.insert(warnings_.end(), manifest.warnings.begin(), manifest.warnings.end());
 
-  const Plugin* same_id = nullptr;
-  for (const auto& earlier : plugins_)
-    if (earlier->manifest.id == manifest.id && same_id == nullptr) same_id = earlier.get();
+  const auto earlier = ids_.find(manifest.id);
+  const Plugin* same_id = earlier != ids_.end() ? earlier->second : nullptr;
+  ids_.try_emplace(manifest.id, plugin.get());
 
   for (const Item& item : manifest.items) {
     CatalogItem listed{plugin.get(), &item, ItemState::offered, ""};
-    const auto shadow = std::find_if(items_.begin(), items_.end(), [&](const CatalogItem& other) {
-      return other.state == ItemState::offered && other.item->kind == item.kind &&
-             equal_ignoring_case(other.item->full_name(), item.full_name());
-    });
+    const std::string key = item.kind + '\n' + small_letters(item.full_name());
+    const auto shadow = first_.find(key);
     if (!item.known_kind()) {
       listed.state = ItemState::unknown_kind;
       listed.reason = "kind '" + item.kind + "' is unknown to this host";
@@ -102,10 +111,12 @@ void Catalog::add_folder(const fs::path& folder, const SearchFolder& found_in,
     } else if (same_id != nullptr) {
       listed.state = ItemState::shadowed;
       listed.reason = manifest.id + " was found before, in " + same_id->manifest.folder.string();
-    } else if (shadow != items_.end()) {
+    } else if (shadow != first_.end()) {
       listed.state = ItemState::shadowed;
-      listed.reason = item.full_name() + " was found before, in " + shadow->plugin->manifest.folder.string();
+      listed.reason =
+          item.full_name() + " was found before, in " + items_[shadow->second].plugin->manifest.folder.string();
     }
+    if (listed.state == ItemState::offered) first_.emplace(key, items_.size());
     items_.push_back(std::move(listed));
   }
   plugins_.push_back(std::move(plugin));
@@ -129,10 +140,9 @@ std::vector<const CatalogItem*> Catalog::find(std::string_view kind, std::string
 
 std::vector<std::string> Catalog::names(std::string_view kind) const {
   std::vector<std::string> out;
-  for (const CatalogItem* one : offered(kind)) {
-    const auto same = [&](const std::string& name) { return equal_ignoring_case(name, one->item->name); };
-    if (std::none_of(out.begin(), out.end(), same)) out.push_back(one->item->name);
-  }
+  std::unordered_set<std::string> known;
+  for (const CatalogItem* one : offered(kind))
+    if (known.insert(small_letters(one->item->name)).second) out.push_back(one->item->name);
   return out;
 }
 

@@ -1,10 +1,15 @@
 // All plugins that can be found, and what they offer. Nothing is opened.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "host/config/installation.hpp"
@@ -84,6 +89,9 @@ class Catalog {
   std::vector<CatalogItem> items_;
   std::vector<RefusedFolder> refused_;
   std::vector<std::string> warnings_;
+  std::unordered_map<std::string, size_t> first_;  // of the offered items of a kind and full name in small letters
+  std::unordered_map<std::string, const Plugin*> ids_;
+  std::set<std::pair<dev_t, ino_t>> folders_;  // of plugins_
 };
 
 /// Adds the options of all offered items to the schema. Items that contradict each other (one flag for two meanings,

@@ -57,7 +57,7 @@ TEST_F(CatalogTest, OneBadFolderNeverStopsTheOthers) {
   ASSERT_EQ(catalog.refused().size(), 3u);
   EXPECT_TRUE(contains(catalog.refused()[0].reason, "broken/plugin.toml:1:"));
   EXPECT_TRUE(contains(catalog.refused()[1].reason, "a manifest begins with"));
-  EXPECT_TRUE(contains(catalog.refused()[2].reason, "is no file"));
+  EXPECT_TRUE(contains(catalog.refused()[2].reason, "is a folder; a file is needed here"));
 }
 
 TEST_F(CatalogTest, TheFirstOfTwoWinsAndTheOtherIsListed) {

@@ -1,18 +1,18 @@
 // Data files of plugins, parsed for them.
 #include <algorithm>
+#include <fastvideo/input_file.hpp>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
+#include "host/error/printable.hpp"
 #include "host/plugins/manifest.hpp"
 
 namespace fastvideo {
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr size_t deepest = 64;
 
 // Builds a value while the text is read: tables keep their order, and a file of 100,000 entries takes no second.
 class Builder final : public nlohmann::json_sax<Json> {
@@ -41,12 +41,12 @@ class Builder final : public nlohmann::json_sax<Json> {
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
     if (name.find('\0') != std::string::npos) throw refuse("a name contains the character NUL");
-    if (!open_.back().names.insert(name).second) throw refuse("'" + name + "' occurs twice");
+    if (!open_.back().names.insert(name).second) throw refuse("'" + shortened(name) + "' occurs twice");
     open_.back().key = std::move(name);
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const Json::exception& error) override {
-    throw refuse(error.what());
+    throw refuse("is not JSON: " + quoted_reason(error.what()));
   }
 
  private:
@@ -72,7 +72,6 @@ class Builder final : public nlohmann::json_sax<Json> {
   }
 
   bool open(bool is_table) {
-    if (open_.size() == deepest) throw refuse("nested more than " + std::to_string(deepest) + " deep");
     open_.emplace_back().is_table = is_table;
     return true;
   }
@@ -89,6 +88,11 @@ class Builder final : public nlohmann::json_sax<Json> {
 };
 
 Value parse_json(const std::string& text, const std::string& file) {
+  try {
+    require_shallow_json(text, file);
+  } catch (const Refused& e) {
+    throw RequestError(e.what());
+  }
   Builder builder(file);
   Json::sax_parse(text, &builder);
   return builder.take();

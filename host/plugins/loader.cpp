@@ -63,7 +63,7 @@ std::string installed_torch_version(const fs::path& lib) {
   const fs::path root = lib.parent_path();
   for (const char* name : {"version.py", "build-version"}) {
     const fs::path file = root / name;
-    if (!fs::exists(file)) continue;
+    if (std::error_code none; !fs::exists(file, none)) continue;
     std::string text = read_text_file(file);
     if (const size_t at = text.find("__version__"); at != std::string::npos) text.erase(0, at);
     const size_t begin = text.find_first_of("0123456789");

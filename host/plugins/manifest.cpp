@@ -4,6 +4,8 @@
 #include <strings.h>
 
 #include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "host/plugins/manifest_parts.hpp"
 
@@ -53,11 +55,14 @@ void parse_pipeline(const TomlValue* table, const ManifestContext& context, Item
   reader.warn_about_the_rest();
 }
 
+// Where options stand in an item, by name.
+using OptionPlaces = std::unordered_map<std::string, size_t>;
+
 // Marks the option that names a file. key: of the table that says so; what: how messages call the file.
 void take_option(TableReader& reader, std::string_view key, const std::string& what, const std::string& name,
-                 Item& item) {
-  for (OptionSpec& option : item.options) {
-    if (option.name != name) continue;
+                 const OptionPlaces& places, Item& item) {
+  if (const auto place = places.find(name); place != places.end()) {
+    OptionSpec& option = item.options[place->second];
     if (option.type != OptionType::string || !option.choices.empty())
       throw reader.refuse(key, "option '" + option.name + "' names a file, so it is a string without choices");
     option.is_path = true;
@@ -67,19 +72,19 @@ void take_option(TableReader& reader, std::string_view key, const std::string& w
                       what + " is named by the option '" + name + "', which " + item.full_name() + " does not have");
 }
 
-void add_data(TableReader& reader, DataFile data, Item& item) {
+void add_data(TableReader& reader, DataFile data, const OptionPlaces& places, Item& item) {
   if (!data.calibrated.empty() && item.calibrated_data() != nullptr)
     throw reader.refuse("data", "a calibration of " + item.full_name() + " writes one data file, not two");
-  if (!data.option.empty()) take_option(reader, "data", "data '" + data.name + "'", data.option, item);
+  if (!data.option.empty()) take_option(reader, "data", "data '" + data.name + "'", data.option, places, item);
   item.data.push_back(std::move(data));
 }
 
 void parse_options(TableReader& reader, const ManifestContext& context, Item& item) {
-  std::vector<std::string> names;
+  std::unordered_set<std::string> names;
+  OptionPlaces places;
   const auto add = [&](std::string_view key, const std::string& name) {
-    if (std::find(names.begin(), names.end(), name) != names.end())
+    if (!names.insert(name).second)
       throw reader.refuse(key, "two options or data files of " + item.full_name() + " are called '" + name + "'");
-    names.push_back(name);
   };
   for (const TomlValue& table : reader.tables("option")) {
     item.options.push_back(parse_option(table, context));
@@ -87,15 +92,16 @@ void parse_options(TableReader& reader, const ManifestContext& context, Item& it
     if (item.kind == "pipeline" && (name == "prompt" || name == "seed" || name == "device" || name == "later_prompts"))
       throw reader.refuse("option", "'" + name + "' reaches every pipeline; it is not to be declared");
     add("option", name);
+    places.emplace(name, item.options.size() - 1);
   }
   for (const TomlValue& table : reader.tables("data")) {
     DataFile data = parse_data(table, context);
     add("data", data.name);
-    add_data(reader, std::move(data), item);
+    add_data(reader, std::move(data), places, item);
   }
   for (const TomlValue& table : reader.tables("installed")) {
     item.installed.push_back(parse_installed(table, context));
-    take_option(reader, "installed", item.installed.back().what, item.installed.back().option, item);
+    take_option(reader, "installed", item.installed.back().what, item.installed.back().option, places, item);
   }
 }
 
@@ -120,10 +126,6 @@ Item parse_item(const TomlValue& table, const ManifestContext& context) {
   parse_options(reader, context, item);
   reader.warn_about_the_rest();
   return item;
-}
-
-bool same_item(const Item& a, const Item& b) {
-  return a.kind == b.kind && strcasecmp(a.full_name().c_str(), b.full_name().c_str()) == 0;
 }
 
 }  // namespace
@@ -174,10 +176,14 @@ Manifest parse_manifest(std::string_view text, const fs::path& file) {
   if (manifest.abi != host_abi)
     throw reader.refuse("abi", "built for plugin ABI " + manifest.abi + ", this host takes exactly " + host_abi +
                                    "; rebuild the plugin with the SDK of this host");
+  std::unordered_set<std::string> names;  // kind and full name in small letters
   for (const TomlValue& table : reader.tables("item")) {
     Item item = parse_item(table, context);
-    for (const Item& other : manifest.items)
-      if (same_item(item, other)) throw reader.refuse("item", "two items are called " + item.full_name());
+    std::string name = item.full_name();
+    for (char& c : name)
+      if (is_upper(c)) c = static_cast<char>(c - 'A' + 'a');
+    if (!names.insert(item.kind + '\n' + name).second)
+      throw reader.refuse("item", "two items are called " + item.full_name());
     manifest.items.push_back(std::move(item));
   }
   if (manifest.items.empty()) throw reader.refuse("item", "a manifest lists at least one [[item]]");
@@ -187,7 +193,6 @@ Manifest parse_manifest(std::string_view text, const fs::path& file) {
 
 Manifest read_manifest(const fs::path& folder) {
   const fs::path file = folder / "plugin.toml";
-  if (!fs::is_regular_file(file)) throw RequestError(file.string() + ": is no file");
   return parse_manifest(read_text_file(file), file);
 }
 

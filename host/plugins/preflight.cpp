@@ -1,18 +1,16 @@
 #include "host/plugins/preflight.hpp"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fastvideo/input_file.hpp>
 #include <optional>
 #include <sstream>
 
 #include "host/error/error.hpp"
-#include "host/process/file_descriptor.hpp"
 
 namespace fastvideo {
 namespace {
@@ -21,11 +19,14 @@ namespace {
 class ElfFile {
  public:
   explicit ElfFile(const std::filesystem::path& file) : name_(file.string()) {
-    fd_ = FileDescriptor(open(name_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat status {};
-    if (fd_.get() < 0 || fstat(fd_.get(), &status) != 0) throw refuse(std::strerror(errno));
-    if (!S_ISREG(status.st_mode)) throw refuse("is no regular file");
-    size_ = static_cast<uint64_t>(status.st_size);
+    if (stat(name_.c_str(), &status) != 0) throw refuse(std::strerror(errno));
+    try {
+      file_.emplace(name_);
+    } catch (const Refused& e) {
+      throw RequestError(e.what());
+    }
+    size_ = file_->bytes();
     read_headers();
   }
 
@@ -83,12 +84,10 @@ class ElfFile {
     if (offset > size_ || count > (size_ - offset) / sizeof(T))
       throw refuse("is truncated: has " + std::to_string(size_) + " bytes, a table ends behind them; copy it again");
     std::vector<T> out(count);
-    uint64_t done = 0;
-    while (done < count * sizeof(T)) {
-      const ssize_t got = pread(fd_.get(), reinterpret_cast<char*>(out.data()) + done, count * sizeof(T) - done,
-                                static_cast<off_t>(offset + done));
-      if (got <= 0) throw refuse("cannot be read to its end");
-      done += static_cast<uint64_t>(got);
+    try {
+      file_->read(out.data(), count * sizeof(T), offset);
+    } catch (const Refused& e) {
+      throw RequestError(e.what());
     }
     return out;
   }
@@ -136,7 +135,7 @@ class ElfFile {
   }
 
   std::string name_;
-  FileDescriptor fd_;
+  std::optional<InputFile> file_;
   uint64_t size_ = 0;
   std::vector<Elf64_Phdr> segments_;
   std::vector<Elf64_Dyn> dynamic_;

@@ -50,7 +50,7 @@ TEST_F(Preflight, ReadsExportsAndNeeds) {
 
 TEST_F(Preflight, RefusesWhatTheLoaderWouldMisunderstand) {
   EXPECT_TRUE(contains(refusal([] { read_shared_object("/none.so"); }), "/none.so: No such file"));
-  EXPECT_TRUE(contains(refusal([&] { read_shared_object(files_.path()); }), "is no regular file"));
+  EXPECT_TRUE(contains(refusal([&] { read_shared_object(files_.path()); }), "is a folder; a file is needed here"));
   EXPECT_TRUE(contains(refused("short"), "is no shared library (5 bytes)"));
   EXPECT_TRUE(contains(refused(std::string(5000, 'x')), "not an ELF file"));
   std::string bytes = sound_;

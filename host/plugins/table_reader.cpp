@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "host/error/printable.hpp"
+
 namespace fastvideo {
 namespace {
 
@@ -76,10 +78,17 @@ const std::vector<TomlValue>& TableReader::tables(std::string_view key) {
 }
 
 void TableReader::warn_about_the_rest() {
-  for (const TomlEntry& entry : table_.entries)
-    if (std::find(asked_.begin(), asked_.end(), entry.name) == asked_.end())
-      warn(entry.name,
-           "unknown key '" + entry.name + "' of " + what_ + " is passed over" + did_you_mean(entry.name, asked_));
+  constexpr size_t most = 20;
+  size_t unknown = 0;
+  for (const TomlEntry& entry : table_.entries) {
+    if (std::find(asked_.begin(), asked_.end(), entry.name) != asked_.end()) continue;
+    if (++unknown > most) continue;
+    warn(entry.name, "unknown key '" + shortened(entry.name) + "' of " + what_ + " is passed over" +
+                         did_you_mean(entry.name, asked_));
+  }
+  if (unknown > most)
+    warnings_.push_back(file_ + ":" + std::to_string(table_.line) + ":" + std::to_string(table_.column) + ": " +
+                        std::to_string(unknown - most) + " more unknown keys of " + what_ + " are passed over");
 }
 
 }  // namespace fastvideo

@@ -104,7 +104,7 @@ TEST_F(OnTerminal, ALogLineAppearsAboveTheBar) {
 TEST_F(OnTerminal, AStageNameCannotSteerTheTerminal) {
   progress_.stage("a\033[2Jb", 0);
   progress_.finish();
-  EXPECT_EQ(screen(), "a?[2Jb: 0.00 s\n");
+  EXPECT_EQ(screen(), "a\\x1b[2Jb: 0.00 s\n");
 }
 
 class InAFile : public ::testing::Test {

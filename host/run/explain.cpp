@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "host/error/printable.hpp"
 #include "host/run/cache_schedule.hpp"
 #include "host/run/prepared_run.hpp"
 #include "host/run/text_table.hpp"
@@ -59,7 +60,7 @@ std::string attention_section(const PreparedRun& run, const AttentionSession& se
       rows.push_back({"memory", readable_bytes(binding.info.resident_bytes) + " resident, " +
                                     readable_bytes(binding.info.scratch_bytes) + " scratch"});
     if (binding.info.token_order != nullptr) rows.push_back({"tokens", "in an order of the backend's own"});
-    text += "  " + binding.role + "\n";
+    text += "  " + printable(binding.role) + "\n";
     for (auto& row : rows) row.insert(row.begin(), "");
     text += text_table(rows);
   }
@@ -156,7 +157,7 @@ std::string explain(const Settings& settings, const Catalog& catalog, const Host
   std::string text = model_section(run) + attention_section(run, session) + caching_section(run) +
                      request_section(run) + memory_section(run);
   if (const std::string shortage = run.memory_shortage(); !shortage.empty())
-    text += "refused by generate: " + shortage + "\n";
+    text += "refused by generate: " + printable(shortage) + "\n";
   return text;
 }
 

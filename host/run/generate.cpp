@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "host/error/error.hpp"
+#include "host/error/printable.hpp"
 #include "host/log/log.hpp"
 #include "host/media/staged_output.hpp"
 #include "host/media/video_writer.hpp"
@@ -80,7 +81,7 @@ std::string summary(const PreparedRun& run, const MadeVideo& made, const PeakMem
          "on " + run.device().name + ", of all processes; " + readable_bytes(on_device->before()) + " before the run"});
   rows.push_back({"peak memory", readable_bytes(peak_host_memory()), on_device != nullptr ? "of the host" : ""});
   rows.push_back({"seed", std::to_string(run.request().seed()), run.request().seed_was_drawn() ? "drawn" : ""});
-  return made.output + ": " + video_text(made.format) + "\n" + text_table(rows);
+  return printable(made.output) + ": " + video_text(made.format) + "\n" + text_table(rows);
 }
 
 // What all videos of a run share.
@@ -137,7 +138,8 @@ std::vector<MadeVideo> make_videos(const RunContext& in, const std::vector<std::
     for (size_t i = 0; i < outputs.size(); ++i) {
       in.cancel.throw_if_requested();
       in.run.select_prompt(i);
-      if (outputs.size() > 1) log_info("run", outputs[i] + ": \"" + in.run.request().prompt() + "\"");
+      if (outputs.size() > 1)
+        log_info("run", printable(outputs[i]) + ": \"" + shortened(in.run.request().prompt(), 1000) + "\"");
       videos.push_back(make_video(in, outputs[i]));
       videos.back().seconds = steady_seconds() - began;
       began = steady_seconds();
@@ -162,7 +164,10 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
   std::vector<std::string> outputs;
   for (size_t i = 0; i < count; ++i)
     outputs.push_back(numbered_output(settings.string("request.output_path"), i, count));
-  for (const std::string& output : outputs) check_output(output);
+  for (const std::string& output : outputs) {
+    cancel.throw_if_requested();
+    check_output(output);
+  }
   const std::unique_ptr<StagedFile> perf = perf_file(settings, outputs);
 
   PreparedRun run(settings, catalog, host);
@@ -171,6 +176,7 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
   run.require_served();
   if (const std::string shortage = run.memory_shortage(); !shortage.empty()) throw RequestError(shortage);
   for (size_t i = 0; i < count; ++i) {  // whether it can be carried is to be known before the first is made
+    cancel.throw_if_requested();
     run.select_prompt(i);
     static_cast<void>(metadata_of(run));
   }

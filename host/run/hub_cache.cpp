@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <fstream>
+#include <fastvideo/input_file.hpp>
 #include <optional>
 #include <vector>
 
@@ -16,6 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// A ref is a name of 40 digits.
+constexpr uint64_t kMostRefBytes = 4096;
+
 bool is_part(std::string_view part) {
   const auto allowed = [](unsigned char c) {
     return c < 0x80 && (std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-');
@@ -25,9 +28,12 @@ bool is_part(std::string_view part) {
 
 // The commit in refs/main; empty if there is none.
 std::string commit_of_main(const fs::path& repository) {
-  std::ifstream stream(repository / "refs" / "main");
-  std::string commit;
-  stream >> commit;
+  const fs::path file = repository / "refs" / "main";
+  std::error_code none;
+  if (fs::symlink_status(file, none).type() == fs::file_type::not_found) return "";
+  std::string commit = read_input_file(file.string(), kMostRefBytes, "the name of a commit");
+  commit.erase(commit.find_last_not_of(" \t\r\n") + 1);
+  commit.erase(0, std::min(commit.find_first_not_of(" \t\r\n"), commit.size()));
   return is_part(commit) ? commit : "";
 }
 
@@ -129,7 +135,7 @@ fs::path downloaded_snapshot(const std::string& repository, const fs::path& cach
   const fs::path snapshot = commit.empty() ? snapshots.front() : folder / "snapshots" / commit;
   std::error_code failure;
   fs::path real = fs::canonical(snapshot, failure);
-  if (failure || !fs::exists(real / "model_index.json"))
+  if (failure || fs::symlink_status(real / "model_index.json", failure).type() == fs::file_type::not_found)
     throw RequestError(snapshot.string() + ", the download of " + repository +
                        ", has no model_index.json: it is not complete, or no model in diffusers format" + remedy);
   return real;

@@ -1,8 +1,7 @@
 #include "host/run/model_folder.hpp"
 
-#include <fstream>
+#include <fastvideo/input_file.hpp>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "host/error/error.hpp"
 #include "host/run/hub_cache.hpp"
@@ -15,27 +14,13 @@ namespace fs = std::filesystem;
 // A real one has a kilobyte; more than this is something else under that name.
 constexpr std::uintmax_t kMostIndexBytes = 16 << 20;
 
-std::string read_index(const fs::path& file) {
-  if (std::error_code none; fs::file_size(file, none) > kMostIndexBytes)
-    throw RequestError(file.string() + ": cannot be read, or is larger than " + std::to_string(kMostIndexBytes >> 20) +
-                       " MiB and so no index of a model");
-  std::ifstream stream(file, std::ios::binary);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  if (!stream) throw RequestError(file.string() + ": cannot be read");
-  return text.str();
-}
-
 std::string class_name_of(const fs::path& file) {
-  try {
-    const auto index = nlohmann::json::parse(read_index(file));
-    const auto name = index.is_object() ? index.find("_class_name") : index.end();
-    if (name == index.end() || !name->is_string())
-      throw RequestError(file.string() + ": no text under _class_name, so it is not a model in diffusers format");
-    return name->get<std::string>();
-  } catch (const nlohmann::json::parse_error& e) {
-    throw RequestError(file.string() + ": is not JSON: " + e.what());
-  }
+  const auto index =
+      parse_json<nlohmann::json>(read_input_file(file.string(), kMostIndexBytes, "an index of a model"), file.string());
+  const auto name = index.is_object() ? index.find("_class_name") : index.end();
+  if (name == index.end() || !name->is_string())
+    throw RequestError(file.string() + ": no text under _class_name, so it is not a model in diffusers format");
+  return name->get<std::string>();
 }
 
 constexpr const char* kDiffusersFolder =
@@ -101,10 +86,11 @@ ModelFolder open_model_folder(const Settings& settings) {
   }
   const fs::path folder = fs::canonical(asked, failure);
   if (failure) throw RequestError("the model folder " + named + " cannot be opened: " + failure.message());
-  if (!fs::is_directory(folder))
+  if (!fs::is_directory(folder, failure))
     throw RequestError("the model " + named + " is not a folder" + instead_of_file(folder));
   const fs::path file = folder / "model_index.json";
-  if (!fs::exists(file, failure))
+  // A link loop is an error of its own: reading says so.
+  if (!fs::exists(file, failure) && !failure)
     throw RequestError("the folder " + named + " has no model_index.json" + instead_of_index(folder));
   return {folder, folder.filename().string(), class_name_of(file)};
 }

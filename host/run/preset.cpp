@@ -1,7 +1,7 @@
 #include "host/run/preset.hpp"
 
 #include <algorithm>
-#include <fstream>
+#include <fastvideo/input_file.hpp>
 #include <nlohmann/json.hpp>
 
 #include "host/config/toml.hpp"
@@ -13,6 +13,8 @@ namespace fastvideo {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr uint64_t kMostConfigBytes = 16 << 20;
 
 const OptionSpec* option_of(const Item& pipeline, const std::string& name) {
   const auto found = std::find_if(pipeline.options.begin(), pipeline.options.end(),
@@ -84,8 +86,12 @@ class PresetReader {
 
 // Whether a file of the model has all these values. One that cannot be read has none: the pipeline will say why.
 bool has_values(const std::filesystem::path& file, const Value::Table& values) {
-  std::ifstream stream(file, std::ios::binary);
-  const Json json = Json::parse(stream, nullptr, false);
+  Json json;
+  try {
+    json = parse_json<Json>(read_input_file(file.string(), kMostConfigBytes, "a configuration"), file.string());
+  } catch (const Refused&) {
+    return false;
+  }
   if (!json.is_object()) return false;
   return std::all_of(values.begin(), values.end(), [&](const Entry& entry) {
     const auto found = json.find(entry.name);

@@ -20,6 +20,11 @@ PipelineRequest::PipelineRequest(const Settings& settings, const Item& pipeline,
     seed_ = std::random_device()() & 0x7fffffffu;  // short enough to be typed again
     seed_was_drawn_ = true;
   }
+  for (const std::string& prompt : prompts_) {
+    fv_value& value = prompt_values_.emplace_back();
+    value.type = FV_VALUE_STRING;
+    value.as.string = prompt.c_str();
+  }
   select(0);
 }
 
@@ -36,14 +41,17 @@ void PipelineRequest::select(std::size_t index) {
   values.push_back({"prompt", prompt()});
   values.push_back({"seed", static_cast<std::int64_t>(seed_)});  // the same 64 bits
   values.push_back({"device", device_});
-  if (index + 1 < prompts_.size()) {
-    Value::List later;
-    for (std::size_t i = index + 1; i < prompts_.size(); ++i) later.emplace_back(prompts_[i]);
-    values.push_back({"later_prompts", std::move(later)});
-  }
   memory_ = AbiValues();
   const std::span<const fv_entry> entries = memory_.add(values);
-  abi_ = {sizeof abi_, static_cast<uint32_t>(entries.size()), entries.data()};
+  entries_.assign(entries.begin(), entries.end());
+  if (index + 1 < prompts_.size()) {
+    fv_entry later{"later_prompts", {}};
+    later.value.type = FV_VALUE_LIST;
+    later.value.count = static_cast<uint32_t>(prompts_.size() - index - 1);
+    later.value.as.items = prompt_values_.data() + index + 1;
+    entries_.push_back(later);
+  }
+  abi_ = {sizeof abi_, static_cast<uint32_t>(entries_.size()), entries_.data()};
 }
 
 }  // namespace fastvideo

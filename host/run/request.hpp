@@ -48,6 +48,8 @@ class PipelineRequest {
   std::uint64_t seed_ = 0;
   bool seed_was_drawn_ = false;
   AbiValues memory_;
+  std::vector<fv_value> prompt_values_;  // all of them once: those that follow a prompt are the end of the list
+  std::vector<fv_entry> entries_;
   fv_pipeline_request abi_{};
 };
 

@@ -4,18 +4,32 @@
 #include <cmath>
 #include <cstdio>
 
+#include "host/error/printable.hpp"
+
 namespace fastvideo {
 
-std::string text_table(const std::vector<std::vector<std::string>>& rows) {
+namespace {
+
+// A cell is one line, and a long one does not push the others out of sight.
+constexpr size_t kLongestCell = 2000;
+constexpr size_t kWidestColumn = 200;
+
+}  // namespace
+
+std::string text_table(std::vector<std::vector<std::string>> rows) {
   std::vector<size_t> widths;
-  for (const auto& row : rows) {
+  for (auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (size_t i = 0; i < row.size(); ++i) {
+      row[i] = shortened(row[i], kLongestCell);
+      if (row[i].size() <= kWidestColumn) widths[i] = std::max(widths[i], row[i].size());
+    }
   }
   std::string text;
   for (const auto& row : rows) {
     std::string line = "  ";
-    for (size_t i = 0; i < row.size(); ++i) line += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
+    for (size_t i = 0; i < row.size(); ++i)
+      line += row[i] + std::string(std::max(widths[i], row[i].size()) - row[i].size() + 2, ' ');
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
   }

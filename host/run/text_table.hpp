@@ -7,8 +7,9 @@
 
 namespace fastvideo {
 
-/// Rows of cells as lines, each indented by two spaces, columns two spaces apart. The last column is not padded.
-std::string text_table(const std::vector<std::vector<std::string>>& rows);
+/// Rows of cells as lines, each indented by two spaces, columns two spaces apart. The last column is not padded. Cells
+/// become printable(), those above 2000 bytes are cut, and those above 200 make no column wider.
+std::string text_table(std::vector<std::vector<std::string>> rows);
 
 /// "1.17 GiB", "24.0 MiB", "512 bytes"
 std::string readable_bytes(std::uint64_t bytes);

@@ -5,6 +5,7 @@
 #include <fastvideo/core.hpp>
 #include <limits>
 #include <tuple>
+#include <unordered_set>
 
 #include "host/log/log.hpp"
 #include "host/plugins/installed_file.hpp"
@@ -25,11 +26,10 @@ double cost(const Candidate& candidate) {
 // One row for each item: a fallback may name what was tried before.
 std::vector<Ruled> ruled(const std::vector<Candidate>& candidates) {
   std::vector<Ruled> rows;
+  std::unordered_set<std::string> known;
   for (const Candidate& candidate : candidates) {
     const std::string name = candidate.item->item->full_name();
-    const bool is_there =
-        std::any_of(rows.begin(), rows.end(), [&](const Ruled& row) { return row.candidate == name; });
-    if (!is_there) rows.push_back({name, candidate.reason});
+    if (known.insert(name).second) rows.push_back({name, candidate.reason});
   }
   return rows;
 }

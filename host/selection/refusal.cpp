@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <unordered_set>
 
 #include "host/error/error.hpp"
 
@@ -46,10 +47,11 @@ std::string site_refusal(const AttentionRequest& request, const fv_attention_sit
   text += tried.empty() ? "\n  no attention backend is installed" : refusal_table(tried);
   // Those that were tried have said no already, whatever their manifests allow.
   std::string others;
+  std::unordered_set<std::string> names;
+  for (const Ruled& one : tried) names.insert(one.candidate);
   for (const CatalogItem* item : catalog.offered("attention")) {
     const std::string name = item->item->full_name();
-    const bool was_tried = std::any_of(tried.begin(), tried.end(), [&](const Ruled& r) { return r.candidate == name; });
-    if (was_tried || rule_out(item->item->limits, site, device)) continue;
+    if (names.contains(name) || rule_out(item->item->limits, site, device)) continue;
     others += (others.empty() ? "" : ", ") + name;
   }
   if (others.empty()) return text + "\nNo other installed backend can serve it either: `fastvideo plugins` lists them";

@@ -114,11 +114,24 @@ class Mutator {
   std::string next() {
     std::string input = corpus_[below(corpus_.size())];
     for (size_t edits = 1 + below(6); edits > 0; --edits) edit(input);
+    if (below(1000) == 0) grow(input);
     return input;
   }
 
  private:
   size_t below(size_t end) { return end == 0 ? 0 : static_cast<size_t>(random_() % end); }
+
+  // A part of it again and again, up to a megabyte: what takes time that grows with the square is seen.
+  void grow(std::string& input) {
+    constexpr size_t most = size_t{1} << 20;
+    const size_t at = below(input.size() + 1);
+    std::string part = input.substr(at, 1 + below(40));
+    if (part.empty()) part = kTokens[below(kTokens.size())];
+    const size_t size = most >> below(8);
+    std::string grown = input.substr(0, at);
+    while (grown.size() + part.size() + (input.size() - at) <= size) grown += part;
+    input = grown + input.substr(at);
+  }
 
   void edit(std::string& input) {
     const size_t at = below(input.size() + 1), length = below(std::min<size_t>(input.size() - at, 40) + 1);

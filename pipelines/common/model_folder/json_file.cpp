@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fastvideo/core.hpp>
-#include <fstream>
+#include <fastvideo/input_file.hpp>
 
 namespace fastvideo {
 namespace {
@@ -26,16 +25,10 @@ std::string range(int64_t minimum, int64_t maximum) {
 }  // namespace
 
 JsonFile::JsonFile(const std::filesystem::path& file) : file_(file) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(file, error)) refuse("no such file");
-  if (std::filesystem::file_size(file, error) > max_config_bytes || error) refuse("too large for a configuration");
-  std::ifstream stream(file);
-  if (!stream) refuse("cannot be read");
-  try {
-    document_ = json::parse(stream);
-  } catch (const json::exception& problem) {
-    refuse(std::string("not JSON: ") + problem.what());
-  }
+  std::error_code none;
+  if (std::filesystem::symlink_status(file, none).type() == std::filesystem::file_type::not_found)
+    refuse("no such file");
+  document_ = parse_json<json>(read_input_file(file.string(), max_config_bytes, "a configuration"), file.string());
   if (!document_.is_object()) refuse("not a JSON object");
 }
 

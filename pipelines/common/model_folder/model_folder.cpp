@@ -17,6 +17,12 @@ using std::filesystem::path;
 
 constexpr const char* text_only = "this pipeline makes videos from text alone, with one transformer";
 
+// Something is there, be it a link that leads nowhere: reading it says why it cannot be read.
+bool is_there(const path& file) {
+  std::error_code none;
+  return std::filesystem::symlink_status(file, none).type() != std::filesystem::file_type::not_found;
+}
+
 /// The class of a component in model_index.json, which lists [library, class]; empty for null, [null, null] or absent.
 std::string component_class(const JsonFile& index, std::string_view component) {
   const nlohmann::json value = index.value(component);
@@ -109,11 +115,11 @@ ComponentWeights find_component_weights(const path& folder, const std::string& s
 }
 
 ModelFolder open_model_folder(const path& folder) {
-  if (!std::filesystem::is_directory(folder))
+  if (std::error_code none; !std::filesystem::is_directory(folder, none))
     throw Refused(folder.string() +
                   ": no such folder. A model is a local folder in diffusers format: download it, for instance with "
                   "'hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers --local-dir FOLDER'");
-  if (!std::filesystem::exists(folder / "model_index.json"))
+  if (!is_there(folder / "model_index.json"))
     throw Refused(folder.string() + ": no model_index.json, so this is not a model folder in diffusers format");
   const JsonFile index(folder / "model_index.json");
   check_index(index);

@@ -4,7 +4,7 @@
 #include <array>
 #include <charconv>
 #include <fastvideo/core.hpp>
-#include <fstream>
+#include <fastvideo/input_file.hpp>
 #include <map>
 #include <set>
 #include <string_view>
@@ -230,19 +230,9 @@ class ConfigReader {
 }  // namespace
 
 Json read_tokenizer_file(const std::filesystem::path& file) {
-  const auto refuse = [&](const std::string& what) { throw Refused(file.string() + ": " + what); };
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(file, error)) refuse("no such file");
-  if (std::filesystem::file_size(file, error) > largest_tokenizer_file || error) refuse("too large for a tokenizer");
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) refuse("cannot be opened");
-  Json document;
-  try {
-    document = Json::parse(stream);
-  } catch (const Json::exception& problem) {
-    refuse(std::string("not JSON: ") + problem.what());
-  }
-  if (!document.is_object()) refuse("not a JSON object");
+  Json document =
+      parse_json<Json>(read_input_file(file.string(), largest_tokenizer_file, "a tokenizer's file"), file.string());
+  if (!document.is_object()) throw Refused(file.string() + ": not a JSON object");
   return document;
 }
 

@@ -4,8 +4,7 @@
 #include <array>
 #include <cmath>
 #include <fastvideo/core.hpp>
-#include <fstream>
-#include <iterator>
+#include <fastvideo/input_file.hpp>
 #include <optional>
 #include <set>
 
@@ -25,16 +24,6 @@ using std::filesystem::path;
 constexpr size_t longest_piece = 1024;
 constexpr size_t most_pieces = 1 << 24;
 constexpr uintmax_t largest_model_file = 256 << 20;
-
-std::string model_bytes(const path& file) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(file, error);
-  if (error || size > largest_model_file)
-    throw Refused(file.string() + ": cannot be read, or is too large for a model");
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) throw Refused(file.string() + ": cannot be opened");
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 void check_pieces(const std::vector<UnigramPiece>& pieces, const path& file) {
   const auto refuse = [&](const std::string& what) { throw Refused(file.string() + ": " + what); };
@@ -359,7 +348,8 @@ TokenizerModel read_t5_tokenizer(const path& folder) {
   } else if (file_is_there(spiece)) {
     file = spiece;
     config = read_tokenizer_config(folder, nullptr);
-    const SentencePieceModel read = parse_sentencepiece_model(model_bytes(spiece), spiece.string());
+    const SentencePieceModel read = parse_sentencepiece_model(
+        read_input_file(spiece.string(), largest_model_file, "a SentencePiece model"), spiece.string());
     of_model.emplace();
     for (const SentencePieceModel::Piece& piece : read.pieces) {
       pieces.push_back({piece.text, piece.score});

@@ -1,29 +1,22 @@
 #include "pipelines/common/weights/mapped_file.hpp"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fastvideo/core.hpp>
+#include <fastvideo/input_file.hpp>
 #include <string>
 
 namespace fastvideo {
 
 MappedFile::MappedFile(const std::filesystem::path& file, uint64_t bytes) : size_(bytes) {
   const auto refuse = [&](const std::string& what) { throw Refused(file.string() + ": " + what); };
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) refuse(std::string("cannot be opened: ") + std::strerror(errno));
-  struct stat status {};
-  const bool same_size = ::fstat(descriptor, &status) == 0 && static_cast<uint64_t>(status.st_size) == bytes;
-  void* data = same_size && bytes > 0 ? ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, descriptor, 0) : nullptr;
-  const int error = errno;
-  ::close(descriptor);
-  if (!same_size) refuse("changed its size while it was read");
-  if (data == MAP_FAILED) refuse(std::string("cannot be mapped: ") + std::strerror(error));
+  const InputFile opened(file.string());
+  if (opened.bytes() != bytes) refuse("changed its size while it was read");
+  void* data = bytes > 0 ? ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, opened.descriptor(), 0) : nullptr;
+  if (data == MAP_FAILED) refuse(std::string("cannot be mapped: ") + std::strerror(errno));
   data_ = static_cast<std::byte*>(data);
 }
 

@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <fastvideo/core.hpp>
-#include <fstream>
+#include <fastvideo/input_file.hpp>
+#include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <utility>
 
 namespace fastvideo {
@@ -20,19 +17,77 @@ using nlohmann::json;
 constexpr uint64_t max_header_bytes = 100'000'000;
 constexpr uint64_t length_bytes = 8;
 
+/// Gives the members of a JSON object one by one, so that a header of 500,000 tensors is never a tree as a whole.
+class MemberReader final : public nlohmann::json_sax<json> {
+ public:
+  using Take = std::function<void(const std::string& name, const json& value)>;
+  explicit MemberReader(Take take) : take_(std::move(take)) {}
+
+  /// Why the text is no JSON; empty if it is.
+  const std::string& error() const { return error_; }
+
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return add(value); }
+  bool number_float(number_float_t value, const string_t&) override { return add(value); }
+  bool string(string_t& text) override { return add(std::move(text)); }
+  bool binary(binary_t&) override { return false; }  // JSON has none
+  bool start_object(std::size_t) override { return open(json::object()); }
+  bool start_array(std::size_t) override { return open(json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& name) override {
+    (open_.empty() ? name_ : open_.back().key) = std::move(name);
+    return true;
+  }
+  bool parse_error(std::size_t, const std::string&, const json::exception& problem) override {
+    error_ = problem.what();
+    return false;
+  }
+
+ private:
+  struct Open {
+    json value;
+    std::string key;
+  };
+
+  bool add(json value) {
+    if (open_.empty())
+      take_(name_, value);
+    else if (open_.back().value.is_object())
+      open_.back().value[open_.back().key] = std::move(value);
+    else
+      open_.back().value.push_back(std::move(value));
+    return true;
+  }
+  bool open(json empty) {
+    if (is_inside_)
+      open_.push_back({std::move(empty), {}});
+    else
+      is_inside_ = true;  // the object whose members are given
+    return true;
+  }
+  bool close() {
+    if (open_.empty()) return true;
+    json closed = std::move(open_.back().value);
+    open_.pop_back();
+    return add(std::move(closed));
+  }
+
+  Take take_;
+  bool is_inside_ = false;
+  std::string name_, error_;
+  std::vector<Open> open_;
+};
+
 /// Collects what is needed to refuse with the file's name in front.
 class HeaderReader {
  public:
   explicit HeaderReader(const std::filesystem::path& file) : file_(file) { header_.file = file; }
 
   SafetensorsHeader read() {
-    const json document = parse(header_text());
-    for (const auto& [name, value] : document.items()) {
-      if (name == "__metadata__")
-        read_metadata(value);
-      else
-        header_.tensors.emplace(name, entry(name, value));
-    }
+    parse(header_text());
     check_tiling();
     return std::move(header_);
   }
@@ -44,16 +99,15 @@ class HeaderReader {
   }
 
   std::string header_text() {
-    std::error_code error;
-    if (!std::filesystem::is_regular_file(file_, error)) refuse("no such file");
-    header_.file_bytes = std::filesystem::file_size(file_, error);
-    if (error) refuse(error.message());
-    std::ifstream stream(file_, std::ios::binary);
-    if (!stream) refuse(std::string("cannot be opened: ") + std::strerror(errno));
+    std::error_code none;
+    if (std::filesystem::symlink_status(file_, none).type() == std::filesystem::file_type::not_found)
+      refuse("no such file");
+    const InputFile file(file_.string());
+    header_.file_bytes = file.bytes();
     if (header_.file_bytes < length_bytes)
       refuse("not a safetensors file: " + std::to_string(header_.file_bytes) + " bytes, and the header's length is 8");
     std::array<unsigned char, length_bytes> prefix{};
-    stream.read(reinterpret_cast<char*>(prefix.data()), length_bytes);
+    file.read(prefix.data(), length_bytes, 0);
     uint64_t length = 0;
     for (size_t i = length_bytes; i-- > 0;) length = length << 8 | prefix[i];
     if (length > max_header_bytes)
@@ -63,26 +117,28 @@ class HeaderReader {
       refuse("truncated: a header of " + std::to_string(length) + " bytes in a file of " +
              std::to_string(header_.file_bytes));
     std::string text(length, '\0');
-    stream.read(text.data(), static_cast<std::streamsize>(length));
-    if (!stream) refuse("cannot be read");
+    file.read(text.data(), length, length_bytes);
     data_begin_ = length_bytes + length;
     return text;
   }
 
-  json parse(const std::string& text) {
+  void parse(const std::string& text) {
     if (text.empty() || text.front() != '{') refuse("not a safetensors file: the header does not begin with '{'");
-    // A duplicate key would silently win over the first one.
-    std::set<std::string> names;
-    const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
-      if (event == json::parse_event_t::key && depth == 1 && !names.insert(parsed.get<std::string>()).second)
-        refuse(parsed.get<std::string>(), "named twice in the header");
-      return true;
-    };
-    try {
-      return json::parse(text, watch);
-    } catch (const json::exception& error) {
-      refuse(std::string("the header is not JSON: ") + error.what());
-    }
+    require_shallow_json(text, file_.string() + ": the header");
+    bool has_metadata = false;
+    MemberReader reader([&](const std::string& name, const json& value) {
+      const bool is_metadata = name == "__metadata__";
+      // A name that comes again would silently win over the first one.
+      if (is_metadata ? has_metadata : header_.tensors.contains(name)) refuse(name, "named twice in the header");
+      if (is_metadata) {
+        read_metadata(value);
+        has_metadata = true;
+      } else {
+        header_.tensors.emplace(name, entry(name, value));
+      }
+    });
+    json::sax_parse(text, &reader);
+    if (!reader.error().empty()) refuse("the header is not JSON: " + quoted_reason(reader.error()));
   }
 
   void read_metadata(const json& value) {
@@ -99,19 +155,20 @@ class HeaderReader {
     SafetensorsEntry entry;
     const json& dtype = value["dtype"];
     const uint64_t element_size = dtype.is_string() ? safetensors_element_size(dtype.get_ref<const std::string&>()) : 0;
-    if (element_size == 0) refuse(name, "dtype " + dtype.dump() + " is not one that this reader knows");
+    if (element_size == 0) refuse(name, "dtype " + quoted_reason(dtype.dump()) + " is not one that this reader knows");
     entry.dtype = dtype.get<std::string>();
 
     const json& shape = value["shape"];
-    if (!shape.is_array()) refuse(name, "shape " + shape.dump() + " is not a list");
+    if (!shape.is_array()) refuse(name, "shape " + quoted_reason(shape.dump()) + " is not a list");
     constexpr auto max_elements = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
     bool too_large = false;
     for (const json& size : shape) {
-      if (!size.is_number_unsigned()) refuse(name, "shape " + shape.dump() + " holds something that is not a size");
+      if (!size.is_number_unsigned())
+        refuse(name, "shape " + quoted_reason(shape.dump()) + " holds something that is not a size");
       const auto extent = size.get<uint64_t>();
       too_large |= extent > max_elements / element_size;
       if (!too_large && extent != 0 && entry.elements > max_elements / element_size / extent) too_large = true;
-      if (too_large) refuse(name, "shape " + shape.dump() + " has more elements than any file");
+      if (too_large) refuse(name, "shape " + quoted_reason(shape.dump()) + " has more elements than any file");
       entry.elements *= extent;
       entry.shape.push_back(static_cast<int64_t>(extent));
     }
@@ -119,17 +176,17 @@ class HeaderReader {
     const json& offsets = value["data_offsets"];
     if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
         !offsets[1].is_number_unsigned())
-      refuse(name, "data_offsets " + offsets.dump() + " are not two offsets");
+      refuse(name, "data_offsets " + quoted_reason(offsets.dump()) + " are not two offsets");
     const auto begin = offsets[0].get<uint64_t>();
     const auto end = offsets[1].get<uint64_t>();
     const uint64_t data_bytes = header_.file_bytes - data_begin_;
-    if (begin > end) refuse(name, "data_offsets " + offsets.dump() + " run backwards");
+    if (begin > end) refuse(name, "data_offsets " + quoted_reason(offsets.dump()) + " run backwards");
     if (end > data_bytes)
-      refuse(name, "data_offsets " + offsets.dump() + " reach past the end of the data, which is " +
+      refuse(name, "data_offsets " + quoted_reason(offsets.dump()) + " reach past the end of the data, which is " +
                        std::to_string(data_bytes) + " bytes: the file is truncated");
     if (end - begin != entry.elements * element_size)
-      refuse(name, "data_offsets " + offsets.dump() + " hold " + std::to_string(end - begin) + " bytes, and " +
-                       shape_text(entry.shape) + " of " + entry.dtype + " needs " +
+      refuse(name, "data_offsets " + quoted_reason(offsets.dump()) + " hold " + std::to_string(end - begin) +
+                       " bytes, and " + shape_text(entry.shape) + " of " + entry.dtype + " needs " +
                        std::to_string(entry.elements * element_size));
     entry.begin = data_begin_ + begin;
     entry.end = data_begin_ + end;
@@ -199,7 +256,7 @@ std::string quote_name(std::string_view name) {
   constexpr size_t longest = 200;
   std::string text = "'";
   for (const char c : name.substr(0, longest)) text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  return text + (name.size() > longest ? "...'" : "'");
+  return text + (name.size() > longest ? "...' (" + std::to_string(name.size()) + " bytes)" : "'");
 }
 
 }  // namespace fastvideo

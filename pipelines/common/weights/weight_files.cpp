@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <fastvideo/core.hpp>
-#include <fstream>
+#include <fastvideo/input_file.hpp>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -15,15 +15,16 @@ namespace {
 using nlohmann::json;
 using std::filesystem::path;
 
+// That of a model of 500,000 tensors is a tenth of it.
+constexpr uint64_t kMostIndexBytes = 512 << 20;
+
 /// Tensor name to shard file name.
 using WeightMap = std::map<std::string, std::string>;
 
 WeightMap read_index(const path& index) {
   const auto refuse = [&](const std::string& what) { throw Refused(index.string() + ": " + what); };
-  std::ifstream stream(index);
-  if (!stream) refuse("cannot be opened");
-  const json document = json::parse(stream, nullptr, /*allow_exceptions=*/false);
-  if (document.is_discarded()) refuse("not JSON");
+  const json document =
+      parse_json<json>(read_input_file(index.string(), kMostIndexBytes, "an index of shards"), index.string());
   if (!document.is_object() || !document.contains("weight_map") || !document["weight_map"].is_object() ||
       document["weight_map"].empty())
     refuse("no weight_map from tensors to shards");
@@ -104,7 +105,10 @@ std::string with_variant(std::string name, const std::string& variant) {
 
 std::vector<path> files_in(const path& folder) {
   std::vector<path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path());
+  std::error_code failure;
+  for (std::filesystem::directory_iterator at(folder, failure), end; !failure && at != end; at.increment(failure))
+    files.push_back(at->path());
+  if (failure) throw Refused(folder.string() + ": cannot be read: " + failure.message());
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -149,7 +153,7 @@ std::string named(const std::vector<std::string>& names) {
 }  // namespace
 
 WeightFiles find_weight_files(const path& folder, std::string_view stem, const std::string& variant) {
-  if (!std::filesystem::is_directory(folder))
+  if (std::error_code none; !std::filesystem::is_directory(folder, none))
     throw Refused(folder.string() + ": no such folder; " + download_advice(folder));
   const path single = folder / with_variant(std::string(stem) + ".safetensors", variant);
   const path index = folder / with_variant(std::string(stem) + ".safetensors.index.json", variant);
@@ -175,7 +179,7 @@ WeightFiles find_weight_files(const path& folder, std::string_view stem, const s
 }
 
 bool has_variant(const path& folder, std::string_view stem, const std::string& variant) {
-  if (!std::filesystem::is_directory(folder)) return false;
+  if (std::error_code none; !std::filesystem::is_directory(folder, none)) return false;
   const std::vector<path> files = files_in(folder);
   return std::any_of(files.begin(), files.end(),
                      [&](const path& file) { return variant_of(file.filename().string(), stem) == variant; });

@@ -84,7 +84,7 @@ Weights::~Weights() = default;
 
 Weights Weights::open(const std::filesystem::path& file_or_folder) {
   static constexpr std::array<std::string_view, 2> stems = {"diffusion_pytorch_model", "model"};
-  if (std::filesystem::is_directory(file_or_folder)) {
+  if (std::error_code none; std::filesystem::is_directory(file_or_folder, none)) {
     std::vector<std::filesystem::path> files;
     for (const SafetensorsHeader& header : read_weight_headers(file_or_folder, stems)) files.push_back(header.file);
     return open(file_or_folder, files);

@@ -1,0 +1,113 @@
+#include "host/error/printable.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace fastvideo {
+namespace {
+
+constexpr size_t kLongestLine = 4000;
+constexpr size_t kKeptOfALine = 1200;  // at each end
+
+// One character of UTF-8 (RFC 3629), or one byte that is none.
+struct Character {
+  uint32_t code = 0;
+  size_t bytes = 1;
+  bool is_valid = false;
+};
+
+Character character_at(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return {first, 1, true};
+  const size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  if (first < 0xC2 || first > 0xF4 || length > text.size()) return {};
+  uint32_t code = first & (0xFFU >> (length + 1));
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0U) != 0x80U) return {};
+    code = code << 6 | (byte(i) & 0x3FU);
+  }
+  const bool is_overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
+  const bool is_none = (code >= 0xD800 && code <= 0xDFFF) || code > 0x10FFFF;
+  return is_overlong || is_none ? Character{} : Character{code, length, true};
+}
+
+// Line and paragraph separators, and what turns the direction of writing (Unicode's Bidi_Control).
+bool moves_text(uint32_t code) {
+  return code == 0x061C || code == 0x200E || code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
+         (code >= 0x2066 && code <= 0x2069);
+}
+
+void append_hexadecimal(std::string& out, const char* prefix, uint32_t value, int digits) {
+  out += prefix;
+  for (int i = digits; i-- > 0;) out += "0123456789abcdef"[value >> 4 * i & 15];
+}
+
+void append_printable(std::string& out, std::string_view bytes, const Character& c) {
+  if (!c.is_valid)
+    append_hexadecimal(out, "\\x", static_cast<unsigned char>(bytes[0]), 2);
+  else if (c.code == '\n')
+    out += "\\n";
+  else if (c.code == '\r')
+    out += "\\r";
+  else if ((c.code < 0x20 && c.code != '\t') || c.code == 0x7F)
+    append_hexadecimal(out, "\\x", c.code, 2);
+  else if ((c.code >= 0x80 && c.code < 0xA0) || moves_text(c.code))
+    append_hexadecimal(out, "\\u", c.code, 4);
+  else
+    out += bytes.substr(0, c.bytes);
+}
+
+// Where text may be cut at or before `at`: not inside of a character.
+size_t border(std::string_view text, size_t at) {
+  while (at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U) --at;
+  return at;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const Character c = character_at(text);
+    append_printable(out, text, c);
+    text.remove_prefix(c.bytes);
+  }
+  return out;
+}
+
+std::string printable_lines(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (true) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    if (line.size() <= kLongestLine) {
+      out += printable(line);
+    } else {
+      const size_t head = border(line, kKeptOfALine), tail = border(line, line.size() - kKeptOfALine);
+      out += printable(line.substr(0, head)) + " ... (" + std::to_string(tail - head) + " of " +
+             std::to_string(line.size()) + " bytes left out) ... " + printable(line.substr(tail));
+    }
+    if (end == text.size()) return out;
+    out += '\n';
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::string shortened(std::string_view text, size_t most) {
+  if (text.size() <= most) return printable(text);
+  return printable(text.substr(0, border(text, most))) + "... (" + std::to_string(text.size()) + " bytes)";
+}
+
+std::string hanging(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    out += c;
+    if (c == '\n') out += "  ";
+  }
+  return out;
+}
+
+}  // namespace fastvideo

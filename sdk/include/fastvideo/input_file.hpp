@@ -1,0 +1,172 @@
+// fastvideo/input_file.hpp - files that anybody may have written: what kind of file, how long, how deeply nested,
+// before a parser sees them.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "fastvideo/core.hpp"
+
+namespace fastvideo {
+
+/// How deep the brackets of a file may be nested. Parsers and trees recurse, and a stack ends; nobody writes a tenth of
+/// this.
+inline constexpr int kDeepestNesting = 64;
+
+/// A regular file, open for reading. Opening never waits: a FIFO or a device is refused. Movable; one thread.
+class InputFile {
+ public:
+  /// Throws Refused "FILE: why" if there is no such file, if it is of another kind, or if it cannot be opened.
+  explicit InputFile(std::string file) : file_(std::move(file)) {
+    struct stat status {};
+    // Its kind first: opening a device may do something.
+    if (::stat(file_.c_str(), &status) != 0) refuse_errno(errno);
+    require_regular(status);
+    descriptor_ = ::open(file_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (descriptor_ < 0) refuse_errno(errno);
+    try {
+      if (::fstat(descriptor_, &status) != 0) refuse_errno(errno);
+      require_regular(status);
+    } catch (...) {
+      ::close(descriptor_);
+      throw;
+    }
+    bytes_ = static_cast<uint64_t>(status.st_size);
+  }
+  InputFile(InputFile&& other) noexcept
+      : file_(std::move(other.file_)), descriptor_(std::exchange(other.descriptor_, -1)), bytes_(other.bytes_) {}
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+  ~InputFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+
+  /// Its size when it was opened, in bytes.
+  uint64_t bytes() const { return bytes_; }
+  /// Stays this object's.
+  int descriptor() const { return descriptor_; }
+
+  /// Fills `data` with `count` bytes from `offset` on. Throws Refused if the file ends before.
+  void read(void* data, uint64_t count, uint64_t offset) const {
+    for (uint64_t done = 0; done < count;) {
+      const ssize_t got =
+          ::pread(descriptor_, static_cast<char*>(data) + done, count - done, static_cast<off_t>(offset + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) refuse_errno(errno);
+      if (got == 0) refuse("ends after " + std::to_string(offset + done) + " bytes, while it is read: copy it again");
+      done += static_cast<uint64_t>(got);
+    }
+  }
+
+  /// All of it, to the end that it has now. Throws Refused above `most` bytes; `what` ends that sentence: "a
+  /// configuration".
+  std::string text(uint64_t most, std::string_view what) const {
+    const auto check = [&](uint64_t size) {
+      if (size > most)
+        refuse("has more than " + std::to_string(most) + " bytes (" + std::to_string(std::max(size, bytes_)) +
+               "), which " + std::string(what) + " never has");
+    };
+    check(bytes_);
+    std::string text(bytes_, '\0');
+    uint64_t size = 0;
+    while (true) {  // the end is where reading ends: files of /proc say that they have no bytes
+      if (size == text.size()) text.resize(size + 16384);
+      const ssize_t got = ::pread(descriptor_, text.data() + size, text.size() - size, static_cast<off_t>(size));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) refuse_errno(errno);
+      if (got == 0) break;
+      size += static_cast<uint64_t>(got);
+      check(size);
+    }
+    text.resize(size);
+    return text;
+  }
+
+ private:
+  [[noreturn]] void refuse(const std::string& why) const { throw Refused(file_ + ": " + why); }
+
+  [[noreturn]] void refuse_errno(int error) const {
+    struct stat link {};
+    if (error == ENOENT && ::lstat(file_.c_str(), &link) == 0)
+      refuse("is a link to a file that is not there: restore that file, or copy it in the place of the link");
+    if (error == ENOENT || error == ENOTDIR) refuse("cannot be read: No such file or directory");
+    if (error == ELOOP) refuse("is a link that leads back to itself: put the file in its place");
+    if (error == ENAMETOOLONG) refuse("cannot be read: a name is longer than one can be");
+    refuse(std::string("cannot be read: ") + std::strerror(error));
+  }
+
+  void require_regular(const struct stat& status) const {
+    if (S_ISREG(status.st_mode)) return;
+    if (S_ISDIR(status.st_mode)) refuse("is a folder; a file is needed here");
+    const char* kind = S_ISFIFO(status.st_mode) ? "a FIFO" : S_ISSOCK(status.st_mode) ? "a socket" : "a device";
+    refuse(std::string("is ") + kind + " and not a regular file: write what it gives to a file, and name that");
+  }
+
+  std::string file_;
+  int descriptor_ = -1;
+  uint64_t bytes_ = 0;
+};
+
+/// The text of a regular file of at most `most` bytes. Throws Refused as InputFile does.
+inline std::string read_input_file(const std::string& file, uint64_t most, std::string_view what) {
+  return InputFile(file).text(most, what);
+}
+
+/// "FILE:LINE:COLUMN: ", for the byte at `offset` of a text.
+inline std::string place_in(std::string_view text, size_t offset, const std::string& file) {
+  const std::string_view before = text.substr(0, offset);
+  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  const size_t begin = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
+  return file + ":" + std::to_string(line) + ":" + std::to_string(offset - begin + 1) + ": ";
+}
+
+/// Throws Refused with the place if brackets of a JSON text are nested deeper than kDeepestNesting. Whether it is JSON
+/// is for the parser to say.
+inline void require_shallow_json(std::string_view text, const std::string& file) {
+  int depth = 0;
+  bool quoted = false;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (quoted) {
+      if (c == '\\') ++at;
+      quoted = c != '"';
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kDeepestNesting)
+        throw Refused(place_in(text, at, file) + "nested more than " + std::to_string(kDeepestNesting) + " deep");
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+}
+
+/// What the parser of a library says, without the long text that it may quote.
+inline std::string quoted_reason(std::string_view reason) {
+  constexpr size_t most = 300;
+  if (reason.size() <= most) return std::string(reason);
+  return std::string(reason.substr(0, most)) + "... (" + std::to_string(reason.size()) + " bytes)";
+}
+
+/// Parses JSON with nlohmann::json or ordered_json, which the caller includes. Throws Refused "FILE: is not JSON: why",
+/// or with the place where it is too deeply nested.
+template <class Json>
+Json parse_json(std::string_view text, const std::string& file) {
+  require_shallow_json(text, file);
+  try {
+    return Json::parse(text.begin(), text.end());
+  } catch (const typename Json::exception& e) {
+    throw Refused(file + ": is not JSON: " + quoted_reason(e.what()));
+  }
+}
+
+}  // namespace fastvideo
