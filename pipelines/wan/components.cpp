@@ -55,8 +55,9 @@ void Components::begin(const Request& request) {
   key_ = key;
 }
 
-EncodedPrompts Components::encode(const Request& request, Attention& attention, const Progress& progress) {
-  EncodedPrompts prompts = prompts_->encode(request, attention, progress);
+EncodedPrompts Components::encode(const Host& run, const Request& request, Attention& attention,
+                                  const Progress& progress) {
+  EncodedPrompts prompts = prompts_->encode(run, request, attention, progress);
   wait_for(request.device);
   return prompts;
 }
