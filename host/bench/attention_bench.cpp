@@ -10,13 +10,13 @@
 #include <sstream>
 
 #include "host/bench/output_file.hpp"
-#include "host/run/output_guard.hpp"
 #include "host/bench/report.hpp"
 #include "host/bench/shape_bench.hpp"
 #include "host/device_memory/device_memory.hpp"
 #include "host/error/error.hpp"
 #include "host/plugins/plugin_code.hpp"
 #include "host/run/device.hpp"
+#include "host/run/output_guard.hpp"
 #include "host/run/text_table.hpp"
 
 namespace fastvideo {

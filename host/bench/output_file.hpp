@@ -5,7 +5,8 @@
 
 namespace fastvideo {
 
-/// Throws RequestError, `flag` in front, if no file can be written at `path`, or if its name does not end in `extension`
+/// Throws RequestError, `flag` in front, if no file can be written at `path`, or if its name does not end in
+/// `extension`
 /// (".json"). Meant to be asked before the work.
 void check_result_file(const std::string& flag, const std::string& path, const std::string& extension);
 

@@ -170,7 +170,8 @@ class Parser {
     repeatable_.push_back(prompts_);
     single_option(*calibrate_, "--prompt-file", calibrated_.prompt_file, "File of prompts, one a line")
         ->type_name("FILE");
-    single_option(*calibrate_, "--output", calibrated_.output, "The data file to write, .toml or .json as the item reads")
+    single_option(*calibrate_, "--output", calibrated_.output,
+                  "The data file to write, .toml or .json as the item reads")
         ->type_name("FILE");
   }
 

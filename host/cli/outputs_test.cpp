@@ -43,9 +43,19 @@ TEST_F(Outputs, AnInputIsNotReplacedByWhateverLink) {
   std::filesystem::create_hard_link(prompts, at("hard.json"));
   std::filesystem::create_symlink(model(), at("linked_model"));
   const auto with = [&](const std::string& flag, const std::string& file) {
-    std::vector<std::string> all{"generate", "--plugin-dir", FASTVIDEO_TEST_PLUGINS, "--model-path", model().string(),
-                                 "--set", "attention.default=FORMULA", "--prompt-file", prompts, "--config", config,
-                                 flag, file};
+    std::vector<std::string> all{"generate",
+                                 "--plugin-dir",
+                                 FASTVIDEO_TEST_PLUGINS,
+                                 "--model-path",
+                                 model().string(),
+                                 "--set",
+                                 "attention.default=FORMULA",
+                                 "--prompt-file",
+                                 prompts,
+                                 "--config",
+                                 config,
+                                 flag,
+                                 file};
     if (flag != "--output-path") all.insert(all.end(), {"--output-path", output().string()});
     return run(all);
   };
@@ -71,12 +81,13 @@ TEST_F(Outputs, TwoOutputsAreNotOne) {
     return run({"generate", "--plugin-dir", FASTVIDEO_TEST_PLUGINS, "--model-path", model().string(), "--prompt", "x",
                 "--set", "attention.default=FORMULA", "--output-path", video, "--perf-json", perf});
   };
-  expect_refused(both(at("v.y4m"), at("v.y4m")), "--output-path and --perf-json would both write");
-  expect_refused(both(at("a/v.y4m"), at("b/v.y4m")), "would both write");
-  expect_refused(both(at("a/../a/v.y4m"), at("a/v.y4m")), "would both write");
+  expect_refused(both(at("v.y4m"), at("v.y4m")),
+                 "--perf-json: " + at("v.y4m") + " is the file of the video; choose another");
+  expect_refused(both(at("a/v.y4m"), at("b/v.y4m")), "is the file of the video; choose another");
+  expect_refused(both(at("a/../a/v.y4m"), at("a/v.y4m")), "is the file of the video; choose another");
   std::filesystem::create_directories(at("frames"));
   expect_refused(both(at("frames/"), at("frames/perf.json")),
-                 "--perf-json lies in the folder " + at("frames") + ", which is replaced by --output-path");
+                 "--perf-json lies in the folder " + at("frames") + ", which is replaced as the file of the video");
 }
 
 TEST_F(Outputs, OtherCommandsTellTheirOutputsApartToo) {
@@ -113,21 +124,24 @@ TEST_F(Outputs, AMountPointIsRefused) {
 }
 
 TEST_F(Outputs, AFlagThatIsGivenTwiceIsRefusedWithBothValues) {
-  expect_refused(run(request("generate", {"--prompt", "a", "--prompt", "b"})), "--prompt is given twice, as 'a' and as 'b'");
-  expect_refused(generate({"--num-frames", "5", "--num-frames", "9"}), "--num-frames is given twice, as '5' and as '9'");
+  expect_refused(run(request("generate", {"--prompt", "a", "--prompt", "b"})),
+                 "--prompt is given twice, as 'a' and as 'b'");
+  expect_refused(generate({"--num-frames", "5", "--num-frames", "9"}),
+                 "--num-frames is given twice, as '5' and as '9'");
   expect_refused(generate({"--set", "attention.self_test=true", "--set", "attention.self_test=false"}),
                  "--set attention.self_test is given twice, as 'true' and as 'false'");
   expect_refused(generate({"--seed", "3", "--set", "request.seed=4"}),
                  "--seed ('3') and --set request.seed ('4') set the same");
   expect_refused(generate({"--attention-backend", "dit.self=SWIFT", "--attention-backend", "dit.self=FORMULA"}),
                  "--attention-backend is given twice, as 'SWIFT' and as 'FORMULA'");
-  expect_refused(run(request("bench", {"--json", "a.json", "--json", "b.json"})), "--json is given twice, as 'a.json' and as 'b.json'");
-  const CommandResult pasted =
-      run(request("generate", {"--prompt", std::string(120'000, 'a'), "--prompt", "b"}));
+  expect_refused(run(request("bench", {"--json", "a.json", "--json", "b.json"})),
+                 "--json is given twice, as 'a.json' and as 'b.json'");
+  const CommandResult pasted = run(request("generate", {"--prompt", std::string(120'000, 'a'), "--prompt", "b"}));
   expect_refused(pasted, "--prompt is given twice");
   EXPECT_LT(pasted.error_output.size(), 2000U);
   // Lists and roles are given piece by piece.
-  EXPECT_EQ(generate({"--attention-backend", "dit.self=SWIFT", "--attention-backend", "dit.cross=FORMULA"}).status.code, 0);
+  EXPECT_EQ(generate({"--attention-backend", "dit.self=SWIFT", "--attention-backend", "dit.cross=FORMULA"}).status.code,
+            0);
 }
 
 TEST_F(Outputs, APromptThatIsNotUtf8IsRefusedAtOnceWithItsLine) {
@@ -139,7 +153,11 @@ TEST_F(Outputs, APromptThatIsNotUtf8IsRefusedAtOnceWithItsLine) {
   };
   expect_refused(with({"--prompt-file", file}), file + ":4: not UTF-8: byte 0xE9 at column 6");
   expect_refused(with({"--prompt", "caf\xe9"}), "--prompt: not UTF-8: byte 0xE9 at column 4");
-  const std::string wide = folder_.write("wide.txt", std::string("\xff\xfe" "a\0", 4)).string();
+  const std::string wide = folder_
+                               .write("wide.txt", std::string("\xff\xfe"
+                                                              "a\0",
+                                                              4))
+                               .string();
   expect_refused(with({"--prompt-file", wide}), wide + ": is UTF-16");
 }
 

@@ -23,8 +23,8 @@ class OddProcess : public Program {
 
   // A run that has begun a file of figures (and with "waits_deaf" a video), and waits.
   std::unique_ptr<ChildProcess> waiting(const std::string& behaviour) const {
-    auto child = std::make_unique<ChildProcess>(
-        program_, generate_arguments({"--behaviour", behaviour, "--perf-json", perf()}));
+    auto child =
+        std::make_unique<ChildProcess>(program_, generate_arguments({"--behaviour", behaviour, "--perf-json", perf()}));
     for (int i = 0; i < 4000 && child->error_output().find("waiting") == std::string::npos; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     EXPECT_FALSE(unfinished().empty()) << child->error_output();
@@ -78,9 +78,21 @@ TEST_F(OddProcess, FfmpegWorksWhateverWasInherited) {
   for (const std::string script : {"exec \"$@\" <&- >&- 2>&-", "trap '' CHLD PIPE; exec \"$@\""}) {
     const std::string mp4 = (folder_.path() / "video.mp4").string();
     std::filesystem::remove(mp4);
-    std::vector<std::string> all{"-c", script, "sh", program_.string(), "generate", "--plugin-dir",
-                                 FASTVIDEO_TEST_PLUGINS, "--model-path", model().string(), "--prompt", "x",
-                                 "--set", "attention.default=FORMULA", "--output-path", mp4};
+    std::vector<std::string> all{"-c",
+                                 script,
+                                 "sh",
+                                 program_.string(),
+                                 "generate",
+                                 "--plugin-dir",
+                                 FASTVIDEO_TEST_PLUGINS,
+                                 "--model-path",
+                                 model().string(),
+                                 "--prompt",
+                                 "x",
+                                 "--set",
+                                 "attention.default=FORMULA",
+                                 "--output-path",
+                                 mp4};
     const CommandResult result = run_command("/bin/bash", all, kTimeout);
     EXPECT_EQ(result.status.code, 0) << script << result.error_output;
     EXPECT_TRUE(contains(read(mp4).substr(0, 12), "ftyp")) << script;

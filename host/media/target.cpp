@@ -42,8 +42,8 @@ void check_name(const fs::path& target) {
       throw Refused("the name " + target.filename().string().substr(0, 40) + "... has " + std::to_string(bytes) +
                     " bytes, and " + target.parent_path().string() + " takes names of at most " + std::to_string(most) +
                     ": choose a shorter one");
-    throw Refused("the path " + target.string().substr(0, 80) + "... has " +
-                  std::to_string(target.native().size()) + " bytes, which is too long: choose a shorter one");
+    throw Refused("the path " + target.string().substr(0, 80) + "... has " + std::to_string(target.native().size()) +
+                  " bytes, which is too long: choose a shorter one");
   }
   if (error == EINVAL || error == EILSEQ)
     throw Refused(target.string() + " is no name for a file there: " + std::strerror(error) + kChooseAnother);

@@ -103,8 +103,9 @@ TEST_F(Faults, FfmpegThatFloodsItsOutputIsStopped) {
   const fs::path target = earlier("video.mp4");
   for (const char* script : {"cat >/dev/null; yes >&2", "yes >&2", "cat >/dev/null; yes"}) {
     const PathScope path(fake_ffmpeg(script));
-    const std::string message = message_of<std::runtime_error>(
-        [&] { write_video(target, {1000, 1000, 4, 16, 1}, Bytes(12'000'000)); });
+    const std::string message = message_of<std::runtime_error>([&] {
+      write_video(target, {1000, 1000, 4, 16, 1}, Bytes(12'000'000));
+    });
     EXPECT_NE(message.find("MiB of messages, and goes on and was stopped"), std::string::npos) << message;
     EXPECT_LT(message.size(), 4000U);
     expect_untouched(target);

@@ -14,8 +14,9 @@ namespace {
 
 constexpr std::array<int, 4> kCancelSignals = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
 // Their default is to end the process. (SIGBUS has its handler from the start of the program, see process_start.)
-constexpr std::array<int, 15> kDeadlySignals = {SIGQUIT, SIGILL,  SIGTRAP, SIGABRT,   SIGFPE,  SIGSEGV, SIGUSR1, SIGUSR2,
-                                                SIGALRM, SIGPROF, SIGIO,   SIGSTKFLT, SIGPWR, SIGSYS,  SIGVTALRM};
+constexpr std::array<int, 15> kDeadlySignals = {SIGQUIT, SIGILL,    SIGTRAP, SIGABRT, SIGFPE,
+                                                SIGSEGV, SIGUSR1,   SIGUSR2, SIGALRM, SIGPROF,
+                                                SIGIO,   SIGSTKFLT, SIGPWR,  SIGSYS,  SIGVTALRM};
 
 constexpr char kEndedAtOnce[] = "\nended at once; what was being written is removed\n";
 
@@ -87,6 +88,21 @@ SignalGuard::~SignalGuard() {
   restore(kDeadlySignals, former_deadly, on_deadly_signal);
   active_notice.store(nullptr);
   active_token.store(nullptr);
+}
+
+void remove_leftovers_at_signals() noexcept {
+  const auto handle = [](int signal) {
+    struct sigaction action = {};
+    sigaction(signal, nullptr, &action);
+    if (action.sa_handler != SIG_DFL) return;
+    action = {};
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;
+    action.sa_handler = on_deadly_signal;
+    sigaction(signal, &action, nullptr);
+  };
+  for (const int signal : kCancelSignals) handle(signal);
+  for (const int signal : kDeadlySignals) handle(signal);
 }
 
 int cancelling_signal() noexcept { return first_signal.load(); }

@@ -47,6 +47,13 @@ class SignalGuard {
   SignalGuard& operator=(const SignalGuard&) = delete;
 };
 
+/// The notice of a SignalGuard where a run ends after its step.
+inline constexpr const char* kStopping = "\nstopping after this step; Ctrl-C again ends at once\n";
+
+/// From now on a signal whose default is to end the process removes the leftovers first. Where no SignalGuard is, and
+/// for signals that have their default now.
+void remove_leftovers_at_signals() noexcept;
+
 /// The first signal that set the token of a SignalGuard of this process; 0 if none has.
 int cancelling_signal() noexcept;
 

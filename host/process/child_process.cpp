@@ -205,9 +205,8 @@ void ChildProcess::read_outputs() const {
 
 // Until it says something, takes input (if asked for) or the time has passed.
 void ChildProcess::poll_for(milliseconds most, bool for_input) const {
-  pollfd waiting[] = {{for_input ? input_.get() : -1, POLLOUT, 0},
-                      {output_.pipe.get(), POLLIN, 0},
-                      {error_.pipe.get(), POLLIN, 0}};
+  pollfd waiting[] = {
+      {for_input ? input_.get() : -1, POLLOUT, 0}, {output_.pipe.get(), POLLIN, 0}, {error_.pipe.get(), POLLIN, 0}};
   ::poll(waiting, std::size(waiting), static_cast<int>(most.count()));
   read_outputs();
 }

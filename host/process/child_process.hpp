@@ -30,7 +30,8 @@ struct ExitStatus {
   std::string describe() const;
 };
 
-/// A program that does not do its work: it stands still, goes on without end, or floods its output. The text says which.
+/// A program that does not do its work: it stands still, goes on without end, or floods its output. The text says
+/// which.
 class ChildHangs : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -61,7 +62,8 @@ class ChildProcess {
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   /// Writes all bytes to its standard input, waiting for it to read. False if it reads no more: it has ended, or is
-  /// about to; ask wait() why. Never raises SIGPIPE. Throws CancelledError if `cancel` is set while waiting, ChildHangs.
+  /// about to; ask wait() why. Never raises SIGPIPE. Throws CancelledError if `cancel` is set while waiting,
+  /// ChildHangs.
   bool write(std::span<const std::uint8_t> bytes, const CancelToken* cancel = nullptr);
 
   /// Closes its standard input and waits for its end, until `cancel` is set (CancelledError) or, if given, `timeout`

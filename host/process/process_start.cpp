@@ -16,6 +16,7 @@
 #include <new>
 #include <system_error>
 
+#include "host/process/cancel.hpp"
 #include "host/process/leftovers.hpp"
 
 namespace fastvideo {
@@ -209,6 +210,7 @@ void note_memory_limit() noexcept {
 void prepare_process() noexcept {
   open_standard_descriptors();
   put_signals_right();
+  remove_leftovers_at_signals();
   watch_mapped_files();
   note_memory_limit();
   std::set_terminate(on_terminate);

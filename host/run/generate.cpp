@@ -48,7 +48,7 @@ void require_apart(const Settings& settings, const Catalog& catalog, const std::
   OutputGuard guard(settings, catalog);
   const Source& source = settings.find("request.output_path")->source;
   const std::string what = source.kind == Source::Kind::built_in ? "the output" : source.describe();
-  for (const std::string& output : outputs) guard.writes(what, output);
+  for (const std::string& output : outputs) guard.writes(what, output, "the file of the video");
   if (const Setting* perf = settings.find("request.perf_json"))
     guard.writes(perf->source.describe(), perf->value.string());
 }

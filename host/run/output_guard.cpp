@@ -73,7 +73,7 @@ void OutputGuard::read_model() {
   }
 }
 
-void OutputGuard::writes(const std::string& what, const fs::path& path) {
+void OutputGuard::writes(const std::string& what, const fs::path& path, const std::string& role) {
   if (path.empty()) return;
   const fs::path target = resolve_target(path);
   struct stat status = {};
@@ -83,18 +83,16 @@ void OutputGuard::writes(const std::string& what, const fs::path& path) {
       throw RequestError(what + ": " + path.string() + " is read by this run (" + input->second +
                          ") and would be replaced" + kChoose);
   }
-  const auto clash = [&](const std::string& with) {
-    throw RequestError(what + " and " + with + " would both write " + target.string() + kChoose);
-  };
-  if (const auto same = outputs_.find(target); same != outputs_.end()) clash(same->second);
+  if (const auto same = outputs_.find(target); same != outputs_.end())
+    throw RequestError(what + ": " + path.string() + " is " + same->second + kChoose);
   if (const auto inside = around_.find(target); inside != around_.end())
     throw RequestError(inside->second + " lies in the folder " + target.string() + ", which is replaced by " + what +
                        kChoose);
   for (fs::path folder = target.parent_path(); folder.has_relative_path(); folder = folder.parent_path())
     if (const auto other = outputs_.find(folder); other != outputs_.end())
-      throw RequestError(what + " lies in the folder " + folder.string() + ", which is replaced by " + other->second +
+      throw RequestError(what + " lies in the folder " + folder.string() + ", which is replaced as " + other->second +
                          kChoose);
-  outputs_.emplace(target, what);
+  outputs_.emplace(target, role.empty() ? "the file of " + what : role);
   for (fs::path folder = target.parent_path(); folder.has_relative_path(); folder = folder.parent_path())
     if (!around_.try_emplace(folder, what).second) break;
 }

@@ -23,9 +23,9 @@ class OutputGuard {
   /// One more file, unless it is empty. `what` names it in messages: "--matrix".
   void reads(const std::string& what, const std::filesystem::path& file);
 
-  /// An output, a file or a folder, unless it is empty. Throws RequestError if it is an input or another output, or
-  /// lies in one.
-  void writes(const std::string& what, const std::filesystem::path& path);
+  /// An output, a file or a folder, unless it is empty; `role` is what it is for others ("the file of --json" if it is
+  /// left out). Throws RequestError if it is an input or another output, or lies in one.
+  void writes(const std::string& what, const std::filesystem::path& path, const std::string& role = {});
 
  private:
   using Identity = std::pair<std::uint64_t, std::uint64_t>;  // device, inode
@@ -35,9 +35,9 @@ class OutputGuard {
   void read_model();
 
   const Settings& settings_;
-  std::map<Identity, std::string> inputs_;              // and what they are
-  bool has_model_ = false;                              // among the inputs: looked at when an output exists already
-  std::map<std::filesystem::path, std::string> outputs_;  // resolved, and what they are
+  std::map<Identity, std::string> inputs_;                // and what they are
+  bool has_model_ = false;                                // among the inputs: looked at when an output exists already
+  std::map<std::filesystem::path, std::string> outputs_;  // resolved, and their roles
   std::map<std::filesystem::path, std::string> around_;   // the folders that hold outputs, all the way up
 };
 

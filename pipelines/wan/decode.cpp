@@ -29,8 +29,9 @@ struct BadFrames {
   CheckedAttention checked(attention);
   try {
     components.decoder(request, checked, progress)
-        .decode_samples(latents.narrow(2, 0, bad.latent_frame + 1), [](const at::Tensor&) {},
-                        [&](int64_t, int64_t) { progress.throw_if_cancelled(); });
+        .decode_samples(
+            latents.narrow(2, 0, bad.latent_frame + 1), [](const at::Tensor&) {},
+            [&](int64_t, int64_t) { progress.throw_if_cancelled(); });
   } catch (const Cancelled&) {
     throw;
   } catch (const std::runtime_error& e) {
@@ -56,7 +57,8 @@ void decode(const at::Tensor& latents, const Request& request, Components& compo
     ++latent_frame;
   };
   try {
-    decoder.decode(latents, give, [&](int64_t done, int64_t) { progress.step(done); }, watch);
+    decoder.decode(
+        latents, give, [&](int64_t done, int64_t) { progress.step(done); }, watch);
   } catch (const BadFrames& bad) {
     blame_for_frames(bad, latents, request, components, attention, progress);
   }
