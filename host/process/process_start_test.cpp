@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <new>
+#include <stdexcept>
 #include <string>
 
 #include "host/process/leftovers.hpp"
@@ -48,6 +49,12 @@ Ended prepared(Body&& body) {
   ::waitpid(pid, &ended.status, 0);
   return ended;
 }
+
+void want_memory() { throw std::bad_alloc(); }
+void fail() { throw std::runtime_error("a fault"); }
+
+// Where nothing may be thrown.
+void call_without_exceptions(void (*body)()) noexcept { body(); }
 
 class ProcessStart : public testing::Test {
  protected:
@@ -125,12 +132,12 @@ TEST_F(ProcessStart, AnotherBusErrorIsNobodysFile) {
 TEST_F(ProcessStart, WantOfMemoryWhereNothingCatchesIsSaid) {
   const Ended ended = prepared([&] {
     const Leftover file(folder_ / "video.partial");
-    []() noexcept { throw std::bad_alloc(); }();
+    call_without_exceptions(want_memory);
   });
   EXPECT_EQ(WEXITSTATUS(ended.status), 1);
   EXPECT_EQ(ended.said, "fastvideo: out of memory\n");
   EXPECT_FALSE(fs::exists(folder_ / "video.partial"));
-  const Ended other = prepared([] { []() noexcept { throw std::runtime_error("a fault"); }(); });
+  const Ended other = prepared([] { call_without_exceptions(fail); });
   EXPECT_EQ(WTERMSIG(other.status), SIGABRT);
   EXPECT_EQ(other.said, "fastvideo: an error that nothing caught: a fault\n");
 }
