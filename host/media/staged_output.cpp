@@ -31,8 +31,9 @@ void write_all(int fd, std::span<const std::uint8_t> bytes, const fs::path& targ
 
 // What replaces something keeps its permissions; something new has those of the process's umask.
 void copy_permissions(const fs::path& from, const fs::path& to) {
-  struct stat status = {};
-  if (::stat(from.c_str(), &status) == 0) ::chmod(to.c_str(), status.st_mode & 07777);
+  struct stat old = {}, fresh = {};
+  if (::stat(from.c_str(), &old) != 0 || ::stat(to.c_str(), &fresh) != 0) return;
+  if ((old.st_mode & S_IFMT) == (fresh.st_mode & S_IFMT)) ::chmod(to.c_str(), old.st_mode & 07777);
 }
 
 fs::path checked_file(const fs::path& target) {

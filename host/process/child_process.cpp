@@ -220,7 +220,7 @@ void ChildProcess::note_activity() {
 void ChildProcess::require_activity() {
   if (!limits_) return;
   if (const std::uint64_t bytes = output_.bytes + error_.bytes; bytes > limits_->output_bytes)
-    throw ChildHangs("it has written " + std::to_string(bytes >> 20) + " MiB of messages, and goes on");
+    throw ChildHangs("it has written " + std::to_string(bytes >> 20) + " MiB of messages without an end");
   const Clock::time_point now = Clock::now();
   const auto interval = std::min<Clock::duration>(seconds(1), limits_->idle / 8);
   const auto since = now - activity_.looked;
