@@ -68,6 +68,7 @@ SignalGuard::SignalGuard(CancelToken& token, const char* notice) {
     throw std::logic_error("a SignalGuard is already installed: a process has one");
   }
   active_notice.store(notice);
+  first_signal.store(0);
   struct sigaction action = {};
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;  // libraries that know nothing of us must not see EINTR

@@ -54,7 +54,7 @@ inline constexpr const char* kStopping = "\nstopping after this step; Ctrl-C aga
 /// for signals that have their default now.
 void remove_leftovers_at_signals() noexcept;
 
-/// The first signal that set the token of a SignalGuard of this process; 0 if none has.
+/// The signal that set the token of the last SignalGuard; 0 if none has.
 int cancelling_signal() noexcept;
 
 /// Ends the process by a signal, as its default does.

@@ -69,9 +69,9 @@ TEST(SignalGuard, SecondSignalKillsAtOnce) {
 
 TEST(SignalGuard, TheFirstSignalIsRemembered) {
   const int status = status_of_child([] {
-    if (cancelling_signal() != 0) ::_exit(1);
     CancelToken token;
     const SignalGuard guard(token);
+    if (cancelling_signal() != 0) ::_exit(1);
     std::raise(SIGHUP);
     ::_exit(cancelling_signal() == SIGHUP ? 42 : 2);
   });
