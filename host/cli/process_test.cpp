@@ -223,7 +223,7 @@ TEST_F(OddProcess, TooFewThreadsAreCounted) {
   EXPECT_EQ(result.status.code, 2) << result.error_output;
   EXPECT_TRUE(std::regex_search(result.error_output, std::regex("only [0-9]+ of the 1024 threads of this run")))
       << result.error_output;
-  EXPECT_TRUE(contains(result.error_output, "address space of this process is limited to 1.4 GiB"));
+  EXPECT_TRUE(contains(result.error_output, "address space of this process is limited to 1464 MiB"));
 }
 
 TEST_F(OddProcess, TooLittleAddressSpaceIsAMessage) {

@@ -168,8 +168,8 @@ void note_memory_limit() noexcept {
   rlimit limit = {};
   if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
   std::snprintf(limit_advice, sizeof limit_advice,
-                " (the address space of this process is limited to %.1f GiB, ulimit -v: raise the limit)",
-                static_cast<double>(limit.rlim_cur) / (1 << 30));
+                " (the address space of this process is limited to %llu MiB, ulimit -v: raise the limit)",
+                static_cast<unsigned long long>(limit.rlim_cur >> 20));
 }
 
 [[noreturn]] void end_for_want_of_memory() noexcept {

@@ -18,7 +18,7 @@ void prepare_process() noexcept;
 /// Whether SIGPIPE was ignored when prepare_process() came: then a closed pipe is an error like others.
 bool ignores_closed_pipes() noexcept;
 
-/// " (the address space is limited to 2.0 GiB, ulimit -v: raise the limit)", or nothing where there is no limit. For
+/// " (the address space is limited to 2048 MiB, ulimit -v: raise the limit)", or nothing where there is no limit. For
 /// messages about memory that is not there.
 const char* memory_limit_advice() noexcept;
 

@@ -170,8 +170,8 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
   for (size_t i = 0; i < count; ++i)
     outputs.push_back(numbered_output(settings.string("request.output_path"), i, count));
   for (const std::string& output : outputs) check_output(output);
-  require_apart(settings, catalog, outputs);
   const std::unique_ptr<StagedFile> perf = perf_file(settings);
+  require_apart(settings, catalog, outputs);
 
   PreparedRun run(settings, catalog, host);
   std::unique_ptr<PeakMemory> on_device;  // before anything is done there
