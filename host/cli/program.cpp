@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <fastvideo/core.hpp>
 
 #include "host/cli/command_line.hpp"
@@ -123,6 +124,13 @@ int complain(ExitCode code, const char* what, const char* more = "") noexcept {
   return static_cast<int>(code);
 }
 
+// Libraries say in their own words that there is no memory; where its limit is low, that is to be known.
+const char* advice_for(const char* what) noexcept {
+  for (const char* words : {"allocate memory", "map segment", "out of memory"})
+    if (std::strstr(what, words) != nullptr) return memory_limit_advice();
+  return "";
+}
+
 }  // namespace
 
 int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noexcept {
@@ -133,13 +141,13 @@ int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noe
     say_last(e.what());
     return cancelled_exit();
   } catch (const RequestError& e) {
-    return complain(ExitCode::refused, e.what());
+    return complain(ExitCode::refused, e.what(), advice_for(e.what()));
   } catch (const Refused& e) {
-    return complain(ExitCode::refused, e.what());
+    return complain(ExitCode::refused, e.what(), advice_for(e.what()));
   } catch (const std::bad_alloc&) {
     return complain(ExitCode::failed, "out of memory", memory_limit_advice());
   } catch (const std::exception& e) {
-    return complain(ExitCode::failed, e.what());
+    return complain(ExitCode::failed, e.what(), advice_for(e.what()));
   } catch (...) {
     return complain(ExitCode::failed, "an exception that is not a std::exception");
   }

@@ -73,6 +73,7 @@ const WanTransformer& Components::transformer(const Request& request, const Prog
 
 void Components::release_transformer(const Request& request) {
   wait_for(request.device);
+  transformer_->weights.require_unchanged();
   if (request.offload == Offload::everything) transformer_.reset();
 }
 
@@ -86,6 +87,7 @@ AutoencoderKLWanDecoder& Components::decoder(const Request& request, Attention& 
 }
 
 void Components::release_decoder(const Request& request) {
+  decoder_->weights.require_unchanged();
   if (request.offload == Offload::everything) decoder_.reset();
 }
 

@@ -85,6 +85,7 @@ EncodedPrompts PromptEncoder::encode(const Host& run, const Request& request, At
       rows_[text] = encoder_->encode(run, text, request.max_sequence_length, attention).to(request.dtype).cpu();
       progress.step(++done);
     }
+    encoder_->weights.require_unchanged();
   }
   if (request.offload != Offload::nothing) encoder_.reset();
   EncodedPrompts prompts{padded(request.prompt, request), {}};

@@ -144,9 +144,13 @@ std::vector<std::string> Weights::unused() const {
   return names;
 }
 
+void Weights::require_unchanged() const {
+  for (const std::shared_ptr<MappedFile>& mapping : impl_->mappings) mapping->require_unchanged();
+}
+
 void Weights::finish() const {
   const std::vector<std::string> names = unused();
-  for (const std::shared_ptr<MappedFile>& mapping : impl_->mappings) mapping->require_unchanged();
+  require_unchanged();
   if (names.empty()) return;
   constexpr size_t shown = 5;
   std::string list;
