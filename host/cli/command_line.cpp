@@ -307,28 +307,23 @@ class Parser {
       }
   }
 
-  // Two flags, or --set and a flag, that set one thing.
+  // One setting twice by --set, or one role twice by --attention-backend. (--set outranks the flag of a setting.)
   void refuse_contradictions(const std::vector<Given>& given) const {
-    std::map<std::string, const Given*> first;
+    std::map<std::pair<std::string, std::string>, const Given*> first;
     for (const Given& one : given) {
-      const auto [place, fresh] = first.try_emplace(lower_case(one.path), &one);
+      const std::string path = lower_case(one.path), flag = one.source.describe();
+      const auto [place, fresh] = first.try_emplace({path, flag}, &one);
       if (fresh) continue;
-      const Given& other = *place->second;
-      const std::string flag = other.source.describe(), again = one.source.describe();
       const auto is_list = [&](const SettingSpec& spec) {
-        return spec.option.type == OptionType::strings && lower_case(spec.path) == place->first;
+        return spec.option.type == OptionType::strings && lower_case(spec.path) == path;
       };
-      if (flag == again && std::any_of(schema_.all().begin(), schema_.all().end(), is_list)) continue;
+      if (std::any_of(schema_.all().begin(), schema_.all().end(), is_list)) continue;
       const auto text = [](const Given& value) {
         return value.value.type() == FV_VALUE_STRING ? value.value.string() : value.value.to_toml();
       };
-      if (flag == again) {
-        const bool is_switch = text(one) == text(other) && text(one) == "true";
-        if (is_switch) continue;
-        throw given_twice(flag, text(other), text(one));
-      }
-      throw RequestError(flag + " (" + shown(text(other)) + ") and " + again + " (" + shown(text(one)) +
-                         ") set the same: leave one out");
+      const std::string earlier = text(*place->second), later = text(one);
+      if (earlier == later && later == "true") continue;  // a switch
+      throw given_twice(flag, earlier, later);
     }
   }
 

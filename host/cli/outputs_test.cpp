@@ -130,8 +130,6 @@ TEST_F(Outputs, AFlagThatIsGivenTwiceIsRefusedWithBothValues) {
                  "--num-frames is given twice, as '5' and as '9'");
   expect_refused(generate({"--set", "attention.self_test=true", "--set", "attention.self_test=false"}),
                  "--set attention.self_test is given twice, as 'true' and as 'false'");
-  expect_refused(generate({"--seed", "3", "--set", "request.seed=4"}),
-                 "--seed ('3') and --set request.seed ('4') set the same");
   expect_refused(generate({"--attention-backend", "dit.self=SWIFT", "--attention-backend", "dit.self=FORMULA"}),
                  "--attention-backend is given twice, as 'SWIFT' and as 'FORMULA'");
   expect_refused(run(request("bench", {"--json", "a.json", "--json", "b.json"})),

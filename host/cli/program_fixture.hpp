@@ -31,6 +31,10 @@ class Program : public ::testing::Test {
     setenv("HOME", folder_.path().c_str(), 1);
     std::filesystem::create_directories(folder_.path() / "bin");
     std::filesystem::copy_file(FASTVIDEO_PROGRAM, program_);
+    const auto tools = std::filesystem::path("libexec") / "fastvideo";
+    std::filesystem::create_directories(folder_.path() / tools);
+    std::filesystem::copy(std::filesystem::path(FASTVIDEO_PROGRAM).parent_path().parent_path() / tools,
+                          folder_.path() / tools);
     folder_.write("model/model_index.json", R"({"_class_name": "FakePipeline"})");
   }
 

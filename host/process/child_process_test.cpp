@@ -133,7 +133,8 @@ TEST(ChildProcess, OneThatDoesNothingIsFoundOutWhileWritingAndWhileWaiting) {
   EXPECT_EQ(hang([&] { deaf.write(bytes_of(8'000'000)); }), "it has done nothing for 800 ms");
   EXPECT_EQ(hang([&] { deaf.wait(); }), "it has done nothing for 800 ms");
   // Work in a child of it counts, though nothing is read.
-  ChildProcess busy(kShell, {"-c", "timeout --foreground 3 sh -c 'while :; do :; done' & wait; cat >/dev/null"}, limits);
+  ChildProcess busy(kShell, {"-c", "timeout --foreground 3 sh -c 'while :; do :; done' & wait; cat >/dev/null"},
+                    limits);
   EXPECT_TRUE(busy.write(bytes_of(8'000'000)));
   EXPECT_TRUE(busy.wait()->success());
 }
