@@ -16,6 +16,7 @@
 #include "host/error/error.hpp"
 #include "host/plugins/plugin_code.hpp"
 #include "host/run/device.hpp"
+#include "host/run/output_guard.hpp"
 #include "host/run/text_table.hpp"
 
 namespace fastvideo {
@@ -156,7 +157,8 @@ BenchReport bench_attention(const AttentionBenchFlags& flags, const ResolveSetti
     shapes.push_back(parse_attention_shape(text));
     require_aligned(shapes.back(), dtype);
   }
-  if (!flags.json.empty()) check_result_file(flags.json, ".json");
+  if (!flags.json.empty()) check_result_file("--json", flags.json, ".json");
+  OutputGuard(resolve({}), catalog).writes("--json", flags.json);
 
   std::vector<std::filesystem::path> libraries;
   for (const std::string& folder : base.strings("libraries.path")) libraries.emplace_back(folder);

@@ -5,14 +5,21 @@
 #include "host/bench/output_file.hpp"
 #include "host/bench/report.hpp"
 #include "host/bench/side_by_side.hpp"
+#include "host/run/output_guard.hpp"
 
 namespace fastvideo {
 namespace {
 
-void check_outputs(const BenchFlags& flags) {
-  if (!flags.json.empty()) check_result_file(flags.json, ".json");
-  if (!flags.plot.empty()) check_result_file(flags.plot, ".svg");
+void check_outputs(const BenchFlags& flags, const Settings& base, const Catalog& catalog) {
+  if (!flags.json.empty()) check_result_file("--json", flags.json, ".json");
+  if (!flags.plot.empty()) check_result_file("--plot", flags.plot, ".svg");
   if (!flags.side_by_side.empty()) check_output(flags.side_by_side);
+  OutputGuard guard(base, catalog);
+  guard.reads("--matrix", flags.matrix);
+  guard.reads("--prompt-file", flags.prompt_file);
+  guard.writes("--json", flags.json);
+  guard.writes("--plot", flags.plot);
+  guard.writes("--side-by-side", flags.side_by_side);
 }
 
 std::string failures(const BenchResult& result) {
@@ -26,15 +33,26 @@ std::string failures(const BenchResult& result) {
 
 BenchReport bench(const BenchFlags& flags, const ResolveSettings& resolve, const Catalog& catalog,
                   const HostServices& host, const CancelToken& cancel) {
-  BenchPlan plan = bench_plan(flags, resolve({}), catalog);
-  check_outputs(flags);
+  const Settings base = resolve({});
+  BenchPlan plan = bench_plan(flags, base, catalog);
+  check_outputs(flags, base, catalog);
   const BenchResult result = run_bench(std::move(plan), resolve, catalog, host, !flags.side_by_side.empty(), cancel);
-  if (!flags.json.empty()) write_result_file(flags.json, bench_json(result));
-  if (!flags.plot.empty()) write_result_file(flags.plot, bench_plot(result));
   std::string failure = failures(result);
+  // A file that cannot be written takes neither the other files nor the report with it.
+  const auto write = [&](auto&& body) {
+    try {
+      body();
+    } catch (const CancelledError&) {
+      throw;
+    } catch (const std::exception& e) {
+      failure += (failure.empty() ? "" : "; ") + std::string(e.what());
+    }
+  };
+  if (!flags.json.empty()) write([&] { write_result_file(flags.json, bench_json(result)); });
+  if (!flags.plot.empty()) write([&] { write_result_file(flags.plot, bench_plot(result)); });
   const auto is_clip = [](const BenchOutcome& outcome) { return !outcome.clip.pixels.empty(); };
   if (!flags.side_by_side.empty() && std::any_of(result.outcomes.begin(), result.outcomes.end(), is_clip))
-    write_side_by_side(result, flags.side_by_side, cancel);
+    write([&] { write_side_by_side(result, flags.side_by_side, cancel); });
   return {bench_text(result), std::move(failure)};
 }
 

@@ -7,19 +7,18 @@
 
 namespace fastvideo {
 
-void check_result_file(const std::string& path, const std::string& extension) {
+void check_result_file(const std::string& flag, const std::string& path, const std::string& extension) {
   if (std::filesystem::path(path).extension() != extension)
-    throw RequestError(path + ": a name that ends in " + extension + " is needed");
+    throw RequestError(flag + " " + path + ": a name that ends in " + extension + " is needed");
   const std::filesystem::path target = resolve_target(path);
   std::error_code ignored;
   if (!std::filesystem::is_directory(target.parent_path(), ignored))
-    throw RequestError("the folder " + target.parent_path().string() +
+    throw RequestError(flag + ": the folder " + target.parent_path().string() +
                        " does not exist: make it or choose another path");
-  check_file_target(target);
   try {
     const StagedFile probe(target);
-  } catch (const std::runtime_error& e) {
-    throw RequestError(std::string(e.what()) + "; choose another path");
+  } catch (const std::exception& e) {
+    throw RequestError(flag + ": " + e.what());
   }
 }
 

@@ -5,9 +5,10 @@
 
 namespace fastvideo {
 
-/// Throws RequestError if no file can be written at `path`, or if its name does not end in `extension` (".json"). Meant
-/// to be asked before the work.
-void check_result_file(const std::string& path, const std::string& extension);
+/// Throws RequestError, `flag` in front, if no file can be written at `path`, or if its name does not end in
+/// `extension`
+/// (".json"). Meant to be asked before the work.
+void check_result_file(const std::string& flag, const std::string& path, const std::string& extension);
 
 /// Writes the text under a temporary name beside it, then renames it. Throws std::runtime_error.
 void write_result_file(const std::string& path, const std::string& text);

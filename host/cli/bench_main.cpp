@@ -5,6 +5,7 @@
 #include "host/cli/standard_output.hpp"
 #include "host/process/cancel.hpp"
 #include "host/process/idle_threads.hpp"
+#include "host/process/process_start.hpp"
 #include "host/services/host_services.hpp"
 
 namespace fastvideo {
@@ -14,7 +15,7 @@ void run_bench_tool(const ToolCall& call) {
   warn_of(call.catalog);
   const HostServices& host = HostServices::of_process(call.settings);
   CancelToken cancel;
-  const SignalGuard guard(cancel, "\nstopping after this step; Ctrl-C again ends at once\n");
+  const SignalGuard guard(cancel, kStopping);
   const BenchReport report = call.line.command == CommandLine::Command::bench
                                  ? bench(call.line.bench, call.resolve, call.catalog, host, cancel)
                                  : bench_attention(call.line.bench_attention, call.resolve, call.catalog, host, cancel);
@@ -26,6 +27,7 @@ void run_bench_tool(const ToolCall& call) {
 }  // namespace fastvideo
 
 int main(int argc, char** argv) {
+  fastvideo::prepare_process();
   fastvideo::let_idle_threads_sleep();
   return fastvideo::run_program({argv + (argc > 0 ? 1 : 0), argv + argc}, fastvideo::run_bench_tool);
 }

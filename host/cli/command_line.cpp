@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
+#include <map>
 #include <unordered_set>
 
 #include "host/cli/flags.hpp"
@@ -62,10 +64,26 @@ std::unordered_set<std::string> flags_in(const std::vector<std::string>& argumen
   return flags;
 }
 
+// A value in a message: what somebody pasted may be long.
+std::string shown(const std::string& value) {
+  constexpr size_t kMost = 60;
+  return value.size() > kMost ? "'" + value.substr(0, kMost) + "...'" : "'" + value + "'";
+}
+
+// Nobody can tell which of two values is meant.
+RequestError given_twice(const std::string& flag, const std::string& one, const std::string& two) {
+  return RequestError(flag + " is given twice, as " + shown(one) + " and as " + shown(two) + ": leave one out");
+}
+
+std::string lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
 // The parser, and which of its options stands for which setting.
 class Parser {
  public:
-  Parser(const Schema& schema, const std::vector<std::string>& arguments) : schema_(schema), app_(kAbout, "fastvideo") {
+  Parser(const Schema& schema, const std::vector<std::string>& arguments) : app_(kAbout, "fastvideo"), schema_(schema) {
     app_.footer(kExample);
     app_.allow_extras();
     app_.add_flag("--version", version_)->description("Print the version");
@@ -90,9 +108,9 @@ class Parser {
     check_ = plugins_->add_subcommand("check", "Check that a plugin keeps the rules of the ABI, in a child process");
     check_->fallthrough()->allow_extras();
     check_->add_option("FOLDER", shown_, "The folder that holds its plugin.toml")->required();
-    check_->add_option("--deadline", deadline_, "Seconds that the checks of one item may take (default: 120)")
+    single_option(*check_, "--deadline", deadline_, "Seconds that the checks of one item may take (default: 120)")
         ->check(CLI::Range(0.1, 86400.0));
-    check_->add_option("--item", item_, "Check this item alone, counted from 0, in this process: for a debugger")
+    single_option(*check_, "--item", item_, "Check this item alone, counted from 0, in this process: for a debugger")
         ->check(CLI::Range(0, 10000));
     // CLI11 compares each flag with all others: of those of plugins it gets what this command line has, or needs for
     // its help.
@@ -117,6 +135,7 @@ class Parser {
     }
     refuse_extras();
     refuse_flags_of_videos();
+    refuse_repeated();
     line.command = chosen();
     line.text = app_.help();
     line.plugin = shown_;
@@ -128,6 +147,7 @@ class Parser {
     line.bench = bench_flags_;
     line.bench_attention = attention_flags_;
     collect(line.given);
+    refuse_contradictions(line.given);
     return line;
   }
 
@@ -145,6 +165,12 @@ class Parser {
     return option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->type_name(type);
   }
 
+  // An option with one text, of which CLI11 would say less if it were given twice.
+  template <class T>
+  static CLI::Option* single_option(CLI::App& app, const std::string& name, T& to, const std::string& help) {
+    return app.add_option(name, to, help)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  }
+
   CLI::App* command(const char* name, const char* help) {
     CLI::App* app = app_.add_subcommand(name, help);
     app->fallthrough()->allow_extras();
@@ -156,8 +182,11 @@ class Parser {
     calibrate_ = command("calibrate", "Let an item measure on a model the data that it needs for it");
     calibrate_->add_option("ITEM", calibrated_.item, "What measures: teacache, magcache, ...")->required();
     prompts_ = text_option(*calibrate_, "--prompt", "A prompt of a run; may be given several times", "TEXT");
-    calibrate_->add_option("--prompt-file", calibrated_.prompt_file, "File of prompts, one a line")->type_name("FILE");
-    calibrate_->add_option("--output", calibrated_.output, "The data file to write, .toml or .json as the item reads")
+    repeatable_.push_back(prompts_);
+    single_option(*calibrate_, "--prompt-file", calibrated_.prompt_file, "File of prompts, one a line")
+        ->type_name("FILE");
+    single_option(*calibrate_, "--output", calibrated_.output,
+                  "The data file to write, .toml or .json as the item reads")
         ->type_name("FILE");
   }
 
@@ -172,10 +201,10 @@ class Parser {
 
   void add_bench_flags() {
     const auto list = [&](const char* name, std::vector<std::string>& to, const char* type, const char* help) {
-      bench_->add_option(name, to, help)->allow_extra_args(false)->type_name(type);
+      repeatable_.push_back(bench_->add_option(name, to, help)->allow_extra_args(false)->type_name(type));
     };
     const auto text = [&](const char* name, std::string& to, const char* type, const char* help) {
-      bench_->add_option(name, to, help)->type_name(type);
+      single_option(*bench_, name, to, help)->type_name(type);
     };
     list("--attention", bench_flags_.attention, "A,B",
          "Backends to compare, as --attention-backend takes them; NAME:option=value sets an option");
@@ -192,14 +221,15 @@ class Parser {
     bench_attention_ =
         bench_->add_subcommand("attention", "Time attention backends on given shapes, beside their errors");
     bench_attention_->fallthrough()->allow_extras();
-    const auto attention = [&](const char* name, auto& to, const char* type, const char* help) {
-      return bench_attention_->add_option(name, to, help)->type_name(type);
+    const auto attention_list = [&](const char* name, auto& to, const char* type, const char* help) {
+      repeatable_.push_back(bench_attention_->add_option(name, to, help)->allow_extra_args(false)->type_name(type));
     };
-    attention("--shape", attention_flags_.shapes, "B,H,L,D",
-              "Shape; B,H,Lq,DxLk for Lk keys; may be given several times")
-        ->allow_extra_args(false);
-    attention("--backends", attention_flags_.backends, "A,B/impl", "Backends; NAME:option=value sets an option")
-        ->allow_extra_args(false);
+    const auto attention = [&](const char* name, auto& to, const char* type, const char* help) {
+      single_option(*bench_attention_, name, to, help)->type_name(type);
+    };
+    attention_list("--shape", attention_flags_.shapes, "B,H,L,D",
+                   "Shape; B,H,Lq,DxLk for Lk keys; may be given several times");
+    attention_list("--backends", attention_flags_.backends, "A,B/impl", "Backends; NAME:option=value sets an option");
     attention("--dtype", attention_flags_.dtype, "TYPE",
               "float32, bfloat16 or float16 (default: bfloat16 on CUDA, float32 on the CPU)");
     attention("--repeat", attention_flags_.repeat, "INT", "Timed runs of each (int from 1 to 10000; default: 10)");
@@ -217,6 +247,8 @@ class Parser {
     } else {
       option = text_option(app, name, help_of(spec.option), type_word(spec.option.type));
     }
+    if (spec.option.type == OptionType::strings) repeatable_.push_back(option);
+    if (spec.path == "attention.backend") repeatable_.push_back(option);  // one a role, looked at below
     if (!spec.owner.empty()) option->group("Options of plugins");
     flags_.push_back({&spec, &app, option});
   }
@@ -276,6 +308,41 @@ class Parser {
         throw RequestError(option->get_name() + " is a flag of `bench` and not of `bench attention`");
   }
 
+  void refuse_repeated() const {
+    for (const CLI::App* app : {&app_, static_cast<const CLI::App*>(generate_), static_cast<const CLI::App*>(explain_),
+                                static_cast<const CLI::App*>(bench_), static_cast<const CLI::App*>(bench_attention_),
+                                static_cast<const CLI::App*>(calibrate_), static_cast<const CLI::App*>(check_)})
+      for (const CLI::Option* option : app->get_options()) {
+        const CLI::results_t& values = option->results();
+        const bool is_switch = option->get_expected_max() == 0;
+        if (values.size() < 2 || (is_switch && std::count(values.begin(), values.end(), values.front()) ==
+                                                   static_cast<std::ptrdiff_t>(values.size())))
+          continue;
+        if (option == sets_ || std::find(repeatable_.begin(), repeatable_.end(), option) != repeatable_.end()) continue;
+        throw given_twice(option->get_name(), values[0], values[1]);
+      }
+  }
+
+  // One setting twice by --set, or one role twice by --attention-backend. (--set outranks the flag of a setting.)
+  void refuse_contradictions(const std::vector<Given>& given) const {
+    std::map<std::pair<std::string, std::string>, const Given*> first;
+    for (const Given& one : given) {
+      const std::string path = lower_case(one.path), flag = one.source.describe();
+      const auto [place, fresh] = first.try_emplace({path, flag}, &one);
+      if (fresh) continue;
+      const auto is_list = [&](const SettingSpec& spec) {
+        return spec.option.type == OptionType::strings && lower_case(spec.path) == path;
+      };
+      if (std::any_of(schema_.all().begin(), schema_.all().end(), is_list)) continue;
+      const auto text = [](const Given& value) {
+        return value.value.type() == FV_VALUE_STRING ? value.value.string() : value.value.to_toml();
+      };
+      const std::string earlier = text(*place->second), later = text(one);
+      if (earlier == later && later == "true") continue;  // a switch
+      throw given_twice(flag, earlier, later);
+    }
+  }
+
   std::vector<std::string> known_flags() const {
     std::vector<std::string> known;
     for (const CLI::App* app : {&app_, static_cast<const CLI::App*>(generate_), static_cast<const CLI::App*>(bench_),
@@ -311,6 +378,8 @@ class Parser {
   CalibrateFlags calibrated_;
   CLI::Option* prompts_ = nullptr;
   std::vector<Flag> flags_;
+  std::vector<const CLI::Option*> repeatable_;
+  const Schema& schema_;
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "host/cli/program.hpp"
 
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <fastvideo/core.hpp>
 
 #include "host/cli/command_line.hpp"
@@ -13,6 +15,7 @@
 #include "host/log/log.hpp"
 #include "host/plugins/catalog.hpp"
 #include "host/process/cancel.hpp"
+#include "host/process/process_start.hpp"
 #include "host/run/calibrate.hpp"
 #include "host/run/explain.hpp"
 #include "host/run/generate.hpp"
@@ -21,7 +24,8 @@
 namespace fastvideo {
 namespace {
 
-constexpr int kCancelled = 130;  // as shells report a program that ended by Ctrl-C
+// As shells report a program that was ended by a signal: 130 after Ctrl-C, 143 after SIGTERM.
+int cancelled_exit() { return 128 + (cancelling_signal() != 0 ? cancelling_signal() : SIGINT); }
 
 void append(std::vector<Given>& to, std::vector<Given> from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
@@ -35,7 +39,7 @@ std::string run_request(const CommandLine& line, const Settings& settings, const
   const HostServices& host = HostServices::of_process(settings);
   if (line.command == CommandLine::Command::explain) return explain(settings, catalog, host);
   CancelToken cancel;
-  const SignalGuard guard(cancel, "\nstopping after this step; Ctrl-C again ends at once\n");
+  const SignalGuard guard(cancel, kStopping);
   const auto style = line.no_progress ? ProgressStyle::none : ProgressStyle::automatic;
   if (line.command == CommandLine::Command::calibrate)
     return calibrate(line.calibrate, resolve, catalog, host, style, cancel);
@@ -106,9 +110,25 @@ void run(const std::vector<std::string>& arguments, RunTool run_tool) {
   print(run_request(line, settings, with, catalog));
 }
 
-int complain(ExitCode code, const std::string& what) {
-  Console::standard_error().print("fastvideo: " + hanging(what));
+// Also where there is no memory left to put a message together.
+void say_last(const char* what, const char* more = "") noexcept {
+  try {
+    Console::standard_error().print("fastvideo: " + hanging(std::string(what) + more));
+  } catch (...) {
+    for (const char* text : {"fastvideo: ", what, more, "\n"}) std::fputs(text, stderr);
+  }
+}
+
+int complain(ExitCode code, const char* what, const char* more = "") noexcept {
+  say_last(what, more);
   return static_cast<int>(code);
+}
+
+// Libraries say in their own words that there is no memory; where its limit is low, that is to be known.
+const char* advice_for(const char* what) noexcept {
+  for (const char* words : {"allocate memory", "map segment", "out of memory"})
+    if (std::strstr(what, words) != nullptr) return memory_limit_advice();
+  return "";
 }
 
 }  // namespace
@@ -118,19 +138,19 @@ int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noe
     run(arguments, run_tool);
     return static_cast<int>(ExitCode::done);
   } catch (const CancelledError& e) {
-    Console::standard_error().print("fastvideo: " + hanging(e.what()));
-    return kCancelled;
+    say_last(e.what());
+    return cancelled_exit();
   } catch (const RequestError& e) {
-    return complain(ExitCode::refused, e.what());
+    return complain(ExitCode::refused, e.what(), advice_for(e.what()));
   } catch (const Refused& e) {
-    return complain(ExitCode::refused, e.what());
+    return complain(ExitCode::refused, e.what(), advice_for(e.what()));
   } catch (const std::filesystem::filesystem_error& e) {
     const std::string where = e.path1().empty() ? "the working directory" : e.path1().string();
-    return complain(ExitCode::refused, where + ": cannot be used: " + e.code().message());
+    return complain(ExitCode::refused, (where + ": cannot be used: " + e.code().message()).c_str());
   } catch (const std::bad_alloc&) {
-    return complain(ExitCode::failed, "out of memory");
+    return complain(ExitCode::failed, "out of memory", memory_limit_advice());
   } catch (const std::exception& e) {
-    return complain(ExitCode::failed, e.what());
+    return complain(ExitCode::failed, e.what(), advice_for(e.what()));
   } catch (...) {
     return complain(ExitCode::failed, "an exception that is not a std::exception");
   }

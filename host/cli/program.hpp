@@ -9,8 +9,9 @@
 namespace fastvideo {
 
 /// Does what the arguments (without the program's name) ask for: results go to standard output, messages to standard
-/// error. Returns the exit code: 0 done, 1 failed while running, 2 asked for something impossible, 130 cancelled. Never
-/// throws. `run_tool` is what becomes of the commands of tools. Call it once a process.
+/// error. Returns the exit code: 0 done, 1 failed while running, 2 asked for something impossible, 128 + the
+/// number of the signal that cancelled it (130: Ctrl-C). Never throws. `run_tool` is what becomes of the commands of
+/// tools. Call it once a process.
 int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noexcept;
 
 }  // namespace fastvideo

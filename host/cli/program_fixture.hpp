@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -31,6 +32,10 @@ class Program : public ::testing::Test {
     std::filesystem::create_directories(folder_.path() / "bin");
     std::filesystem::create_directories(folder_.path() / "libexec");
     std::filesystem::copy_file(FASTVIDEO_PROGRAM, program_);
+    const auto tools = std::filesystem::path("libexec") / "fastvideo";
+    std::filesystem::create_directories(folder_.path() / tools);
+    std::filesystem::copy(std::filesystem::path(FASTVIDEO_PROGRAM).parent_path().parent_path() / tools,
+                          folder_.path() / tools);
     folder_.write("model/model_index.json", R"({"_class_name": "FakePipeline"})");
   }
 
@@ -48,14 +53,31 @@ class Program : public ::testing::Test {
   std::vector<std::string> request(const std::string& command, const std::vector<std::string>& more) const {
     std::vector<std::string> all{command,          "--plugin-dir", FASTVIDEO_TEST_PLUGINS,     "--model-path",
                                  model().string(), "--set",        "attention.default=FORMULA"};
-    if (command == "generate") all.insert(all.end(), {"--output-path", output().string()});
+    if (command == "generate" && std::find(more.begin(), more.end(), "--output-path") == more.end())
+      all.insert(all.end(), {"--output-path", output().string()});
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
-  CommandResult generate(const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> all{"--prompt", "a red circle", "--seed", "7"};
-    all.insert(all.end(), more.begin(), more.end());
-    return run(request("generate", all));
+  // With a prompt and a seed, unless they are given.
+  std::vector<std::string> generate_arguments(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> all = more;
+    for (const auto& [flag, value] : {std::pair("--prompt", "a red circle"), {"--seed", "7"}})
+      if (std::find(more.begin(), more.end(), flag) == more.end()) all.insert(all.end(), {flag, value});
+    return request("generate", all);
+  }
+  CommandResult generate(const std::vector<std::string>& more = {}) const { return run(generate_arguments(more)); }
+  // The same by a shell, in an odd process: "$@" stands for it, as in "ulimit -f 1; \"$@\" >&-".
+  CommandResult generate_in(const std::string& script, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> all{"-c", script, "sh", program_.string()};
+    for (const std::string& argument : generate_arguments(more)) all.push_back(argument);
+    return run_command("/bin/bash", all, kTimeout);
+  }
+  // Names in the folder that no test has made.
+  std::vector<std::string> unfinished() const {
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path()))
+      if (entry.path().filename().string().starts_with(".fastvideo-")) found.push_back(entry.path().filename());
+    return found;
   }
   CommandResult explain(const std::vector<std::string>& more = {}) const { return run(request("explain", more)); }
 

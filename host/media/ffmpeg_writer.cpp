@@ -127,22 +127,47 @@ class FfmpegWriter final : public VideoWriter {
     }
     const Codec names = codec_of(output_);
     arguments.insert(arguments.end(), {"-c:v", names.encoder, "-f", names.muxer, "file:" + file_->path().string()});
-    ffmpeg_.emplace(program, arguments);
+    ffmpeg_.emplace(program, arguments, ChildLimits());
   }
 
   void write_frame(std::span<const std::uint8_t> frame) override {
-    if (!ffmpeg_->write(frame, options().cancel)) fail(*ffmpeg_->wait(options().cancel));
+    watched([&] {
+      if (!ffmpeg_->write(frame, options().cancel)) fail(ffmpeg_->wait(options().cancel)->describe());
+    });
   }
 
   void close() override {
-    const ExitStatus status = *ffmpeg_->wait(options().cancel);
-    std::error_code error;
-    if (!status.success() || fs::file_size(file_->path(), error) == 0 || error) fail(status);
+    watched([&] {
+      const ExitStatus status = *ffmpeg_->wait(options().cancel);
+      if (!status.success()) fail(status.describe());
+    });
+    if (const std::string fault = fault_of(file_->path()); !fault.empty()) fail("it ended well, but " + fault);
     file_->publish();
   }
 
-  [[noreturn]] void fail(const ExitStatus& status) const {
-    throw std::runtime_error("ffmpeg could not write " + target_.string() + " (" + status.describe() +
+  // What is wrong with what it has left at `path`; empty if it is a file with something in it.
+  static std::string fault_of(const fs::path& path) {
+    std::error_code failure;
+    const fs::file_status status = fs::symlink_status(path, failure);
+    if (!fs::exists(status)) return "left no file";
+    if (!fs::is_regular_file(status)) return "left something else than a file";
+    const std::uintmax_t bytes = fs::file_size(path, failure);
+    if (failure) return "its file cannot be read: " + failure.message();
+    return bytes == 0 ? "left an empty file" : "";
+  }
+
+  template <class Body>
+  void watched(Body&& body) {
+    try {
+      body();
+    } catch (const ChildHangs& hangs) {
+      ffmpeg_->kill();
+      fail(std::string(hangs.what()) + " and was stopped");
+    }
+  }
+
+  [[noreturn]] void fail(const std::string& how) const {
+    throw std::runtime_error("ffmpeg could not write " + target_.string() + " (" + how +
                              "): " + tail(ffmpeg_->error_output()));
   }
 

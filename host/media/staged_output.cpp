@@ -4,12 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <fastvideo/core.hpp>
 #include <stdexcept>
-#include <string_view>
 #include <system_error>
 
 namespace fastvideo {
@@ -19,17 +16,6 @@ namespace fs = std::filesystem;
 
 [[noreturn]] void throw_system_error(const std::string& what, int error) {
   throw std::runtime_error(what + ": " + std::error_code(error, std::generic_category()).message());
-}
-
-// Calls make(path) with fresh names beside the target until it does not answer EEXIST.
-template <class Make>
-fs::path make_beside(const fs::path& target, Make&& make) {
-  const std::string stem = ".fastvideo-" + std::to_string(::getpid()) + "-";
-  for (int number = 0;; ++number) {
-    fs::path path = target.parent_path() / (stem + std::to_string(number) + ".partial");
-    if (make(path)) return path;
-    if (errno != EEXIST) throw_system_error("cannot create a file in " + target.parent_path().string(), errno);
-  }
 }
 
 void write_all(int fd, std::span<const std::uint8_t> bytes, const fs::path& target) {
@@ -45,97 +31,96 @@ void write_all(int fd, std::span<const std::uint8_t> bytes, const fs::path& targ
 
 // What replaces something keeps its permissions; something new has those of the process's umask.
 void copy_permissions(const fs::path& from, const fs::path& to) {
-  struct stat status = {};
-  if (::stat(from.c_str(), &status) == 0) ::chmod(to.c_str(), status.st_mode & 07777);
+  struct stat old = {}, fresh = {};
+  if (::stat(from.c_str(), &old) != 0 || ::stat(to.c_str(), &fresh) != 0) return;
+  if ((old.st_mode & S_IFMT) == (fresh.st_mode & S_IFMT)) ::chmod(to.c_str(), old.st_mode & 07777);
 }
 
-bool is_frame_name(std::string_view name) {
-  constexpr std::string_view kPrefix = "frame_";
-  constexpr std::string_view kSuffix = ".png";
-  if (name.size() < kPrefix.size() + 5 + kSuffix.size() || !name.starts_with(kPrefix) || !name.ends_with(kSuffix)) {
-    return false;
-  }
-  const std::string_view digits = name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
-  return std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+fs::path checked_file(const fs::path& target) {
+  check_file_target(target);
+  return target;
 }
+
+fs::path checked_folder(const fs::path& target) {
+  check_folder_target(target);
+  return target;
+}
+
+// "video.kept.mp4", "video.kept-2.mp4", ... beside "video.mp4"
+fs::path kept_name(const fs::path& target, int number) {
+  constexpr std::size_t kMostStem = 200;  // of the 255 bytes that a name may have
+  const std::string suffix = ".kept" + (number > 1 ? "-" + std::to_string(number) : "");
+  return target.parent_path() /
+         (target.stem().string().substr(0, kMostStem) + suffix + target.extension().string().substr(0, 20));
+}
+
+// Gives it a name that nothing has yet. False with errno.
+bool rename_to_new(const fs::path& from, const fs::path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+  if (errno == EEXIST) return false;
+  // A second name works in folders where nothing can lose its name, and on file systems without the call above.
+  if (::link(from.c_str(), to.c_str()) != 0) return false;
+  ::unlink(from.c_str());
+  return true;
+}
+
+// The last step has failed, but the work is done: it stays under a plain name.
+[[noreturn]] void keep(const fs::path& made, const fs::path& target, const std::string& reason) {
+  fs::path kept = made;
+  for (int number = 1; number < 10'000; ++number) {
+    const fs::path name = kept_name(target, number);
+    if (rename_to_new(made, name)) {
+      kept = name;
+      break;
+    }
+    if (errno != EEXIST) break;
+  }
+  if (kept == made) mark_as_finished(made);
+  throw std::runtime_error("cannot write " + target.string() + ": " + reason + "; all is done and kept as " +
+                           kept.string() + ": move it to where it shall be");
+}
+
+std::string text_of_error(int error) { return std::error_code(error, std::generic_category()).message(); }
 
 }  // namespace
 
-std::string frame_file_name(std::int64_t index) {
-  char name[40];
-  std::snprintf(name, sizeof name, "frame_%05lld.png", static_cast<long long>(index));
-  return name;
-}
-
-fs::path resolve_target(const fs::path& path) {
-  fs::path target = fs::absolute(path).lexically_normal();
-  if (!target.has_filename()) target = target.parent_path();
-  std::error_code missing;
-  const fs::path real = fs::canonical(target, missing);
-  return missing ? target : real;
-}
-
-void check_file_target(const fs::path& target) {
-  std::error_code ignored;
-  const fs::file_status status = fs::status(target, ignored);
-  if (fs::exists(status) && !fs::is_regular_file(status)) {
-    throw Refused(target.string() + " exists and is not a file: choose another --output-path");
-  }
-}
-
-void check_folder_target(const fs::path& target) {
-  std::error_code error;
-  const fs::file_status status = fs::status(target, error);
-  if (!fs::exists(status)) return;
-  if (!fs::is_directory(status)) {
-    throw Refused(target.string() + " exists and is not a folder; frames as PNG files go into a folder: choose " +
-                  "another --output-path, or one that ends in .mp4, .webm, .gif or .y4m");
-  }
-  fs::directory_iterator entries(target, error);
-  if (error) throw Refused("cannot read the folder " + target.string() + ": " + error.message());
-  for (const fs::directory_entry& entry : entries) {
-    if (!is_frame_name(entry.path().filename().string()) || !entry.is_regular_file(error)) {
-      throw Refused("the folder " + target.string() + " holds " + entry.path().filename().string() +
-                    ", which is no frame_NNNNN.png: choose a new or empty folder for the frames");
-    }
-  }
-}
-
-StagedFile::StagedFile(const fs::path& target) : target_(target) {
-  check_file_target(target_);
-  path_ = make_beside(target_, [this](const fs::path& path) {
-    file_ = FileDescriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    return static_cast<bool>(file_);
-  });
-}
+StagedFile::StagedFile(const fs::path& target)
+    : target_(checked_file(target)), made_(make_unfinished_file(target_)), leftover_(made_.path) {}
 
 StagedFile::~StagedFile() {
-  if (!published_) ::unlink(path_.c_str());
+  if (published_) return;
+  // A program that was told to write there may have left anything.
+  std::error_code ignored;
+  fs::remove_all(made_.path, ignored);
 }
 
-void StagedFile::append(std::span<const std::uint8_t> bytes) { write_all(file_.get(), bytes, target_); }
+void StagedFile::append(std::span<const std::uint8_t> bytes) { write_all(made_.locked.get(), bytes, target_); }
 
 void StagedFile::publish() {
-  // Some file systems report a full disk only here. (By path: a program may have replaced the file it was given.)
-  const FileDescriptor written(::open(path_.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!written || ::fsync(written.get()) != 0) throw_system_error("cannot write " + target_.string(), errno);
-  copy_permissions(target_, path_);
-  if (::rename(path_.c_str(), target_.c_str()) != 0) throw_system_error("cannot write " + target_.string(), errno);
+  // By path: a program may have replaced the file it was given.
+  const FileDescriptor written(::open(made_.path.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat status = {};
+  if (!written || ::fstat(written.get(), &status) != 0) throw_system_error("cannot write " + target_.string(), errno);
+  if (!S_ISREG(status.st_mode))
+    throw std::runtime_error("cannot write " + target_.string() + ": what was made is not a file");
+  // Some file systems report a full disk only here.
+  if (::fsync(written.get()) != 0) throw_system_error("cannot write " + target_.string(), errno);
+  copy_permissions(target_, made_.path);
+  leftover_.forget();
   published_ = true;
+  if (::rename(made_.path.c_str(), target_.c_str()) != 0) keep(made_.path, target_, text_of_error(errno));
 }
 
-StagedFolder::StagedFolder(const fs::path& target) : target_(target) {
-  check_folder_target(target_);
-  path_ = make_beside(target_, [](const fs::path& path) { return ::mkdir(path.c_str(), 0777) == 0; });
-}
+StagedFolder::StagedFolder(const fs::path& target)
+    : target_(checked_folder(target)), made_(make_unfinished_folder(target_)), leftover_(made_.path) {}
 
 StagedFolder::~StagedFolder() {
   std::error_code ignored;
-  if (!published_) fs::remove_all(path_, ignored);
+  if (!published_) fs::remove_all(made_.path, ignored);
 }
 
 void StagedFolder::add(const std::string& name, std::span<const std::uint8_t> bytes) {
-  const fs::path path = path_ / name;
+  const fs::path path = made_.path / name;
   const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (!file) throw_system_error("cannot write " + (target_ / name).string(), errno);
   write_all(file.get(), bytes, target_ / name);
@@ -143,36 +128,41 @@ void StagedFolder::add(const std::string& name, std::span<const std::uint8_t> by
 }
 
 void StagedFolder::publish() {
+  leftover_.forget();
+  published_ = true;
+  try {
+    replace();
+  } catch (const std::exception& e) {
+    keep(made_.path, target_, e.what());
+  }
+}
+
+// Throws std::runtime_error with the reason alone; then all is where it was.
+void StagedFolder::replace() {
+  const auto fail = [](int error) { throw std::runtime_error(text_of_error(error)); };
   check_folder_target(target_);
-  copy_permissions(target_, path_);
+  copy_permissions(target_, made_.path);
   // Onto nothing or an empty folder a rename is enough.
-  if (::rename(path_.c_str(), target_.c_str()) == 0) {
-    published_ = true;
-    return;
-  }
-  if (errno != ENOTEMPTY && errno != EEXIST) throw_system_error("cannot write " + target_.string(), errno);
+  if (::rename(made_.path.c_str(), target_.c_str()) == 0) return;
+  if (errno != ENOTEMPTY && errno != EEXIST) fail(errno);
+  std::error_code ignored;
   // Onto earlier frames: both change names in one step, so that at no moment there is none; then the old ones go.
-  if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) {
-    published_ = true;
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
+  if (::renameat2(AT_FDCWD, made_.path.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) {
+    fs::remove_all(made_.path, ignored);
     return;
   }
-  if (errno != EINVAL && errno != ENOSYS) throw_system_error("cannot write " + target_.string(), errno);
+  if (errno != EINVAL && errno != ENOSYS) fail(errno);
   // A file system that cannot exchange: the old frames step aside first, and come back if the new ones cannot follow.
-  const fs::path aside = make_beside(target_, [](const fs::path& path) { return ::mkdir(path.c_str(), 0777) == 0; });
-  if (::rename(target_.c_str(), aside.c_str()) != 0) {
-    const int error = errno;
-    ::rmdir(aside.c_str());
-    throw_system_error("cannot write " + target_.string(), error);
-  }
-  if (::rename(path_.c_str(), target_.c_str()) != 0) {
+  // Under a name that is no leftover's: were we killed now, they would be all that there is.
+  fs::path aside = target_;
+  for (int number = 1; fs::exists(fs::symlink_status(aside, ignored)); ++number)
+    aside = target_.parent_path() / (target_.filename().string().substr(0, 200) + ".earlier-" + std::to_string(number));
+  if (::rename(target_.c_str(), aside.c_str()) != 0) fail(errno);
+  if (::rename(made_.path.c_str(), target_.c_str()) != 0) {
     const int error = errno;
     ::rename(aside.c_str(), target_.c_str());
-    throw_system_error("cannot write " + target_.string(), error);
+    fail(error);
   }
-  published_ = true;
-  std::error_code ignored;
   fs::remove_all(aside, ignored);
 }
 

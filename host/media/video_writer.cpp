@@ -114,6 +114,8 @@ void check_output(const fs::path& path) {
   const fs::path parent = target.parent_path();
   std::error_code ignored;
   if (!fs::is_directory(parent, ignored)) {
+    if (const fs::file_status status = fs::status(parent, ignored); fs::exists(status))
+      throw Refused(parent.string() + " is not a folder, so nothing can be written in it: choose another output path");
     throw Refused("the folder " + parent.string() +
                   " does not exist: make it (mkdir -p) or choose another output path");
   }

@@ -84,6 +84,64 @@ TEST_F(Faults, FfmpegThatClaimsSuccessWithoutAFileIsNotBelieved) {
   expect_untouched(target);
 }
 
+TEST_F(Faults, FfmpegThatLeavesSomethingElseThanAFileIsNotBelieved) {
+  const fs::path target = earlier("video.mp4");
+  // The last argument is the file that it shall write.
+  const std::string last = "cat >/dev/null; for last; do :; done; last=${last#file:}; rm -f \"$last\"; ";
+  for (const std::string& instead :
+       {std::string("mkfifo \"$last\""), std::string("mkdir \"$last\"; touch \"$last/x\""),
+        "ln -s " + target.string() + " \"$last\"", std::string(": > \"$last\""), std::string(":")}) {
+    const PathScope path(fake_ffmpeg(last + instead));
+    const std::string message =
+        message_of<std::runtime_error>([&] { write_video(target, kFormat, smooth_frames(kFormat)); });
+    EXPECT_NE(message.find("it ended well, but left "), std::string::npos) << message;
+    expect_untouched(target);
+  }
+}
+
+TEST_F(Faults, FfmpegThatFloodsItsOutputIsStopped) {
+  const fs::path target = earlier("video.mp4");
+  for (const char* script : {"cat >/dev/null; yes >&2", "yes >&2", "cat >/dev/null; yes"}) {
+    const PathScope path(fake_ffmpeg(script));
+    const std::string message = message_of<std::runtime_error>([&] {
+      write_video(target, {1000, 1000, 4, 16, 1}, Bytes(12'000'000));
+    });
+    EXPECT_NE(message.find("MiB of messages without an end and was stopped"), std::string::npos) << message;
+    EXPECT_LT(message.size(), 4000U);
+    expect_untouched(target);
+  }
+}
+
+TEST_F(Faults, AFinishedVideoThatCannotGetItsNameStaysUnderAnother) {
+  const fs::path target = folder_ / "out" / "video.y4m";
+  const fs::path kept = folder_ / "out" / "video.kept.y4m";
+  const auto made_while = [&](const fs::path& path, auto&& meanwhile) {
+    const auto writer = make_video_writer(path);
+    writer->begin(kFormat);
+    writer->write(smooth_frames(kFormat));
+    meanwhile();
+    return message_of<std::runtime_error>([&] { writer->finish(); });
+  };
+  for (const char* name : {"video.kept.y4m", "video.kept-2.y4m"}) {
+    const std::string message = made_while(target, [&] { fs::create_directory(target); });
+    EXPECT_EQ(message, "cannot write " + target.string() + ": Is a directory; all is done and kept as " +
+                           (folder_ / "out" / name).string() + ": move it to where it shall be");
+    fs::remove(target);
+  }
+  write_video(target, kFormat, smooth_frames(kFormat));
+  EXPECT_EQ(read_text(kept), read_text(target));
+
+  const fs::path frames = folder_ / "out" / "frames";
+  const std::string message = made_while(frames, [&] {
+    fs::create_directory(frames);
+    write_text(frames / "notes.txt", "mine");
+  });
+  EXPECT_NE(message.find("holds notes.txt"), std::string::npos) << message;
+  EXPECT_NE(message.find("kept as " + (folder_ / "out" / "frames.kept").string()), std::string::npos) << message;
+  EXPECT_TRUE(fs::exists(folder_ / "out" / "frames.kept" / "frame_00011.png"));
+  EXPECT_EQ(read_text(frames / "notes.txt"), "mine");
+}
+
 TEST_F(Faults, FfmpegThatIsKilledIsNoticed) {
   const fs::path target = earlier("video.mp4");
   const PathScope path(fake_ffmpeg("head -c 1000 >/dev/null; kill -9 $$"));

@@ -21,7 +21,7 @@ TEST(CancelToken, StaysSetAndThrows) {
 }
 
 TEST(SignalGuard, FirstSignalSetsTheTokenAndTheFormerHandlersComeBack) {
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGXCPU}) {
     struct sigaction own = {};
     own.sa_handler = on_usr;
     struct sigaction former = {};
@@ -67,6 +67,27 @@ TEST(SignalGuard, SecondSignalKillsAtOnce) {
   EXPECT_EQ(WTERMSIG(status), SIGINT);
 }
 
+TEST(SignalGuard, TheFirstSignalIsRemembered) {
+  const int status = status_of_child([] {
+    CancelToken token;
+    const SignalGuard guard(token);
+    if (cancelling_signal() != 0) ::_exit(1);
+    std::raise(SIGHUP);
+    ::_exit(cancelling_signal() == SIGHUP ? 42 : 2);
+  });
+  EXPECT_EQ(WEXITSTATUS(status), 42);
+}
+
+TEST(SignalGuard, AnotherDeadlySignalStillEndsTheProcess) {
+  const int status = status_of_child([] {
+    CancelToken token;
+    const SignalGuard guard(token);
+    std::raise(SIGUSR2);
+  });
+  ASSERT_TRUE(WIFSIGNALED(status)) << status;
+  EXPECT_EQ(WTERMSIG(status), SIGUSR2);
+}
+
 TEST(SignalGuard, WritesItsNoticeOnce) {
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
@@ -82,7 +103,8 @@ TEST(SignalGuard, WritesItsNoticeOnce) {
   char text[64] = {};
   const ssize_t count = ::read(ends[0], text, sizeof text - 1);
   ::close(ends[0]);
-  EXPECT_EQ(std::string(text, count > 0 ? static_cast<std::size_t>(count) : 0), "stopping\n");
+  EXPECT_EQ(std::string(text, count > 0 ? static_cast<std::size_t>(count) : 0),
+            "stopping\n\nended at once; what was being written is removed\n");
 }
 
 TEST(SignalGuard, AnIgnoredSignalStaysIgnored) {

@@ -115,6 +115,47 @@ TEST(ChildProcess, RunCommandKillsWhatTakesTooLong) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(20));
 }
 
+// The text of the ChildHangs that `body` throws.
+template <class Body>
+std::string hang(Body&& body) {
+  try {
+    body();
+  } catch (const ChildHangs& e) {
+    return e.what();
+  }
+  return "(none)";
+}
+
+TEST(ChildProcess, OneThatDoesNothingIsFoundOutWhileWritingAndWhileWaiting) {
+  ChildLimits limits;
+  limits.idle = milliseconds(800);
+  ChildProcess deaf(kShell, {"-c", "while :; do sleep 0.1; done"}, limits);
+  EXPECT_EQ(hang([&] { deaf.write(bytes_of(8'000'000)); }), "it has done nothing for 800 ms");
+  EXPECT_EQ(hang([&] { deaf.wait(); }), "it has done nothing for 800 ms");
+  // Work in a child of it counts, though nothing is read.
+  ChildProcess busy(kShell, {"-c", "timeout --foreground 3 sh -c 'while :; do :; done' & wait; cat >/dev/null"},
+                    limits);
+  EXPECT_TRUE(busy.write(bytes_of(8'000'000)));
+  EXPECT_TRUE(busy.wait()->success());
+}
+
+TEST(ChildProcess, OneThatGoesOnForEverIsFoundOut) {
+  ChildLimits limits;
+  limits.after_input = milliseconds(700);
+  ChildProcess child(kShell, {"-c", "while :; do :; done"}, limits);
+  EXPECT_EQ(hang([&] { child.wait(); }), "it had not ended 700 ms after its last input");
+  limits = {};
+  limits.output_bytes = 3 << 20;
+  ChildProcess flood(kShell, {"-c", "yes"}, limits);
+  EXPECT_NE(hang([&] { flood.wait(); }).find(" MiB of messages without an end"), std::string::npos);
+}
+
+TEST(ChildProcess, OfAFloodTheEndIsKept) {
+  const CommandResult result = run_command(kShell, {"-c", "yes | head -c 20000000; echo end"}, seconds(60));
+  EXPECT_EQ(result.output.size(), std::size_t{4} << 20);
+  EXPECT_TRUE(result.output.ends_with("y\nend\n"));
+}
+
 TEST(ChildProcess, StartsWithDefaultSignalsWhateverOursAre) {
   struct sigaction ignore = {};
   ignore.sa_handler = SIG_IGN;

@@ -8,9 +8,11 @@
 #include "host/log/log.hpp"
 #include "host/media/staged_output.hpp"
 #include "host/media/video_writer.hpp"
+#include "host/run/output_guard.hpp"
 #include "host/run/prepared_run.hpp"
 #include "host/run/prompts.hpp"
 #include "host/run/text_table.hpp"
+#include "host/run/utf8.hpp"
 #include "host/run/video_sink.hpp"
 #include "host/services/run_services.hpp"
 
@@ -52,6 +54,7 @@ const CatalogItem& calibrated_item(const Catalog& catalog, const std::string& na
 
 std::vector<std::string> all_prompts(const CalibrateFlags& flags) {
   std::vector<std::string> prompts = flags.prompts;
+  for (const std::string& prompt : prompts) require_utf8(prompt, "--prompt");
   if (!flags.prompt_file.empty())
     for (std::string& prompt : read_prompt_file(flags.prompt_file)) prompts.push_back(std::move(prompt));
   if (prompts.empty())
@@ -68,9 +71,7 @@ std::unique_ptr<StagedFile> output_file(const CalibrateFlags& flags, const DataF
     throw RequestError("--output " + flags.output + ": " + flags.item + " writes " + data.calibrated +
                        ", so the name ends in ." + data.calibrated);
   try {
-    const std::filesystem::path target = resolve_target(flags.output);
-    check_file_target(target);
-    return std::make_unique<StagedFile>(target);
+    return std::make_unique<StagedFile>(resolve_target(flags.output));
   } catch (const std::exception& e) {
     throw RequestError("--output " + flags.output + ": " + e.what());
   }
@@ -142,6 +143,9 @@ std::string calibrate(const CalibrateFlags& flags, const ResolveSettings& resolv
     if (!is_cache) given.push_back({"attention.backend", item.item->full_name(), source, false});
     return resolve(given);
   };
+  OutputGuard guard(base, catalog);
+  guard.reads("--prompt-file", flags.prompt_file);
+  guard.writes("--output", flags.output);
   const std::unique_ptr<StagedFile> output = output_file(flags, *item.item->calibrated_data());
 
   const Settings settings = settings_of(0);

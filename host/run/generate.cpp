@@ -7,6 +7,7 @@
 #include "host/log/log.hpp"
 #include "host/media/staged_output.hpp"
 #include "host/media/video_writer.hpp"
+#include "host/run/output_guard.hpp"
 #include "host/run/peak_memory.hpp"
 #include "host/run/prepared_run.hpp"
 #include "host/run/prompts.hpp"
@@ -33,18 +34,24 @@ std::vector<std::pair<std::string, std::string>> metadata_of(const PreparedRun& 
 }
 
 // The file of --perf-json, taken before anything expensive so that it can be written in the end.
-std::unique_ptr<StagedFile> perf_file(const Settings& settings, const std::vector<std::string>& outputs) {
+std::unique_ptr<StagedFile> perf_file(const Settings& settings) {
   const Setting* setting = settings.find("request.perf_json");
   if (setting == nullptr) return nullptr;
-  const std::filesystem::path target = resolve_target(setting->value.string());
-  const std::string where = setting->source.describe() + ": ";
-  for (const std::string& output : outputs)
-    if (target == resolve_target(output)) throw RequestError(where + "is the file of the video; choose another");
   try {
-    return std::make_unique<StagedFile>(target);
+    return std::make_unique<StagedFile>(resolve_target(setting->value.string()));
   } catch (const std::exception& e) {
-    throw RequestError(where + e.what());
+    throw RequestError(setting->source.describe() + ": " + e.what());
   }
+}
+
+// No output may be an input, or another output.
+void require_apart(const Settings& settings, const Catalog& catalog, const std::vector<std::string>& outputs) {
+  OutputGuard guard(settings, catalog);
+  const Source& source = settings.find("request.output_path")->source;
+  const std::string what = source.kind == Source::Kind::built_in ? "the output" : source.describe();
+  for (const std::string& output : outputs) guard.writes(what, output, "the file of the video");
+  if (const Setting* perf = settings.find("request.perf_json"))
+    guard.writes(perf->source.describe(), perf->value.string());
 }
 
 std::string steps_text(const StageTime& stage) {
@@ -168,7 +175,8 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
     cancel.throw_if_requested();
     check_output(output);
   }
-  const std::unique_ptr<StagedFile> perf = perf_file(settings, outputs);
+  const std::unique_ptr<StagedFile> perf = perf_file(settings);
+  require_apart(settings, catalog, outputs);
 
   PreparedRun run(settings, catalog, host);
   std::unique_ptr<PeakMemory> on_device;  // before anything is done there
@@ -188,9 +196,14 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
 
   const std::vector<MadeVideo> videos = make_videos({run, host, style, cancel}, outputs, began);
   if (perf != nullptr) {
-    const std::string text = perf_json(run, videos, on_device.get());
-    perf->append({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-    perf->publish();
+    try {
+      const std::string text = perf_json(run, videos, on_device.get());
+      perf->append({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+      perf->publish();
+    } catch (const std::exception&) {
+      log_error("run", what_is_done(videos, outputs.size()));
+      throw;
+    }
   }
   std::string text;
   for (const MadeVideo& made : videos) text += summary(run, made, on_device.get());

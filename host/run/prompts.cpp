@@ -8,6 +8,7 @@
 
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
+#include "host/run/utf8.hpp"
 
 namespace fastvideo {
 namespace {
@@ -40,6 +41,8 @@ std::vector<std::string> read_prompt_file(const std::string& file) {
   std::vector<std::string> prompts;
   std::string text = read_text_file(file);
   if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);  // the byte order mark of some editors
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))
+    throw RequestError(file + ": is UTF-16; prompts are UTF-8 text: save it as UTF-8 (iconv -f utf16 -t utf8)");
   std::istringstream lines(text);
   int number = 0;
   for (std::string line; std::getline(lines, line);) {
@@ -49,6 +52,7 @@ std::vector<std::string> read_prompt_file(const std::string& file) {
     if (line.find('\0') != std::string::npos)
       throw RequestError(file + ":" + std::to_string(number) +
                          ": the line contains the character NUL; prompts are UTF-8 text");
+    require_utf8(line, file + ":" + std::to_string(number));
     prompts.push_back(line.substr(first, line.find_last_not_of(kBlank) - first + 1));
   }
   if (prompts.empty()) throw RequestError(file + " holds no prompt: write one on each line (# begins a comment)");
@@ -68,7 +72,10 @@ std::vector<std::string> prompts_of(const Settings& settings) {
       throw RequestError(file->source.describe() + ": " + e.what());
     }
   }
-  if (prompt != nullptr) return {prompt->value.string()};
+  if (prompt != nullptr) {
+    require_utf8(prompt->value.string(), prompt->source.describe());
+    return {prompt->value.string()};
+  }
   return {};
 }
 

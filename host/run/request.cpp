@@ -5,8 +5,22 @@
 #include <utility>
 
 #include "host/run/prompts.hpp"
+#include "host/run/utf8.hpp"
 
 namespace fastvideo {
+namespace {
+
+// A negative prompt, say. Names of files may be anything.
+void require_text(const std::vector<ItemSetting>& parameters, const Item& pipeline) {
+  for (const ItemSetting& one : parameters) {
+    const auto spec = std::find_if(pipeline.options.begin(), pipeline.options.end(),
+                                   [&](const OptionSpec& option) { return option.name == one.name; });
+    if (one.setting.value.type() == FV_VALUE_STRING && spec != pipeline.options.end() && !spec->is_path)
+      require_utf8(one.setting.value.string(), one.setting.source.describe());
+  }
+}
+
+}  // namespace
 
 PipelineRequest::PipelineRequest(const Settings& settings, const Item& pipeline, const RunDevice& device,
                                  const Preset* preset)
@@ -14,6 +28,7 @@ PipelineRequest::PipelineRequest(const Settings& settings, const Item& pipeline,
       prompts_(prompts_of(settings)),
       device_(device.name) {
   if (preset != nullptr) complete(parameters_, *preset, pipeline);
+  require_text(parameters_, pipeline);
   if (const Setting* seed = settings.find("request.seed")) {
     seed_ = seed_of(seed->value);
   } else {

@@ -3,6 +3,7 @@
 #include <fastvideo/core.hpp>
 
 #include "host/log/log.hpp"
+#include "host/services/thread_check.hpp"
 
 namespace fastvideo {
 namespace {
@@ -45,8 +46,11 @@ HostServices::HostServices(const Settings& settings, int threads) : parallel_(th
 
 const HostServices& HostServices::of_process(const Settings& settings) {
   // Plugins are never unloaded and may use it until the process ends.
-  static const HostServices* const services =
-      new HostServices(settings, static_cast<int>(settings.integer("run.threads")));
+  static const HostServices* const services = [&] {
+    const auto threads = static_cast<int>(settings.integer("run.threads"));
+    require_threads(threads > 0 ? threads : usable_cpus());
+    return new HostServices(settings, threads);
+  }();
   return *services;
 }
 

@@ -20,6 +20,7 @@ class HostServices {
   /// `threads`: 0 = as many CPUs as this process may use.
   HostServices(const Settings& settings, int threads);
   /// Those of the process: made at the first call, with the settings and their `run.threads`, and never destroyed.
+  /// Throws RequestError if so many threads cannot be started.
   static const HostServices& of_process(const Settings& settings);
   HostServices(const HostServices&) = delete;
   HostServices& operator=(const HostServices&) = delete;

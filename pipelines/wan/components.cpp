@@ -57,8 +57,9 @@ void Components::forget() {
   decoder_.reset();
 }
 
-EncodedPrompts Components::encode(const Request& request, Attention& attention, const Progress& progress) {
-  EncodedPrompts prompts = prompts_->encode(request, attention, progress);
+EncodedPrompts Components::encode(const Host& run, const Request& request, Attention& attention,
+                                  const Progress& progress) {
+  EncodedPrompts prompts = prompts_->encode(run, request, attention, progress);
   wait_for(request.device);
   return prompts;
 }
@@ -74,6 +75,7 @@ const WanTransformer& Components::transformer(const Request& request, const Prog
 
 void Components::release_transformer(const Request& request) {
   wait_for(request.device);
+  transformer_->weights.require_unchanged();
   if (request.offload == Offload::everything) transformer_.reset();
 }
 
@@ -87,6 +89,7 @@ AutoencoderKLWanDecoder& Components::decoder(const Request& request, Attention& 
 }
 
 void Components::release_decoder(const Request& request) {
+  decoder_->weights.require_unchanged();
   if (request.offload == Offload::everything) decoder_.reset();
 }
 

@@ -28,7 +28,7 @@ class Components {
   void forget();
 
   /// Text encoder and prompts; the encoder is released when it has read them.
-  EncodedPrompts encode(const Request& request, Attention& attention, const Progress& progress);
+  EncodedPrompts encode(const Host& run, const Request& request, Attention& attention, const Progress& progress);
   /// Loaded until release_transformer.
   const WanTransformer& transformer(const Request& request, const Progress& progress);
   void release_transformer(const Request& request);

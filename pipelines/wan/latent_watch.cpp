@@ -16,11 +16,13 @@ std::string defect(double lowest, double highest) {
   return lowest == highest ? "one value everywhere" : "";
 }
 
-at::Tensor range_of(const at::Tensor& x) { return at::stack({x.min(), x.max()}).to(at::kFloat); }
-
 bool finite(const at::Tensor& x) { return at::isfinite(x).all().item<bool>(); }
 
 }  // namespace
+
+at::Tensor range_of(const at::Tensor& x) { return at::stack({x.min(), x.max()}).to(at::kFloat); }
+
+std::string defect_of_range(std::span<const float> range) { return defect(range[0], range[1]); }
 
 std::string defect_of(const at::Tensor& latents) {
   const at::Tensor range = range_of(latents).cpu();

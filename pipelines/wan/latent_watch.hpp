@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "pipelines/common/attention/host_attention.hpp"
@@ -17,6 +18,12 @@ namespace fastvideo::wan {
 /// Why latents are of no use: "NaN", "infinity" or "one value everywhere"; empty if nothing is wrong. Waits for the
 /// device.
 std::string defect_of(const at::Tensor& latents);
+
+/// The smallest and the largest of a tensor's numbers, float32 [2] on its device; NaN if one is NaN.
+at::Tensor range_of(const at::Tensor& x);
+
+/// The same verdict from a range that has arrived.
+std::string defect_of_range(std::span<const float> range);
 
 /// Watches the latents of a loop. A step's smallest and largest value are copied while later steps run, and looked at
 /// when they have arrived: nothing waits for them. A GPU takes a step or two of work in advance, so few are on their

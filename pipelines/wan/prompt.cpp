@@ -2,7 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <limits>
+#include <mutex>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "pipelines/common/tokenizer/clean_prompt.hpp"
 #include "pipelines/common/tokenizer/tokenizer.hpp"
@@ -10,6 +14,29 @@
 #include "pipelines/common/weights/weights.hpp"
 
 namespace fastvideo::wan {
+namespace {
+
+// The beginning of a text, whole characters of UTF-8.
+std::string beginning_of(const std::string& text) {
+  constexpr size_t most = 60;
+  if (text.size() <= most) return text;
+  size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return text.substr(0, end) + "...";
+}
+
+// Once a text and process: a bench encodes the same prompt many times.
+void warn_of_cut(const Host& run, const std::string& text, size_t tokens, size_t most) {
+  static std::mutex mutex;
+  static std::set<std::pair<std::string, size_t>> said;
+  const std::lock_guard lock(mutex);
+  if (!said.emplace(text, most).second) return;
+  run.log(FV_LOG_WARNING, "wan",
+          "the prompt \"" + beginning_of(text) + "\" has " + std::to_string(tokens) + " tokens, and the model reads " +
+              std::to_string(most) + " (max_sequence_length): its end is cut off and has no effect; shorten it");
+}
+
+}  // namespace
 
 struct PromptEncoder::TextEncoder {
   TextEncoder(const ModelFolder& folder, const Request& request)
@@ -18,8 +45,15 @@ struct PromptEncoder::TextEncoder {
         weights(Weights::open(folder.text_encoder_weights.folder, folder.text_encoder_weights.files)),
         model(folder.text_encoder, weights, {request.dtype, request.device}) {}
 
-  at::Tensor encode(const std::string& text, int64_t max_length, Attention& attention) const {
-    return model.encode(tokenizer.encode(clean_prompt(text), max_length), attention);
+  at::Tensor encode(const Host& run, const std::string& text, int64_t max_length, Attention& attention) const {
+    std::vector<int64_t> ids = tokenizer.encode(clean_prompt(text), std::numeric_limits<int64_t>::max());
+    const auto most = static_cast<size_t>(max_length);
+    if (ids.size() > most) {
+      warn_of_cut(run, text, ids.size(), most);
+      ids.resize(most);
+      ids.back() = Tokenizer::eos_id;
+    }
+    return model.encode(ids, attention);
   }
 
   Tokenizer tokenizer;
@@ -30,7 +64,8 @@ struct PromptEncoder::TextEncoder {
 PromptEncoder::PromptEncoder(const ModelFolder& folder) : folder_(folder) {}
 PromptEncoder::~PromptEncoder() = default;
 
-EncodedPrompts PromptEncoder::encode(const Request& request, Attention& attention, const Progress& progress) {
+EncodedPrompts PromptEncoder::encode(const Host& run, const Request& request, Attention& attention,
+                                     const Progress& progress) {
   std::vector<std::string> wanted{request.prompt};
   if (request.guided()) wanted.push_back(request.negative_prompt);
   if (request.offload != Offload::nothing)
@@ -48,9 +83,10 @@ EncodedPrompts PromptEncoder::encode(const Request& request, Attention& attentio
     progress.stage("encode text", static_cast<int64_t>(texts.size()));
     int64_t done = 0;
     for (const std::string& text : texts) {
-      rows_[text] = encoder_->encode(text, request.max_sequence_length, attention).to(request.dtype).cpu();
+      rows_[text] = encoder_->encode(run, text, request.max_sequence_length, attention).to(request.dtype).cpu();
       progress.step(++done);
     }
+    encoder_->weights.require_unchanged();
   }
   if (request.offload != Offload::nothing) encoder_.reset();
   EncodedPrompts prompts{padded(request.prompt, request), {}};

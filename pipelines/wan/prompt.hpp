@@ -29,8 +29,9 @@ class PromptEncoder {
   ~PromptEncoder();
 
   /// Loads the text encoder if a text is new; unless request.offload keeps it, it then encodes the prompts of later
-  /// runs too and lets it go. Throws Refused for a prompt that is not UTF-8.
-  EncodedPrompts encode(const Request& request, Attention& attention, const Progress& progress);
+  /// runs too and lets it go. A text of more tokens than request.max_sequence_length is cut, which the log of `run`
+  /// says once. Throws Refused for a prompt that is not UTF-8.
+  EncodedPrompts encode(const Host& run, const Request& request, Attention& attention, const Progress& progress);
 
  private:
   struct TextEncoder;

@@ -11,6 +11,7 @@
 #include "pipelines/common/schedulers/scheduler.hpp"
 #include "pipelines/common/weights/weights.hpp"
 #include "pipelines/wan/cached_pass.hpp"
+#include "pipelines/wan/decode.hpp"
 #include "pipelines/wan/denoise.hpp"
 #include "pipelines/wan/memory.hpp"
 #include "pipelines/wan/sites.hpp"
@@ -107,7 +108,7 @@ void WanPipeline::run(const Host& run, const Options& parameters, const Pipeline
   const std::unique_ptr<StepCache> cache = StepCache::open(run, cache_offer(folder_.transformer, request, *scheduler));
 
   components_.begin(request);
-  const EncodedPrompts prompts = components_.encode(request, attention, progress);
+  const EncodedPrompts prompts = components_.encode(run, request, attention, progress);
 
   at::Tensor latents = initial_noise(shape, folder_.transformer.in_channels, request.seed).to(request.device);
   latents = denoise(latents, request, shape, prompts, components_.transformer(request, progress), *scheduler, attention,
@@ -116,14 +117,10 @@ void WanPipeline::run(const Host& run, const Options& parameters, const Pipeline
   attention.release_scratch();
   give_back_freed_memory();
 
-  AutoencoderKLWanDecoder& decoder = components_.decoder(request, attention, progress);
-  progress.stage("decode", shape.latent_frames);
   sink.video(static_cast<int32_t>(request.width), static_cast<int32_t>(request.height), request.num_frames,
              static_cast<int32_t>(request.fps), 1);
   sink.latents(*LentTensor(latents.cpu().contiguous()).get());
-  decoder.decode(
-      latents, [&](const at::Tensor& frames) { sink.frames(*LentTensor(frames).get()); },
-      [&](int64_t done, int64_t) { progress.step(done); });
+  decode(latents, request, components_, attention, sink, progress);
   components_.release_decoder(request);
 }
 

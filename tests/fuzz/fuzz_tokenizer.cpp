@@ -19,7 +19,7 @@ struct TokenizerFolder {
   void read(std::string_view bytes) const {
     memory.hold(bytes);
     try {
-      const fastvideo::Tokenizer tokenizer = fastvideo::Tokenizer::open(folder.path(), is_t5);
+      const fastvideo::Tokenizer tokenizer = fastvideo::Tokenizer::open(folder.path());
       for (const char* text : {"", "a red circle", "  <extra_id_0>\xE2\x96\x81 \xC3\xA9</s> "}) {
         const std::vector<int64_t> ids = tokenizer.encode(text, 16);
         if (ids.empty() || ids.size() > 16) std::abort();

@@ -3,6 +3,7 @@
 import collections
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ def run(program, folder, *flags):
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, words))}\n{done.stdout}{done.stderr}")
+    return done.stderr
 
 
 def main():
@@ -48,6 +50,14 @@ def main():
             counted = collections.Counter(stage["name"].removeprefix("load ") for video in perf["videos"]
                                           for stage in video["stages"] if stage["name"].startswith("load "))
             assert counted == loads, f"--offload {offload}: loaded {dict(counted)}, expected {loads}"
+
+        # A text that is longer than what the model reads: said once, with its tokens, however often it is encoded.
+        long = "a red circle " + "moves right and " * 300
+        for offload in ("text", "none"):
+            (folder / "prompts.txt").write_text("\n".join(["a green square", long, "blue", long]))
+            said = re.findall(r'the prompt "(.*?)" has (\d+) tokens, and the model reads 512',
+                              run(program, folder, "--prompt-file", folder / "prompts.txt", "--offload", offload))
+            assert len(said) == 1 and long.startswith(said[0][0][:-3]) and int(said[0][1]) > 900, said
 
         # What stays is in the estimate.
         for stage in ("denoise", "decode"):

@@ -8,8 +8,8 @@
 
 namespace fastvideo {
 
-/// A whole file, mapped read only. A file that somebody shortens while it is mapped kills the process (SIGBUS), as with
-/// every mapping. Threads: any.
+/// A whole file, mapped read only. Pages of a file that somebody shortens while it is mapped raise SIGBUS, as with
+/// every mapping, which the host answers with the file's name. Threads: any.
 class MappedFile {
  public:
   /// Maps a file of that many bytes. Throws Refused naming the file if it cannot be, or has another size.
@@ -21,6 +21,10 @@ class MappedFile {
   /// Valid while this lives. [begin, end) lies in the file.
   std::span<const std::byte> bytes(uint64_t begin, uint64_t end) const;
 
+  /// Throws std::runtime_error naming the file if it no longer has the size that it was mapped with: what was read of
+  /// its last page may then have been zeros.
+  void require_unchanged() const;
+
   /// Has the system begin to read [begin, end), cut to the file's end, without waiting for it.
   void prefetch(uint64_t begin, uint64_t end) const;
 
@@ -28,6 +32,8 @@ class MappedFile {
   void drop(uint64_t begin, uint64_t end) const;
 
  private:
+  std::filesystem::path file_;
+  int descriptor_ = -1;
   std::byte* data_ = nullptr;
   uint64_t size_ = 0;
 };

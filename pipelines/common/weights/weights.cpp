@@ -129,6 +129,7 @@ at::Tensor Weights::take(std::string_view name, at::IntArrayRef shape, at::Scala
   void* data = const_cast<std::byte*>(bytes.data());
   const auto options = at::TensorOptions(at::kCPU).dtype(*stored);
   const bool is_aligned = aligned(data, at::elementSize(*stored));
+  mapping->require_unchanged();
   if (device.is_cpu() && dtype == *stored && is_aligned)
     return at::from_blob(
         data, shape, [mapping](void*) {}, options);
@@ -137,6 +138,7 @@ at::Tensor Weights::take(std::string_view name, at::IntArrayRef shape, at::Scala
   at::Tensor source = is_aligned ? at::from_blob(data, shape, options) : at::empty(shape, options);
   if (!is_aligned) std::memcpy(source.data_ptr(), data, bytes.size());
   at::Tensor result = source.to(at::TensorOptions(device).dtype(dtype), /*non_blocking=*/false, /*copy=*/is_aligned);
+  mapping->require_unchanged();
   mapping->drop(entry.begin, entry.end);
   return result;
 }
@@ -169,8 +171,13 @@ std::vector<std::string> Weights::unused() const {
   return names;
 }
 
+void Weights::require_unchanged() const {
+  for (const std::shared_ptr<MappedFile>& mapping : impl_->mappings) mapping->require_unchanged();
+}
+
 void Weights::finish() const {
   const std::vector<std::string> names = unused();
+  require_unchanged();
   if (names.empty()) return;
   constexpr size_t shown = 5;
   std::string list;

@@ -53,6 +53,10 @@ class Weights {
   /// are for.
   void finish() const;
 
+  /// Throws std::runtime_error naming the file if a file has changed its size since it was opened: tensors that are
+  /// borrowed from it may then hold zeros. To be asked after they were used.
+  void require_unchanged() const;
+
  private:
   struct Impl;
   explicit Weights(std::unique_ptr<Impl> impl);

@@ -88,7 +88,7 @@ at::Tensor AutoencoderKLWanDecoder::denormalise(const at::Tensor& latent) const 
   return pixels.div(reciprocal_std_).add_(mean_).to(options_).contiguous();
 }
 
-at::Tensor AutoencoderKLWanDecoder::decode_frame(const at::Tensor& latent, bool first) {
+at::Tensor AutoencoderKLWanDecoder::decode_frame(const at::Tensor& latent, bool first, const RawFrames& raw) {
   const at::Tensor z = at::linear(denormalise(latent), post_quant_weight_, post_quant_bias_);
   at::Tensor frames = history_.extend(1, z.sizes(), options_);
   history_.fresh(frames).copy_(z);
@@ -102,11 +102,13 @@ at::Tensor AutoencoderKLWanDecoder::decode_frame(const at::Tensor& latent, bool 
     for (Upsampler& upsampler : block.upsampler) frames = upsampler.run(std::move(frames), first);
     if (options_.device().is_cpu()) give_back_freed_memory();  // each block is several times as large as the one before
   }
-  return conv_out_.run(std::move(frames)).clamp_(-1.0, 1.0);
+  frames = conv_out_.run(std::move(frames));
+  if (raw) raw(frames);
+  return frames.clamp_(-1.0, 1.0);
 }
 
 void AutoencoderKLWanDecoder::decode_samples(const at::Tensor& latents, const FrameSink& sink,
-                                             const DecodeProgress& progress) {
+                                             const DecodeProgress& progress, const RawFrames& raw) {
   if (latents.dim() != 5 || latents.size(0) != 1 || latents.size(1) != z_dim_ || latents.numel() == 0) {
     std::ostringstream text;
     text << "the VAE decodes latents [1, " << z_dim_ << ", T, h, w], not " << latents.sizes();
@@ -120,14 +122,15 @@ void AutoencoderKLWanDecoder::decode_samples(const at::Tensor& latents, const Fr
   const int64_t total = latents.size(2);
   if (progress) progress(0, total);
   for (int64_t i = 0; i < total; ++i) {
-    sink(decode_frame(latents.select(2, i).select(0, 0), i == 0));
+    sink(decode_frame(latents.select(2, i).select(0, 0), i == 0, raw));
     if (progress) progress(i + 1, total);
   }
 }
 
-void AutoencoderKLWanDecoder::decode(const at::Tensor& latents, const FrameSink& sink, const DecodeProgress& progress) {
+void AutoencoderKLWanDecoder::decode(const at::Tensor& latents, const FrameSink& sink, const DecodeProgress& progress,
+                                     const RawFrames& raw) {
   decode_samples(
-      latents, [&](const at::Tensor& samples) { sink(to_rgb8(samples)); }, progress);
+      latents, [&](const at::Tensor& samples) { sink(to_rgb8(samples)); }, progress, raw);
 }
 
 at::Tensor to_rgb8(const at::Tensor& samples) {

@@ -30,14 +30,19 @@ class AutoencoderKLWanDecoder {
   AutoencoderKLWanDecoder(const AutoencoderKLWanConfig& config, Weights& weights, at::ScalarType dtype,
                           at::Device device, Attention& attention);
 
+  /// Sees the frames of one latent frame before they are cut to -1..1, where what is not finite still shows.
+  using RawFrames = std::function<void(const at::Tensor& frames)>;
+
   /// latents: [1, z_dim, T, h, w], any floating point dtype and device, normalised as the transformer gives them.
   /// The sink gets uint8 RGB [F, H, W, 3] on the CPU, rounded as diffusers' VideoProcessor does: one frame of the first
   /// latent frame, temporal_stride of each other. The tensors are the sink's to keep. Throws std::invalid_argument for
   /// latents of another shape, and what sink, progress and attention throw; then nothing remains of the clip.
-  void decode(const at::Tensor& latents, const FrameSink& sink, const DecodeProgress& progress = {});
+  void decode(const at::Tensor& latents, const FrameSink& sink, const DecodeProgress& progress = {},
+              const RawFrames& raw = {});
 
   /// The same before rounding: frames in the dtype and on the device of the decoder, -1 to 1.
-  void decode_samples(const at::Tensor& latents, const FrameSink& sink, const DecodeProgress& progress = {});
+  void decode_samples(const at::Tensor& latents, const FrameSink& sink, const DecodeProgress& progress = {},
+                      const RawFrames& raw = {});
 
  private:
   struct UpBlock {
@@ -47,7 +52,7 @@ class AutoencoderKLWanDecoder {
   AutoencoderKLWanDecoder(const AutoencoderKLWanConfig& config, const VaeParameters& from, Attention& attention);
 
   at::Tensor denormalise(const at::Tensor& latent) const;
-  at::Tensor decode_frame(const at::Tensor& latent, bool first);
+  at::Tensor decode_frame(const at::Tensor& latent, bool first, const RawFrames& raw);
   void clear();
 
   Attention& attention_;

@@ -54,6 +54,8 @@ class InputFile {
   uint64_t bytes() const { return bytes_; }
   /// Stays this object's.
   int descriptor() const { return descriptor_; }
+  /// Gives the descriptor to the caller, who closes it; nothing more is read through this object.
+  int release() { return std::exchange(descriptor_, -1); }
 
   /// Fills `data` with `count` bytes from `offset` on. Throws Refused if the file ends before.
   void read(void* data, uint64_t count, uint64_t offset) const {

@@ -159,7 +159,7 @@ class Faulty final : public fastvideo::AttentionBackend {
 
   void run(const fv_attention_site& site, const fv_attention_args& args) override {
     formula(host_, site.scale, args);
-    if (args.step == step_ && args.layer == layer_ && std::string(site.role) == FV_ROLE_DIT_SELF)
+    if (args.step == step_ && args.layer == layer_ && (step_ < 0 || std::string(site.role) == FV_ROLE_DIT_SELF))
       TensorView<float, 4> (*args.out)(0, 0, 0, 0) = std::numeric_limits<float>::quiet_NaN();
   }
 

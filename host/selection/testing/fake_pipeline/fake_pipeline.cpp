@@ -1,6 +1,10 @@
 // A pipeline for the host's tests: a text encoder, a transformer and a decoder of nothing but attention calls.
+#include <fcntl.h>
+#include <sys/mman.h>
+
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <fastvideo/plugin.hpp>
 #include <filesystem>
 #include <fstream>
@@ -181,6 +185,8 @@ class Fake : public fastvideo::Pipeline {
     if (behaviour == "fails" || (behaviour == "fails_at_word" && has_word))
       throw std::runtime_error("the weights are rotten");
     if (behaviour == "waits") wait(run, progress);
+    if (behaviour == "waits_deaf") wait_deaf(run, sink, request);
+    if (behaviour == "maps_a_file") touch_mapped(run, progress);
     Session session(run, sites_of(request, behaviour == "joint"));
 
     progress.stage("encode text");
@@ -321,6 +327,25 @@ class Fake : public fastvideo::Pipeline {
     for (;;) {
       progress.throw_if_cancelled();
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+
+  // Begins a video, and then hears of no cancellation.
+  static void wait_deaf(const fastvideo::Host& run, const fastvideo::PipelineSink& sink, const Request& request) {
+    sink.video(static_cast<int32_t>(request.width), static_cast<int32_t>(request.height), request.frames, 16, 1);
+    run.log(FV_LOG_INFO, "org.fastvideo.test.pipeline", "waiting");
+    for (;;) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+
+  // Reads the file that FAKE_MAPPED_FILE names as memory, over and over, until somebody cuts it short.
+  static void touch_mapped(const fastvideo::Host& run, const fastvideo::Progress& progress) {
+    const int file = ::open(std::getenv("FAKE_MAPPED_FILE"), O_RDONLY);
+    constexpr size_t bytes = 1 << 16;
+    const volatile char* data = static_cast<char*>(::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file, 0));
+    run.log(FV_LOG_INFO, "org.fastvideo.test.pipeline", "waiting");
+    for (;;) {
+      progress.throw_if_cancelled();
+      static_cast<void>(data[bytes - 1]);
     }
   }
 

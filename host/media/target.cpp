@@ -1,0 +1,134 @@
+#include "host/media/target.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <fastvideo/core.hpp>
+#include <string_view>
+#include <system_error>
+
+namespace fastvideo {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kChooseAnother = ": choose another path";
+
+bool is_frame_name(std::string_view name) {
+  constexpr std::string_view kPrefix = "frame_";
+  constexpr std::string_view kSuffix = ".png";
+  if (name.size() < kPrefix.size() + 5 + kSuffix.size() || !name.starts_with(kPrefix) || !name.ends_with(kSuffix)) {
+    return false;
+  }
+  const std::string_view digits = name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
+  return std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// A name that no file can have is found out by asking for it.
+void check_name(const fs::path& target) {
+  struct stat status = {};
+  if (::lstat(target.c_str(), &status) == 0) return;
+  const int error = errno;
+  if (error == ENAMETOOLONG) {
+    const std::size_t bytes = target.filename().native().size();
+    const long most = ::pathconf(target.parent_path().c_str(), _PC_NAME_MAX);
+    if (most > 0 && bytes > static_cast<std::size_t>(most))
+      throw Refused("the name " + target.filename().string().substr(0, 40) + "... has " + std::to_string(bytes) +
+                    " bytes, and " + target.parent_path().string() + " takes names of at most " + std::to_string(most) +
+                    ": choose a shorter one");
+    throw Refused("the path " + target.string().substr(0, 80) + "... has " + std::to_string(target.native().size()) +
+                  " bytes, which is too long: choose a shorter one");
+  }
+  if (error == EINVAL || error == EILSEQ)
+    throw Refused(target.string() + " is no name for a file there: " + std::strerror(error) + kChooseAnother);
+}
+
+// What the system says of a file beyond its mode; 0 where it does not.
+std::uint64_t attributes_of(const fs::path& path) {
+  struct statx status = {};
+  if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &status) != 0) return 0;
+  return status.stx_attributes;
+}
+
+// An output takes its name in the end by a rename onto what is there.
+void check_replaceable(const fs::path& target) {
+  const fs::path folder = target.parent_path();
+  if ((attributes_of(folder) & STATX_ATTR_APPEND) != 0)
+    throw Refused("in the folder " + folder.string() +
+                  " nothing can get another name, for it is append-only (chattr +a): choose another folder");
+  struct stat there = {}, its_folder = {};
+  if (::lstat(target.c_str(), &there) != 0) return;
+  const std::uint64_t attributes = attributes_of(target);
+  if ((attributes & STATX_ATTR_MOUNT_ROOT) != 0)
+    throw Refused(target.string() + " is a mount point, which nothing can replace: " +
+                  (S_ISDIR(there.st_mode) ? "choose a folder inside it" : "mount its folder and not the file") +
+                  ", or choose another path");
+  if ((attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0)
+    throw Refused(target.string() + " cannot be replaced, for it is immutable or append-only (chattr, lsattr)" +
+                  kChooseAnother);
+  const uid_t user = ::geteuid();
+  const bool is_sticky = ::stat(folder.c_str(), &its_folder) == 0 && (its_folder.st_mode & S_ISVTX) != 0;
+  if (is_sticky && user != 0 && there.st_uid != user && its_folder.st_uid != user)
+    throw Refused(target.string() + " is another user's, and in the folder " + folder.string() +
+                  " (sticky) only he can replace it" + kChooseAnother);
+}
+
+}  // namespace
+
+std::string frame_file_name(std::int64_t index) {
+  char name[40];
+  std::snprintf(name, sizeof name, "frame_%05lld.png", static_cast<long long>(index));
+  return name;
+}
+
+fs::path resolve_target(const fs::path& path) {
+  std::error_code failure;
+  const fs::path absolute = fs::absolute(path, failure);
+  if (failure) return path;
+  fs::path target = fs::weakly_canonical(absolute, failure);
+  if (failure) target = absolute.lexically_normal();
+  return target.has_filename() ? target : target.parent_path();
+}
+
+void check_file_target(const fs::path& target) {
+  check_name(target);
+  std::error_code ignored;
+  const fs::file_status status = fs::status(target, ignored);
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    throw Refused(target.string() + " exists and is not a file" + kChooseAnother);
+  }
+  check_replaceable(target);
+}
+
+void check_folder_target(const fs::path& target) {
+  check_name(target);
+  std::error_code error;
+  const fs::file_status status = fs::status(target, error);
+  if (!fs::exists(status)) return check_replaceable(target);
+  if (!fs::is_directory(status)) {
+    throw Refused(target.string() + " exists and is not a folder; frames as PNG files go into a folder: choose " +
+                  "another path, or one that ends in .mp4, .webm, .gif or .y4m");
+  }
+  fs::directory_iterator entries(target, error);
+  if (error) throw Refused("cannot read the folder " + target.string() + ": " + error.message());
+  bool holds_frames = false;
+  for (const fs::directory_entry& entry : entries) {
+    if (!is_frame_name(entry.path().filename().string()) || !entry.is_regular_file(error)) {
+      throw Refused("the folder " + target.string() + " holds " + entry.path().filename().string() +
+                    ", which is no frame_NNNNN.png: choose a new or empty folder for the frames");
+    }
+    holds_frames = true;
+  }
+  if (holds_frames && ::access(target.c_str(), W_OK | X_OK) != 0)
+    throw Refused("the frames in the folder " + target.string() + " cannot be removed: " + std::strerror(errno) +
+                  kChooseAnother);
+  check_replaceable(target);
+}
+
+}  // namespace fastvideo

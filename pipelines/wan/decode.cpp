@@ -1,0 +1,67 @@
+#include "pipelines/wan/decode.hpp"
+
+#include <ATen/ATen.h>
+
+#include <fastvideo/torch.hpp>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "pipelines/common/readback/readback.hpp"
+#include "pipelines/wan/latent_watch.hpp"
+
+namespace fastvideo::wan {
+namespace {
+
+// Leaves the decoder, which then forgets the clip, before it is looked for who is at fault.
+struct BadFrames {
+  int64_t latent_frame;
+  std::string defect;
+};
+
+[[noreturn]] void blame_for_frames(const BadFrames& bad, const at::Tensor& latents, const Request& request,
+                                   Components& components, HostAttention& attention, const Progress& progress) {
+  const std::string what = "the frames of latent frame " + std::to_string(bad.latent_frame + 1) + " of " +
+                           std::to_string(latents.size(2)) + " hold " + bad.defect + ": ";
+  std::string why = "no attention site is at fault; the weights of the VAE are";
+  if (request.vae_dtype != at::kFloat)
+    why += std::string(", or its numbers of type ") + at::toString(request.vae_dtype) + " (--vae-dtype float32)";
+  CheckedAttention checked(attention);
+  try {
+    components.decoder(request, checked, progress)
+        .decode_samples(
+            latents.narrow(2, 0, bad.latent_frame + 1), [](const at::Tensor&) {},
+            [&](int64_t, int64_t) { progress.throw_if_cancelled(); });
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const std::runtime_error& e) {
+    why = e.what();
+  }
+  throw std::runtime_error(what + why);
+}
+
+}  // namespace
+
+void decode(const at::Tensor& latents, const Request& request, Components& components, HostAttention& attention,
+            const PipelineSink& sink, const Progress& progress) {
+  AutoencoderKLWanDecoder& decoder = components.decoder(request, attention, progress);
+  progress.stage("decode", latents.size(2));
+  std::unique_ptr<Readback> range;
+  int64_t latent_frame = 0;
+  const auto watch = [&](const at::Tensor& frames) { range = start_readback(range_of(frames)); };
+  // The frames have come to the CPU, and so has what was sent before them: nothing waits here.
+  const auto give = [&](const at::Tensor& frames) {
+    if (const std::string defect = defect_of_range(range->values()); !defect.empty())
+      throw BadFrames{latent_frame, defect};
+    sink.frames(*LentTensor(frames).get());
+    ++latent_frame;
+  };
+  try {
+    decoder.decode(
+        latents, give, [&](int64_t done, int64_t) { progress.step(done); }, watch);
+  } catch (const BadFrames& bad) {
+    blame_for_frames(bad, latents, request, components, attention, progress);
+  }
+}
+
+}  // namespace fastvideo::wan
