@@ -354,7 +354,6 @@ class Parser {
     return known;
   }
 
-  const Schema& schema_;
   CLI::App app_;
   CLI::App* generate_ = nullptr;
   CLI::App* explain_ = nullptr;
