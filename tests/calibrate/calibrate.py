@@ -168,8 +168,9 @@ def main():
         refused("no such folder", "--output", "calibrate teacache", *prompt, "--output", temporary / "none" / "rows.toml")
         refused("an option that has no effect", "would have no effect", *teacache, "--teacache-threshold", 0.1)
         refused("a strategy beside it", "would have no effect", *teacache, "--cache-strategy", "magcache")
-        refused("an empty file of prompts", "holds no prompt", "calibrate teacache", "--prompt-file", os.devnull,
-                "--output", kept)
+        empty = temporary / "empty.txt"
+        empty.write_text("\n")
+        refused("an empty file of prompts", "holds no prompt", "calibrate teacache", "--prompt-file", empty, "--output", kept)
         check(kept.read_text() == "# kept\n", "a refusal leaves the file that was there")
         leftovers = [name for name in os.listdir(temporary) if name.startswith(".")]
         check(not leftovers, f"nothing is left behind {leftovers}")

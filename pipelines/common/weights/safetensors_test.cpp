@@ -191,6 +191,8 @@ TEST(WeightFiles, RefusesAnIndexThatLies) {
   EXPECT_CONTAINS(message(R"({"weight_map":{"a":"/1.safetensors"}})"), "not a file beside the index");
   EXPECT_CONTAINS(message(R"({"weight_map":{"a":"pytorch_model.bin"}})"), "only .safetensors weights are read");
   EXPECT_CONTAINS(message(R"({"weight_map":{"a":"3.safetensors"}})"), "shard '3.safetensors' is missing");
+  write_file(folder / (std::string(stem.front()) + ".safetensors"), "");
+  EXPECT_CONTAINS(message(R"({"weight_map":{"a":"3.safetensors"}})"), "remove that index");
   EXPECT_CONTAINS(message(R"({"weight_map":{"a":"m-00001-of-00003.safetensors","b":"m-00002-of-00003.safetensors"}})"),
                   "it names 2 of 3 shards ('m-00001-of-00003.safetensors')");
   EXPECT_CONTAINS(message(R"({"weight_map":{"b":"1.safetensors"}})"), "tensor 'b' is not in '1.safetensors'");

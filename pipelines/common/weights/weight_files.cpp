@@ -52,6 +52,14 @@ size_t shards_of_name(const std::string& name) {
   return count;
 }
 
+// diffusers' save_pretrained leaves the index of shards that it replaces by one file.
+std::string advice_without_shard(const path& index) {
+  const path single = index.parent_path() / index.stem().stem();
+  if (index.extension() == ".json" && single.extension() == ".safetensors" && file_is_there(single))
+    return "if the model was saved again as " + single.filename().string() + ", remove that index";
+  return download_advice(index.parent_path());
+}
+
 std::vector<SafetensorsHeader> read_shards(const path& index) {
   const WeightMap map = read_index(index);
   std::set<std::string> names;
@@ -65,8 +73,7 @@ std::vector<SafetensorsHeader> read_shards(const path& index) {
   for (const std::string& name : names) {
     const path file = index.parent_path() / name;
     if (!file_is_there(file))
-      throw Refused(index.string() + ": shard " + quote_name(name) + " is missing; " +
-                    download_advice(index.parent_path()));
+      throw Refused(index.string() + ": shard " + quote_name(name) + " is missing; " + advice_without_shard(index));
     shards.push_back(read_safetensors_header(file));
     for (const auto& [tensor, entry] : shards.back().tensors)
       if (const auto [first, is_new] = owner.emplace(tensor, name); !is_new)
