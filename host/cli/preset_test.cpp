@@ -45,7 +45,8 @@ TEST_F(Presets, WhateverSomeoneGivesOutranksIt) {
 
 TEST_F(Presets, SeveralWithoutADefaultAskForOne) {
   configure(R"({"kind": "two", "layers": [1, 2]})");
-  expect_refused(explain(), "choose one with --preset NAME, or --preset none:\n  left  One of two\n  right  The other");
+  expect_refused(explain(),
+                 "choose one with --preset NAME, or --preset none:\n    left  One of two\n    right  The other");
   EXPECT_EQ(explain({"--preset", "left"}).status.code, 0);
   configure(R"({"kind": "two", "layers": [1, 3]})");
   EXPECT_TRUE(has_row(explain(), "preset +right +The other of two"));
@@ -55,7 +56,7 @@ TEST_F(Presets, WhatDoesNotApplyIsRefused) {
   expect_refused(explain({"--preset", "small"}), "--preset: this model has no preset 'small'; none is known");
   configure(R"({"kind": "one"})");
   expect_refused(explain({"--preset", "lorge"}), "did you mean 'large'?");
-  expect_refused(explain({"--preset", "left"}), "it has\n  small  Few steps\n  large  Many steps");
+  expect_refused(explain({"--preset", "left"}), "it has\n    small  Few steps\n    large  Many steps");
   configure("not JSON");
   EXPECT_TRUE(has_row(explain(), "preset +none *"));
 }

@@ -39,12 +39,6 @@ class Program : public ::testing::Test {
     folder_.write("model/model_index.json", R"({"_class_name": "FakePipeline"})");
   }
 
-  // `bench` and `plugins check` are programs of their own beside it.
-  void install_tools() const {
-    std::filesystem::copy(FASTVIDEO_TOOLS, folder_.path() / "libexec" / "fastvideo",
-                          std::filesystem::copy_options::recursive);
-  }
-
   CommandResult run(const std::vector<std::string>& arguments) const {
     return run_command(program_, arguments, kTimeout);
   }

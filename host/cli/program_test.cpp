@@ -151,9 +151,9 @@ TEST_F(Program, CtrlCEndsTheRun) {
 // ---- Refusing -------------------------------------------------------------------------------------------------------
 
 TEST_F(Program, ABackendThatCannotServeIsRefusedWithTheTable) {
-  expect_refused(generate({"--attention-backend", "SWIFT/gpu"}), "\n  SWIFT/gpu  runs on cuda, not on cpu\n");
+  expect_refused(generate({"--attention-backend", "SWIFT/gpu"}), "\n    SWIFT/gpu  runs on cuda, not on cpu\n");
   expect_refused(generate({"--attention-backend", "SWIFTY"}),
-                 "'SWIFTY', asked for by --attention-backend; did you mean 'SWIFT'?\n  FORMULA/cpu   usable: ");
+                 "'SWIFTY', asked for by --attention-backend; did you mean 'SWIFT'?\n    FORMULA/cpu   usable: ");
   setenv("FASTVIDEO_ATTENTION_BACKEND", "nope", 1);
   expect_refused(generate(), "'nope', asked for by FASTVIDEO_ATTENTION_BACKEND");
   unsetenv("FASTVIDEO_ATTENTION_BACKEND");

@@ -87,7 +87,6 @@ TEST_F(ThrowingPlugin, IsNamedInACalibration) {
 }
 
 TEST_F(ThrowingPlugin, IsNamedInTheTableOfABenchmark) {
-  install_tools();
   const std::vector<std::string> bench{"bench",    "attention", "--plugin-dir", FASTVIDEO_TEST_PLUGINS,
                                        "--device", "cpu",       "--backends",   "RECORDER",
                                        "--shape",  "1,1,16,8",  "--repeat",     "1"};
@@ -98,6 +97,7 @@ TEST_F(ThrowingPlugin, IsNamedInTheTableOfABenchmark) {
 }
 
 TEST_F(Program, SaysWhichToolIsNotInstalled) {
+  std::filesystem::remove_all(folder_.path() / "libexec");
   expect_refused(run({"bench", "attention", "--shape", "1,1,16,8"}), "libexec/fastvideo/fastvideo-bench, which is not");
   expect_refused(run({"plugins", "check", FASTVIDEO_TEST_PLUGINS}), "libexec/fastvideo/fastvideo-check, which is not");
 }

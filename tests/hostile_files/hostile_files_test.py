@@ -87,7 +87,7 @@ NO_FILES = {
     "device": (replace_with(lambda file: file.symlink_to("/dev/zero")), "is a device and not a regular file"),
     "folder": (replace_with(lambda file: file.mkdir()), "is a folder"),
     "circle of links": (replace_with(lambda file: file.symlink_to(file.name)), "link that leads back to itself"),
-    "dangling link": (replace_with(lambda file: file.symlink_to("gone")), "link to a file that is not there"),
+    "dangling link": (replace_with(lambda file: file.symlink_to("gone")), "(link to a file that is not there|a link to .*which is not there)"),
 }
 
 # The files of a model, and which of them are read by the host, before LibTorch is opened.

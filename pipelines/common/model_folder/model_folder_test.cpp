@@ -284,10 +284,15 @@ TEST(ModelFolder, RefusesPickledAndQuantisedWeights) {
 
 TEST(ModelFolder, RefusesWhatIsNotJson) {
   const Folder folder;
-  for (const std::string& content : {std::string(), std::string("{"), std::string("[]"), std::string(100000, '[')}) {
+  const auto message = [&](const std::string& content) {
     write_file(folder / "vae/config.json", content);
-    EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }), "vae/config.json: not ");
-  }
+    return refusal([&] { open_whole(folder.path()); });
+  };
+  EXPECT_CONTAINS(message(""), "vae/config.json: is not JSON");
+  EXPECT_CONTAINS(message("{"), "vae/config.json: is not JSON");
+  EXPECT_CONTAINS(message("[]"), "vae/config.json: not ");
+  EXPECT_CONTAINS(message(std::string(80, '[') + std::string(80, ']')),
+                  "vae/config.json:1:65: nested more than 64 deep");
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ std::string cached_repository(const std::filesystem::path& file) {
 bool file_is_there(const std::filesystem::path& file) {
   std::error_code error;
   if (std::filesystem::exists(file, error)) return true;
+  if (error == std::errc::too_many_symbolic_link_levels) return true;  // reading it says so
   if (!std::filesystem::is_symlink(std::filesystem::symlink_status(file, error))) return false;
   const std::filesystem::path target = std::filesystem::read_symlink(file, error);
   std::string message = file.string() + ": a link to " + target.string();

@@ -174,6 +174,15 @@ TEST(WeightFiles, ChoosesAsTheLibraryOfTheComponent) {
   EXPECT_EQ(shards.left_over, std::vector<std::string>{"diffusion_pytorch_model.safetensors"});
 }
 
+TEST(WeightFiles, AnIndexThatWasLeftOverIsNamed) {
+  const TemporaryFolder folder;
+  write_file(folder / "diffusion_pytorch_model.safetensors.index.json", R"({"weight_map":{"a":"3.safetensors"}})");
+  const auto message = [&] { return refusal([&] { find_weight_files(folder.path(), "diffusion_pytorch_model"); }); };
+  EXPECT_CONTAINS(message(), "the download or copy was not completed");
+  write_file(folder / "diffusion_pytorch_model.safetensors", "");
+  EXPECT_CONTAINS(message(), "saved again as diffusion_pytorch_model.safetensors, remove that index");
+}
+
 TEST(WeightFiles, RefusesAnIndexThatLies) {
   const TemporaryFolder folder;
   const auto index = folder / "model.safetensors.index.json";
@@ -191,8 +200,6 @@ TEST(WeightFiles, RefusesAnIndexThatLies) {
   EXPECT_CONTAINS(message(R"({"weight_map":{"a":"/1.safetensors"}})"), "not a file beside the index");
   EXPECT_CONTAINS(message(R"({"weight_map":{"a":"pytorch_model.bin"}})"), "only .safetensors weights are read");
   EXPECT_CONTAINS(message(R"({"weight_map":{"a":"3.safetensors"}})"), "shard '3.safetensors' is missing");
-  write_file(folder / (std::string(stem.front()) + ".safetensors"), "");
-  EXPECT_CONTAINS(message(R"({"weight_map":{"a":"3.safetensors"}})"), "remove that index");
   EXPECT_CONTAINS(message(R"({"weight_map":{"a":"m-00001-of-00003.safetensors","b":"m-00002-of-00003.safetensors"}})"),
                   "it names 2 of 3 shards ('m-00001-of-00003.safetensors')");
   EXPECT_CONTAINS(message(R"({"weight_map":{"b":"1.safetensors"}})"), "tensor 'b' is not in '1.safetensors'");
