@@ -107,6 +107,7 @@ StagedFile::StagedFile(const fs::path& target) : target_(target) {
     file_ = FileDescriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     return static_cast<bool>(file_);
   });
+  leftover_.emplace(path_);
 }
 
 StagedFile::~StagedFile() {
@@ -122,11 +123,13 @@ void StagedFile::publish() {
   copy_permissions(target_, path_);
   if (::rename(path_.c_str(), target_.c_str()) != 0) throw_system_error("cannot write " + target_.string(), errno);
   published_ = true;
+  leftover_.reset();
 }
 
 StagedFolder::StagedFolder(const fs::path& target) : target_(target) {
   check_folder_target(target_);
   path_ = make_beside(target_, [](const fs::path& path) { return ::mkdir(path.c_str(), 0777) == 0; });
+  leftover_.emplace(path_);
 }
 
 StagedFolder::~StagedFolder() {
@@ -148,12 +151,14 @@ void StagedFolder::publish() {
   // Onto nothing or an empty folder a rename is enough.
   if (::rename(path_.c_str(), target_.c_str()) == 0) {
     published_ = true;
+    leftover_.reset();
     return;
   }
   if (errno != ENOTEMPTY && errno != EEXIST) throw_system_error("cannot write " + target_.string(), errno);
   // Onto earlier frames: both change names in one step, so that at no moment there is none; then the old ones go.
   if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) {
     published_ = true;
+    leftover_.reset();
     std::error_code ignored;
     fs::remove_all(path_, ignored);
     return;
@@ -172,6 +177,7 @@ void StagedFolder::publish() {
     throw_system_error("cannot write " + target_.string(), error);
   }
   published_ = true;
+  leftover_.reset();
   std::error_code ignored;
   fs::remove_all(aside, ignored);
 }

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "host/process/file_descriptor.hpp"
+#include "host/process/leftovers.hpp"
 
 namespace fastvideo {
 
@@ -42,6 +44,7 @@ class StagedFile {
   std::filesystem::path target_;
   std::filesystem::path path_;
   FileDescriptor file_;
+  std::optional<Leftover> leftover_;  // in case the process ends suddenly
   bool published_ = false;
 };
 
@@ -61,6 +64,7 @@ class StagedFolder {
  private:
   std::filesystem::path target_;
   std::filesystem::path path_;
+  std::optional<Leftover> leftover_;
   bool published_ = false;
 };
 

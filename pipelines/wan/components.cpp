@@ -55,6 +55,8 @@ void Components::begin(const Request& request) {
   key_ = key;
 }
 
+void Components::forget_prompts() { prompts_ = std::make_unique<PromptEncoder>(folder_); }
+
 EncodedPrompts Components::encode(const Request& request, Attention& attention, const Progress& progress) {
   EncodedPrompts prompts = prompts_->encode(request, attention, progress);
   wait_for(request.device);

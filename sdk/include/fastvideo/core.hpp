@@ -107,9 +107,11 @@ class Options {
  private:
   const fv_value& typed(std::string_view name, uint32_t type, const char* type_name) const {
     const fv_value* value = find(name);
-    if (value == nullptr) throw std::logic_error("no option '" + std::string(name) + "': declare it in plugin.toml");
+    if (value == nullptr) throw std::logic_error("there is no value '" + std::string(name) +
+                             "': an option is declared in plugin.toml, an entry of a data file stands in it");
     if (value->type != type)
-      throw std::logic_error("option '" + std::string(name) + "' is not of type " + type_name + " in plugin.toml");
+      throw std::logic_error("the value '" + std::string(name) + "' is not of type " + type_name +
+                             " where it is declared or given");
     return *value;
   }
 
