@@ -249,7 +249,8 @@ std::string AttentionProblem::numbers_fault(const Expected& expected) const {
 
 std::string AttentionProblem::written_fault() const {
   if (q_.memory() != inputs_before_[0] || k_.memory() != inputs_before_[1] || v_.memory() != inputs_before_[2])
-    return "run changed its inputs: it wrote into q, k or v, far outside of out, or through a pointer that it kept from "
+    return "run changed its inputs: it wrote into q, k or v, far outside of out, or through a pointer that it kept "
+           "from "
            "an earlier call";
   if (!out_.gaps_untouched()) return "run wrote outside of out: between its rows, or before or behind it";
   if (!log_sum_exp_.gaps_untouched()) return "run wrote outside of log_sum_exp";

@@ -25,7 +25,7 @@ TEST_F(ClumsyPlugin, APlanThatIsNoGoodGivesWayToTheNextCandidate) {
                                    {"plan", "plan broke"},
                                    {"full_plan", "out of memory"},
                                    {"worse", "its plan is approximate where it had promised reordered"}})
-    for (const char* self_test : {"on", "off"}) {
+    for (const char* self_test : {"true", "false"}) {
       const std::vector<std::string> faulty{"--swift-fault", fault, "--set",
                                             std::string("attention.self_test=") + self_test};
       const CommandResult free = generate(faulty);
@@ -52,12 +52,11 @@ TEST_F(ClumsyPlugin, APlanThatIsNoGoodGivesWayToTheNextCandidate) {
 }
 
 TEST_F(ClumsyPlugin, AnOrderOfTokensThatIsNoneGivesWayToo) {
-  for (const auto& [order, why] : {std::pair{"twice", "a second time"},
-                                   {"outside", "outside of 0.."},
-                                   {"short", "entries for "}}) {
-    const std::vector<std::string> faulty{"--set", "attention.numerics=exact,reordered,approximate", "--set",
-                                          "attention.priority=TILED/cpu", "--set",
-                                          std::string("attention.TILED.order=") + order};
+  for (const auto& [order, why] :
+       {std::pair{"twice", "a second time"}, {"outside", "outside of 0.."}, {"short", "entries for "}}) {
+    const std::vector<std::string> faulty{"--set", "attention.numerics=exact,reordered,approximate",
+                                          "--set", "attention.priority=TILED/cpu",
+                                          "--set", std::string("attention.TILED.order=") + order};
     const CommandResult free = generate(faulty);
     EXPECT_EQ(free.status.code, 0) << order << free.error_output;
     EXPECT_TRUE(contains(free.error_output, "TILED/cpu at dit.self")) << order;
@@ -82,7 +81,11 @@ class ClumsyStrategy : public ClumsyPlugin {
  protected:
   CommandResult with_fault(const std::string& fault, bool ahead, const std::string& command = "generate") {
     folder_.write("video.y4m", "what was here");
-    std::vector<std::string> all{"--cache-strategy", "every_other", "--every-other-fault", fault, "--set",
+    std::vector<std::string> all{"--cache-strategy",
+                                 "every_other",
+                                 "--every-other-fault",
+                                 fault,
+                                 "--set",
                                  std::string("cache.every_other.ahead=") + (ahead ? "true" : "false")};
     if (command == "generate") all = with(all, {"--prompt", "a red circle", "--seed", "7"});
     return run(request(command, all));
@@ -96,7 +99,8 @@ TEST_F(ClumsyStrategy, WhoseNumbersAreNoneIsNamed) {
                                      {"hasty", "at step 1 of 3 it combines slot 0, which holds nothing"}}) {
       const CommandResult result = with_fault(fault, ahead);
       EXPECT_EQ(result.status.code, 1) << fault << result.error_output;
-      EXPECT_TRUE(contains(result.error_output, std::string("every_other/policy breaks the contract of caching: ") + why))
+      EXPECT_TRUE(
+          contains(result.error_output, std::string("every_other/policy breaks the contract of caching: ") + why))
           << fault;
       EXPECT_EQ(read(output()), "what was here");
     }
@@ -121,8 +125,9 @@ TEST_F(ClumsyStrategy, WhosePlanCannotBeIsNamed) {
 }
 
 TEST_F(ClumsyStrategy, ThatLeavesOutNothingIsSaid) {
-  const CommandResult result = generate({"--cache-strategy", "every_other", "--set", "cache.every_other.period_file=" +
-                                             folder_.write("period.json", "{\"period\": 1}").string()});
+  const CommandResult result =
+      generate({"--cache-strategy", "every_other", "--set",
+                "cache.every_other.period_file=" + folder_.write("period.json", "{\"period\": 1}").string()});
   EXPECT_EQ(result.status.code, 0) << result.error_output;
   EXPECT_TRUE(contains(result.error_output, "every_other/policy left out nothing of 6 passes"));
 }

@@ -12,7 +12,8 @@ namespace fastvideo {
 namespace {
 
 const std::string kWhereTheyStand =
-    "what each wants stands in share/fastvideo/conformance/README.md of the installed SDK (sdk/conformance/README.md in "
+    "what each wants stands in share/fastvideo/conformance/README.md of the installed SDK (sdk/conformance/README.md "
+    "in "
     "the sources)";
 
 }  // namespace

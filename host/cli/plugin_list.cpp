@@ -19,8 +19,7 @@ using Rows = std::vector<std::vector<std::string>>;
 std::vector<std::string> architecture_names(const std::vector<Architecture>& architectures) {
   std::vector<std::string> names;
   names.reserve(architectures.size());
-  for (const Architecture& one : architectures)
-    names.push_back(one.describe());
+  for (const Architecture& one : architectures) names.push_back(one.describe());
   return names;
 }
 

@@ -47,8 +47,8 @@ size_t check_item(const fs::path& folder, size_t item, const Settings& settings,
   add_options(schema, catalog);
   for (const RefusedFolder& refused : catalog.refused()) throw RequestError(refused.reason);
   if (item >= catalog.items().size())
-    throw RequestError("--item " + std::to_string(item) + ": the plugin has " +
-                       std::to_string(catalog.items().size()) + " items, counted from 0");
+    throw RequestError("--item " + std::to_string(item) + ": the plugin has " + std::to_string(catalog.items().size()) +
+                       " items, counted from 0");
   const CatalogItem& listed = catalog.items().at(item);
   const Item& wanted = *listed.item;
   Reporter report(descriptor, wanted.full_name(), for_people);

@@ -17,7 +17,8 @@ struct PluginVerdict {
 };
 
 /// Runs a program with these arguments and --item N --for-program, for every item N of the plugin in `folder`; each has
-/// `deadline` to end. The program calls check_item with its standard output. What crashes there, or hangs, is a failed check.
+/// `deadline` to end. The program calls check_item with its standard output. What crashes there, or hangs, is a failed
+/// check.
 struct CheckProgram {
   std::filesystem::path program;
   std::vector<std::string> arguments;

@@ -1,8 +1,8 @@
 // `fastvideo plugins check` from outside: a plugin that keeps all rules passes, and each broken rule is found.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <csignal>
+#include <cstdlib>
 #include <regex>
 
 #include "host/config/test_files.hpp"
@@ -127,7 +127,8 @@ TEST_F(PluginsCheck, FindsFaultsOfAttention) {
 
 TEST_F(PluginsCheck, FindsFaultsOfStrategies) {
   expect_found("cache", "needs_no_cut", "supports: refuses a pipeline", "takes a session without a cut");
-  expect_found("cache", "odd_signal", "loop of 4 steps", "wants the signal 'weather', which this pipeline cannot measure");
+  expect_found("cache", "odd_signal", "loop of 4 steps",
+               "wants the signal 'weather', which this pipeline cannot measure");
   expect_found("cache", "odd_cut", "loop of 4 steps", "leaves out blocks \\[3, 99\\) of 6");
   expect_found("cache", "odd_action", "loop of 4 steps", "the unknown answer 7");
   expect_found("cache", "hasty", "loop of 4 steps", "combines slot 0, which holds nothing");

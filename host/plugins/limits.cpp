@@ -25,8 +25,7 @@ bool runs_on(const Architecture& wanted, int architecture) {
 std::string architecture_names(const std::vector<Architecture>& architectures) {
   std::vector<std::string> names;
   names.reserve(architectures.size());
-  for (const Architecture& one : architectures)
-    names.push_back(one.describe());
+  for (const Architecture& one : architectures) names.push_back(one.describe());
   return list_text(names);
 }
 

@@ -19,7 +19,8 @@ std::string advice(const std::string& words) {
   const auto says = [&](const char* part) { return words.find(part) != std::string::npos; };
   if (says("undefined symbol: _ZN3c10") || says("undefined symbol: _ZN2at") || says("undefined symbol: _ZNK3c10") ||
       says("undefined symbol: _ZNK2at") || says("undefined symbol: _ZN5torch"))
-    return "; a name of LibTorch: the plugin was built for another LibTorch, get its version for this one from its author";
+    return "; a name of LibTorch: the plugin was built for another LibTorch, get its version for this one from its "
+           "author";
   if (says("undefined symbol")) return "; link the plugin with the library that defines it";
   if (says("cannot open shared object file"))
     return "; list that library under needs.libraries in plugin.toml and its folder in [libraries] path";
@@ -117,9 +118,9 @@ void Loader::open_torch(const Item& item) {
   const fs::path folder = find_library("libtorch_cpu.so", who).parent_path();
   const std::string version = installed_torch_version(folder);
   if (version != wanted)
-    throw RequestError(who + ": built for LibTorch " + wanted + ", [libraries] path has " + version + " in " +
-                       folder.string() + "; get its version for that one from its author, or point [libraries] path at " +
-                       "LibTorch " + wanted);
+    throw RequestError(
+        who + ": built for LibTorch " + wanted + ", [libraries] path has " + version + " in " + folder.string() +
+        "; get its version for that one from its author, or point [libraries] path at " + "LibTorch " + wanted);
   // The CUDA part registers itself with the CPU part, and only if nobody has asked for CUDA before.
   open_needed("libtorch_cpu.so", who);
   if (cuda_) open_needed("libtorch_cuda.so", who);

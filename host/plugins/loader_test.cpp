@@ -69,16 +69,17 @@ TEST_F(LoaderTest, RefusesFilesThatAreNoPlugins) {
 }
 
 TEST_F(LoaderTest, RefusesAnotherAbi) {
-  EXPECT_EQ(refused("wrong_abi"),
-            "built for plugin ABI 0.2, this host takes exactly 0.1; get the plugin's version for ABI 0.1 from its author");
-  EXPECT_TRUE(contains(refused("small_struct"), "fv_plugin has 16 bytes, ABI 0.1 needs 40; get the plugin's version for ABI 0.1"));
+  EXPECT_EQ(
+      refused("wrong_abi"),
+      "built for plugin ABI 0.2, this host takes exactly 0.1; get the plugin's version for ABI 0.1 from its author");
+  EXPECT_TRUE(contains(refused("small_struct"),
+                       "fv_plugin has 16 bytes, ABI 0.1 needs 40; get the plugin's version for ABI 0.1"));
 }
 
 TEST_F(LoaderTest, RefusesCodeThatDisagreesWithItsManifest) {
-  EXPECT_EQ(
-      refused("wrong_id"),
-      "its manifest says id 'org.example.fake', its code 'org.example.other'; install the plugin anew, its files "
-      "are of different builds (for its author: rebuild it, so that code and plugin.toml agree)");
+  EXPECT_EQ(refused("wrong_id"),
+            "its manifest says id 'org.example.fake', its code 'org.example.other'; install the plugin anew, its files "
+            "are of different builds (for its author: rebuild it, so that code and plugin.toml agree)");
   EXPECT_TRUE(contains(refused("no_version"), "its manifest says version '1.0.0', its code nothing (NULL)"));
   EXPECT_TRUE(
       contains(refused("missing_item"), "its manifest lists attention FAKE/cpu, which its code does not offer"));

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "host/config/toml.hpp"
+#include "host/plugins/limits.hpp"
 #include "host/plugins/testing/plugin_folder.hpp"
 
 namespace fastvideo {
@@ -106,10 +107,10 @@ TEST(Manifest, ReadsOptions) {
 }
 
 TEST(Manifest, WarnsOfDevicesAndArchitecturesThatItDoesNotKnowAndTakesTheRest) {
-  for (const std::string line : {"limits.devices = [\"npu\"]\n", "limits.architectures = [\"gfx942\"]\n",
-                                 "limits.architectures = [\"90\"]\n", "limits.architectures = [\"sm9\"]\n",
-                                 "limits.architectures = [\"sm9x\"]\n", "limits.architectures = [\"sm1000\"]\n",
-                                 "limits.architectures = [\"sm90a\"]\n"}) {
+  for (const std::string line :
+       {"limits.devices = [\"npu\"]\n", "limits.architectures = [\"gfx942\"]\n", "limits.architectures = [\"90\"]\n",
+        "limits.architectures = [\"sm9\"]\n", "limits.architectures = [\"sm9x\"]\n",
+        "limits.architectures = [\"sm1000\"]\n", "limits.architectures = [\"sm90a\"]\n"}) {
     const Manifest manifest = parse(manifest_head() + manifest_item() + line);
     ASSERT_EQ(manifest.warnings.size(), 1u) << line;
     EXPECT_TRUE(contains(manifest.warnings[0], "is nothing that this host knows")) << line;

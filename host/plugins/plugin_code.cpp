@@ -104,8 +104,7 @@ void check_plugin_code(const fv_plugin* code, const Manifest& manifest, const st
                        get_another_build());
   if (code->abi_major != FV_ABI_MAJOR || code->abi_minor != FV_ABI_MINOR)
     throw RequestError(who + "built for plugin ABI " + version(code->abi_major, code->abi_minor) +
-                       ", this host takes exactly " + version(FV_ABI_MAJOR, FV_ABI_MINOR) +
-                       get_another_build());
+                       ", this host takes exactly " + version(FV_ABI_MAJOR, FV_ABI_MINOR) + get_another_build());
   if (!equal(code->id, manifest.id))
     throw disagree(file, "its manifest says id '" + manifest.id + "', its code " + text(code->id));
   if (!equal(code->version, manifest.version))

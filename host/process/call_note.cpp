@@ -78,9 +78,7 @@ void CallStack::pop() noexcept {
 std::size_t CallStack::describe(char* text, std::size_t size) const noexcept {
   NoteText out(text, size);
   unsigned depth = std::min(depth_.load(std::memory_order_acquire), kDeepest);
-  const auto is_plugin = [&](unsigned at) {
-    return entries_[at].function.load(std::memory_order_relaxed) != nullptr;
-  };
+  const auto is_plugin = [&](unsigned at) { return entries_[at].function.load(std::memory_order_relaxed) != nullptr; };
   if (depth > 0 && !is_plugin(depth - 1)) {
     while (depth > 0 && !is_plugin(depth - 1)) --depth;
     out.add("the host's own code");

@@ -73,15 +73,15 @@ void CallWatch::watch() {
     if (stack->describe(text, sizeof text) == 0) continue;
     const std::string name = text;
     const auto still = std::chrono::duration_cast<milliseconds>(now - since);
-    if (!has_said_where_it_stops && now - asked >= patience_ / 4) {
+    if (!has_said_where_it_stops && now - asked >= patience_ / 4 && still >= patience_ / 8) {
       has_said_where_it_stops = true;
-      say_("waiting for " + name + ", which has not come back for " + seconds_of(still) +
-           "; Ctrl-C again ends at once");
+      say_("waiting for " + name + ", which has not come back for " + seconds_of(still) + "; Ctrl-C again ends at once",
+           still);
     }
     milliseconds& longest = said[name];
     if (still < std::max(patience_, 2 * longest)) continue;
     longest = still;
-    say_(name + " has shown no progress for " + seconds_of(still));
+    say_(name + " has shown no progress for " + seconds_of(still), still);
   }
 }
 

@@ -19,10 +19,10 @@ struct NamedSignal {
   int number;
   const char* name;
 };
-constexpr NamedSignal kCrashes[] = {
-    {SIGSEGV, "SIGSEGV"}, {SIGFPE, "SIGFPE"}, {SIGABRT, "SIGABRT"}, {SIGILL, "SIGILL"}};
+constexpr NamedSignal kCrashes[] = {{SIGSEGV, "SIGSEGV"}, {SIGFPE, "SIGFPE"}, {SIGABRT, "SIGABRT"}, {SIGILL, "SIGILL"}};
 
 std::atomic<bool> is_result_known{false};
+pid_t program = 0;                   // a process that a plugin has forked from it ends as it likes
 std::atomic<long> ending_thread{0};  // the one whose words are written
 
 // A recursion without end leaves no room on the thread's own stack.
@@ -48,7 +48,7 @@ bool is_first_to_end() noexcept {
 }
 
 void on_crash(int signal) {
-  if (is_first_to_end()) {
+  if (::getpid() == program && is_first_to_end()) {
     const char* name = "";
     for (const NamedSignal& one : kCrashes)
       if (one.number == signal) name = one.name;
@@ -63,12 +63,16 @@ void on_crash(int signal) {
   std::raise(signal);
 }
 
+void end_without_result(std::string_view what) {
+  if (::getpid() != program || is_result_known.load() || !is_first_to_end()) return;
+  write_crash_note(what);
+  ::_exit(1);
+}
+
 void on_exit_by_anyone(int status, void*) {
-  if (is_result_known.load() || !is_first_to_end()) return;
   char what[64];
   const int length = std::snprintf(what, sizeof what, "exit(%d) was called", status);
-  write_crash_note({what, static_cast<std::size_t>(length)});
-  ::_exit(1);
+  end_without_result({what, static_cast<std::size_t>(length)});
 }
 
 }  // namespace
@@ -93,8 +97,9 @@ void write_crash_note(std::string_view what) noexcept {
 }
 
 void install_crash_notes() {
+  program = ::getpid();
   ::on_exit(on_exit_by_anyone, nullptr);
-  std::at_quick_exit([] { on_exit_by_anyone(0, nullptr); });
+  std::at_quick_exit([] { end_without_result("quick_exit() was called"); });
   const stack_t stack = {crash_stack, 0, sizeof crash_stack};
   sigaltstack(&stack, nullptr);
   for (const NamedSignal& one : kCrashes) {

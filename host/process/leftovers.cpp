@@ -76,8 +76,8 @@ void remove_path(const char* path) noexcept {
 
 Leftover::Leftover(const std::filesystem::path& path) noexcept {
   if (path.native().size() >= PATH_MAX) return;
-  slot_ = claim_slot(path_slots,
-                     [&](PathSlot& slot) { std::memcpy(slot.path, path.c_str(), path.native().size() + 1); });
+  slot_ =
+      claim_slot(path_slots, [&](PathSlot& slot) { std::memcpy(slot.path, path.c_str(), path.native().size() + 1); });
 }
 
 void Leftover::forget() noexcept {

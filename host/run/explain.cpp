@@ -126,8 +126,8 @@ std::string options_section(PreparedRun& run) {
   for (const CatalogItem* item : items) {
     std::string whose = item->item->full_name();
     for (const ItemSetting& option : run.settings().of_item(item->item->settings_prefix(), item->item->options)) {
-      rows.push_back({std::exchange(whose, ""), option.name, option.setting.value.to_toml(),
-                      option.setting.source.describe()});
+      rows.push_back(
+          {std::exchange(whose, ""), option.name, option.setting.value.to_toml(), option.setting.source.describe()});
       for (const Setting::Outranked& other : option.setting.outranked)
         rows.push_back({"", "", "", "overrides " + other.value.to_toml() + " of " + other.source.describe()});
     }

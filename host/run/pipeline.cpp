@@ -41,7 +41,8 @@ struct EstimateSink {
     };
     abi.corrected = [](void* context, const char* parameter, const char* asked, const char* used, const char* why) {
       keep(context, [&](PipelineEstimate& e) {
-        e.corrections.push_back({text_or_empty(parameter), text_or_empty(asked), text_or_empty(used), text_or_empty(why)});
+        e.corrections.push_back(
+            {text_or_empty(parameter), text_or_empty(asked), text_or_empty(used), text_or_empty(why)});
       });
     };
     abi.cache = [](void* context, const fv_cache_session_info* info) {

@@ -10,8 +10,8 @@
 
 namespace fastvideo {
 
-/// The offered pipeline items that may run the model, by name: those that serve its class and, unless [request] pipeline
-/// is auto, have the name that is asked for. Throws RequestError, which lists what there is, if there is none.
+/// The offered pipeline items that may run the model, by name: those that serve its class and, unless [request]
+/// pipeline is auto, have the name that is asked for. Throws RequestError, which lists what there is, if there is none.
 std::vector<const CatalogItem*> possible_pipelines(const Settings& settings, const Catalog& catalog,
                                                    const ModelFolder& folder);
 

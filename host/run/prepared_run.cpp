@@ -49,7 +49,8 @@ PreparedRun::PreparedRun(const Settings& settings, const Catalog& catalog, const
                          const CatalogItem* calibrated)
     : settings_(settings),
       folder_(open_model_folder(settings)),
-      device_(resolve_device(settings, [&] { return against_cuda(settings, possible_pipelines(settings, catalog, folder_)); })),
+      device_(resolve_device(settings,
+                             [&] { return against_cuda(settings, possible_pipelines(settings, catalog, folder_)); })),
       item_(chosen_pipeline(possible_pipelines(settings, catalog, folder_), folder_, device_)),
       cache_request_(fastvideo::cache_request(settings, catalog)),
       cache_item_(chosen_cache_strategy(cache_request_, catalog, device_.facts)),

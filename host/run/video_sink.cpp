@@ -16,7 +16,8 @@ std::string shape_of(const fv_tensor& tensor) {
 }
 
 bool is_whole(const fv_tensor& t) {
-  return t.ndim >= 0 && t.ndim <= 8 && (t.ndim == 0 || (t.shape != nullptr && t.strides != nullptr)) && t.data != nullptr;
+  return t.ndim >= 0 && t.ndim <= 8 && (t.ndim == 0 || (t.shape != nullptr && t.strides != nullptr)) &&
+         t.data != nullptr;
 }
 
 bool is_contiguous(const fv_tensor& tensor) {
@@ -79,8 +80,9 @@ void VideoSink::write(const fv_pipeline_output& output) {
                          t.shape[2] == format_->width && t.shape[3] == 3;
   if (!is_frames)
     throw std::runtime_error("the pipeline gave " + dtype_name(t.dtype) + " " + shape_of(t) + " on " +
-                             device_name(t.device) + " as frames, which are uint8 [frames, " + std::to_string(format_->height) + ", " +
-                             std::to_string(format_->width) + ", 3] on the CPU");
+                             device_name(t.device) + " as frames, which are uint8 [frames, " +
+                             std::to_string(format_->height) + ", " + std::to_string(format_->width) +
+                             ", 3] on the CPU");
   if (t.shape[0] > format_->frame_count - written_)
     throw std::runtime_error("the pipeline gave more frames than the " + std::to_string(format_->frame_count) +
                              " that it announced");

@@ -161,9 +161,8 @@ Candidate AttentionSelector::examine(const CatalogItem& item, const fv_attention
   fv_attention_support answer{};
   answer.struct_size = sizeof answer;
   answer.reason = *reason.get();
-  const fv_status status = called(call_name("supports", open.name, site.role), error.get(), [&] {
-    return open.table->supports(open.backend, &site, &answer, error.get());
-  });
+  const fv_status status = called(call_name("supports", open.name, site.role), error.get(),
+                                  [&] { return open.table->supports(open.backend, &site, &answer, error.get()); });
   if (status != FV_OK) {
     candidate.reason = "could not answer: " + (error.str().empty() ? "status " + std::to_string(status) : error.str());
   } else if (answer.supported == 0) {

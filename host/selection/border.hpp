@@ -3,6 +3,7 @@
 
 #include <fastvideo/abi.h>
 
+#include <cstring>
 #include <exception>
 #include <fastvideo/core.hpp>
 #include <string>
@@ -14,6 +15,12 @@
 #include "host/process/cancel.hpp"
 
 namespace fastvideo {
+
+/// What stands in a buffer that a plugin has written to; empty if there is none. It need not have closed the text.
+inline std::string written_text(const fv_text* text) {
+  return text == nullptr || text->data == nullptr ? std::string()
+                                                  : std::string(text->data, strnlen(text->data, text->capacity));
+}
 
 /// Throws what a plugin's status says, its text behind the name of who said it: RequestError for FV_REFUSED,
 /// CancelledError for FV_CANCELLED, std::runtime_error for everything else, values that are not known among them.
@@ -44,16 +51,16 @@ inline std::string thrown_by(const std::string& function) {
 constexpr const char* kTellItsAuthor = "; report this to the plugin's author";
 
 /// Calls a function of a plugin's table, and notes the call while it lasts. By the ABI it throws nothing; if it does,
-/// that is the status `if_it_throws` with a text, and not the end of the process. FV_CANCELLED is FV_FAILED with a text:
-/// of all functions, only a pipeline's `run` can be told to stop (see called_and_cancellable).
+/// that is the status `if_it_throws` with a text, and not the end of the process. FV_CANCELLED is FV_FAILED with a
+/// text: of all functions, only a pipeline's `run` can be told to stop (see called_and_cancellable).
 template <class Call>
 fv_status called(const CallName& name, fv_text* error, Call&& call, fv_status if_it_throws = FV_REFUSED) {
   const CallNote note(name);
   try {
     const fv_status status = std::forward<Call>(call)();
     if (status != FV_CANCELLED) return status;
-    write_text(error, std::string(name.function) + " says that it was cancelled, and nobody asked for that" +
-                          kTellItsAuthor);
+    write_text(error,
+               std::string(name.function) + " says that it was cancelled, and nobody asked for that" + kTellItsAuthor);
     return FV_FAILED;
   } catch (...) {
     write_text(error, thrown_by(name.function) + kTellItsAuthor);
@@ -88,7 +95,7 @@ void released(const CallName& name, Call&& call) noexcept {
 /// Runs body for a plugin and turns whatever it throws into a status and a text: no exception crosses.
 template <class Body>
 fv_status serve(fv_text* error, Body&& body) noexcept {
-  const CallNote note({});  // our own code again
+  const CallNote note{CallName{}};  // our own code again
   return guard(error, [&] {
     try {
       std::forward<Body>(body)();

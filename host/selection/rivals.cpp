@@ -13,8 +13,7 @@ namespace {
 
 std::string of_whom(const CatalogItem& item) {
   const Manifest& manifest = item.plugin->manifest;
-  return manifest.id + " " + manifest.version + " in " + manifest.folder.string() + ", found by " +
-         item.plugin->origin;
+  return manifest.id + " " + manifest.version + " in " + manifest.folder.string() + ", found by " + item.plugin->origin;
 }
 
 }  // namespace

@@ -157,7 +157,8 @@ void require_supported(const Item& item, const OpenBackend& backend, const fv_at
   fv_attention_support answer{};
   answer.struct_size = sizeof answer;
   answer.reason = *reason.get();
-  require(call_name("supports", backend.name, site.role), error, [&] { return backend.table->supports(backend.backend, &site, &answer, error.get()); });
+  require(call_name("supports", backend.name, site.role), error,
+          [&] { return backend.table->supports(backend.backend, &site, &answer, error.get()); });
   if (answer.supported == 0) throw Declined{reason.str().empty() ? "says no" : reason.str()};
 }
 

@@ -15,9 +15,7 @@ bool has_video_tokens(const fv_attention_site& site) {
   return role == FV_ROLE_DIT_SELF || role == FV_ROLE_DIT_JOINT;
 }
 
-std::string at_role(const std::string& backend, std::string_view role) {
-  return backend + " at " + std::string(role);
-}
+std::string at_role(const std::string& backend, std::string_view role) { return backend + " at " + std::string(role); }
 
 std::string at_role(const AttentionBinding& binding) { return at_role(binding.choice.backend->name, binding.role); }
 
@@ -31,8 +29,8 @@ void destroy_plan(const OpenBackend& backend, AttentionBinding& binding) noexcep
 // The status of a plan's function, its text behind the backend's name. Only a failed call comes here.
 fv_status with_name(fv_status status, const AttentionBinding& binding, fv_text* error) {
   if (error == nullptr || error->data == nullptr || error->capacity == 0) return status;
-  const std::string said =
-      error->data[0] == '\0' ? "gave status " + std::to_string(status) + " and no reason" : std::string(error->data);
+  std::string said = written_text(error);
+  if (said.empty()) said = "gave status " + std::to_string(status) + " and no reason";
   write_text(error, at_role(binding) + ": " + said);
   return status;
 }
@@ -84,13 +82,13 @@ void AttentionSession::open(const fv_attention_site& site, AttentionBinding& bin
 void AttentionSession::plan(const fv_attention_site& site, const Candidate& candidate, AttentionBinding& binding) {
   const OpenBackend& backend = *candidate.backend;
   binding.running = call_name("run", backend.name, binding.role);
+  binding.choice.backend = &backend;  // whose plan is to be destroyed, whatever happens
   binding.info = {};
   binding.info.struct_size = sizeof binding.info;
   TextBuffer text;
-  const fv_status status =
-      called({"plan", binding.running.plugin, binding.running.site}, text.get(), [&] {
-        return backend.table->plan(backend.backend, &site, &binding.plan, &binding.info, text.get());
-      });
+  const fv_status status = called({"plan", binding.running.plugin, binding.running.site}, text.get(), [&] {
+    return backend.table->plan(backend.backend, &site, &binding.plan, &binding.info, text.get());
+  });
   if (status != FV_OK) binding.plan = nullptr;
   require_ok(status, text, at_role(backend.name, binding.role));
   if (binding.plan == nullptr)
@@ -129,6 +127,10 @@ fv_status AttentionSession::prepare(AttentionBinding& binding, void* resident, v
 }
 
 fv_status AttentionSession::run(AttentionBinding& binding, const fv_attention_args* args, fv_text* error) {
+  if (args == nullptr || args->q == nullptr || args->k == nullptr || args->v == nullptr || args->out == nullptr) {
+    write_text(error, "the pipeline gives no q, k, v or out to " + at_role(binding));
+    return FV_FAILED;
+  }
   ++binding.calls;
   const fv_status status = called(binding.running, error, [&] { return binding.run(binding.plan, args, error); });
   return status == FV_OK ? status : with_name(status, binding, error);

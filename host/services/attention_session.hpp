@@ -4,8 +4,8 @@
 #include <fastvideo/attention.h>
 
 #include <functional>
-#include <span>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 

@@ -11,6 +11,7 @@ namespace fastvideo {
 namespace {
 
 constexpr std::uint32_t kNoAnswer = 99;
+constexpr std::uint32_t kMost = 4096;  // measures, slots; a count beyond is one that was not written
 
 std::string number_of(std::int64_t value) { return std::to_string(value); }
 
@@ -67,6 +68,8 @@ CacheFault fault_of_offer(const fv_cache_session_info& info) {
                   " at once; one or all is possible");
   if (info.sigmas == nullptr || info.timesteps == nullptr || info.expert_of_step == nullptr)
     return broken("its sigmas, timesteps or experts are NULL");
+  if (info.signal_count > kMost * 16)
+    return broken("it counts " + number_of(info.signal_count) + " signals, at most " + number_of(kMost * 16));
   if (info.signal_count > 0 && (info.signals == nullptr || info.early == nullptr))
     return broken("its signals are counted but not given");
   for (std::uint32_t i = 0; i < info.signal_count; ++i)
@@ -79,6 +82,9 @@ CacheFault fault_of_plan(const fv_cache_plan& plan, const fv_cache_session_info&
   if (CacheFault fault = fault_of_cut(plan.cut, info)) return fault;
   if ((plan.measure_count > 0 && plan.measures == nullptr) || (plan.slot_count > 0 && plan.slots == nullptr))
     return broken("measures or slots are counted but not given");
+  if (plan.measure_count > kMost || plan.slot_count > kMost)
+    return broken("it counts " + number_of(plan.measure_count) + " measures and " + number_of(plan.slot_count) +
+                  " slots, at most " + number_of(kMost) + " of each");
   for (std::uint32_t i = 0; i < plan.measure_count; ++i)
     if (CacheFault fault = fault_of_measure(plan.measures[i], plan.is_static != 0, info)) return fault;
   for (std::uint32_t i = 0; i < plan.slot_count; ++i)
@@ -110,8 +116,8 @@ std::string CacheAnswers::fault(std::int32_t step, std::span<const std::int32_t>
   for (std::size_t i = 0; i <= slots_.size(); ++i) {
     const double coefficient = decision.coefficients[i];
     if (!std::isfinite(coefficient))
-      return where + "its coefficient " + number_of(static_cast<std::int64_t>(i)) +
-             " is not written or not finite (" + std::to_string(coefficient) + ")";
+      return where + "its coefficient " + number_of(static_cast<std::int64_t>(i)) + " is not written or not finite (" +
+             std::to_string(coefficient) + ")";
     if (i == slots_.size() || coefficient == 0) continue;
     for (const std::int32_t branch : branches) {
       if (branch < 0 || static_cast<std::size_t>(branch) >= computed_.size()) continue;

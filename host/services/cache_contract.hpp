@@ -13,8 +13,8 @@ namespace fastvideo {
 
 /// What is wrong with what a strategy said.
 struct CacheFault {
-  std::string text;               ///< empty: nothing
-  bool is_of_pipeline = false;    ///< the pipeline cannot do what is asked: a refusal rather than a broken contract
+  std::string text;             ///< empty: nothing
+  bool is_of_pipeline = false;  ///< the pipeline cannot do what is asked: a refusal rather than a broken contract
   explicit operator bool() const { return !text.empty(); }
 };
 

@@ -48,9 +48,9 @@ void CacheStrategyHandle::require_support(const fv_cache_session_info& info) con
   fv_cache_support support{};
   support.struct_size = sizeof support;
   support.reason = *reason.get();
-  require_ok(called(in("supports"), error.get(),
-                    [&] { return table_->supports(strategy_, &info, &support, error.get()); }),
-             error, name_);
+  require_ok(
+      called(in("supports"), error.get(), [&] { return table_->supports(strategy_, &info, &support, error.get()); }),
+      error, name_);
   if (support.supported == 0)
     throw RequestError("caching with " + name_ + " is not possible here: " + reason.str() +
                        "; [cache] strategy = \"none\" turns caching off");
@@ -78,8 +78,8 @@ CacheService::CacheService(CacheStrategyHandle& strategy, std::string preset)
     auto& service = *static_cast<CacheService*>(context);
     const auto observe = service.strategy_.table().observe;
     if (observe == nullptr) return fv_status{FV_OK};
-    const fv_status status = called(service.strategy_.in("observe"), error,
-                                    [&] { return observe(session, point, measurements, error); });
+    const fv_status status =
+        called(service.strategy_.in("observe"), error, [&] { return observe(session, point, measurements, error); });
     return service.with_name(status, error);
   };
   service_.close = [](void* context, fv_cache_session* session) {
@@ -113,9 +113,8 @@ void CacheService::open(fv_cache_session_info info, fv_cache_session** session, 
 fv_status CacheService::schedule(fv_cache_session* session, const double* measurements,
                                  fv_cache_decision* const* decisions, fv_text* error) {
   for (std::size_t i = 0; i < decisions_; ++i) answers_.blank(*decisions[i]);
-  const fv_status status = called(strategy_.in("schedule"), error, [&] {
-    return strategy_.table().schedule(session, measurements, decisions, error);
-  });
+  const fv_status status = called(strategy_.in("schedule"), error,
+                                  [&] { return strategy_.table().schedule(session, measurements, decisions, error); });
   if (status != FV_OK) return with_name(status, error);
   std::vector<std::vector<std::int32_t>> left_out;
   if (const std::string fault = answers_.fault_of_schedule(decisions, left_out); !fault.empty())
@@ -160,8 +159,8 @@ fv_status CacheService::broken(const std::string& fault, fv_text* error) const {
 
 fv_status CacheService::with_name(fv_status status, fv_text* error) const {
   if (status == FV_OK || error == nullptr || error->data == nullptr || error->capacity == 0) return status;
-  const std::string said =
-      error->data[0] == '\0' ? "gave status " + std::to_string(status) + " and no reason" : std::string(error->data);
+  std::string said = written_text(error);
+  if (said.empty()) said = "gave status " + std::to_string(status) + " and no reason";
   write_text(error, strategy_.name() + ": " + said);
   return status;
 }

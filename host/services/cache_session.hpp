@@ -73,8 +73,8 @@ class CacheService {
 
   CacheStrategyHandle& strategy_;
   std::string preset_;
-  CacheAnswers answers_;         // of the last session
-  std::size_t decisions_ = 0;    // that its schedule has
+  CacheAnswers answers_;                // of the last session
+  std::size_t decisions_ = 0;           // that its schedule has
   std::vector<std::int32_t> branches_;  // of the pass that is decided
   std::vector<std::vector<std::int32_t>> left_out_;
   std::uint64_t decided_ = 0;

@@ -8,8 +8,8 @@ namespace fastvideo::wan {
 namespace {
 
 std::string advice_for(const WatchedAttention::Place& place) {
-  return "choose another backend for this role with --attention-backend " + place.role + "=NAME, and report it to the " +
-         "author of " + place.backend;
+  return "choose another backend for this role with --attention-backend " + place.role +
+         "=NAME, and report it to the " + "author of " + place.backend;
 }
 
 }  // namespace
@@ -27,13 +27,17 @@ std::string reason_of(const BadStepFacts& bad) {
     return "no attention site gives NaN; the weights, the guidance scale or the scheduler are at fault";
   const auto first = bad.watched.first_bad(bad.step.step);
   if (first && !first->backend.empty())
-    return first->text + ", gave NaN or infinity, and not when the step was repeated: it has different results for "
-           "equal inputs; " + advice_for(*first);
+    return first->text +
+           ", gave NaN or infinity, and not when the step was repeated: it has different results for "
+           "equal inputs; " +
+           advice_for(*first);
   if (!bad.strategy.empty() && (first || is_flat))
-    return "the caching strategy " + bad.strategy + " is at fault, which left out a part of this step: computed whole, " +
+    return "the caching strategy " + bad.strategy +
+           " is at fault, which left out a part of this step: computed whole, " +
            "the step is right; choose another one, or none, with --cache-strategy";
   if (first || is_flat)
-    return "the step was right when it was repeated: something has different results for equal inputs, and may be any of " +
+    return "the step was right when it was repeated: something has different results for equal inputs, and may be any "
+           "of " +
            bad.watched.backends(bad.step.step) + "; try others with --attention-backend";
   return "what the model predicts is finite; the scheduler's settings (flow_shift, sigmas) are at fault";
 }
@@ -55,9 +59,11 @@ std::string reason_of_text(const WatchedAttention& watched, HostAttention& atten
   }
   const auto first = watched.first_bad(-1);
   if (first)
-    return what + first->text + ", gave it, and not when the text was encoded again: it has different results for equal " +
-           "inputs; " + advice_for(*first);
-  return what + "encoded again the text is right: something has different results for equal inputs, and may be any of " +
+    return what + first->text +
+           ", gave it, and not when the text was encoded again: it has different results for equal " + "inputs; " +
+           advice_for(*first);
+  return what +
+         "encoded again the text is right: something has different results for equal inputs, and may be any of " +
          watched.backends(-1) + "; try others with --attention-backend";
 }
 

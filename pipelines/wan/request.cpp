@@ -25,10 +25,11 @@ int64_t frames(const Options& parameters, int64_t stride, int64_t patch) {
   const int64_t least = stride * (patch - 1) + 1, period = stride * patch;
   if (asked >= least && (asked - least) % period == 0) return asked;
   const int64_t below = asked < least ? least : (asked - least) / period * period + least;
-  throw Refused("num_frames " + text(asked) + " is not " + text(least) + " plus a multiple of " + text(period) +
-                (patch == 1 ? ", the VAE's temporal stride"
-                            : ", the VAE's temporal stride times the transformer's patch over time of " + text(patch)) +
-                "; the nearest possible: " + (asked < least ? text(least) : text(below) + " or " + text(below + period)));
+  throw Refused(
+      "num_frames " + text(asked) + " is not " + text(least) + " plus a multiple of " + text(period) +
+      (patch == 1 ? ", the VAE's temporal stride"
+                  : ", the VAE's temporal stride times the transformer's patch over time of " + text(patch)) +
+      "; the nearest possible: " + (asked < least ? text(least) : text(below) + " or " + text(below + period)));
 }
 
 at::ScalarType dtype_of(std::string_view name, const char* parameter, at::Device device) {

@@ -1,8 +1,10 @@
 // Makes functions of a test plugin's table do what the C++ layer of the SDK would never let them, or nobody expects.
 #pragma once
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <exception>
 #include <stdexcept>
 #include <string_view>
 #include <thread>
@@ -17,8 +19,8 @@ inline std::string_view told_to(std::string_view function) {
   return end != std::string_view::npos && all.substr(0, end) == function ? all.substr(end + 1) : std::string_view();
 }
 
-/// Throws if the variable FAKE_THROWS is this name, such as "attention.plan". Ends the process in the way that FAKE_DOES
-/// says, or hangs. True if the function is to say that it was cancelled.
+/// Throws if the variable FAKE_THROWS is this name, such as "attention.plan". Ends the process in the way that
+/// FAKE_DOES says, or hangs. True if the function is to say that it was cancelled.
 inline bool throw_in(std::string_view function) {
   const char* where = std::getenv("FAKE_THROWS");
   if (where != nullptr && where == function) throw std::runtime_error("thrown on purpose");

@@ -163,7 +163,7 @@ class Recorder : public fastvideo::AttentionBackend {
     formula(site, args);
     const std::string_view role = fastvideo::test::told_to("attention.nan");
     if (role != site.role || args.step > 0 || args.layer != 1 || has_given_nan_.exchange(true)) return;
-    fastvideo::TensorView<float, 4>(*args.out)(0, 0, 0, 0) = std::numeric_limits<float>::quiet_NaN();
+    fastvideo::TensorView<float, 4> (*args.out)(0, 0, 0, 0) = std::numeric_limits<float>::quiet_NaN();
   }
 
  private:
@@ -180,9 +180,15 @@ const void* swift_interface(const char* id) {
   if (usual == nullptr) return nullptr;
   static fv_attention_interface table = *usual;
   using fastvideo::test::throw_in;
-  table.create = [](auto... args) { return throw_in("attention.create") ? fv_status{FV_CANCELLED} : Table::create(args...); };
-  table.supports = [](auto... args) { return throw_in("attention.supports") ? fv_status{FV_CANCELLED} : Table::supports(args...); };
-  table.prepare = [](auto... args) { return throw_in("attention.prepare") ? fv_status{FV_CANCELLED} : Table::prepare(args...); };
+  table.create = [](auto... args) {
+    return throw_in("attention.create") ? fv_status{FV_CANCELLED} : Table::create(args...);
+  };
+  table.supports = [](auto... args) {
+    return throw_in("attention.supports") ? fv_status{FV_CANCELLED} : Table::supports(args...);
+  };
+  table.prepare = [](auto... args) {
+    return throw_in("attention.prepare") ? fv_status{FV_CANCELLED} : Table::prepare(args...);
+  };
   table.run = [](auto... args) { return throw_in("attention.run") ? fv_status{FV_CANCELLED} : Table::run(args...); };
   table.destroy_plan = [](auto... args) { Table::destroy_plan(args...), throw_in("attention.destroy_plan"); };
   table.destroy = [](auto... args) { Table::destroy(args...), throw_in("attention.destroy"); };

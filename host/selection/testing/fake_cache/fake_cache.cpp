@@ -95,19 +95,35 @@ const void* cache_interface(const char* id) {
     using Calibration = fastvideo::detail::CalibrationTable<Table, Counting>;
     static fv_calibration_interface table =
         *static_cast<const fv_calibration_interface*>(Calibration::get_interface(FV_CALIBRATION_INTERFACE));
-    table.create = [](auto... args) { return throw_in("calibration.create") ? fv_status{FV_CANCELLED} : Calibration::create(args...); };
-    table.stand_in = [](auto... args) { return throw_in("calibration.stand_in") ? fv_status{FV_CANCELLED} : Calibration::stand_in(args...); };
-    table.finish = [](auto... args) { return throw_in("calibration.finish") ? fv_status{FV_CANCELLED} : Calibration::finish(args...); };
+    table.create = [](auto... args) {
+      return throw_in("calibration.create") ? fv_status{FV_CANCELLED} : Calibration::create(args...);
+    };
+    table.stand_in = [](auto... args) {
+      return throw_in("calibration.stand_in") ? fv_status{FV_CANCELLED} : Calibration::stand_in(args...);
+    };
+    table.finish = [](auto... args) {
+      return throw_in("calibration.finish") ? fv_status{FV_CANCELLED} : Calibration::finish(args...);
+    };
     table.destroy = [](auto... args) { Calibration::destroy(args...), throw_in("calibration.destroy"); };
     return &table;
   }
   static fv_cache_interface table = *static_cast<const fv_cache_interface*>(Table::get_interface(FV_CACHE_INTERFACE));
-  table.create = [](auto... args) { return throw_in("cache.create") ? fv_status{FV_CANCELLED} : Table::create(args...); };
-  table.supports = [](auto... args) { return throw_in("cache.supports") ? fv_status{FV_CANCELLED} : Table::supports(args...); };
+  table.create = [](auto... args) {
+    return throw_in("cache.create") ? fv_status{FV_CANCELLED} : Table::create(args...);
+  };
+  table.supports = [](auto... args) {
+    return throw_in("cache.supports") ? fv_status{FV_CANCELLED} : Table::supports(args...);
+  };
   table.open = [](auto... args) { return throw_in("cache.open") ? fv_status{FV_CANCELLED} : Table::open(args...); };
-  table.schedule = [](auto... args) { return throw_in("cache.schedule") ? fv_status{FV_CANCELLED} : Table::schedule(args...); };
-  table.decide = [](auto... args) { return throw_in("cache.decide") ? fv_status{FV_CANCELLED} : Table::decide(args...); };
-  table.observe = [](auto... args) { return throw_in("cache.observe") ? fv_status{FV_CANCELLED} : Table::observe(args...); };
+  table.schedule = [](auto... args) {
+    return throw_in("cache.schedule") ? fv_status{FV_CANCELLED} : Table::schedule(args...);
+  };
+  table.decide = [](auto... args) {
+    return throw_in("cache.decide") ? fv_status{FV_CANCELLED} : Table::decide(args...);
+  };
+  table.observe = [](auto... args) {
+    return throw_in("cache.observe") ? fv_status{FV_CANCELLED} : Table::observe(args...);
+  };
   table.close = [](auto... args) { Table::close(args...), throw_in("cache.close"); };
   table.destroy = [](auto... args) { Table::destroy(args...), throw_in("cache.destroy"); };
   return std::string_view(id) == FV_CACHE_INTERFACE ? &table : nullptr;

@@ -379,13 +379,19 @@ const void* pipeline_interface(const char* id) {
   const void* usual = Table::get_interface(id);
   if (std::string_view(id) == FV_EARLY_SIGNALS_INTERFACE) {
     static fv_early_signals_interface early = *static_cast<const fv_early_signals_interface*>(usual);
-    early.measure = [](auto... args) { return throw_in("pipeline.measure") ? fv_status{FV_CANCELLED} : Table::measure_early(args...); };
+    early.measure = [](auto... args) {
+      return throw_in("pipeline.measure") ? fv_status{FV_CANCELLED} : Table::measure_early(args...);
+    };
     return &early;
   }
   if (std::string_view(id) != FV_PIPELINE_INTERFACE) return usual;
   static fv_pipeline_interface table = *static_cast<const fv_pipeline_interface*>(usual);
-  table.create = [](auto... args) { return throw_in("pipeline.create") ? fv_status{FV_CANCELLED} : Table::create(args...); };
-  table.check = [](auto... args) { return throw_in("pipeline.check") ? fv_status{FV_CANCELLED} : Table::check(args...); };
+  table.create = [](auto... args) {
+    return throw_in("pipeline.create") ? fv_status{FV_CANCELLED} : Table::create(args...);
+  };
+  table.check = [](auto... args) {
+    return throw_in("pipeline.check") ? fv_status{FV_CANCELLED} : Table::check(args...);
+  };
   table.run = [](auto... args) { return throw_in("pipeline.run") ? fv_status{FV_CANCELLED} : Table::run(args...); };
   table.destroy = [](auto... args) { Table::destroy(args...), throw_in("pipeline.destroy"); };
   return &table;
