@@ -22,13 +22,13 @@ struct NamedSignal {
 constexpr NamedSignal kCrashes[] = {{SIGSEGV, "SIGSEGV"}, {SIGFPE, "SIGFPE"}, {SIGABRT, "SIGABRT"}, {SIGILL, "SIGILL"}};
 
 std::atomic<bool> is_result_known{false};
-pid_t program = 0;                   // a process that a plugin has forked from it ends as it likes
+pid_t program_id = 0;                // a process that a plugin has forked from it ends as it likes
 std::atomic<long> ending_thread{0};  // the one whose words are written
 
 // A recursion without end leaves no room on the thread's own stack.
 alignas(16) char crash_stack[64 << 10];
 
-void put(std::string_view text) noexcept {
+void put_words(std::string_view text) noexcept {
   while (!text.empty()) {
     const ssize_t count = ::write(STDERR_FILENO, text.data(), text.size());
     if (count < 0 && errno == EINTR) continue;
@@ -48,7 +48,7 @@ bool is_first_to_end() noexcept {
 }
 
 void on_crash(int signal) {
-  if (::getpid() == program && is_first_to_end()) {
+  if (::getpid() == program_id && is_first_to_end()) {
     const char* name = "";
     for (const NamedSignal& one : kCrashes)
       if (one.number == signal) name = one.name;
@@ -64,7 +64,7 @@ void on_crash(int signal) {
 }
 
 void end_without_result(std::string_view what) {
-  if (::getpid() != program || is_result_known.load() || !is_first_to_end()) return;
+  if (::getpid() != program_id || is_result_known.load() || !is_first_to_end()) return;
   write_crash_note(what);
   ::_exit(1);
 }
@@ -81,23 +81,23 @@ void write_crash_note(std::string_view what) noexcept {
   const int saved_errno = errno;
   char call[256];
   const std::size_t length = describe_call_in_progress(call, sizeof call);
-  put("\nfastvideo: ");
-  put(what);
+  put_words("\nfastvideo: ");
+  put_words(what);
   if (length > 0) {
-    put(" in ");
-    put({call, length});
+    put_words(" in ");
+    put_words({call, length});
   } else {
-    put(" while no plugin was being called");
+    put_words(" while no plugin was being called");
   }
-  put("; files that were not complete are removed. ");
-  put(length > 0 ? "`fastvideo plugins check FOLDER` tries a plugin by itself; report this to its author\n"
-                 : "Report this with what `fastvideo doctor` prints\n");
+  put_words("; files that were not complete are removed. ");
+  put_words(length > 0 ? "`fastvideo plugins check FOLDER` tries a plugin by itself; report this to its author\n"
+                       : "Report this with what `fastvideo doctor` prints\n");
   remove_leftovers();
   errno = saved_errno;
 }
 
 void install_crash_notes() {
-  program = ::getpid();
+  program_id = ::getpid();
   ::on_exit(on_exit_by_anyone, nullptr);
   std::at_quick_exit([] { end_without_result("quick_exit() was called"); });
   const stack_t stack = {crash_stack, 0, sizeof crash_stack};
