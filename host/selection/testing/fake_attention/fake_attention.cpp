@@ -195,7 +195,7 @@ const void* swift_interface(const char* id) {
   static const auto plan = usual->plan;
   table.plan = [](fv_attention* backend, const fv_attention_site* site, fv_attention_plan** made,
                   fv_attention_plan_info* info, fv_text* error) {
-    if (throw_in("attention.plan")) return FV_CANCELLED;
+    if (throw_in("attention.plan")) return fv_status{FV_CANCELLED};
     const fv_status status = plan(backend, site, made, info, error);
     if (status == FV_OK && std::string_view(info->kernel) == "swift_kernel" && site->layers == 77) {
       Table::destroy_plan(*made);
