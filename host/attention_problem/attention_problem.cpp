@@ -238,7 +238,9 @@ std::string AttentionProblem::numbers_fault(const Expected& expected) const {
     return "one element of out is wrong by " + number(worst) + " (at most " + number(16 * bar) + ")";
   if (args_.log_sum_exp == nullptr) return "";
   for (const Row& row : expected.rows) {
-    const double off = std::fabs(log_sum_exp_.get({0, row.batch, row.head, row.query}) - row.log_sum_exp);
+    const double given = log_sum_exp_.get({0, row.batch, row.head, row.query});
+    if (!std::isfinite(given)) return "log_sum_exp is not written whole, or not finite";
+    const double off = std::fabs(given - row.log_sum_exp);
     if (!(off <= 16 * bar))
       return "log_sum_exp is wrong by " + number(off) + " (at most " + number(16 * bar) + ", natural logarithm)";
   }
@@ -247,7 +249,9 @@ std::string AttentionProblem::numbers_fault(const Expected& expected) const {
 
 std::string AttentionProblem::written_fault() const {
   if (q_.memory() != inputs_before_[0] || k_.memory() != inputs_before_[1] || v_.memory() != inputs_before_[2])
-    return "run changed its inputs";
+    return "run changed its inputs: it wrote into q, k or v, far outside of out, or through a pointer that it kept "
+           "from "
+           "an earlier call";
   if (!out_.gaps_untouched()) return "run wrote outside of out: between its rows, or before or behind it";
   if (!log_sum_exp_.gaps_untouched()) return "run wrote outside of log_sum_exp";
   const std::vector<double> out = out_.values();

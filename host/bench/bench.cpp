@@ -98,10 +98,11 @@ class Bench {
     if (run.cache() != nullptr)
       throw RequestError("the exact run cannot use caching (" + run.cache()->name() +
                          "); name another setting as `reference`");
-    for (const fv_attention_site* site : run.estimate().site_pointers()) {
-      const AttentionChoice choice = run.selector().choose(*site);
+    for (std::size_t site = 0; site < run.choices().size(); ++site) {
+      const AttentionChoice& choice = run.choices()[site];
       if (choice.support.numerics == FV_NUMERICS_APPROXIMATE)
-        throw RequestError("the exact run cannot use " + choice.item->item->full_name() + " at " + site->role +
+        throw RequestError("the exact run cannot use " + choice.item->item->full_name() + " at " +
+                           run.estimate().sites[site].site->get().role +
                            ", which is approximate; put another backend first");
     }
     for (const auto& correction : run.estimate().corrections)
@@ -155,7 +156,7 @@ class Bench {
     const PeakMemory peak(run.device());
     const double began = steady_seconds();
     try {
-      run.pipeline().run(services.get(), run.request().get(), sink.get());
+      run.pipeline().run(services.get(), run.request().get(), sink.get(), cancel_);
     } catch (const std::exception&) {
       if (sink.failure()) std::rethrow_exception(sink.failure());
       throw;

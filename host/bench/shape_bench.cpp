@@ -174,7 +174,7 @@ class ShapeBench::ProductEntry final : public Entry {
 
   void run(std::size_t) override {
     TextBuffer text;
-    const fv_status status = called("multiply", text.get(), [&] {
+    const fv_status status = called(call_name("multiply", line.backend), text.get(), [&] {
       return table_->multiply(factor_->get(), factor_->get(), out->get(), bench_.memory_.stream(), text.get());
     });
     require_ok(status, text, line.backend);

@@ -1,11 +1,10 @@
 // fastvideo-bench: what `fastvideo bench` goes on as.
 #include "host/bench/command.hpp"
+#include "host/cli/hang_watch.hpp"
 #include "host/cli/plugin_list.hpp"
 #include "host/cli/program.hpp"
 #include "host/cli/standard_output.hpp"
 #include "host/process/cancel.hpp"
-#include "host/process/idle_threads.hpp"
-#include "host/process/process_start.hpp"
 #include "host/services/host_services.hpp"
 
 namespace fastvideo {
@@ -15,6 +14,7 @@ void run_bench_tool(const ToolCall& call) {
   warn_of(call.catalog);
   const HostServices& host = HostServices::of_process(call.settings);
   CancelToken cancel;
+  const CallWatch watch = log_hanging_calls(&cancel);
   const SignalGuard guard(cancel, kStopping);
   const BenchReport report = call.line.command == CommandLine::Command::bench
                                  ? bench(call.line.bench, call.resolve, call.catalog, host, cancel)
@@ -26,8 +26,4 @@ void run_bench_tool(const ToolCall& call) {
 }  // namespace
 }  // namespace fastvideo
 
-int main(int argc, char** argv) {
-  fastvideo::prepare_process();
-  fastvideo::let_idle_threads_sleep();
-  return fastvideo::run_program({argv + (argc > 0 ? 1 : 0), argv + argc}, fastvideo::run_bench_tool);
-}
+int main(int argc, char** argv) { return fastvideo::program_main(argc, argv, fastvideo::run_bench_tool); }

@@ -112,6 +112,7 @@ class Parser {
         ->check(CLI::Range(0.1, 86400.0));
     single_option(*check_, "--item", item_, "Check this item alone, counted from 0, in this process: for a debugger")
         ->check(CLI::Range(0, 10000));
+    check_->add_flag("--for-program", for_program_)->group("");  // of the parent process
     // CLI11 compares each flag with all others: of those of plugins it gets what this command line has, or needs for
     // its help.
     const std::unordered_set<std::string> words = flags_in(arguments);
@@ -141,6 +142,7 @@ class Parser {
     line.plugin = shown_;
     line.deadline = deadline_;
     line.item = item_;
+    line.for_program = for_program_;
     line.calibrate = calibrated_;
     line.calibrate.prompts = prompts_->results();
     line.no_progress = no_progress_;
@@ -296,8 +298,27 @@ class Parser {
       throw RequestError("there is no command '" + shortened(extras.front()) + "'" +
                          did_you_mean(extras.front(), std::vector<std::string>{"generate", "explain", "bench",
                                                                                "calibrate", "plugins", "doctor"}));
+    refuse_unknown_subcommand(extras.front());
     throw RequestError("'" + shortened(extras.front()) +
                        "' is one word too many; a text of several words is put in quotes");
+  }
+
+  // A command that has commands of its own, and was given another word.
+  void refuse_unknown_subcommand(const std::string& word) const {
+    const CLI::App* const given = app_.get_subcommands().back();
+    if (!given->get_subcommands().empty()) return;
+    std::vector<std::string> names;
+    for (const CLI::App* one : given->get_subcommands([](const CLI::App*) { return true; }))
+      names.push_back(one->get_name());
+    if (names.empty()) return;
+    std::string text = "`" + given->get_name() + "` has no command '" + shortened(word) + "'" + did_you_mean(word, names);
+    text += "; it has ";
+    for (const std::string& name : names) text += (name == names.front() ? "" : ", ") + name;
+    if (given == plugins_)
+      text +=
+          ". A plugin is installed by copying its folder into lib/fastvideo/plugins of the installation, and used from "
+          "where it is with --plugin-dir FOLDER or FASTVIDEO_PLUGIN_PATH";
+    throw RequestError(text);
   }
 
   // `bench attention` makes no video: what is a flag of `bench` would have no effect.
@@ -372,6 +393,7 @@ class Parser {
   std::string shown_;
   double deadline_ = 120;
   int item_ = -1;
+  bool for_program_ = false;
   BenchFlags bench_flags_;
   AttentionBenchFlags attention_flags_;
   CalibrateFlags calibrated_;

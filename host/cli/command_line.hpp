@@ -34,6 +34,7 @@ struct CommandLine {
   std::string plugin;   ///< show_plugin: which; check_plugin: its folder
   double deadline = 0;  ///< check_plugin: seconds for each item
   int item = -1;        ///< check_plugin: this one alone, in this process; -1: all of them, each in a child process
+  bool for_program = false;  ///< check_plugin: tells of it as the parent process reads it
   CalibrateFlags calibrate;  ///< calibrate: what and how
   std::vector<Given> given;  ///< settings, in the order in which they outrank each other
   bool no_progress = false;

@@ -21,8 +21,7 @@ using Rows = std::vector<std::vector<std::string>>;
 std::vector<std::string> architecture_names(const std::vector<Architecture>& architectures) {
   std::vector<std::string> names;
   names.reserve(architectures.size());
-  for (const Architecture& one : architectures)
-    names.push_back("sm" + std::to_string(one.number) + (one.and_later ? "+" : ""));
+  for (const Architecture& one : architectures) names.push_back(one.describe());
   return names;
 }
 
@@ -171,8 +170,12 @@ std::string show_plugin(const Catalog& catalog, const std::string& name, const S
                      "; `fastvideo plugins` lists them");
 }
 
-void warn_of(const Catalog& catalog) {
+void warn_of_folders(const Catalog& catalog) {
   for (const std::string& warning : catalog.warnings()) log_warning("plugins", warning);
+}
+
+void warn_of(const Catalog& catalog) {
+  warn_of_folders(catalog);
   for (const RefusedFolder& folder : catalog.refused())
     log_warning("plugins", folder.folder.string() + " is refused: " + folder.reason);
   for (const CatalogItem& item : catalog.items())

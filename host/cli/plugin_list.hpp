@@ -20,6 +20,8 @@ std::string list_plugins_here(const Catalog& catalog, const std::vector<SearchFo
 /// letter case ignored. Throws RequestError, with the nearest name, if there is none.
 std::string show_plugin(const Catalog& catalog, const std::string& name, const Settings& settings);
 
+/// Warns of folders that are not there or hold no plugin, and of what manifests say that means nothing here.
+void warn_of_folders(const Catalog& catalog);
 /// Warns of all that the catalog has found wrong with plugins.
 void warn_of(const Catalog& catalog);
 

@@ -8,6 +8,7 @@
 #include "host/cli/command_line.hpp"
 #include "host/cli/doctor.hpp"
 #include "host/cli/flags.hpp"
+#include "host/cli/hang_watch.hpp"
 #include "host/cli/plugin_list.hpp"
 #include "host/cli/standard_output.hpp"
 #include "host/config/installation.hpp"
@@ -15,6 +16,8 @@
 #include "host/log/log.hpp"
 #include "host/plugins/catalog.hpp"
 #include "host/process/cancel.hpp"
+#include "host/process/crash_note.hpp"
+#include "host/process/idle_threads.hpp"
 #include "host/process/process_start.hpp"
 #include "host/run/calibrate.hpp"
 #include "host/run/explain.hpp"
@@ -37,8 +40,12 @@ void apply_log_level(const Settings& settings) { set_log_level(parse_log_level(s
 std::string run_request(const CommandLine& line, const Settings& settings, const ResolveSettings& resolve,
                         const Catalog& catalog) {
   const HostServices& host = HostServices::of_process(settings);
-  if (line.command == CommandLine::Command::explain) return explain(settings, catalog, host);
+  if (line.command == CommandLine::Command::explain) {
+    const CallWatch watch = log_hanging_calls(nullptr);
+    return explain(settings, catalog, host);
+  }
   CancelToken cancel;
+  const CallWatch watch = log_hanging_calls(&cancel);
   const SignalGuard guard(cancel, kStopping);
   const auto style = line.no_progress ? ProgressStyle::none : ProgressStyle::automatic;
   if (line.command == CommandLine::Command::calibrate)
@@ -86,8 +93,10 @@ void run(const std::vector<std::string>& arguments, RunTool run_tool) {
     case Command::print_config_reference:
       return print(config_reference(schema));
     case Command::list_plugins:
+      warn_of_folders(catalog);
       return print(list_plugins(catalog, searched, settings));
     case Command::show_plugin:
+      warn_of_folders(catalog);
       return print(show_plugin(catalog, line.plugin, settings));
     case Command::doctor:
       return print(doctor(settings, schema, catalog, searched, found));
@@ -154,6 +163,15 @@ int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noe
   } catch (...) {
     return complain(ExitCode::failed, "an exception that is not a std::exception");
   }
+}
+
+int program_main(int argc, char** argv, RunTool run_tool) noexcept {
+  install_crash_notes();  // before other handlers, which take what nobody has taken
+  prepare_process();
+  let_idle_threads_sleep();
+  const int code = run_program({argv + (argc > 0 ? 1 : 0), argv + argc}, run_tool);
+  result_is_known();
+  return code;
 }
 
 }  // namespace fastvideo

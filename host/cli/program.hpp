@@ -14,4 +14,7 @@ namespace fastvideo {
 /// tools. Call it once a process.
 int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noexcept;
 
+/// The whole of main: the same, and what a program puts right before and says when a plugin ends it (crash_note.hpp).
+int program_main(int argc, char** argv, RunTool run_tool) noexcept;
+
 }  // namespace fastvideo

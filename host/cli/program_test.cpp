@@ -115,7 +115,7 @@ TEST_F(Program, WhateverGoesWrongAnEarlierVideoStays) {
       {"few_frames", "the pipeline ended after 4 of the 5 frames that it announced"},
       {"many_frames", "the pipeline gave more frames than the 5 that it announced"},
       {"ignores_errors", ""},
-      {"wrong_shape", "a tensor of shape [1, 9, 12, 3] as frames, which are uint8 [frames, 8, 12, 3] on the CPU"},
+      {"wrong_shape", "gave uint8 [1, 9, 12, 3] on cpu as frames, which are uint8 [frames, 8, 12, 3] on the CPU"},
       {"early_frames", "the pipeline gave frames before it announced a video"}};
   for (const auto& [behaviour, message] : faults) {
     folder_.write("video.y4m", "what was here");

@@ -51,7 +51,8 @@ Schema Schema::host() {
   add("plugins", {.name = "path",
                   .type = Type::strings,
                   .default_value = none,
-                  .help = "Folders of plugins, searched before the installation's own",
+                  .help = "Folders of plugins, searched before the installation's own; ':' separates several in a flag "
+                          "or variable",
                   .flag = "--plugin-dir",
                   .variable = "FASTVIDEO_PLUGIN_PATH",
                   .separator = ':',
@@ -63,7 +64,8 @@ Schema Schema::host() {
       {.name = "path",
        .type = Type::strings,
        .default_value = none,
-       .help = "Folders of shared libraries that plugins need, LibTorch's above all; set by the installation",
+       .help = "Folders of shared libraries that plugins need, LibTorch's above all; set by the installation; ':' "
+               "separates several in a flag",
        .separator = ':',
        .is_path = true});
 
@@ -108,6 +110,12 @@ Schema Schema::host() {
                   .default_value = "auto",
                   .help = "Preset of the model's parameters by name, none, or auto (the model's own)",
                   .flag = "--preset"});
+  add("request",
+      {.name = "pipeline",
+       .default_value = "auto",
+       .help = "Pipeline that runs the model, by NAME or NAME/implementation, where several serve its class; "
+               "auto: the installation's own",
+       .flag = "--pipeline"});
   add("request", {.name = "output_path",
                   .default_value = "video.mp4",
                   .help = "The video: .mp4, .webm, .gif, .y4m, or a folder for PNG frames",

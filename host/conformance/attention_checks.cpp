@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <fastvideo/tensor_view.hpp>
 #include <memory>
@@ -21,8 +22,7 @@ class Backend {
  public:
   explicit Backend(const Subject& subject) : table_(subject.loaded.interface<fv_attention_interface>()) {
     TextBuffer error;
-    require_success("create",
-                    table_->create(subject.host, subject.options.data(), static_cast<uint32_t>(subject.options.size()),
+    require_created(table_->create(subject.host, subject.options.data(), static_cast<uint32_t>(subject.options.size()),
                                    &backend_, error.get()),
                     error);
     require(backend_ != nullptr, "create gave FV_OK and no backend");
@@ -210,12 +210,15 @@ void check_answers(const Subject& subject, const Backend& backend, const std::ve
       }
       beside.join();
       if (failure) std::rethrow_exception(failure);
+      for (const Answer& answer : {first, second, other})
+        require(std::isfinite(answer.score) && answer.score >= 0,
+                one.name + ": the score is " + std::to_string(answer.score) +
+                    ", which is no number of microseconds (0: no estimate)");
       require(first == second && first == other, one.name + ": two questions about one site had different answers");
       require(first.supported || !first.reason.empty(), one.name + ": supports says no and gives no reason");
       require(!first.supported || first.numerics <= subject.item.numerics,
               one.name + ": numerics " + numerics_name(first.numerics) + ", the manifest says " +
                   numerics_name(subject.item.numerics) + " at worst");
-      require(first.score >= 0, one.name + ": the score is " + std::to_string(first.score));
     }
   });
   subject.report.check("supports: answers for sites outside the limits", [&] {
@@ -282,7 +285,7 @@ void check_without_texts(const Subject& subject, const Backend& backend, const s
 void run_case(const Subject& subject, const Backend& backend, const Case& one) {
   AttentionProblem problem(one.shape);
   const Answer answer = ask(backend, problem.site());
-  if (!answer.supported) throw Skipped(answer.reason);
+  if (!answer.supported) throw Skipped(answer.reason.empty() ? "it says no and gives no reason" : answer.reason);
   Plan plan(backend, problem.site());
   const fv_attention_plan_info& info = plan.info();
   require(info.numerics <= subject.item.numerics, "the plan's numerics are " + numerics_name(info.numerics) +
@@ -315,7 +318,7 @@ void check_attention(const Subject& subject) {
     backend = std::make_unique<Backend>(subject);
     const Backend other(subject);
   });
-  if (!created) return;
+  if (!created || backend == nullptr) return;
   const std::vector<Case> cases = cases_of(subject.item);
   check_answers(subject, *backend, cases);
   check_without_texts(subject, *backend, cases);

@@ -14,8 +14,7 @@ class Strategy {
  public:
   explicit Strategy(const Subject& subject) : table_(subject.loaded.interface<fv_cache_interface>()) {
     TextBuffer error;
-    require_success("create",
-                    table_->create(subject.host, subject.options.data(), static_cast<uint32_t>(subject.options.size()),
+    require_created(table_->create(subject.host, subject.options.data(), static_cast<uint32_t>(subject.options.size()),
                                    &strategy_, error.get()),
                     error);
     require(strategy_ != nullptr, "create gave FV_OK and no strategy");
@@ -118,7 +117,7 @@ void check_cache(const Subject& subject) {
     strategy = std::make_unique<Strategy>(subject);
     const Strategy other(subject);
   });
-  if (!created) return;
+  if (!created || strategy == nullptr) return;
   check_refusals(subject, *strategy);
   for (const Model& model : kModels)
     for (const int32_t steps : {1, 4, 30})

@@ -1,7 +1,6 @@
 #include "host/conformance/cache_rehearsal.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <string_view>
 
@@ -73,38 +72,10 @@ Rehearsal::~Rehearsal() {
   release("close", [&] { table_->close(session_); });
 }
 
-void Rehearsal::check_plan() const {
-  const fv_cache_cut& cut = plan_.cut;
-  require(cut.kind == FV_CUT_MODEL || cut.kind == FV_CUT_BLOCKS || cut.kind == FV_CUT_BRANCH,
-          "the plan's cut is of the unknown kind " + std::to_string(cut.kind));
-  require((cut.kind & info_.cuts) != 0, "the plan's cut is one that the pipeline does not offer");
-  require(cut.kind != FV_CUT_BLOCKS || (cut.first >= 0 && cut.first < cut.last && cut.last <= info_.blocks),
-          "the plan leaves out blocks [" + std::to_string(cut.first) + ", " + std::to_string(cut.last) + ") of " +
-              std::to_string(info_.blocks));
-  require(cut.kind != FV_CUT_BRANCH || (cut.first >= 0 && cut.first < info_.branches),
-          "the plan leaves out branch " + std::to_string(cut.first) + " of " + std::to_string(info_.branches));
-  require(plan_.measure_count == 0 || plan_.measures != nullptr, "the plan's measures are NULL");
-  require(plan_.slot_count == 0 || plan_.slots != nullptr, "the plan's slots are NULL");
-  for (uint32_t i = 0; i < plan_.measure_count; ++i) {
-    const fv_cache_measure& measure = plan_.measures[i];
-    require(measure.signal != nullptr, "a measure's signal is NULL");
-    const std::string_view name = measure.signal;
-    require(std::any_of(info_.signals, info_.signals + info_.signal_count, [&](const char* s) { return name == s; }),
-            "the plan measures '" + std::string(name) + "', which the pipeline does not offer");
-    require(!plan_.is_static || is_early(name),
-            "a static plan measures '" + std::string(name) + "', which is not early");
-    require(measure.norm == FV_NORM_L1 || measure.norm == FV_NORM_L2, "a measure's norm is unknown");
-    require(measure.minus <= FV_MINUS_LAST_COMPUTED, "what a measure subtracts is unknown");
-  }
-  for (uint32_t i = 0; i < plan_.slot_count; ++i) {
-    const fv_cache_slot& slot = plan_.slots[i];
-    require(slot.keep <= FV_KEEP_BRANCH_DIFFERENCE, "what a slot keeps is unknown");
-    require(slot.back >= 0 && slot.back < info_.steps, "a slot is " + std::to_string(slot.back) + " steps back");
-    require(slot.keep != FV_KEEP_BRANCH_DIFFERENCE || (slot.other_branch >= 0 && slot.other_branch < info_.branches),
-            "a slot's other branch is " + std::to_string(slot.other_branch) + " of " + std::to_string(info_.branches));
-  }
-  require(!plan_.is_static || (FV_HAS(table_, fv_cache_interface, schedule) && table_->schedule != nullptr),
-          "the plan is static and the table has no schedule");
+void Rehearsal::check_plan() {
+  const CacheFault fault = fault_of_plan(plan_, info_, *table_);
+  require(!fault, "the plan: " + fault.text);
+  answers_ = CacheAnswers(plan_, info_);
 }
 
 std::vector<double> Rehearsal::measurements(int32_t step, size_t rows, bool afterwards) {
@@ -122,26 +93,16 @@ std::vector<double> Rehearsal::measurements(int32_t step, size_t rows, bool afte
   return numbers;
 }
 
-void Rehearsal::take(int32_t step, const std::vector<int32_t>& branches, const fv_cache_decision& decision,
-                     const std::vector<double>& coefficients) {
-  const std::string where = "step " + std::to_string(step) + ": ";
-  require(decision.action == FV_CACHE_COMPUTE || decision.action == FV_CACHE_COMBINE,
-          where + "the action " + std::to_string(decision.action) + " is neither compute nor combine");
-  decisions_.push_back(decision.action == FV_CACHE_COMPUTE ? 1 : 0);
-  if (decision.action == FV_CACHE_COMPUTE) {
+void Rehearsal::take(int32_t step, const std::vector<int32_t>& branches, const fv_cache_decision& decision) {
+  const std::string fault = answers_.fault(step, branches, decision);
+  require(fault.empty(), fault);
+  const bool computes = decision.action == FV_CACHE_COMPUTE;
+  answers_.note(branches, computes);
+  decisions_.push_back(computes ? 1 : 0);
+  if (computes)
     for (const int32_t branch : branches) ++computed_[static_cast<size_t>(branch)];
-    return;
-  }
-  for (size_t i = 0; i < coefficients.size(); ++i) {
-    require(std::isfinite(coefficients[i]),
-            where + "coefficient " + std::to_string(i) + " is not written, or not finite");
-    decisions_.push_back(coefficients[i]);
-    if (i == plan_.slot_count || coefficients[i] == 0) continue;
-    for (const int32_t branch : branches)
-      require(computed_[static_cast<size_t>(branch)] > plan_.slots[i].back,
-              where + "combines slot " + std::to_string(i) + ", which holds nothing: its cut was computed " +
-                  std::to_string(computed_[static_cast<size_t>(branch)]) + " times");
-  }
+  else
+    decisions_.insert(decisions_.end(), decision.coefficients, decision.coefficients + plan_.slot_count + 1);
 }
 
 void Rehearsal::schedule() {
@@ -151,11 +112,12 @@ void Rehearsal::schedule() {
     numbers.insert(numbers.end(), one.begin(), one.end());
   }
   const auto count = static_cast<size_t>(info_.steps) * static_cast<size_t>(info_.branches);
-  std::vector<std::vector<double>> coefficients(count, std::vector<double>(plan_.slot_count + size_t{1}, kNaN));
+  std::vector<std::vector<double>> coefficients(count, std::vector<double>(plan_.slot_count + size_t{1}));
   std::vector<fv_cache_decision> decisions(count);
   std::vector<fv_cache_decision*> pointers;
   for (size_t i = 0; i < count; ++i) {
-    decisions[i] = {sizeof(fv_cache_decision), 99, coefficients[i].data()};
+    decisions[i] = {sizeof(fv_cache_decision), FV_CACHE_COMPUTE, coefficients[i].data()};
+    answers_.blank(decisions[i]);
     pointers.push_back(&decisions[i]);
   }
   TextBuffer error;
@@ -163,7 +125,7 @@ void Rehearsal::schedule() {
   for (int32_t step = 0; step < info_.steps; ++step)
     for (int32_t branch = 0; branch < info_.branches; ++branch) {
       const auto i = static_cast<size_t>(step) * static_cast<size_t>(info_.branches) + static_cast<size_t>(branch);
-      take(step, {branch}, decisions[i], coefficients[i]);
+      if (answers_.concerns(branch)) take(step, {branch}, decisions[i]);
     }
 }
 
@@ -176,13 +138,14 @@ void Rehearsal::pass(int32_t step, const std::vector<int32_t>& branches) {
                        branches.data(),
                        static_cast<int32_t>(branches.size()),
                        0};
-  std::vector<double> coefficients(plan_.slot_count + size_t{1}, kNaN);
-  fv_cache_decision decision{sizeof(fv_cache_decision), 99, coefficients.data()};
+  std::vector<double> coefficients(plan_.slot_count + size_t{1});
+  fv_cache_decision decision{sizeof(fv_cache_decision), FV_CACHE_COMPUTE, coefficients.data()};
+  answers_.blank(decision);
   TextBuffer error;
   const std::vector<double> before = measurements(step, branches.size(), false);
   require_success("decide", table_->decide(session_, &point, before.data(), &decision, error.get()), error);
   const std::vector<double> after = measurements(step, branches.size(), true);
-  take(step, branches, decision, coefficients);
+  take(step, branches, decision);
   const bool wanted = FV_HAS(table_, fv_cache_interface, observe) && table_->observe != nullptr;
   if (decision.action == FV_CACHE_COMPUTE && wanted)
     require_success("observe", table_->observe(session_, &point, after.data(), error.get()), error);

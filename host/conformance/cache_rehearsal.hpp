@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "host/conformance/subject.hpp"
+#include "host/services/cache_contract.hpp"
 
 namespace fastvideo::conformance {
 
@@ -46,17 +47,17 @@ class Rehearsal {
   const std::vector<double>& decisions() const { return decisions_; }
 
  private:
-  void check_plan() const;
+  void check_plan();
   void schedule();
   void pass(int32_t step, const std::vector<int32_t>& branches);
   std::vector<double> measurements(int32_t step, size_t rows, bool afterwards);
-  void take(int32_t step, const std::vector<int32_t>& branches, const fv_cache_decision& decision,
-            const std::vector<double>& coefficients);
+  void take(int32_t step, const std::vector<int32_t>& branches, const fv_cache_decision& decision);
 
   const fv_cache_interface* table_;
   const fv_cache_session_info& info_;
   fv_cache_session* session_ = nullptr;
   fv_cache_plan plan_{};
+  CacheAnswers answers_;
   std::vector<int32_t> computed_;  // per branch: steps at which the cut was computed
   std::mt19937_64 random_{7};
   std::vector<double> decisions_;

@@ -40,14 +40,18 @@ const fv_services* bare_host() {
   return &services;
 }
 
-void check_item(const fs::path& folder, size_t item, const Settings& settings, const HostServices& host,
-                int descriptor) {
-  Reporter report(descriptor);
+size_t check_item(const fs::path& folder, size_t item, const Settings& settings, const HostServices& host,
+                  int descriptor, bool for_people) {
   Schema schema = Schema::host();
   Catalog catalog = Catalog::discover({{folder, "plugins check", true}});
   add_options(schema, catalog);
+  for (const RefusedFolder& refused : catalog.refused()) throw RequestError(refused.reason);
+  if (item >= catalog.items().size())
+    throw RequestError("--item " + std::to_string(item) + ": the plugin has " + std::to_string(catalog.items().size()) +
+                       " items, counted from 0");
   const CatalogItem& listed = catalog.items().at(item);
   const Item& wanted = *listed.item;
+  Reporter report(descriptor, wanted.full_name(), for_people);
 
   AbiValues memory;
   std::span<const fv_entry> options;
@@ -64,7 +68,8 @@ void check_item(const fs::path& folder, size_t item, const Settings& settings, c
   std::error_code none;
   if (const auto why_not = rule_out(wanted.limits, DeviceFacts{}); why_not && !fs::exists(wanted.library, none)) {
     report.check("library", [&] { throw Skipped(wanted.library.string() + " is not there, and it " + *why_not); });
-    return report.complete();
+    report.complete();
+    return report.failed();
   }
   const bool is_open = report.check("options and data files", [&] {
     require(listed.state == ItemState::offered, listed.reason);
@@ -80,6 +85,7 @@ void check_item(const fs::path& folder, size_t item, const Settings& settings, c
     if (wanted.kind == "pipeline") check_pipeline(subject);
   }
   report.complete();
+  return report.failed();
 }
 
 }  // namespace fastvideo::conformance

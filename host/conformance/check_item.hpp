@@ -9,8 +9,9 @@
 namespace fastvideo::conformance {
 
 /// Opens item number `item` of the plugin in `folder`, runs all checks that its kind has and tells of them on
-/// `descriptor` (see Reporter). `settings`: of the host; the item gets its own defaults.
-void check_item(const std::filesystem::path& folder, size_t item, const Settings& settings, const HostServices& host,
-                int descriptor);
+/// `descriptor` (see Reporter), in lines of text if `for_people`. `settings`: of the host; the item gets its own
+/// defaults. Returns how many checks failed. Throws RequestError if the plugin has no such item.
+size_t check_item(const std::filesystem::path& folder, size_t item, const Settings& settings, const HostServices& host,
+                  int descriptor, bool for_people);
 
 }  // namespace fastvideo::conformance

@@ -38,7 +38,7 @@ std::string seconds_text(std::chrono::milliseconds time) {
 // Runs the checks of one item elsewhere. What ended them before their time is one more finding.
 std::vector<Finding> check_in_child(const CheckProgram& program, size_t item) {
   std::vector<std::string> arguments = program.arguments;
-  arguments.insert(arguments.end(), {"--item", std::to_string(item)});
+  arguments.insert(arguments.end(), {"--item", std::to_string(item), "--for-program"});
   ChildProcess child(program.program, arguments);
   const auto status = child.wait(nullptr, program.deadline);
   if (!status) child.kill();
@@ -50,7 +50,8 @@ std::vector<Finding> check_in_child(const CheckProgram& program, size_t item) {
                                    " and was killed (--deadline gives more)"});
   else if (!status->success() || !report.complete) {
     std::string why = (status->signal != 0 ? "crashed: " : "ended too early: ") + status->describe();
-    const std::string said = child.error_output();
+    std::string said = child.error_output();
+    said.erase(0, said.find_first_not_of('\n'));
     if (!said.empty()) why += ", " + excerpt(said.substr(said.size() > kQuoted ? said.size() - kQuoted : 0));
     report.findings.push_back({begun, Outcome::failed, why});
   }
@@ -60,16 +61,11 @@ std::vector<Finding> check_in_child(const CheckProgram& program, size_t item) {
   return std::move(report.findings);
 }
 
-std::string outcome_text(const Finding& finding) {
-  if (finding.outcome == Outcome::passed) return "passed";
-  return (finding.outcome == Outcome::failed ? "FAILED: " : "skipped: ") + finding.text;
-}
-
 void add(PluginVerdict& verdict, const std::string& title, const std::vector<Finding>& findings) {
   std::vector<std::vector<std::string>> rows;
   for (const Finding& finding : findings) {
     rows.push_back({finding.check, outcome_text(finding)});
-    if (finding.outcome != Outcome::skipped) ++verdict.checks;
+    ++(finding.outcome == Outcome::skipped ? verdict.skipped : verdict.checks);
     if (finding.outcome == Outcome::failed) ++verdict.failed;
   }
   verdict.text += shortened(title, 1000) + "\n" + text_table(rows);

@@ -13,10 +13,12 @@ struct PluginVerdict {
   std::string text;  ///< a table of all checks, ready to be printed
   size_t checks = 0;
   size_t failed = 0;
+  size_t skipped = 0;  ///< not among the checks
 };
 
-/// Runs a program with these arguments and --item N, for every item N of the plugin in `folder`; each has `deadline` to
-/// end. The program calls check_item with its standard output. What crashes there, or hangs, is a failed check.
+/// Runs a program with these arguments and --item N --for-program, for every item N of the plugin in `folder`; each has
+/// `deadline` to end. The program calls check_item with its standard output. What crashes there, or hangs, is a failed
+/// check.
 struct CheckProgram {
   std::filesystem::path program;
   std::vector<std::string> arguments;

@@ -1,6 +1,7 @@
 // `fastvideo plugins check` from outside: a plugin that keeps all rules passes, and each broken rule is found.
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <regex>
 
@@ -74,6 +75,8 @@ TEST_F(PluginsCheck, SurvivesPluginsThatDoNot) {
     expect_found(kind, "crashes", where, "crashed: killed by signal 11 \\(Segmentation fault\\)");
     expect_found(kind, "aborts", where, "crashed: killed by signal 6");
     expect_found(kind, "exits", where, "ended too early: exit code 0");
+    expect_found(kind, "calls_exit", where,
+                 "ended too early: exit code 1, 'fastvideo: exit\\(0\\) was called in the check '" + where);
     expect_found(kind, "hangs", where, "hangs: it had not ended after 5.000 s", {"--deadline", "5"});
     expect_found(kind, "prints", "writes nothing to standard output", "wrote 'hello from a plugin");
   }
@@ -103,7 +106,6 @@ TEST_F(PluginsCheck, FindsTheFunctionThatThrows) {
 }
 
 TEST_F(PluginsCheck, FindsFaultsOfAttention) {
-  expect_found("attention", "refuses_create", "create with the defaults", "FV_REFUSED \\(create broke\\)");
   expect_found("attention", "starts_full", "create with the defaults", "FV_OUT_OF_MEMORY");
   expect_found("attention", "moody", "supports: pure", "had different answers");
   expect_found("attention", "no_reason", "supports: pure", "says no and gives no reason");
@@ -125,12 +127,33 @@ TEST_F(PluginsCheck, FindsFaultsOfAttention) {
 
 TEST_F(PluginsCheck, FindsFaultsOfStrategies) {
   expect_found("cache", "needs_no_cut", "supports: refuses a pipeline", "takes a session without a cut");
-  expect_found("cache", "odd_signal", "loop of 4 steps", "measures 'weather', which the pipeline does not offer");
+  expect_found("cache", "odd_signal", "loop of 4 steps",
+               "wants the signal 'weather', which this pipeline cannot measure");
   expect_found("cache", "odd_cut", "loop of 4 steps", "leaves out blocks \\[3, 99\\) of 6");
-  expect_found("cache", "odd_action", "loop of 4 steps", "the action 7 is neither");
+  expect_found("cache", "odd_action", "loop of 4 steps", "the unknown answer 7");
   expect_found("cache", "hasty", "loop of 4 steps", "combines slot 0, which holds nothing");
-  expect_found("cache", "not_a_number", "loop of 4 steps", "coefficient 0 is not written, or not finite");
+  expect_found("cache", "not_a_number", "loop of 4 steps", "coefficient 0 is not written or not finite");
   expect_found("cache", "forgetful", "loop of 30 steps", "the same numbers led to other decisions|holds nothing");
+}
+
+TEST_F(PluginsCheck, PassesOverWhatCannotBeCreatedHere) {
+  const CommandResult result = check("attention", "refuses_create");
+  EXPECT_EQ(result.status.code, 0) << result.output << result.error_output;
+  EXPECT_TRUE(contains(result.output, "skipped: create refuses, so nothing else can be checked here: create broke"));
+  EXPECT_TRUE(std::regex_search(result.output, std::regex("passes all [0-9]+ checks; 1 more could not be made here")));
+}
+
+TEST_F(PluginsCheck, OfOneItemIsReadByPeople) {
+  const CommandResult good = check("attention", "none", {"--item", "0"});
+  EXPECT_EQ(good.status.code, 0) << good.error_output;
+  EXPECT_TRUE(contains(good.output, "options and data files ... passed\n"));
+  for (const char c : good.output) EXPECT_TRUE(c == '\n' || c >= ' ') << int{c};
+  const CommandResult bad = check("attention", "no_reason", {"--item", "0"});
+  EXPECT_EQ(bad.status.code, 2) << bad.output;
+  EXPECT_TRUE(contains(bad.output, " ... FAILED: "));
+  EXPECT_TRUE(contains(bad.error_output, "share/fastvideo/conformance/README.md"));
+  EXPECT_TRUE(contains(check("attention", "none", {"--item", "7"}).error_output, "the plugin has 1 items"));
+  EXPECT_EQ(check("attention", "crashes", {"--item", "0"}).status.signal, SIGSEGV);
 }
 
 TEST_F(PluginsCheck, FindsFaultsOfPipelines) {

@@ -24,23 +24,43 @@ std::string& late_fault() {
 void Reporter::write(char kind, std::string text) {
   for (char& c : text)
     if (c == kOpen || c == kClose) c = '?';
-  const std::string message = std::string{kOpen, kind} + text + kClose;
-  for (size_t done = 0; done < message.size();) {
-    const ssize_t count = ::write(descriptor_, message.data() + done, message.size() - done);
+  put(std::string{kOpen, kind} + text + kClose);
+}
+
+void Reporter::put(const std::string& text) {
+  for (size_t done = 0; done < text.size();) {
+    const ssize_t count = ::write(descriptor_, text.data() + done, text.size() - done);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) throw std::system_error(errno, std::generic_category(), "the report cannot be written");
     done += static_cast<size_t>(count);
   }
 }
 
-void Reporter::begin(const std::string& name) { write(kBegin, name); }
+void Reporter::begin(const std::string& name) {
+  if (for_people_)
+    put(name + " ... ");
+  else
+    write(kBegin, name);
+}
 
 bool Reporter::end(Outcome outcome, const std::string& text) {
-  write(static_cast<char>(outcome), text);
+  if (outcome == Outcome::failed) ++failed_;
+  if (for_people_)
+    put(outcome_text({"", outcome, text}) + "\n");
+  else
+    write(static_cast<char>(outcome), text);
   return outcome != Outcome::failed;
 }
 
-void Reporter::complete() { write(kComplete, ""); }
+void Reporter::complete() {
+  if (!for_people_) write(kComplete, "");
+}
+
+std::string outcome_text(const Finding& finding) {
+  if (finding.outcome == Outcome::passed) return "passed";
+  const std::string why = finding.text.empty() ? "no reason is given" : finding.text;
+  return (finding.outcome == Outcome::failed ? "FAILED: " : "skipped: ") + why;
+}
 
 Report read_report(std::string_view written) {
   Report report;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/error/error.hpp"
+#include "host/process/call_note.hpp"
 #include "host/selection/border.hpp"
 
 namespace fastvideo::conformance {
@@ -32,6 +33,9 @@ struct Finding {
   std::string text;  ///< why it failed or was skipped
 };
 
+/// "passed", "FAILED: why", "skipped: why"
+std::string outcome_text(const Finding& finding);
+
 /// What functions without a status threw during the check that runs; empty if nothing.
 std::string& late_fault();
 
@@ -48,13 +52,17 @@ void release(const char* function, Call&& call) noexcept {
 /// Runs checks and writes their beginnings and ends to a file descriptor at once. One thread.
 class Reporter {
  public:
-  explicit Reporter(int descriptor) : descriptor_(descriptor) {}
+  /// `plugin`: what is checked, for whoever must say where a crash was. `for_people`: lines of text instead of messages
+  /// that read_report takes apart.
+  explicit Reporter(int descriptor, std::string_view plugin = "the plugin", bool for_people = false)
+      : descriptor_(descriptor), plugin_(kept_text(plugin)), for_people_(for_people) {}
 
   /// Runs one check: it fails with Fault or RequestError, is skipped with Skipped; whatever else comes out of it was
   /// thrown by the plugin across the ABI. False if it failed.
   template <class Body>
   bool check(const std::string& name, Body&& body) {
     begin(name);
+    const CallNote note({kept_text("the check '" + name + "'"), plugin_, nullptr});
     late_fault().clear();
     try {
       body();
@@ -76,13 +84,20 @@ class Reporter {
 
   /// All checks are over: without it the parent knows that the child ended too early.
   void complete();
+  /// How many checks have failed so far.
+  size_t failed() const { return failed_; }
 
  private:
   void begin(const std::string& name);
   bool end(Outcome outcome, const std::string& text);
   void write(char kind, std::string text);
 
+  void put(const std::string& text);
+
   int descriptor_;
+  const char* plugin_;
+  bool for_people_;
+  size_t failed_ = 0;
 };
 
 /// What a child told.

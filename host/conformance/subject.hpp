@@ -34,6 +34,13 @@ inline void require_success(const std::string& call, fv_status status, const Tex
   if (status != FV_OK) throw Fault(call + " gave " + describe(status, text));
 }
 
+/// The same for create. What refuses with a reason is passed over: its device or its driver may be missing here.
+inline void require_created(fv_status status, const TextBuffer& text) {
+  if (status == FV_REFUSED && !text.str().empty())
+    throw Skipped("create refuses, so nothing else can be checked here: " + text.str());
+  require_success("create", status, text);
+}
+
 /// Throws Fault with `rule` unless `kept`.
 inline void require(bool kept, const std::string& rule) {
   if (!kept) throw Fault(rule);

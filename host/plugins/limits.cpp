@@ -18,14 +18,14 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
 }
 
 bool runs_on(const Architecture& wanted, int architecture) {
+  if (wanted.number == 0) return false;
   return wanted.and_later ? architecture >= wanted.number : architecture == wanted.number;
 }
 
 std::string architecture_names(const std::vector<Architecture>& architectures) {
   std::vector<std::string> names;
   names.reserve(architectures.size());
-  for (const Architecture& one : architectures)
-    names.push_back("sm" + std::to_string(one.number) + (one.and_later ? "+" : ""));
+  for (const Architecture& one : architectures) names.push_back(one.describe());
   return list_text(names);
 }
 

@@ -7,6 +7,7 @@
 #include "host/error/error.hpp"
 #include "host/plugins/loaded_libraries.hpp"
 #include "host/plugins/plugin_code.hpp"
+#include "host/process/call_note.hpp"
 
 namespace fastvideo {
 namespace {
@@ -18,16 +19,18 @@ std::string advice(const std::string& words) {
   const auto says = [&](const char* part) { return words.find(part) != std::string::npos; };
   if (says("undefined symbol: _ZN3c10") || says("undefined symbol: _ZN2at") || says("undefined symbol: _ZNK3c10") ||
       says("undefined symbol: _ZNK2at") || says("undefined symbol: _ZN5torch"))
-    return "; a name of LibTorch: the plugin was built for another LibTorch, rebuild it for this one";
+    return "; a name of LibTorch: the plugin was built for another LibTorch, get its version for this one from its "
+           "author";
   if (says("undefined symbol")) return "; link the plugin with the library that defines it";
   if (says("cannot open shared object file"))
     return "; list that library under needs.libraries in plugin.toml and its folder in [libraries] path";
   if (says("version `GLIBC") || says("version `CXXABI"))
-    return "; built on a newer system, rebuild the plugin on this one";
+    return "; built on a newer system than this one: get a version for this one from its author";
   return "";
 }
 
 OpenLibrary open_library(const fs::path& file) {
+  const CallNote note(call_name("dlopen", file.string()));  // it runs the library's constructors
   try {
     return OpenLibrary(file);
   } catch (const std::runtime_error& e) {
@@ -40,6 +43,7 @@ OpenLibrary open_library(const fs::path& file) {
 const fv_plugin* enter(fv_plugin_entry entry, const fv_services* host, const fs::path& file) {
   TextBuffer error;
   const fv_plugin* code = nullptr;
+  const CallNote note(call_name("fastvideo_plugin", file.string()));
   try {
     code = entry(host, error.get());
   } catch (const std::exception& e) {
@@ -109,13 +113,14 @@ void Loader::open_torch(const Item& item) {
   if (torch_version_ == wanted) return;
   if (!torch_version_.empty())
     throw RequestError(who + ": built for LibTorch " + wanted + ", this process uses " + torch_version_ +
-                       "; two of them cannot share a process: rebuild the plugin for " + torch_version_);
+                       "; two of them cannot share a process: get the plugin's version for " + torch_version_ +
+                       " from its author");
   const fs::path folder = find_library("libtorch_cpu.so", who).parent_path();
   const std::string version = installed_torch_version(folder);
   if (version != wanted)
-    throw RequestError(who + ": built for LibTorch " + wanted + ", [libraries] path has " + version + " in " +
-                       folder.string() + "; rebuild the plugin for that one, or point [libraries] path at LibTorch " +
-                       wanted);
+    throw RequestError(
+        who + ": built for LibTorch " + wanted + ", [libraries] path has " + version + " in " + folder.string() +
+        "; get its version for that one from its author, or point [libraries] path at " + "LibTorch " + wanted);
   // The CUDA part registers itself with the CPU part, and only if nobody has asked for CUDA before.
   open_needed("libtorch_cpu.so", who);
   if (cuda_) open_needed("libtorch_cuda.so", who);

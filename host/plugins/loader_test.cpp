@@ -69,16 +69,17 @@ TEST_F(LoaderTest, RefusesFilesThatAreNoPlugins) {
 }
 
 TEST_F(LoaderTest, RefusesAnotherAbi) {
-  EXPECT_EQ(refused("wrong_abi"),
-            "built for plugin ABI 0.2, this host takes exactly 0.1; rebuild the plugin with the SDK of this host");
-  EXPECT_TRUE(contains(refused("small_struct"), "fv_plugin has 16 bytes, ABI 0.1 needs 40; rebuild the plugin"));
+  EXPECT_EQ(
+      refused("wrong_abi"),
+      "built for plugin ABI 0.2, this host takes exactly 0.1; get the plugin's version for ABI 0.1 from its author");
+  EXPECT_TRUE(contains(refused("small_struct"),
+                       "fv_plugin has 16 bytes, ABI 0.1 needs 40; get the plugin's version for ABI 0.1"));
 }
 
 TEST_F(LoaderTest, RefusesCodeThatDisagreesWithItsManifest) {
-  EXPECT_EQ(
-      refused("wrong_id"),
-      "its manifest says id 'org.example.fake', its code 'org.example.other'; rebuild the plugin, so that code and "
-      "plugin.toml agree");
+  EXPECT_EQ(refused("wrong_id"),
+            "its manifest says id 'org.example.fake', its code 'org.example.other'; install the plugin anew, its files "
+            "are of different builds (for its author: rebuild it, so that code and plugin.toml agree)");
   EXPECT_TRUE(contains(refused("no_version"), "its manifest says version '1.0.0', its code nothing (NULL)"));
   EXPECT_TRUE(
       contains(refused("missing_item"), "its manifest lists attention FAKE/cpu, which its code does not offer"));
@@ -115,7 +116,7 @@ TEST_F(LoaderTest, SaysWhatTheLinkerSaysAndWhatToDo) {
   const std::string undefined = refused("undefined_symbol");
   EXPECT_TRUE(contains(undefined, "cannot be opened: "));
   EXPECT_TRUE(contains(undefined, "undefined symbol: _ZN3c10"));
-  EXPECT_TRUE(contains(undefined, "built for another LibTorch, rebuild it"));
+  EXPECT_TRUE(contains(undefined, "built for another LibTorch, get its version for this one from its author"));
   const std::string missing = refused("uses_fake_dependency");
   EXPECT_TRUE(contains(missing, "libfake_dependency.so: cannot open shared object file"));
   EXPECT_TRUE(contains(missing, "list that library under needs.libraries"));
@@ -160,7 +161,7 @@ TEST_F(LoaderTest, RefusesAnotherLibTorch) {
   const CatalogItem& item = plugin("uses_torch_cpu", "needs.torch = \"2.10\"\n");
   EXPECT_EQ(refused(item, loader({torch_lib})),
             "built for LibTorch 2.10, [libraries] path has 2.11 in " + torch_lib.string() +
-                "; rebuild the plugin for that one, or point [libraries] path at LibTorch 2.10");
+                "; get its version for that one from its author, or point [libraries] path at LibTorch 2.10");
   EXPECT_TRUE(contains(refused(item, loader()), "needs libtorch_cpu.so, which is in no folder"));
 }
 

@@ -175,7 +175,7 @@ Manifest parse_manifest(std::string_view text, const fs::path& file) {
   manifest.abi = reader.required_string("abi");
   if (manifest.abi != host_abi)
     throw reader.refuse("abi", "built for plugin ABI " + manifest.abi + ", this host takes exactly " + host_abi +
-                                   "; rebuild the plugin with the SDK of this host");
+                                   "; get its version for ABI " + std::string(host_abi) + " from its author");
   std::unordered_set<std::string> names;  // kind and full name in small letters
   for (const TomlValue& table : reader.tables("item")) {
     Item item = parse_item(table, context);

@@ -18,10 +18,15 @@ struct ItemNeeds {
   std::vector<std::string> libraries;  ///< further shared libraries by soname
 };
 
-/// An architecture of a CUDA device: sm90 exactly, or sm80+ for that and later.
+/// An architecture of a CUDA device, sm90 exactly, or sm80+ for that and later; or a word that this host does not know.
 struct Architecture {
-  int number = 0;  ///< 90
+  int number = 0;  ///< 90; 0 if the word is unknown, which fits no device
   bool and_later = false;
+  std::string unknown = {};  ///< the word, if it is
+
+  std::string describe() const {
+    return number == 0 ? unknown : "sm" + std::to_string(number) + (and_later ? "+" : "");
+  }
 };
 
 /// Head sizes: those listed or, without list, from min to max in multiples.

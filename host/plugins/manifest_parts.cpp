@@ -24,16 +24,21 @@ uint32_t mask_bit(std::string_view name) {
   return 0;
 }
 
-// "sm90" or "sm80+"
-Architecture parse_architecture(const std::string& text, const TableReader& reader) {
+// "sm90" or "sm80+"; any other word is an architecture of devices that this host does not know, and matches none.
+Architecture parse_architecture(const std::string& text, TableReader& reader) {
   std::string_view rest = text;
   Architecture out;
   if (rest.ends_with('+')) {
     out.and_later = true;
     rest.remove_suffix(1);
   }
-  if (!rest.starts_with("sm") || rest.size() < 4 || rest.size() > 5 || !consists_of(rest.substr(2), is_digit))
-    throw reader.refuse("architectures", "'" + text + "' is no architecture; write sm90, or sm80+ for that and later");
+  if (!rest.starts_with("sm") || rest.size() < 4 || rest.size() > 5 || !consists_of(rest.substr(2), is_digit)) {
+    out.unknown = text;
+    reader.warn("architectures", "'" + text +
+                                     "' is nothing that this host knows, and fits no device here; an architecture of "
+                                     "CUDA is written sm90, or sm80+ for that and later");
+    return out;
+  }
   out.number = std::stoi(std::string(rest.substr(2)));
   return out;
 }

@@ -10,6 +10,7 @@
 #include <initializer_list>
 
 #include "host/error/error.hpp"
+#include "host/process/call_note.hpp"
 
 namespace fastvideo {
 namespace {
@@ -32,13 +33,21 @@ std::string describe(const fv_item* code) {
 
 std::string describe(const Item& item) { return item.kind + " " + item.full_name(); }
 
+// What a user can do, who cannot build it.
+std::string get_another_build() {
+  return "; get the plugin's version for ABI " + std::to_string(FV_ABI_MAJOR) + "." + std::to_string(FV_ABI_MINOR) +
+         " from its author";
+}
+
 RequestError lacks_function(const std::string& who, const std::string& table, const char* function) {
   return RequestError(who + ": " + table + " has no function '" + function + "'");
 }
 
 // Code and manifest tell different things.
 RequestError disagree(const std::filesystem::path& file, const std::string& what) {
-  return RequestError(file.string() + ": " + what + "; rebuild the plugin, so that code and plugin.toml agree");
+  return RequestError(file.string() + ": " + what +
+                      "; install the plugin anew, its files are of different builds (for its author: rebuild it, so "
+                      "that code and plugin.toml agree)");
 }
 
 // A field of a table that the first revision has, with its place in the struct.
@@ -50,12 +59,12 @@ struct Required {
 // Throws unless `table` is of the size that the ABI's first revision has and holds every required function.
 void check_table(const void* table, size_t struct_size, std::initializer_list<Required> functions, const char* id,
                  const std::string& who) {
-  if (table == nullptr) throw RequestError(who + " is listed but offers no " + id + "; rebuild the plugin");
+  if (table == nullptr) throw RequestError(who + " is listed but offers no " + id + get_another_build());
   uint32_t said = 0;
   std::memcpy(&said, table, sizeof(said));
   if (said < struct_size)
     throw RequestError(who + ": " + id + " has " + std::to_string(said) + " bytes, this ABI needs " +
-                       std::to_string(struct_size) + "; rebuild the plugin");
+                       std::to_string(struct_size) + get_another_build());
   for (const Required& function : functions) {
     const void* address = nullptr;
     std::memcpy(&address, static_cast<const char*>(table) + function.offset, sizeof(address));
@@ -92,11 +101,10 @@ void check_plugin_code(const fv_plugin* code, const Manifest& manifest, const st
   if (code->struct_size < sizeof(fv_plugin))
     throw RequestError(who + "fv_plugin has " + std::to_string(code->struct_size) + " bytes, ABI " +
                        version(FV_ABI_MAJOR, FV_ABI_MINOR) + " needs " + std::to_string(sizeof(fv_plugin)) +
-                       "; rebuild the plugin with the SDK of this host");
+                       get_another_build());
   if (code->abi_major != FV_ABI_MAJOR || code->abi_minor != FV_ABI_MINOR)
     throw RequestError(who + "built for plugin ABI " + version(code->abi_major, code->abi_minor) +
-                       ", this host takes exactly " + version(FV_ABI_MAJOR, FV_ABI_MINOR) +
-                       "; rebuild the plugin with the SDK of this host");
+                       ", this host takes exactly " + version(FV_ABI_MAJOR, FV_ABI_MINOR) + get_another_build());
   if (!equal(code->id, manifest.id))
     throw disagree(file, "its manifest says id '" + manifest.id + "', its code " + text(code->id));
   if (!equal(code->version, manifest.version))
@@ -124,6 +132,7 @@ const fv_item* find_item_code(const fv_plugin* code, const Item& item) {
 namespace {
 
 const void* get_table(const fv_item* code, const char* id, const std::string& who) {
+  const CallNote note(call_name("get_interface", who));
   try {
     return code->get_interface(id);
   } catch (...) {

@@ -12,6 +12,7 @@ constexpr double kSecondsBetweenDraws = 0.1;
 // In a file: a line for a tenth of the stage unless lines would come thick and fast, and a sign of life in a long one.
 constexpr double kSecondsBetweenLines = 2;
 constexpr double kSecondsUntilALine = 30;
+constexpr std::int64_t kMostSteps = 10'000'000;  // each has its time kept
 
 template <typename... Values>
 std::string format(const char* pattern, Values... values) {
@@ -71,7 +72,7 @@ void Progress::stage(std::string_view name, std::int64_t steps) {
   timer_.enter(name);
   active_ = true;
   name_ = printable(name);
-  steps_ = std::max<std::int64_t>(steps, 0);
+  steps_ = std::clamp<std::int64_t>(steps, 0, kMostSteps);
   done_ = 0;
   started_ = clock_();
   drawn_ = started_;

@@ -112,7 +112,7 @@ void run_once(PreparedRun& run, const Settings& settings, const HostServices& ho
   if (run.cache() != nullptr) cache.emplace(*run.cache(), run.preset() != nullptr ? run.preset()->name : "");
   const RunServices services(host, progress, cancel, attention, cache ? &*cache : nullptr);
   try {
-    run.pipeline().run(services.get(), request.get(), sink.get());
+    run.pipeline().run(services.get(), request.get(), sink.get(), cancel);
   } catch (const std::exception&) {
     progress.stop();
     if (cancel.requested()) throw CancelledError("cancelled");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "host/error/printable.hpp"
 #include "host/run/cache_schedule.hpp"
@@ -116,6 +117,25 @@ std::string caching_section(PreparedRun& run) {
   return "caching\n" + text_table(rows);
 }
 
+// The options of what runs beside the pipeline, with the place of each.
+std::string options_section(PreparedRun& run) {
+  std::vector<const CatalogItem*> items;
+  for (const CatalogItem* backend : run.backends())
+    if (std::find(items.begin(), items.end(), backend) == items.end()) items.push_back(backend);
+  if (run.cache() != nullptr) items.push_back(&run.cache()->item());
+  Rows rows;
+  for (const CatalogItem* item : items) {
+    std::string whose = item->item->full_name();
+    for (const ItemSetting& option : run.settings().of_item(item->item->settings_prefix(), item->item->options)) {
+      rows.push_back(
+          {std::exchange(whose, ""), option.name, option.setting.value.to_toml(), option.setting.source.describe()});
+      for (const Setting::Outranked& other : option.setting.outranked)
+        rows.push_back({"", "", "", "overrides " + other.value.to_toml() + " of " + other.source.describe()});
+    }
+  }
+  return rows.empty() ? "" : "options\n" + text_table(rows);
+}
+
 std::string request_section(const PreparedRun& run) {
   const Preset* preset = run.preset();
   Rows rows{{"preset", preset != nullptr ? preset->name : "none", preset != nullptr ? preset->summary : ""},
@@ -155,7 +175,7 @@ std::string explain(const Settings& settings, const Catalog& catalog, const Host
   run.require_served();
   const AttentionSession session(run.selector(), run.estimate().site_pointers());
   std::string text = model_section(run) + attention_section(run, session) + caching_section(run) +
-                     request_section(run) + memory_section(run);
+                     options_section(run) + request_section(run) + memory_section(run);
   if (const std::string shortage = run.memory_shortage(); !shortage.empty())
     text += "refused by generate: " + printable(shortage) + "\n";
   return text;

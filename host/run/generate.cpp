@@ -111,7 +111,7 @@ MadeVideo make_video(const RunContext& in, const std::string& output) {
   if (run.cache() != nullptr) cache.emplace(*run.cache(), run.preset() != nullptr ? run.preset()->name : "");
   const RunServices services(in.host, progress, in.cancel, attention, cache ? &*cache : nullptr);
   try {
-    run.pipeline().run(services.get(), run.request().get(), sink.get());
+    run.pipeline().run(services.get(), run.request().get(), sink.get(), in.cancel);
     sink.finish();
   } catch (const std::exception&) {
     const std::string position = progress.position();
@@ -128,6 +128,10 @@ MadeVideo make_video(const RunContext& in, const std::string& output) {
     made.passes_decided = cache->decided();
     made.passes_reused = cache->reused();
     made.left_out = cache->left_out();
+    if (made.passes_reused == 0)
+      log_warning("run", run.cache()->name() + " left out nothing of " + std::to_string(made.passes_decided) +
+                             " passes: the video is the exact one, and took as long; ask for more steps, or set the "
+                             "strategy so that it leaves out more (its threshold, the steps that it always computes)");
   }
   return made;
 }

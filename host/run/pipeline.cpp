@@ -4,6 +4,8 @@
 
 #include "host/plugins/plugin_code.hpp"
 #include "host/selection/border.hpp"
+#include "host/selection/site_check.hpp"
+#include "host/services/cache_contract.hpp"
 
 namespace fastvideo {
 namespace {
@@ -27,22 +29,29 @@ struct EstimateSink {
     abi.context = this;
     abi.site = [](void* context, const fv_attention_site* site, int64_t runs) {
       keep(context, [&](PipelineEstimate& e) {
+        require_possible(site);
         e.sites.push_back({std::make_unique<AttentionSiteCopy>(*site), runs});
       });
     };
     abi.component = [](void* context, const char* name, uint64_t bytes) {
-      keep(context, [&](PipelineEstimate& e) { e.components.push_back({name, bytes}); });
+      keep(context, [&](PipelineEstimate& e) { e.components.push_back({text_or_empty(name), bytes}); });
     };
     abi.peak = [](void* context, const char* stage, uint64_t bytes) {
-      keep(context, [&](PipelineEstimate& e) { e.peaks.push_back({stage, bytes}); });
+      keep(context, [&](PipelineEstimate& e) { e.peaks.push_back({text_or_empty(stage), bytes}); });
     };
     abi.corrected = [](void* context, const char* parameter, const char* asked, const char* used, const char* why) {
       keep(context, [&](PipelineEstimate& e) {
-        e.corrections.push_back({parameter, text_or_empty(asked), text_or_empty(used), text_or_empty(why)});
+        e.corrections.push_back(
+            {text_or_empty(parameter), text_or_empty(asked), text_or_empty(used), text_or_empty(why)});
       });
     };
     abi.cache = [](void* context, const fv_cache_session_info* info) {
-      keep(context, [&](PipelineEstimate& e) { e.cache = std::make_unique<CacheInfoCopy>(*info); });
+      keep(context, [&](PipelineEstimate& e) {
+        if (info == nullptr) throw std::runtime_error("what it offers to caching is NULL");
+        if (const CacheFault fault = fault_of_offer(*info))
+          throw std::runtime_error("it offers caching a loop that cannot be: " + fault.text);
+        e.cache = std::make_unique<CacheInfoCopy>(*info);
+      });
     };
   }
 
@@ -52,7 +61,19 @@ struct EstimateSink {
     try {
       body(self.estimate);
     } catch (...) {
-      self.failure = std::current_exception();
+      if (!self.failure) self.failure = std::current_exception();
+    }
+  }
+
+  // What went wrong in it, behind the pipeline's name.
+  void require_whole(const std::string& who) const {
+    if (!failure) return;
+    try {
+      std::rethrow_exception(failure);
+    } catch (const RequestError& e) {
+      throw RequestError(who + ": " + e.what());
+    } catch (const std::exception& e) {
+      throw std::runtime_error(who + ": " + e.what());
     }
   }
 };
@@ -96,44 +117,29 @@ std::optional<PipelineEstimate::Bytes> PipelineEstimate::peak() const {
   return most != peaks.end() ? std::optional(*most) : std::nullopt;
 }
 
-std::vector<const CatalogItem*> pipelines_of_class(const Catalog& catalog, const ModelFolder& folder) {
-  std::vector<const CatalogItem*> serving;
-  std::string served;
-  for (const CatalogItem* item : catalog.offered("pipeline")) {
-    const std::vector<std::string>& classes = item->item->model_classes;
-    if (std::find(classes.begin(), classes.end(), folder.class_name) != classes.end()) serving.push_back(item);
-    for (const std::string& one : classes) served += (served.empty() ? "" : ", ") + one;
-  }
-  if (serving.empty())
-    throw RequestError((folder.path / "model_index.json").string() + ": no installed pipeline serves the class " +
-                       folder.class_name + (served.empty() ? "; none is installed" : "; served are " + served));
-  std::sort(serving.begin(), serving.end(),
-            [](const CatalogItem* a, const CatalogItem* b) { return a->item->full_name() < b->item->full_name(); });
-  return serving;
-}
-
 OpenPipeline::OpenPipeline(Loader& loader, const fv_services* host, const CatalogItem& item, const ModelFolder& folder)
     : item_(item), name_(item.item->full_name()) {
   const LoadedItem loaded = loader.load(item);
   table_ = loaded.interface<fv_pipeline_interface>();
   early_ = early_signals_table(loaded.code, *item.item);
   TextBuffer text;
-  require_ok(
-      called("create", text.get(), [&] { return table_->create(host, folder.path.c_str(), &pipeline_, text.get()); }),
-      text, name_);
+  require_ok(called(call_name("create", name_), text.get(),
+                    [&] { return table_->create(host, folder.path.c_str(), &pipeline_, text.get()); }),
+             text, name_);
   if (pipeline_ == nullptr) throw std::runtime_error(name_ + ": create gave no pipeline and no error");
 }
 
 OpenPipeline::~OpenPipeline() {
-  released(name_, "destroy", [&] { table_->destroy(pipeline_); });
+  released(call_name("destroy", name_), [&] { table_->destroy(pipeline_); });
 }
 
 PipelineEstimate OpenPipeline::check(const fv_pipeline_request& request) {
   EstimateSink sink;
   TextBuffer text;
-  require_ok(called("check", text.get(), [&] { return table_->check(pipeline_, &request, &sink.abi, text.get()); }),
+  require_ok(called(call_name("check", name_), text.get(),
+                    [&] { return table_->check(pipeline_, &request, &sink.abi, text.get()); }),
              text, name_);
-  if (sink.failure) std::rethrow_exception(sink.failure);
+  sink.require_whole(name_);
   return std::move(sink.estimate);
 }
 
@@ -142,7 +148,7 @@ std::optional<std::vector<double>> OpenPipeline::measure_early(const fv_pipeline
   if (early_ == nullptr) return std::nullopt;
   std::vector<double> values(static_cast<std::size_t>(steps) * measures.size());
   TextBuffer text;
-  const fv_status status = called("measure", text.get(), [&] {
+  const fv_status status = called(call_name("measure", name_), text.get(), [&] {
     return early_->measure(pipeline_, &request, measures.data(), static_cast<uint32_t>(measures.size()), values.data(),
                            text.get());
   });
@@ -150,10 +156,13 @@ std::optional<std::vector<double>> OpenPipeline::measure_early(const fv_pipeline
   return values;
 }
 
-void OpenPipeline::run(const fv_services* services, const fv_pipeline_request& request, const fv_pipeline_sink& sink) {
+void OpenPipeline::run(const fv_services* services, const fv_pipeline_request& request, const fv_pipeline_sink& sink,
+                       const CancelToken& cancel) {
   TextBuffer text;
-  require_ok(called("run", text.get(), [&] { return table_->run(pipeline_, services, &request, &sink, text.get()); }),
-             text, name_);
+  const fv_status status = called_and_cancellable(call_name("run", name_), cancel, text.get(), [&] {
+    return table_->run(pipeline_, services, &request, &sink, text.get());
+  });
+  require_ok(status, text, name_);
 }
 
 }  // namespace fastvideo

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "host/plugins/loader.hpp"
+#include "host/process/cancel.hpp"
 #include "host/run/device.hpp"
 #include "host/run/model_folder.hpp"
 
@@ -62,10 +63,6 @@ struct PipelineEstimate {
   std::optional<Bytes> peak() const;
 };
 
-/// The offered pipeline items that serve the folder's class, by name. Throws
-/// RequestError, which lists the classes that are served, if there is none.
-std::vector<const CatalogItem*> pipelines_of_class(const Catalog& catalog, const ModelFolder& folder);
-
 /// A pipeline over one model folder. One thread at a time.
 class OpenPipeline {
  public:
@@ -83,8 +80,10 @@ class OpenPipeline {
   /// before a run. Throws as run does.
   std::optional<std::vector<double>> measure_early(const fv_pipeline_request& request, std::int32_t steps,
                                                    std::span<const fv_cache_measure> measures);
-  /// Throws RequestError, CancelledError or std::runtime_error. `services` are those of the run.
-  void run(const fv_services* services, const fv_pipeline_request& request, const fv_pipeline_sink& sink);
+  /// Throws RequestError, CancelledError (only where `cancel`, which the services tell of, is set) or
+  /// std::runtime_error. `services` are those of the run.
+  void run(const fv_services* services, const fv_pipeline_request& request, const fv_pipeline_sink& sink,
+           const CancelToken& cancel);
 
  private:
   const CatalogItem& item_;

@@ -5,9 +5,11 @@
 #include "host/error/error.hpp"
 #include "host/run/libraries.hpp"
 #include "host/run/memory_fit.hpp"
+#include "host/run/pipeline_choice.hpp"
 #include "host/run/text_table.hpp"
 #include "host/selection/names.hpp"
 #include "host/selection/refusal.hpp"
+#include "host/services/attention_session.hpp"
 
 namespace fastvideo {
 namespace {
@@ -26,7 +28,8 @@ std::vector<std::filesystem::path> library_path(const Settings& settings) {
 // Parameters that the host itself declares.
 bool is_of_every_request(std::string_view option) {
   return option == "model_path" || option == "prompt" || option == "seed" || option == "output_path" ||
-         option == "prompt_file" || option == "no_metadata" || option == "perf_json" || option == "preset";
+         option == "prompt_file" || option == "no_metadata" || option == "perf_json" || option == "preset" ||
+         option == "pipeline";
 }
 
 // Why auto should not take a CUDA device; empty if nothing speaks against it.
@@ -40,26 +43,15 @@ std::string against_cuda(const Settings& settings, const std::vector<const Catal
          " is missing; ./dev setup cuda installs them)";
 }
 
-const CatalogItem& first_that_fits(const std::vector<const CatalogItem*>& pipelines, const ModelFolder& folder,
-                                   const RunDevice& device) {
-  std::vector<Ruled> ruled;
-  for (const CatalogItem* item : pipelines) {
-    const auto reason = rule_out(item->item->limits, device.facts);
-    if (!reason) return *item;
-    ruled.push_back({item->item->full_name(), *reason});
-  }
-  throw RequestError("no pipeline of the class " + folder.class_name + " runs on " + device.name + " (" + device.why +
-                     ")" + refusal_table(ruled));
-}
-
 }  // namespace
 
 PreparedRun::PreparedRun(const Settings& settings, const Catalog& catalog, const HostServices& host,
                          const CatalogItem* calibrated)
     : settings_(settings),
       folder_(open_model_folder(settings)),
-      device_(resolve_device(settings, [&] { return against_cuda(settings, pipelines_of_class(catalog, folder_)); })),
-      item_(first_that_fits(pipelines_of_class(catalog, folder_), folder_, device_)),
+      device_(resolve_device(settings,
+                             [&] { return against_cuda(settings, possible_pipelines(settings, catalog, folder_)); })),
+      item_(chosen_pipeline(possible_pipelines(settings, catalog, folder_), folder_, device_)),
       cache_request_(fastvideo::cache_request(settings, catalog)),
       cache_item_(chosen_cache_strategy(cache_request_, catalog, device_.facts)),
       loader_(library_path(settings), host.get(), device_.is_cuda()),
@@ -92,8 +84,10 @@ void PreparedRun::require_served() {
   std::vector<std::string> used;
   chosen_.clear();
   choices_.clear();
-  for (const fv_attention_site* site : estimate_.site_pointers()) {
-    choices_.push_back(selector_.choose(*site));
+  // Planned here as in the run: a backend whose plan is refused gives way before anything is loaded.
+  const AttentionSession session(selector_, estimate_.site_pointers());
+  for (const auto& binding : session.bindings()) {
+    choices_.push_back(binding->choice);
     chosen_.push_back(choices_.back().item);
     used.push_back(chosen_.back()->item->name);
   }

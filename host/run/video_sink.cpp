@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "host/plugins/limits.hpp"
 #include "host/selection/border.hpp"
 
 namespace fastvideo {
@@ -12,6 +13,11 @@ std::string shape_of(const fv_tensor& tensor) {
   std::string text = "[";
   for (int i = 0; i < tensor.ndim; ++i) text += (i > 0 ? ", " : "") + std::to_string(tensor.shape[i]);
   return text + "]";
+}
+
+bool is_whole(const fv_tensor& t) {
+  return t.ndim >= 0 && t.ndim <= 8 && (t.ndim == 0 || (t.shape != nullptr && t.strides != nullptr)) &&
+         t.data != nullptr;
 }
 
 bool is_contiguous(const fv_tensor& tensor) {
@@ -32,6 +38,7 @@ VideoSink::VideoSink(VideoWriter& writer) : writer_(writer) {
     auto& self = *static_cast<VideoSink*>(context);
     return serve(error, [&] {
       try {
+        if (output == nullptr) throw std::runtime_error("the pipeline gave NULL as an output");
         self.accept(*output);
       } catch (...) {
         self.failure_ = std::current_exception();
@@ -65,13 +72,17 @@ void VideoSink::write(const fv_pipeline_output& output) {
   if (!format_) throw std::runtime_error("the pipeline gave frames before it announced a video");
   if (output.tensor == nullptr) throw std::runtime_error("the pipeline gave frames without a tensor");
   const fv_tensor& t = *output.tensor;
+  if (!is_whole(t))
+    throw std::runtime_error("the pipeline gave a tensor of " + std::to_string(t.ndim) +
+                             " dimensions whose data, shape or strides are NULL as frames");
   const bool is_frames = t.device.type == FV_DEVICE_CPU && t.dtype.code == FV_UINT && t.dtype.bits == 8 &&
                          t.dtype.lanes == 1 && t.ndim == 4 && t.shape[1] == format_->height &&
                          t.shape[2] == format_->width && t.shape[3] == 3;
   if (!is_frames)
-    throw std::runtime_error("the pipeline gave a tensor of shape " + shape_of(t) +
-                             " as frames, which are uint8 [frames, " + std::to_string(format_->height) + ", " +
-                             std::to_string(format_->width) + ", 3] on the CPU");
+    throw std::runtime_error("the pipeline gave " + dtype_name(t.dtype) + " " + shape_of(t) + " on " +
+                             device_name(t.device) + " as frames, which are uint8 [frames, " +
+                             std::to_string(format_->height) + ", " + std::to_string(format_->width) +
+                             ", 3] on the CPU");
   if (t.shape[0] > format_->frame_count - written_)
     throw std::runtime_error("the pipeline gave more frames than the " + std::to_string(format_->frame_count) +
                              " that it announced");

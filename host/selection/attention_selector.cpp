@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <fastvideo/core.hpp>
 #include <limits>
+#include <stdexcept>
 #include <tuple>
 #include <unordered_set>
 
@@ -40,11 +41,12 @@ std::string microseconds(double number) {
   return text;
 }
 
-// Why the other implementations of the taken one's name are not taken.
+// Why the other implementations of the taken one's name are not taken, and whoever said yes and was no good.
 std::vector<Ruled> others_of(const Candidate& taken, const std::vector<Candidate>& tried) {
   std::vector<Ruled> rows;
   for (const Candidate& other : tried) {
-    if (&other == &taken || !same_name(other.item->item->name, taken.item->item->name)) continue;
+    if (&other == &taken) continue;
+    if (!other.was_tried && !same_name(other.item->item->name, taken.item->item->name)) continue;
     std::string reason = other.reason;
     if (other.fits())
       reason = "could serve too; estimates " +
@@ -101,13 +103,17 @@ bool AttentionSelector::claims(const std::string& name, std::string_view role) c
                      [&](const CatalogItem* item) { return claims_role(*item->item, role); });
 }
 
-AttentionChoice AttentionSelector::choose(const fv_attention_site& site) {
+bool AttentionSelector::is_free(const char* role) const {
+  return request_for_role(settings_, role, [this](const auto& name, auto of) { return claims(name, of); }).is_auto();
+}
+
+AttentionChoice AttentionSelector::choose(const fv_attention_site& site, const PlanSite& plan) {
   AttentionRequest request =
       request_for_role(settings_, site.role, [this](const auto& name, auto role) { return claims(name, role); });
   require_known(request.name, request.asked_by());
   std::vector<Candidate> tried = candidates(request.name, site);
-  const Candidate* taken = best_that_computes(tried, site);
-  if (taken == nullptr) return fall_back(std::move(request), site, std::move(tried));
+  const Candidate* taken = best_that_computes(tried, site, plan);
+  if (taken == nullptr) return fall_back(std::move(request), site, plan, std::move(tried));
 
   const auto fitting = std::count_if(tried.begin(), tried.end(), [](const Candidate& c) { return c.fits(); });
   std::string from;
@@ -155,8 +161,8 @@ Candidate AttentionSelector::examine(const CatalogItem& item, const fv_attention
   fv_attention_support answer{};
   answer.struct_size = sizeof answer;
   answer.reason = *reason.get();
-  const fv_status status =
-      called("supports", error.get(), [&] { return open.table->supports(open.backend, &site, &answer, error.get()); });
+  const fv_status status = called(call_name("supports", open.name, site.role), error.get(),
+                                  [&] { return open.table->supports(open.backend, &site, &answer, error.get()); });
   if (status != FV_OK) {
     candidate.reason = "could not answer: " + (error.str().empty() ? "status " + std::to_string(status) : error.str());
   } else if (answer.supported == 0) {
@@ -185,17 +191,40 @@ const Candidate* AttentionSelector::best(const std::vector<Candidate>& candidate
 }
 
 const Candidate* AttentionSelector::best_that_computes(std::vector<Candidate>& candidates,
-                                                       const fv_attention_site& site) {
+                                                       const fv_attention_site& site, const PlanSite& plan) {
   while (const Candidate* first = best(candidates)) {
     Candidate& taken = candidates[static_cast<size_t>(first - candidates.data())];
-    taken.self_test = test(taken, site);
-    if (taken.self_test.outcome != SelfTest::Outcome::failed) return first;
-    taken.reason = "failed its self-test: " + taken.self_test.text;
+    if (passes(taken, site, plan)) return first;
     const std::string name = taken.item->item->full_name();
-    if (logged_.insert("test " + name + site.role).second)
+    if (logged_.insert(name + site.role + taken.reason).second)
       log_warning("selection", name + " at " + site.role + " " + taken.reason);
   }
   return nullptr;
+}
+
+// A backend that fits does what it says. If not, its reason says why.
+bool AttentionSelector::passes(Candidate& candidate, const fv_attention_site& site, const PlanSite& plan) {
+  candidate.was_tried = true;
+  candidate.self_test = test(candidate, site);
+  if (candidate.self_test.outcome == SelfTest::Outcome::failed) {
+    candidate.reason = "failed its self-test: " + candidate.self_test.text;
+    return false;
+  }
+  if (!plan) return true;
+  const auto because_of = [&](const std::exception& e) {
+    candidate.reason =
+        "cannot be planned: " + without_prefix(e.what(), candidate.backend->name + " at " + site.role + ": ");
+    return false;
+  };
+  try {
+    plan(candidate);
+    return true;
+  } catch (const RequestError& e) {
+    return because_of(e);
+  } catch (const std::exception& e) {
+    candidate.failed = true;
+    return because_of(e);
+  }
 }
 
 SelfTest AttentionSelector::test(const Candidate& candidate, const fv_attention_site& site) {
@@ -212,12 +241,12 @@ void AttentionSelector::log_substitute(const std::string& role, const std::strin
 }
 
 AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_attention_site& site,
-                                             std::vector<Candidate> tried) {
+                                             const PlanSite& plan, std::vector<Candidate> tried) {
   const std::string reason = joined(ruled(tried));
   for (const std::string& name : settings_.strings("attention.fallback")) {
     require_known(name, settings_.find("attention.fallback")->source.describe());
     std::vector<Candidate> substitutes = candidates(name, site);
-    if (const Candidate* taken = best_that_computes(substitutes, site)) {
+    if (const Candidate* taken = best_that_computes(substitutes, site, plan)) {
       log_substitute(site.role, taken->item->item->full_name(), request, reason);
       return {taken->item,
               taken->backend,
@@ -230,7 +259,10 @@ AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_
     }
     tried.insert(tried.end(), std::make_move_iterator(substitutes.begin()), std::make_move_iterator(substitutes.end()));
   }
-  throw RequestError(site_refusal(request, site, ruled(tried), catalog_, device_));
+  const std::string refusal = site_refusal(request, site, ruled(tried), catalog_, device_);
+  if (std::any_of(tried.begin(), tried.end(), [](const Candidate& one) { return one.failed; }))
+    throw std::runtime_error(refusal);
+  throw RequestError(refusal);
 }
 
 }  // namespace fastvideo

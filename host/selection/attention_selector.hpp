@@ -3,6 +3,8 @@
 
 #include <fastvideo/attention.h>
 
+#include <exception>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -42,8 +44,14 @@ struct Candidate {
   SiteSupport support;
   SelfTest self_test;
   std::string reason;
+  bool was_tried = false;  ///< it said yes, and then its self-test or its plan was no good
+  bool failed = false;     ///< its plan failed, rather than being refused
   bool fits() const { return reason.empty(); }
 };
+
+/// Plans a site with a candidate. Throws RequestError if it is refused, std::runtime_error if it failed or is not what
+/// was promised; another candidate is then tried.
+using PlanSite = std::function<void(const Candidate&)>;
 
 /// Chooses as the settings say. The same settings, plugins and site give the same choice on every machine.
 /// [one thread: the loader's]
@@ -56,22 +64,29 @@ class AttentionSelector {
   /// or for any role) that no plugin offers.
   void require_known_names() const;
 
-  /// The backend of a site. Throws RequestError, with a table of the candidates and why not, if the site cannot be
-  /// served as configured.
-  AttentionChoice choose(const fv_attention_site& site);
+  /// The backend of a site: the best candidate that passes its self-test and that `plan`, unless empty, does not throw
+  /// for. Throws, with a table of the candidates and why not, if the site cannot be served as configured: RequestError,
+  /// or std::runtime_error if a plan failed.
+  AttentionChoice choose(const fv_attention_site& site, const PlanSite& plan = {});
+
+  /// Whether the role's backend is the host's choice, and not asked for by name.
+  bool is_free(const char* role) const;
 
  private:
   std::vector<Candidate> candidates(const std::string& name, const fv_attention_site& site);
   Candidate examine(const CatalogItem& item, const fv_attention_site& site);
   const Candidate* best(const std::vector<Candidate>& candidates) const;
-  const Candidate* best_that_computes(std::vector<Candidate>& candidates, const fv_attention_site& site);
+  const Candidate* best_that_computes(std::vector<Candidate>& candidates, const fv_attention_site& site,
+                                      const PlanSite& plan);
+  bool passes(Candidate& candidate, const fv_attention_site& site, const PlanSite& plan);
   SelfTest test(const Candidate& candidate, const fv_attention_site& site);
   bool auto_takes(uint32_t numerics) const;
   bool claims(const std::string& name, std::string_view role) const;
   void require_known(const std::string& name, const std::string& asked) const;
   void log_substitute(const std::string& role, const std::string& used, const AttentionRequest& request,
                       const std::string& reason);
-  AttentionChoice fall_back(AttentionRequest request, const fv_attention_site& site, std::vector<Candidate> tried);
+  AttentionChoice fall_back(AttentionRequest request, const fv_attention_site& site, const PlanSite& plan,
+                            std::vector<Candidate> tried);
 
   const Settings& settings_;
   const Catalog& catalog_;

@@ -3,6 +3,7 @@
 
 #include <fastvideo/abi.h>
 
+#include <cstring>
 #include <exception>
 #include <fastvideo/core.hpp>
 #include <string>
@@ -10,9 +11,16 @@
 
 #include "host/error/error.hpp"
 #include "host/log/log.hpp"
+#include "host/process/call_note.hpp"
 #include "host/process/cancel.hpp"
 
 namespace fastvideo {
+
+/// What stands in a buffer that a plugin has written to; empty if there is none. It need not have closed the text.
+inline std::string written_text(const fv_text* text) {
+  return text == nullptr || text->data == nullptr ? std::string()
+                                                  : std::string(text->data, strnlen(text->data, text->capacity));
+}
 
 /// Throws what a plugin's status says, its text behind the name of who said it: RequestError for FV_REFUSED,
 /// CancelledError for FV_CANCELLED, std::runtime_error for everything else, values that are not known among them.
@@ -42,31 +50,52 @@ inline std::string thrown_by(const std::string& function) {
 /// What a user is told to do about it.
 constexpr const char* kTellItsAuthor = "; report this to the plugin's author";
 
-/// Calls a function of a plugin's table. By the ABI it throws nothing; if it does, that is the status `if_it_throws`
-/// with a text, and not the end of the process.
+/// Calls a function of a plugin's table, and notes the call while it lasts. By the ABI it throws nothing; if it does,
+/// that is the status `if_it_throws` with a text, and not the end of the process. FV_CANCELLED is FV_FAILED with a
+/// text: of all functions, only a pipeline's `run` can be told to stop (see called_and_cancellable).
 template <class Call>
-fv_status called(const char* function, fv_text* error, Call&& call, fv_status if_it_throws = FV_REFUSED) {
+fv_status called(const CallName& name, fv_text* error, Call&& call, fv_status if_it_throws = FV_REFUSED) {
+  const CallNote note(name);
   try {
-    return std::forward<Call>(call)();
+    const fv_status status = std::forward<Call>(call)();
+    if (status != FV_CANCELLED) return status;
+    write_text(error,
+               std::string(name.function) + " says that it was cancelled, and nobody asked for that" + kTellItsAuthor);
+    return FV_FAILED;
   } catch (...) {
-    write_text(error, thrown_by(function) + kTellItsAuthor);
+    write_text(error, thrown_by(name.function) + kTellItsAuthor);
     return if_it_throws;
   }
 }
 
-/// The same for one that destroys or closes something and has no status: what it throws is logged under the name `who`.
+/// The same for a function that can be told to stop by `cancel`.
 template <class Call>
-void released(const std::string& who, const char* function, Call&& call) noexcept {
+fv_status called_and_cancellable(const CallName& name, const CancelToken& cancel, fv_text* error, Call&& call) {
+  bool was_asked_for = false;
+  const fv_status status = called(name, error, [&] {
+    const fv_status said = std::forward<Call>(call)();
+    was_asked_for = said == FV_CANCELLED && cancel.requested();
+    return was_asked_for ? fv_status{FV_OK} : said;
+  });
+  return was_asked_for ? fv_status{FV_CANCELLED} : status;
+}
+
+/// The same for one that destroys or closes something and has no status: what it throws is logged under the plugin's
+/// name.
+template <class Call>
+void released(const CallName& name, Call&& call) noexcept {
+  const CallNote note(name);
   try {
     std::forward<Call>(call)();
   } catch (...) {
-    log_error("plugins", who + ": " + thrown_by(function) + kTellItsAuthor);
+    log_error("plugins", std::string(name.plugin) + ": " + thrown_by(name.function) + kTellItsAuthor);
   }
 }
 
 /// Runs body for a plugin and turns whatever it throws into a status and a text: no exception crosses.
 template <class Body>
 fv_status serve(fv_text* error, Body&& body) noexcept {
+  const CallNote note{CallName{}};  // our own code again
   return guard(error, [&] {
     try {
       std::forward<Body>(body)();

@@ -5,6 +5,7 @@
 #include "host/error/error.hpp"
 #include "host/selection/names.hpp"
 #include "host/selection/refusal.hpp"
+#include "host/selection/rivals.hpp"
 
 namespace fastvideo {
 namespace {
@@ -57,11 +58,15 @@ const CatalogItem* chosen_cache_strategy(const CacheRequest& request, const Cata
   if (candidates.empty())
     throw RequestError(unknown_name_refusal(request.name, request.source.describe(), "cache", catalog, device));
   std::vector<Ruled> ruled;
+  std::vector<const CatalogItem*> fitting;
   for (const CatalogItem* item : candidates) {
     const auto reason = rule_out(item->item->limits, device);
-    if (!reason) return item;
-    ruled.push_back({item->item->full_name(), *reason});
+    if (reason)
+      ruled.push_back({item->item->full_name(), *reason});
+    else
+      fitting.push_back(item);
   }
+  if (!fitting.empty()) return &one_of_rivals(fitting, "the caching strategy " + request.name, "--cache-strategy ");
   throw RequestError("caching cannot be done as configured: " + request.name + ", asked for by " +
                      request.source.describe() + refusal_table(ruled));
 }

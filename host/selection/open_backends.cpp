@@ -11,7 +11,7 @@ namespace fastvideo {
 OpenBackends::~OpenBackends() {
   for (const auto& [item, slot] : slots_)
     if (slot->is_owned && slot->backend.backend != nullptr)
-      released(slot->backend.name, "destroy", [&] { slot->backend.table->destroy(slot->backend.backend); });
+      released(call_name("destroy", slot->backend.name), [&] { slot->backend.table->destroy(slot->backend.backend); });
 }
 
 const OpenBackend& OpenBackends::open(const CatalogItem& item) {
@@ -44,7 +44,7 @@ OpenBackend OpenBackends::create(const CatalogItem& item) {
   const std::span<const fv_entry> options = memory.add(item_values(settings_, *item.item));
   made.table = loader_.load(item).interface<fv_attention_interface>();
   TextBuffer text;
-  const fv_status status = called("create", text.get(), [&] {
+  const fv_status status = called(call_name("create", made.name), text.get(), [&] {
     return made.table->create(host_, options.data(), static_cast<uint32_t>(options.size()), &made.backend, text.get());
   });
   require_ok(status, text, made.name);

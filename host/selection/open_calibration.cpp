@@ -36,32 +36,34 @@ OpenCalibration::OpenCalibration(Loader& loader, const Settings& settings, const
   const std::span<const fv_entry> options = memory.add(item_values(settings, *item.item));
   table_ = calibration_table(loader.load(item).code, *item.item);
   TextBuffer text;
-  const fv_status status = called("create", text.get(), [&] {
+  const fv_status status = called(call_name("create", name_), text.get(), [&] {
     return table_->create(host, options.data(), static_cast<uint32_t>(options.size()), &calibration_, text.get());
   });
   require_ok(status, text, name_);
   if (calibration_ == nullptr) throw std::runtime_error(name_ + ": create gave no calibration and no error");
   try {
     stand_in_.struct_size = sizeof stand_in_;
-    require_ok(called("stand_in", text.get(), [&] { return table_->stand_in(calibration_, &stand_in_, text.get()); }),
+    require_ok(called(call_name("stand_in", name_), text.get(),
+                      [&] { return table_->stand_in(calibration_, &stand_in_, text.get()); }),
                text, name_);
     if (stand_in_.object == nullptr) throw std::runtime_error(name_ + ": the calibration gave no stand-in");
     check_kind_table(stand_in_.table, *item.item, name_ + " (calibration)");
   } catch (...) {
-    released(name_, "destroy", [&] { table_->destroy(calibration_); });
+    released(call_name("destroy", name_), [&] { table_->destroy(calibration_); });
     throw;
   }
 }
 
 OpenCalibration::~OpenCalibration() {
-  released(name_, "destroy", [&] { table_->destroy(calibration_); });
+  released(call_name("destroy", name_), [&] { table_->destroy(calibration_); });
 }
 
 std::string OpenCalibration::finish() {
   TextWriter writer;
   TextBuffer text;
-  require_ok(called("finish", text.get(), [&] { return table_->finish(calibration_, &writer.abi, text.get()); }), text,
-             name_);
+  require_ok(called(call_name("finish", name_), text.get(),
+                    [&] { return table_->finish(calibration_, &writer.abi, text.get()); }),
+             text, name_);
   if (writer.text.empty()) throw std::runtime_error(name_ + ": the calibration wrote no data");
   return std::move(writer.text);
 }

@@ -33,21 +33,22 @@ struct Declined {
 };
 
 template <class Call>
-void require(const char* function, TextBuffer& text, Call&& call) {
-  const fv_status status = called(function, text.get(), call, /*if_it_throws=*/FV_FAILED);
+void require(const CallName& name, TextBuffer& text, Call&& call) {
+  const fv_status status = called(name, text.get(), call, /*if_it_throws=*/FV_FAILED);
   if (status == FV_OK) return;
   const std::string said = text.str().empty() ? "status " + std::to_string(status) : text.str();
   if (status == FV_REFUSED) throw Declined{said};
-  throw std::runtime_error(std::string(function) + " failed: " + said);
+  throw std::runtime_error(std::string(name.function) + " failed: " + said);
 }
 
 // A plan of a small problem with its memory, destroyed at the end.
 class TrialPlan {
  public:
-  TrialPlan(const OpenBackend& backend, const fv_attention_site& site, DeviceMemory& memory) : backend_(backend) {
+  TrialPlan(const OpenBackend& backend, const fv_attention_site& site, DeviceMemory& memory)
+      : backend_(backend), role_(site.role) {
     TextBuffer text;
     info_.struct_size = sizeof info_;
-    require("plan", text, [&] { return backend.table->plan(backend.backend, &site, &plan_, &info_, text.get()); });
+    require(in("plan"), text, [&] { return backend.table->plan(backend.backend, &site, &plan_, &info_, text.get()); });
     if (plan_ == nullptr) throw std::runtime_error("plan gave no plan and no error");
     try {
       prepare(memory);
@@ -66,7 +67,7 @@ class TrialPlan {
     problem.args().scratch = scratch_;
     problem.args().stream = memory.stream();
     TextBuffer text;
-    require("run", text, [&] { return backend_.table->run(plan_, &problem.args(), text.get()); });
+    require(in("run"), text, [&] { return backend_.table->run(plan_, &problem.args(), text.get()); });
   }
 
  private:
@@ -77,13 +78,16 @@ class TrialPlan {
     if (info_.scratch_bytes > 0) scratch_ = memory.allocate(info_.scratch_bytes);
     if (backend_.table->prepare == nullptr) return;
     TextBuffer text;
-    require("prepare", text, [&] { return backend_.table->prepare(plan_, resident, memory.stream(), text.get()); });
+    require(in("prepare"), text, [&] { return backend_.table->prepare(plan_, resident, memory.stream(), text.get()); });
   }
   void destroy() noexcept {
-    released(backend_.name, "destroy_plan", [&] { backend_.table->destroy_plan(plan_); });
+    released(in("destroy_plan"), [&] { backend_.table->destroy_plan(plan_); });
   }
 
+  CallName in(const char* function) const { return call_name(function, backend_.name, role_); }
+
   const OpenBackend& backend_;
+  std::string role_;
   fv_attention_plan* plan_ = nullptr;
   fv_attention_plan_info info_{};
   void* scratch_ = nullptr;
@@ -153,7 +157,8 @@ void require_supported(const Item& item, const OpenBackend& backend, const fv_at
   fv_attention_support answer{};
   answer.struct_size = sizeof answer;
   answer.reason = *reason.get();
-  require("supports", error, [&] { return backend.table->supports(backend.backend, &site, &answer, error.get()); });
+  require(call_name("supports", backend.name, site.role), error,
+          [&] { return backend.table->supports(backend.backend, &site, &answer, error.get()); });
   if (answer.supported == 0) throw Declined{reason.str().empty() ? "says no" : reason.str()};
 }
 

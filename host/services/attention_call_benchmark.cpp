@@ -19,8 +19,10 @@ struct Bound {
     binding.run = do_nothing;
     binding.abi.handle = &binding;
     args.struct_size = sizeof args;
+    args.q = args.k = args.v = args.out = &nothing;
   }
   AttentionBinding binding;
+  fv_tensor nothing{};
   fv_attention_args args{};
   TextBuffer text;
 };

@@ -1,10 +1,11 @@
 #include "host/services/attention_session.hpp"
 
+#include <algorithm>
 #include <fastvideo/core.hpp>
 #include <stdexcept>
 
 #include "host/selection/border.hpp"
-#include "host/services/token_order.hpp"
+#include "host/selection/site_check.hpp"
 
 namespace fastvideo {
 namespace {
@@ -14,29 +15,41 @@ bool has_video_tokens(const fv_attention_site& site) {
   return role == FV_ROLE_DIT_SELF || role == FV_ROLE_DIT_JOINT;
 }
 
-std::string at_role(const AttentionBinding& binding) { return binding.choice.backend->name + " at " + binding.role; }
+std::string at_role(const std::string& backend, std::string_view role) { return backend + " at " + std::string(role); }
+
+std::string at_role(const AttentionBinding& binding) { return at_role(binding.choice.backend->name, binding.role); }
+
+void destroy_plan(const OpenBackend& backend, AttentionBinding& binding) noexcept {
+  if (binding.plan != nullptr)
+    released({"destroy_plan", binding.running.plugin, binding.running.site},
+             [&] { backend.table->destroy_plan(binding.plan); });
+  binding.plan = nullptr;
+}
 
 // The status of a plan's function, its text behind the backend's name. Only a failed call comes here.
 fv_status with_name(fv_status status, const AttentionBinding& binding, fv_text* error) {
   if (error == nullptr || error->data == nullptr || error->capacity == 0) return status;
-  const std::string said =
-      error->data[0] == '\0' ? "gave status " + std::to_string(status) + " and no reason" : std::string(error->data);
+  std::string said = written_text(error);
+  if (said.empty()) said = "gave status " + std::to_string(status) + " and no reason";
   write_text(error, at_role(binding) + ": " + said);
   return status;
 }
 
 }  // namespace
 
-AttentionSession::AttentionSession(AttentionSelector& selector, std::span<const fv_attention_site* const> sites) {
+AttentionSession::AttentionSession(AttentionSelector& selector, std::span<const fv_attention_site* const> sites)
+    : selector_(selector) {
+  for (const fv_attention_site* site : sites) {
+    require_possible(site);
+    AttentionBinding& binding = *bindings_.emplace_back(std::make_unique<AttentionBinding>());
+    binding.role = site->role;
+    binding.layers = site->layers;
+  }
   try {
-    for (const fv_attention_site* site : sites) {
-      AttentionBinding& binding = *bindings_.emplace_back(std::make_unique<AttentionBinding>());
-      binding.role = site->role;
-      binding.layers = site->layers;
-      binding.choice = selector.choose(*site);
-      plan(*site, binding);
-    }
-    merge_orders(sites);
+    for (const bool is_free : {false, true})
+      for (size_t i = 0; i < sites.size(); ++i)
+        if (selector.is_free(sites[i]->role) == is_free) open(*sites[i], *bindings_[i]);
+    token_order_ = merge_token_orders(wishes_);
   } catch (...) {
     destroy_plans();
     throw;
@@ -47,53 +60,79 @@ AttentionSession::~AttentionSession() { destroy_plans(); }
 
 void AttentionSession::destroy_plans() noexcept {
   for (const auto& binding : bindings_)
-    if (binding->plan != nullptr)
-      released(at_role(*binding), "destroy_plan", [&] { binding->choice.backend->table->destroy_plan(binding->plan); });
+    if (binding->plan != nullptr) destroy_plan(*binding->choice.backend, *binding);
 }
 
-void AttentionSession::plan(const fv_attention_site& site, AttentionBinding& binding) {
-  const OpenBackend& backend = *binding.choice.backend;
-  binding.info.struct_size = sizeof binding.info;
-  TextBuffer text;
-  const fv_status status = called("plan", text.get(), [&] {
-    return backend.table->plan(backend.backend, &site, &binding.plan, &binding.info, text.get());
+void AttentionSession::open(const fv_attention_site& site, AttentionBinding& binding) {
+  binding.choice = selector_.choose(site, [&](const Candidate& candidate) {
+    plan(site, candidate, binding);
+    try {
+      require_kept(site, candidate, binding);
+    } catch (...) {
+      destroy_plan(*candidate.backend, binding);
+      throw;
+    }
   });
-  require_ok(status, text, at_role(binding));
-  if (binding.plan == nullptr) throw std::runtime_error(at_role(binding) + ": plan gave no plan and no error");
-  if (binding.info.numerics > binding.choice.support.numerics)
-    throw std::runtime_error(at_role(binding) + ": its plan is " + numerics_name(binding.info.numerics) +
-                             " where it had promised " + numerics_name(binding.choice.support.numerics));
+  const OpenBackend& backend = *binding.choice.backend;
   binding.kernel = binding.info.kernel != nullptr ? binding.info.kernel : binding.choice.support.detail;
   binding.run = backend.table->run;
   binding.abi = {sizeof binding.abi, 0, backend.name.c_str(), &binding.info, &binding};
 }
 
-void AttentionSession::merge_orders(std::span<const fv_attention_site* const> sites) {
-  std::vector<TokenOrderWish> wishes;
-  for (size_t i = 0; i < sites.size(); ++i) {
-    const fv_attention_site& site = *sites[i];
-    const fv_attention_plan_info& info = bindings_[i]->info;
-    if (info.token_order == nullptr) continue;
-    const std::int64_t tokens = site.grid[0] * site.grid[1] * site.grid[2];
-    if (!has_video_tokens(site) || tokens == 0)
-      throw std::runtime_error(at_role(*bindings_[i]) + ": asks for a token order where there is no grid of tokens");
-    wishes.push_back(
-        {at_role(*bindings_[i]), {info.token_order, static_cast<size_t>(std::max<int64_t>(info.token_count, 0))}});
-    require_bijection(wishes.back(), tokens);
+void AttentionSession::plan(const fv_attention_site& site, const Candidate& candidate, AttentionBinding& binding) {
+  const OpenBackend& backend = *candidate.backend;
+  binding.running = call_name("run", backend.name, binding.role);
+  binding.choice.backend = &backend;  // whose plan is to be destroyed, whatever happens
+  binding.info = {};
+  binding.info.struct_size = sizeof binding.info;
+  TextBuffer text;
+  const fv_status status = called({"plan", binding.running.plugin, binding.running.site}, text.get(), [&] {
+    return backend.table->plan(backend.backend, &site, &binding.plan, &binding.info, text.get());
+  });
+  if (status != FV_OK) binding.plan = nullptr;
+  require_ok(status, text, at_role(backend.name, binding.role));
+  if (binding.plan == nullptr)
+    throw std::runtime_error(at_role(backend.name, binding.role) + ": plan gave no plan and no error");
+}
+
+// The plan is what the backend has promised, and the run can follow its order of the tokens.
+void AttentionSession::require_kept(const fv_attention_site& site, const Candidate& candidate,
+                                    const AttentionBinding& binding) {
+  const fv_attention_plan_info& info = binding.info;
+  const std::string who = at_role(candidate.backend->name, binding.role);
+  if (info.numerics > candidate.support.numerics)
+    throw std::runtime_error(who + ": its plan is " + numerics_name(info.numerics) + " where it had promised " +
+                             numerics_name(candidate.support.numerics));
+  if (info.token_order == nullptr) return;
+  const std::int64_t tokens = site.grid[0] * site.grid[1] * site.grid[2];
+  if (!has_video_tokens(site) || tokens == 0)
+    throw std::runtime_error(who + ": asks for a token order where there is no grid of tokens");
+  TokenOrderWish wish{who, {info.token_order, static_cast<size_t>(std::max<int64_t>(info.token_count, 0))}};
+  require_bijection(wish, tokens);
+  wishes_.push_back(std::move(wish));
+  try {
+    merge_token_orders(wishes_);
+  } catch (...) {
+    wishes_.pop_back();
+    throw;
   }
-  token_order_ = merge_token_orders(wishes);
 }
 
 fv_status AttentionSession::prepare(AttentionBinding& binding, void* resident, void* stream, fv_text* error) {
   const auto function = binding.choice.backend->table->prepare;
   if (function == nullptr) return FV_OK;
-  const fv_status status = called("prepare", error, [&] { return function(binding.plan, resident, stream, error); });
+  const fv_status status = called({"prepare", binding.running.plugin, binding.running.site}, error,
+                                  [&] { return function(binding.plan, resident, stream, error); });
   return status == FV_OK ? status : with_name(status, binding, error);
 }
 
 fv_status AttentionSession::run(AttentionBinding& binding, const fv_attention_args* args, fv_text* error) {
+  if (args == nullptr || args->q == nullptr || args->k == nullptr || args->v == nullptr || args->out == nullptr) {
+    write_text(error, "the pipeline gives no q, k, v or out to " + at_role(binding));
+    return FV_FAILED;
+  }
   ++binding.calls;
-  const fv_status status = called("run", error, [&] { return binding.run(binding.plan, args, error); });
+  const fv_status status = called(binding.running, error, [&] { return binding.run(binding.plan, args, error); });
   return status == FV_OK ? status : with_name(status, binding, error);
 }
 

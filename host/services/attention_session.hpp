@@ -5,10 +5,13 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "host/process/call_note.hpp"
 #include "host/selection/attention_selector.hpp"
+#include "host/services/token_order.hpp"
 
 namespace fastvideo {
 
@@ -22,6 +25,7 @@ struct AttentionBinding {
   std::int64_t layers = 0;  ///< of the site
   std::uint64_t calls = 0;  ///< so far
 
+  CallName running;  ///< of `run`, for whoever must say where a call is
   fv_attention_plan* plan = nullptr;
   fv_status (*run)(fv_attention_plan* plan, const fv_attention_args* args, fv_text* error) = nullptr;
 };
@@ -29,9 +33,10 @@ struct AttentionBinding {
 /// The sites of one run, planned. Destroys the plans. One thread at a time.
 class AttentionSession {
  public:
-  /// Chooses a backend for each site and plans it. The selector and its backends must outlive the session. Throws
-  /// RequestError (a site cannot be served; two plans want different token orders) or std::runtime_error (a backend
-  /// failed or broke its contract, named).
+  /// Chooses a backend for each site and plans it: those that were asked for by name first, so that the others suit
+  /// their token order. A candidate whose plan is refused, fails, is worse than promised or wants an order that is none
+  /// or another one gives way to the next. The selector and its backends must outlive the session. Throws RequestError
+  /// (a site cannot be served), or std::runtime_error (and a plan failed).
   AttentionSession(AttentionSelector& selector, std::span<const fv_attention_site* const> sites);
   ~AttentionSession();
   AttentionSession(const AttentionSession&) = delete;
@@ -47,11 +52,14 @@ class AttentionSession {
   static fv_status run(AttentionBinding& binding, const fv_attention_args* args, fv_text* error);
 
  private:
-  void plan(const fv_attention_site& site, AttentionBinding& binding);
-  void merge_orders(std::span<const fv_attention_site* const> sites);
+  void open(const fv_attention_site& site, AttentionBinding& binding);
+  void plan(const fv_attention_site& site, const Candidate& candidate, AttentionBinding& binding);
+  void require_kept(const fv_attention_site& site, const Candidate& candidate, const AttentionBinding& binding);
   void destroy_plans() noexcept;
 
+  AttentionSelector& selector_;
   std::vector<std::unique_ptr<AttentionBinding>> bindings_;
+  std::vector<TokenOrderWish> wishes_;
   std::vector<std::int64_t> token_order_;
 };
 

@@ -91,10 +91,11 @@ TEST(AttentionSession, ErrorsCarryTheBackendsName) {
   };
   const OpenedSites plan(with_fault("plan"), {site("dit.self")});
   EXPECT_EQ(plan.status, FV_FAILED);
-  EXPECT_EQ(plan.text.str(), "SWIFT/cpu at dit.self: plan broke");
+  EXPECT_TRUE(contains(plan.text.str(), "\n  SWIFT/cpu    cannot be planned: plan broke"));
   const OpenedSites worse(with_fault("worse"), {site("dit.self")});
   EXPECT_EQ(worse.status, FV_FAILED);
-  EXPECT_EQ(worse.text.str(), "SWIFT/cpu at dit.self: its plan is approximate where it had promised reordered");
+  EXPECT_TRUE(contains(worse.text.str(),
+                       "SWIFT/cpu    cannot be planned: its plan is approximate where it had promised reordered"));
 
   OpenedSites prepare(with_fault("prepare"), {site("dit.self")});
   ASSERT_EQ(prepare.status, FV_OK);
@@ -114,7 +115,7 @@ TEST(AttentionSession, APlanThatIsNoneIsAFault) {
   odd.layers = 77;  // makes SWIFT give a null plan and FV_OK
   const OpenedSites opened({flag("attention.backend", "SWIFT"), flag("attention.self_test", "off")}, {odd});
   EXPECT_EQ(opened.status, FV_FAILED);
-  EXPECT_EQ(opened.text.str(), "SWIFT/cpu at dit.self: plan gave no plan and no error");
+  EXPECT_TRUE(contains(opened.text.str(), "SWIFT/cpu    cannot be planned: plan gave no plan and no error"));
 }
 
 TEST(AttentionSession, ASiteThatCannotBeServedIsRefusedWithTheTable) {

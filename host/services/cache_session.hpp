@@ -10,7 +10,9 @@
 
 #include "host/config/settings.hpp"
 #include "host/plugins/loader.hpp"
+#include "host/process/call_note.hpp"
 #include "host/selection/open_calibration.hpp"
+#include "host/services/cache_contract.hpp"
 
 namespace fastvideo {
 
@@ -33,10 +35,13 @@ class CacheStrategyHandle {
   const std::string& name() const { return name_; }  ///< "teacache/static"
   const fv_cache_interface& table() const { return *table_; }
   fv_cache_strategy* strategy() const { return strategy_; }
+  /// The name of a call of one of its functions.
+  CallName in(const char* function) const { return {function, kept_name_, nullptr}; }
 
  private:
   const CatalogItem& item_;
   std::string name_;
+  const char* kept_name_;
   const fv_cache_interface* table_ = nullptr;
   fv_cache_strategy* strategy_ = nullptr;
   bool is_owned_ = true;
@@ -59,15 +64,18 @@ class CacheService {
 
  private:
   void open(fv_cache_session_info info, fv_cache_session** session, fv_cache_plan& plan);
-  fv_status note_schedule(fv_cache_decision* const* decisions, fv_text* error);
-  fv_status note(const fv_cache_decision& decision, std::int32_t step, std::span<const std::int32_t> rows,
-                 fv_text* error);
+  fv_status schedule(fv_cache_session* session, const double* measurements, fv_cache_decision* const* decisions,
+                     fv_text* error);
+  fv_status decide(fv_cache_session* session, const fv_cache_point& point, const double* measurements,
+                   fv_cache_decision& decision, fv_text* error);
+  fv_status broken(const std::string& fault, fv_text* error) const;
   fv_status with_name(fv_status status, fv_text* error) const;
 
   CacheStrategyHandle& strategy_;
   std::string preset_;
-  std::int32_t steps_ = 0;  // of the last session
-  bool at_once_ = false;    // its branches run in one pass
+  CacheAnswers answers_;                // of the last session
+  std::size_t decisions_ = 0;           // that its schedule has
+  std::vector<std::int32_t> branches_;  // of the pass that is decided
   std::vector<std::vector<std::int32_t>> left_out_;
   std::uint64_t decided_ = 0;
   std::uint64_t reused_ = 0;

@@ -40,7 +40,7 @@ HostServices::HostServices(const Settings& settings, int threads) : parallel_(th
   handle_.self = this;
   handle_.abi = {sizeof handle_.abi, FV_ABI_MAJOR, FV_ABI_MINOR, FASTVIDEO_VERSION,
                  [](const fv_services* services, const char* id) {
-                   return reinterpret_cast<const Handle*>(services)->self->find(id);
+                   return id != nullptr ? reinterpret_cast<const Handle*>(services)->self->find(id) : nullptr;
                  }};
 }
 
@@ -55,6 +55,7 @@ const HostServices& HostServices::of_process(const Settings& settings) {
 }
 
 const fv_value* HostServices::configured(const char* path) const {
+  if (path == nullptr) return nullptr;
   const auto found = by_path_.find(std::string_view(path));
   return found != by_path_.end() ? found->second : nullptr;
 }

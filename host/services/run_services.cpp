@@ -2,6 +2,8 @@
 
 #include <fastvideo/core.hpp>
 
+#include "host/process/call_note.hpp"
+
 namespace fastvideo {
 namespace {
 
@@ -23,9 +25,11 @@ RunServices::RunServices(const HostServices& host, Progress& progress, const Can
   progress_service_.struct_size = sizeof progress_service_;
   progress_service_.context = this;
   progress_service_.stage = [](void* context, const char* name, int64_t steps) {
-    harmlessly([&] { static_cast<RunServices*>(context)->progress_.stage(name, steps); });
+    note_progress();
+    harmlessly([&] { static_cast<RunServices*>(context)->progress_.stage(name != nullptr ? name : "run", steps); });
   };
   progress_service_.step = [](void* context, int64_t done) {
+    note_progress();
     harmlessly([&] { static_cast<RunServices*>(context)->progress_.step(done); });
   };
   progress_service_.cancelled = [](void* context) -> int32_t {
@@ -34,7 +38,7 @@ RunServices::RunServices(const HostServices& host, Progress& progress, const Can
   handle_.self = this;
   handle_.abi = *host.get();
   handle_.abi.get = [](const fv_services* services, const char* id) {
-    return reinterpret_cast<const Handle*>(services)->self->find(id);
+    return id != nullptr ? reinterpret_cast<const Handle*>(services)->self->find(id) : nullptr;
   };
 }
 

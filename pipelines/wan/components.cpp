@@ -52,10 +52,12 @@ void Components::begin(const Request& request) {
 }
 
 void Components::forget() {
-  prompts_ = std::make_unique<PromptEncoder>(folder_);
+  forget_prompts();
   transformer_.reset();
   decoder_.reset();
 }
+
+void Components::forget_prompts() { prompts_ = std::make_unique<PromptEncoder>(folder_); }
 
 EncodedPrompts Components::encode(const Host& run, const Request& request, Attention& attention,
                                   const Progress& progress) {

@@ -29,6 +29,8 @@ class Components {
 
   /// Text encoder and prompts; the encoder is released when it has read them.
   EncodedPrompts encode(const Host& run, const Request& request, Attention& attention, const Progress& progress);
+  /// Prompts are encoded anew from here on.
+  void forget_prompts();
   /// Loaded until release_transformer.
   const WanTransformer& transformer(const Request& request, const Progress& progress);
   void release_transformer(const Request& request);

@@ -4,7 +4,10 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <optional>
+#include <set>
+#include <stdexcept>
 
+#include "pipelines/wan/bad_step.hpp"
 #include "pipelines/wan/cached_pass.hpp"
 #include "pipelines/wan/latent_watch.hpp"
 
@@ -36,41 +39,53 @@ at::Tensor denoise(const at::Tensor& noise, const Request& request, const Shape&
   const at::Tensor timesteps = timesteps_on(request.device, scheduler);
   if (cache != nullptr) cache->schedule(early_signals(transformer.embed_time(timesteps)));
 
-  // Runs a bad step again with a look at every site, and says what is to be said.
+  const auto guided = [&](const at::Tensor& conditional, const at::Tensor& unconditional) {
+    return unconditional + request.guidance_scale * (conditional - unconditional);
+  };
+  WatchedAttention watched(attention);
+  std::set<int32_t> shortened;  // steps of which the strategy left out a part
+
   const auto blame = [&](const LatentWatch::BadStep& bad) {
-    const std::string what = "the latents of step " + std::to_string(bad.step + 1) + " of " + std::to_string(steps) +
-                             " hold " + defect_of(bad.output) + ": ";
-    CheckedAttention checked(attention);
-    std::string why = "no attention site is at fault; the weights, the guidance scale or the scheduler are";
-    try {
+    const auto predict_again = [&](Attention& checked) {
+      std::vector<at::Tensor> outputs;
       for (int32_t branch = 0; branch < request.branches(); ++branch) {
         attention.set_point({bad.step, steps, scheduler.sigmas()[static_cast<size_t>(bad.step)], 0, {branch}});
         const TextContext& text = branch == kConditional ? conditional_text : *unconditional_text;
-        transformer.forward({bad.input, timesteps.narrow(0, bad.step, 1), text, tokens}, checked);
+        outputs.push_back(
+            transformer.forward({bad.input, timesteps.narrow(0, bad.step, 1), text, tokens}, checked).to(at::kFloat));
+        if (!at::isfinite(outputs.back()).all().item<bool>())
+          throw std::runtime_error("no attention site is at fault; the transformer's weights are");
       }
-    } catch (const std::runtime_error& e) {
-      why = e.what();
-    }
-    throw std::runtime_error(what + why);
+      const at::Tensor velocity = request.guided() ? guided(outputs[0], outputs[1]) : outputs[0];
+      if (!at::isfinite(velocity).all().item<bool>())
+        throw std::runtime_error("no attention site is at fault; the guidance scale " +
+                                 std::to_string(request.guidance_scale) + " is too large");
+      return velocity;
+    };
+    const std::string strategy = shortened.count(bad.step) != 0 ? cache->strategy() : "";
+    throw std::runtime_error("the latents of step " + std::to_string(bad.step + 1) + " of " + std::to_string(steps) +
+                             " hold " + defect_of(bad.output) + ": " +
+                             reason_of({bad, attention, watched, strategy, predict_again}));
   };
 
   LatentWatch watch;
   at::Tensor latents = noise;
   for (int32_t step = 0; step < steps; ++step) {
+    watched.begin(step);
     const auto predict = [&](Branch branch, const TextContext& text, const at::Tensor& conditional) {
       progress.throw_if_cancelled();
       attention.set_point({step, steps, scheduler.sigmas()[static_cast<size_t>(step)], 0, {branch}});
       const TransformerInputs inputs{latents, timesteps.narrow(0, step, 1), text, tokens};
       const at::Tensor output = cache == nullptr
-                                    ? transformer.forward(inputs, attention)
-                                    : cached_pass(*cache, step, branch, conditional, inputs, transformer, attention);
+                                    ? transformer.forward(inputs, watched)
+                                    : cached_pass(*cache, step, branch, conditional, inputs, transformer, watched);
       return output.to(at::kFloat);
     };
+    const int64_t left_out = cache != nullptr ? cache->reused() : 0;
     at::Tensor velocity = predict(kConditional, conditional_text, {});
-    if (request.guided()) {
-      const at::Tensor unconditional = predict(kUnconditional, *unconditional_text, velocity);
-      velocity = unconditional + request.guidance_scale * (velocity - unconditional);
-    }
+    if (request.guided()) velocity = guided(velocity, predict(kUnconditional, *unconditional_text, velocity));
+    if (cache != nullptr && cache->reused() > left_out) shortened.insert(step);
+    watched.note("the prediction", velocity);
     const at::Tensor before = latents;
     latents = scheduler.step(velocity, step, before);
     if (const auto bad = watch.note(step, before, latents)) blame(*bad);

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -49,6 +50,56 @@ std::optional<LatentWatch::BadStep> LatentWatch::verdict() {
     if (!defect(range[0], range[1]).empty()) return pending.step;
   }
   return std::nullopt;
+}
+
+at::Tensor WatchedAttention::run(const AttentionCall& call) {
+  at::Tensor out = attention_.run(call);
+  if (!steps_.empty()) steps_.back().calls.push_back({call.role, call.layer, out.sum(at::kFloat)});
+  return out;
+}
+
+void WatchedAttention::begin(int32_t step) {
+  constexpr size_t kKept = 8;  // a GPU is a step or two behind
+  if (steps_.size() == kKept) steps_.pop_front();
+  steps_.push_back({step, {}});
+}
+
+void WatchedAttention::note(const char* what, const at::Tensor& value) {
+  if (!steps_.empty()) steps_.back().calls.push_back({what, -1, value.sum(at::kFloat)});
+}
+
+const WatchedAttention::Step* WatchedAttention::find(int32_t step) const {
+  for (const Step& one : steps_)
+    if (one.number == step) return &one;
+  return nullptr;
+}
+
+std::optional<WatchedAttention::Place> WatchedAttention::first_bad(int32_t step) const {
+  const Step* found = find(step);
+  if (found == nullptr || found->calls.empty()) return std::nullopt;
+  std::vector<at::Tensor> sums;
+  for (const Call& call : found->calls) sums.push_back(call.sum);
+  const at::Tensor good = at::isfinite(at::stack(sums)).cpu();
+  for (size_t i = 0; i < sums.size(); ++i) {
+    if (good[static_cast<int64_t>(i)].item<bool>()) continue;
+    const Call& call = found->calls[i];
+    if (call.layer < 0) return Place{call.what, "", ""};
+    const std::string backend = attention_.backend(call.what);
+    return Place{std::string(call.what) + " of layer " + std::to_string(call.layer) + ", served by " + backend,
+                 call.what, backend};
+  }
+  return std::nullopt;
+}
+
+std::string WatchedAttention::backends(int32_t step) const {
+  const Step* found = find(step);
+  std::set<std::string> names;
+  if (found != nullptr)
+    for (const Call& call : found->calls)
+      if (call.layer >= 0) names.insert(attention_.backend(call.what) + " at " + call.what);
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
 }
 
 at::Tensor CheckedAttention::run(const AttentionCall& call) {

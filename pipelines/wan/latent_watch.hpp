@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "pipelines/common/attention/host_attention.hpp"
 #include "pipelines/common/readback/readback.hpp"
@@ -55,6 +56,45 @@ class LatentWatch {
 
   StartReadback start_;
   std::deque<Pending> pending_;
+};
+
+/// Attention that keeps of each call a number which is finite if the whole output is. Nothing waits for it.
+class WatchedAttention final : public Attention {
+ public:
+  explicit WatchedAttention(HostAttention& attention) : attention_(attention) {}
+
+  at::Tensor run(const AttentionCall& call) override;
+
+  /// The calls from here on belong to this step; of the last eight steps the numbers are kept.
+  void begin(int32_t step);
+  /// What else the step made, after the calls so far.
+  void note(const char* what, const at::Tensor& value);
+
+  /// What in a step was the first that was not finite.
+  struct Place {
+    std::string text;     ///< "dit.self of layer 3, served by FLASH_ATTN/fa2", or what was noted
+    std::string role;     ///< of the attention site; empty for what was noted
+    std::string backend;  ///< that serves it
+  };
+  /// Nothing if everything was finite. Waits for the device.
+  std::optional<Place> first_bad(int32_t step) const;
+  /// "FLASH_ATTN/cpu at dit.self, TORCH_SDPA/torch at dit.cross": who was called in a step.
+  std::string backends(int32_t step) const;
+
+ private:
+  struct Call {
+    const char* what;  // a role, or what was noted
+    int layer;         // -1: no call of attention
+    at::Tensor sum;    // one number
+  };
+  struct Step {
+    int32_t number;
+    std::vector<Call> calls;
+  };
+  const Step* find(int32_t step) const;
+
+  HostAttention& attention_;
+  std::deque<Step> steps_;
 };
 
 /// Attention that checks what it gets and gives. Slow: for running a bad step again.

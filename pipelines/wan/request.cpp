@@ -20,13 +20,17 @@ int64_t side(const Options& parameters, const char* name, int64_t multiple) {
   throw Refused(message);
 }
 
-int64_t frames(const Options& parameters, int64_t stride) {
+// The first frame has a latent of its own, and patches over time divide the latents.
+int64_t frames(const Options& parameters, int64_t stride, int64_t patch) {
   const int64_t asked = parameters.integer("num_frames");
-  if (asked >= 1 && (asked - 1) % stride == 0) return asked;
-  const int64_t below = asked < 1 ? 1 : (asked - 1) / stride * stride + 1;
-  throw Refused("num_frames " + text(asked) + " is not 1 plus a multiple of " + text(stride) +
-                ", the VAE's temporal stride; the nearest possible: " +
-                (asked < 1 ? text(1) : text(below) + " or " + text(below + stride)));
+  const int64_t least = stride * (patch - 1) + 1, period = stride * patch;
+  if (asked >= least && (asked - least) % period == 0) return asked;
+  const int64_t below = asked < least ? least : (asked - least) / period * period + least;
+  throw Refused(
+      "num_frames " + text(asked) + " is not " + text(least) + " plus a multiple of " + text(period) +
+      (patch == 1 ? ", the VAE's temporal stride"
+                  : ", the VAE's temporal stride times the transformer's patch over time of " + text(patch)) +
+      "; the nearest possible: " + (asked < least ? text(least) : text(below) + " or " + text(below + period)));
 }
 
 at::ScalarType dtype_of(std::string_view name, const char* parameter, at::Device device) {
@@ -74,7 +78,7 @@ Request parse_request(const Options& parameters, const Geometry& geometry) {
       .negative_prompt = std::string(parameters.string("negative_prompt")),
       .height = side(parameters, "height", geometry.spatial_stride * geometry.patch_h),
       .width = side(parameters, "width", geometry.spatial_stride * geometry.patch_w),
-      .num_frames = frames(parameters, geometry.temporal_stride * geometry.patch_t),
+      .num_frames = frames(parameters, geometry.temporal_stride, geometry.patch_t),
       .num_inference_steps = parameters.integer("num_inference_steps"),
       .guidance_scale = parameters.number("guidance_scale"),
       .flow_shift = std::nullopt,

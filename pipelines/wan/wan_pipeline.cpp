@@ -10,6 +10,7 @@
 #include "pipelines/common/kernels/kernels.hpp"
 #include "pipelines/common/schedulers/scheduler.hpp"
 #include "pipelines/common/weights/weights.hpp"
+#include "pipelines/wan/bad_step.hpp"
 #include "pipelines/wan/cached_pass.hpp"
 #include "pipelines/wan/decode.hpp"
 #include "pipelines/wan/denoise.hpp"
@@ -108,7 +109,14 @@ void WanPipeline::run(const Host& run, const Options& parameters, const Pipeline
   const std::unique_ptr<StepCache> cache = StepCache::open(run, cache_offer(folder_.transformer, request, *scheduler));
 
   components_.begin(request);
-  const EncodedPrompts prompts = components_.encode(run, request, attention, progress);
+  WatchedAttention watched(attention);
+  watched.begin(-1);
+  const EncodedPrompts prompts = components_.encode(run, request, watched, progress);
+  if (!is_finite(prompts))
+    throw std::runtime_error(reason_of_text(watched, attention, [&](Attention& checked) {
+      components_.forget_prompts();
+      return components_.encode(run, request, checked, progress);
+    }));
 
   at::Tensor latents = initial_noise(shape, folder_.transformer.in_channels, request.seed).to(request.device);
   latents = denoise(latents, request, shape, prompts, components_.transformer(request, progress), *scheduler, attention,

@@ -31,6 +31,7 @@ void break_down() {
   if (is("crashes")) std::raise(SIGSEGV);
   if (is("aborts")) std::abort();
   if (is("exits")) std::_Exit(0);
+  if (is("calls_exit")) std::exit(0);
   if (is("hangs")) std::this_thread::sleep_for(std::chrono::hours(1));
   if (is("throws_int")) throw 5;
   if (is("prints")) std::fputs("hello from a plugin", stdout), std::fflush(stdout);

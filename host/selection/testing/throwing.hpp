@@ -1,16 +1,42 @@
-// Makes functions of a test plugin's table throw across the ABI, which the C++ layer of the SDK would never let them.
+// Makes functions of a test plugin's table do what the C++ layer of the SDK would never let them, or nobody expects.
 #pragma once
 
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
+#include <exception>
 #include <stdexcept>
 #include <string_view>
+#include <thread>
 
 namespace fastvideo::test {
 
-/// Throws if the variable FAKE_THROWS is this name, such as "attention.plan".
-inline void throw_in(std::string_view function) {
+/// What the variable FAKE_DOES, "attention.plan=exit", says that this function does; empty: nothing.
+inline std::string_view told_to(std::string_view function) {
+  const char* text = std::getenv("FAKE_DOES");
+  const std::string_view all = text != nullptr ? text : "";
+  const size_t end = all.find('=');
+  return end != std::string_view::npos && all.substr(0, end) == function ? all.substr(end + 1) : std::string_view();
+}
+
+/// Throws if the variable FAKE_THROWS is this name, such as "attention.plan". Ends the process in the way that
+/// FAKE_DOES says, or hangs. True if the function is to say that it was cancelled.
+inline bool throw_in(std::string_view function) {
   const char* where = std::getenv("FAKE_THROWS");
   if (where != nullptr && where == function) throw std::runtime_error("thrown on purpose");
+  const std::string_view act = told_to(function);
+  if (act == "exit") std::exit(0);
+  if (act == "exit_elsewhere") std::thread([] { std::exit(0); }).join();
+  if (act == "quick_exit") std::quick_exit(0);
+  if (act == "segv") std::raise(SIGSEGV);
+  if (act == "segv_elsewhere") std::thread([] { std::raise(SIGSEGV); }).join();
+  if (act == "fpe") std::raise(SIGFPE);
+  if (act == "ill") std::raise(SIGILL);
+  if (act == "abort") std::abort();
+  if (act == "terminate") std::terminate();
+  if (act == "hang")
+    for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));
+  return act == "cancelled";
 }
 
 }  // namespace fastvideo::test

@@ -80,6 +80,8 @@ class StepCache {
   StepCache& operator=(const StepCache&) = delete;
 
   const fv_cache_cut& cut() const { return plan_.cut; }
+  /// Public name of the strategy.
+  const char* strategy() const { return service_.strategy; }
 
   /// Whether measure(signal, ...) has any effect. What nobody wants need not be computed.
   bool wants(std::string_view signal) const;

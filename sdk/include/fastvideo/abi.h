@@ -46,9 +46,9 @@ extern "C" {
 typedef int32_t fv_status;
 enum {
   FV_OK = 0,
-  FV_FAILED = 1,        /* went wrong while running; the same request may work elsewhere or later */
-  FV_REFUSED = 2,       /* what was asked for is impossible; the text says what would be possible */
-  FV_CANCELLED = 3,     /* the run was cancelled; not an error */
+  FV_FAILED = 1,    /* went wrong while running; the same request may work elsewhere or later */
+  FV_REFUSED = 2,   /* what was asked for is impossible; the text says what would be possible */
+  FV_CANCELLED = 3, /* the run was cancelled; not an error. Of a pipeline's run that was told so, and of no one else */
   FV_OUT_OF_MEMORY = 4, /* host or device memory */
 };
 

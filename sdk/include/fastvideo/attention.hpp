@@ -128,8 +128,9 @@ struct AttentionTable {
                             fv_text* error) noexcept {
     return guard(error, [&] {
       const bool known = (site->masks & ~kKnownMasks) == 0 && (site->require & ~kKnownRequirements) == 0;
-      const Support answer = known ? backend(b).supports(*site)
-                                   : Support::no("the site asks for something newer than this plugin; rebuild it");
+      const Support answer =
+          known ? backend(b).supports(*site)
+                : Support::no("the site asks for something newer than this plugin; get a newer version of it");
       support->supported = answer.supported ? 1 : 0;
       support->numerics = answer.numerics;
       support->score = answer.score;

@@ -116,7 +116,9 @@ typedef struct fv_cache_point {
 
 /* The answer. The caller gives coefficients room for slot_count + 1 numbers; what stands in for the cut's output is
  *   sum_i coefficients[i] * slot[i]  +  coefficients[slot_count] * base
- * where base is the cut's input, or for FV_CUT_BRANCH the output of the other branch at this step. */
+ * where base is the cut's input, or for FV_CUT_BRANCH the output of the other branch at this step. All coefficients of
+ * a combination are written and finite, and a slot with one other than 0 has been filled; the host refuses anything
+ * else. */
 enum { FV_CACHE_COMPUTE = 0, FV_CACHE_COMBINE = 1 };
 typedef struct fv_cache_decision {
   uint32_t struct_size;

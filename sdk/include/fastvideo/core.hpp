@@ -40,7 +40,8 @@ inline void write_text(fv_text* buffer, std::string_view text) noexcept {
 class TextBuffer {
  public:
   fv_text* get() noexcept { return &text_; }
-  std::string str() const { return data_; }
+  /// What was written; a writer that forgot the closing NUL is forgiven.
+  std::string str() const { return {data_, strnlen(data_, sizeof(data_))}; }
 
   TextBuffer() = default;
   TextBuffer(const TextBuffer&) = delete;
@@ -107,9 +108,12 @@ class Options {
  private:
   const fv_value& typed(std::string_view name, uint32_t type, const char* type_name) const {
     const fv_value* value = find(name);
-    if (value == nullptr) throw std::logic_error("no option '" + std::string(name) + "': declare it in plugin.toml");
+    if (value == nullptr)
+      throw std::logic_error("there is no value '" + std::string(name) +
+                             "': an option is declared in plugin.toml, an entry of a data file stands in it");
     if (value->type != type)
-      throw std::logic_error("option '" + std::string(name) + "' is not of type " + type_name + " in plugin.toml");
+      throw std::logic_error("the value '" + std::string(name) + "' is not of type " + type_name +
+                             " where it is declared or given");
     return *value;
   }
 

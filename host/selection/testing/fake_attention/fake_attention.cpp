@@ -1,6 +1,7 @@
 // Attention backends for the host's tests: the formula in float64, under several names, with faults on demand.
 #include <fastvideo/matrix_product.h>
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <fastvideo/plugin.hpp>
 #include <fstream>
@@ -16,6 +17,9 @@ namespace {
 
 using fastvideo::Options;
 using fastvideo::Support;
+
+// What a library under a plugin may do while it is opened.
+[[maybe_unused]] const bool is_told_at_opening = fastvideo::test::throw_in("attention.dlopen");
 
 // out = softmax(scale q k^T) v for float32 on the CPU.
 void formula(const fv_attention_site& site, const fv_attention_args& args) {
@@ -89,6 +93,8 @@ class Swift : public fastvideo::AttentionBackend {
   }
   std::unique_ptr<fastvideo::AttentionPlan> plan(const fv_attention_site& site) override {
     if (fault_ == "plan") throw std::runtime_error("plan broke");
+    if (fault_ == "refuses_plan") throw fastvideo::Refused("no licence key; ask for one");
+    if (fault_ == "full_plan") throw std::bad_alloc();
     return std::make_unique<SwiftPlan>(site, fault_);
   }
 
@@ -155,10 +161,14 @@ class Recorder : public fastvideo::AttentionBackend {
       ++calls_[site.role];
     }
     formula(site, args);
+    const std::string_view role = fastvideo::test::told_to("attention.nan");
+    if (role != site.role || args.step > 0 || args.layer != 1 || has_given_nan_.exchange(true)) return;
+    fastvideo::TensorView<float, 4> (*args.out)(0, 0, 0, 0) = std::numeric_limits<float>::quiet_NaN();
   }
 
  private:
   std::string file_;
+  std::atomic<bool> has_given_nan_{false};
   std::mutex mutex_;
   std::map<std::string, int64_t> calls_;
 };
@@ -170,16 +180,22 @@ const void* swift_interface(const char* id) {
   if (usual == nullptr) return nullptr;
   static fv_attention_interface table = *usual;
   using fastvideo::test::throw_in;
-  table.create = [](auto... args) { return throw_in("attention.create"), Table::create(args...); };
-  table.supports = [](auto... args) { return throw_in("attention.supports"), Table::supports(args...); };
-  table.prepare = [](auto... args) { return throw_in("attention.prepare"), Table::prepare(args...); };
-  table.run = [](auto... args) { return throw_in("attention.run"), Table::run(args...); };
+  table.create = [](auto... args) {
+    return throw_in("attention.create") ? fv_status{FV_CANCELLED} : Table::create(args...);
+  };
+  table.supports = [](auto... args) {
+    return throw_in("attention.supports") ? fv_status{FV_CANCELLED} : Table::supports(args...);
+  };
+  table.prepare = [](auto... args) {
+    return throw_in("attention.prepare") ? fv_status{FV_CANCELLED} : Table::prepare(args...);
+  };
+  table.run = [](auto... args) { return throw_in("attention.run") ? fv_status{FV_CANCELLED} : Table::run(args...); };
   table.destroy_plan = [](auto... args) { Table::destroy_plan(args...), throw_in("attention.destroy_plan"); };
   table.destroy = [](auto... args) { Table::destroy(args...), throw_in("attention.destroy"); };
   static const auto plan = usual->plan;
   table.plan = [](fv_attention* backend, const fv_attention_site* site, fv_attention_plan** made,
                   fv_attention_plan_info* info, fv_text* error) {
-    throw_in("attention.plan");
+    if (throw_in("attention.plan")) return fv_status{FV_CANCELLED};
     const fv_status status = plan(backend, site, made, info, error);
     if (status == FV_OK && std::string_view(info->kernel) == "swift_kernel" && site->layers == 77) {
       Table::destroy_plan(*made);

@@ -1,4 +1,5 @@
 // A caching strategy for the host's tests: it leaves out the steps that its data file says, or breaks as it is told.
+#include <cmath>
 #include <fastvideo/calibration.hpp>
 #include <fastvideo/plugin.hpp>
 
@@ -14,6 +15,12 @@ class EveryOtherSession : public fastvideo::CacheSession {
     plan_.cut = {fault_ == "cut" ? static_cast<uint32_t>(FV_CUT_BLOCKS) : static_cast<uint32_t>(FV_CUT_MODEL), 0, 1, 0};
     plan_.measures = {{fault_ == "signal" ? "block.9.out" : "latent.in", FV_NORM_L1, FV_MINUS_NOTHING}};
     plan_.slots = {{FV_KEEP_RESIDUAL, 0, 0, 0}};
+    if (fault_ == "null_signal") plan_.measures[0].signal = nullptr;
+    if (fault_ == "norm") plan_.measures[0].norm = 9;
+    if (fault_ == "minus") plan_.measures[0].minus = 7;
+    if (fault_ == "keep") plan_.slots[0].keep = 9;
+    if (fault_ == "back") plan_.slots[0].back = 100;
+    if (fault_ == "other_branch") plan_.slots[0] = {FV_KEEP_BRANCH_DIFFERENCE, 0, 5, 0};
   }
   const fastvideo::CachePlan& plan() const override { return plan_; }
   std::vector<fastvideo::CacheDecision> schedule(std::span<const double> measurements) override {
@@ -29,7 +36,9 @@ class EveryOtherSession : public fastvideo::CacheSession {
   fastvideo::CacheDecision decide(const fv_cache_point& point, std::span<const double> measurements) override {
     if (fault_ == "decide") throw std::runtime_error("decide broke");
     if (measurements[0] != point.step) throw std::runtime_error("measurements are not those of this step");
-    if (point.step % period_ == 0) return fastvideo::CacheDecision::computed();
+    if (point.step % period_ == 0 && fault_ != "hasty") return fastvideo::CacheDecision::computed();
+    if (fault_ == "nan") return fastvideo::CacheDecision::combined({std::nan(""), 1});
+    if (fault_ == "infinite") return fastvideo::CacheDecision::combined({1, HUGE_VAL});
     return fastvideo::CacheDecision::combined({1, 1});
   }
 
@@ -86,19 +95,35 @@ const void* cache_interface(const char* id) {
     using Calibration = fastvideo::detail::CalibrationTable<Table, Counting>;
     static fv_calibration_interface table =
         *static_cast<const fv_calibration_interface*>(Calibration::get_interface(FV_CALIBRATION_INTERFACE));
-    table.create = [](auto... args) { return throw_in("calibration.create"), Calibration::create(args...); };
-    table.stand_in = [](auto... args) { return throw_in("calibration.stand_in"), Calibration::stand_in(args...); };
-    table.finish = [](auto... args) { return throw_in("calibration.finish"), Calibration::finish(args...); };
+    table.create = [](auto... args) {
+      return throw_in("calibration.create") ? fv_status{FV_CANCELLED} : Calibration::create(args...);
+    };
+    table.stand_in = [](auto... args) {
+      return throw_in("calibration.stand_in") ? fv_status{FV_CANCELLED} : Calibration::stand_in(args...);
+    };
+    table.finish = [](auto... args) {
+      return throw_in("calibration.finish") ? fv_status{FV_CANCELLED} : Calibration::finish(args...);
+    };
     table.destroy = [](auto... args) { Calibration::destroy(args...), throw_in("calibration.destroy"); };
     return &table;
   }
   static fv_cache_interface table = *static_cast<const fv_cache_interface*>(Table::get_interface(FV_CACHE_INTERFACE));
-  table.create = [](auto... args) { return throw_in("cache.create"), Table::create(args...); };
-  table.supports = [](auto... args) { return throw_in("cache.supports"), Table::supports(args...); };
-  table.open = [](auto... args) { return throw_in("cache.open"), Table::open(args...); };
-  table.schedule = [](auto... args) { return throw_in("cache.schedule"), Table::schedule(args...); };
-  table.decide = [](auto... args) { return throw_in("cache.decide"), Table::decide(args...); };
-  table.observe = [](auto... args) { return throw_in("cache.observe"), Table::observe(args...); };
+  table.create = [](auto... args) {
+    return throw_in("cache.create") ? fv_status{FV_CANCELLED} : Table::create(args...);
+  };
+  table.supports = [](auto... args) {
+    return throw_in("cache.supports") ? fv_status{FV_CANCELLED} : Table::supports(args...);
+  };
+  table.open = [](auto... args) { return throw_in("cache.open") ? fv_status{FV_CANCELLED} : Table::open(args...); };
+  table.schedule = [](auto... args) {
+    return throw_in("cache.schedule") ? fv_status{FV_CANCELLED} : Table::schedule(args...);
+  };
+  table.decide = [](auto... args) {
+    return throw_in("cache.decide") ? fv_status{FV_CANCELLED} : Table::decide(args...);
+  };
+  table.observe = [](auto... args) {
+    return throw_in("cache.observe") ? fv_status{FV_CANCELLED} : Table::observe(args...);
+  };
   table.close = [](auto... args) { Table::close(args...), throw_in("cache.close"); };
   table.destroy = [](auto... args) { Table::destroy(args...), throw_in("cache.destroy"); };
   return std::string_view(id) == FV_CACHE_INTERFACE ? &table : nullptr;

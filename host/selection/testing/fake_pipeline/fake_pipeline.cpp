@@ -155,8 +155,21 @@ class Fake : public fastvideo::Pipeline {
   void check(const Options& options, const fv_pipeline_plan_sink& sink) override {
     const Request request(options);
     if (options.string("behaviour") == "refuses") throw fastvideo::Refused("height 7 is impossible, 8 is possible");
-    for (const fv_attention_site& site : sites_of(request, options.string("behaviour") == "joint")) {
+    const std::string behaviour(options.string("behaviour"));
+    for (const fv_attention_site& site : sites_of(request, behaviour == "joint")) {
       const bool in_loop = std::string_view(site.role).starts_with("dit.");
+      if (behaviour == "no_tokens" && in_loop) {
+        fv_attention_site empty = site;
+        empty.query_length = empty.key_length = empty.grid[0] = 0;
+        sink.site(sink.context, &empty, 1);
+        continue;
+      }
+      if (behaviour == "null_role") {
+        fv_attention_site nameless = site;
+        nameless.role = nullptr;
+        sink.site(sink.context, &nameless, 1);
+      }
+      if (behaviour == "null_site") sink.site(sink.context, nullptr, 1);
       sink.site(sink.context, &site, in_loop ? kLayers * request.steps * request.branches : kLayers);
     }
     sink.component(sink.context, "transformer", 123456789);
@@ -166,7 +179,14 @@ class Fake : public fastvideo::Pipeline {
       sink.corrected(sink.context, "num_frames", std::to_string(options.integer("num_frames")).c_str(),
                      std::to_string(request.frames).c_str(), "frames are 1 plus a multiple of 4");
     CacheLoop loop(request);
-    sink.cache(sink.context, &loop.info);
+    if (behaviour == "null_signal") loop.signals[0] = nullptr;
+    if (behaviour == "no_steps") loop.info.steps = 0;
+    sink.cache(sink.context, behaviour == "null_loop" ? nullptr : &loop.info);
+    if (behaviour == "null_names") {
+      sink.component(sink.context, nullptr, 1);
+      sink.peak(sink.context, nullptr, 1);
+      sink.corrected(sink.context, nullptr, nullptr, nullptr, nullptr);
+    }
   }
 
   // What a run measures: the number of each step.
@@ -355,7 +375,9 @@ class Fake : public fastvideo::Pipeline {
     std::vector<uint8_t> pixels(static_cast<size_t>(request.height * request.width * 3));
     int64_t shape[4] = {1, request.height, request.width, 3};
     int64_t strides[4] = {request.height * request.width * 3, request.width * 3, 3, 1};
-    const fv_tensor frame{pixels.data(), {FV_DEVICE_CPU, 0}, 4, fastvideo::kUInt8, shape, strides, 0};
+    fv_tensor frame{pixels.data(), {FV_DEVICE_CPU, 0}, 4, fastvideo::kUInt8, shape, strides, 0};
+    if (behaviour == "wrong_type") frame.dtype = fastvideo::kFloat32;
+    if (behaviour == "null_shape") frame.shape = nullptr;
     if (behaviour == "no_video") return;
     if (behaviour == "early_frames") sink.frames(frame);
     if (behaviour == "wrong_shape") shape[1] += 1;
@@ -382,19 +404,30 @@ const void* pipeline_interface(const char* id) {
   const void* usual = Table::get_interface(id);
   if (std::string_view(id) == FV_EARLY_SIGNALS_INTERFACE) {
     static fv_early_signals_interface early = *static_cast<const fv_early_signals_interface*>(usual);
-    early.measure = [](auto... args) { return throw_in("pipeline.measure"), Table::measure_early(args...); };
+    early.measure = [](auto... args) {
+      return throw_in("pipeline.measure") ? fv_status{FV_CANCELLED} : Table::measure_early(args...);
+    };
     return &early;
   }
   if (std::string_view(id) != FV_PIPELINE_INTERFACE) return usual;
   static fv_pipeline_interface table = *static_cast<const fv_pipeline_interface*>(usual);
-  table.create = [](auto... args) { return throw_in("pipeline.create"), Table::create(args...); };
-  table.check = [](auto... args) { return throw_in("pipeline.check"), Table::check(args...); };
-  table.run = [](auto... args) { return throw_in("pipeline.run"), Table::run(args...); };
+  table.create = [](auto... args) {
+    return throw_in("pipeline.create") ? fv_status{FV_CANCELLED} : Table::create(args...);
+  };
+  table.check = [](auto... args) {
+    return throw_in("pipeline.check") ? fv_status{FV_CANCELLED} : Table::check(args...);
+  };
+  table.run = [](auto... args) { return throw_in("pipeline.run") ? fv_status{FV_CANCELLED} : Table::run(args...); };
   table.destroy = [](auto... args) { Table::destroy(args...), throw_in("pipeline.destroy"); };
   return &table;
 }
 
 }  // namespace
 
-FASTVIDEO_PLUGIN("org.fastvideo.test.pipeline", "1.0.0",
-                 fastvideo::detail::item("pipeline", "fake", "cpu", pipeline_interface))
+#ifndef FAKE_PIPELINE
+#define FAKE_PIPELINE "fake"
+#define FAKE_PIPELINE_ID "org.fastvideo.test.pipeline"
+#endif
+
+FASTVIDEO_PLUGIN(FAKE_PIPELINE_ID, "1.0.0",
+                 fastvideo::detail::item("pipeline", FAKE_PIPELINE, "cpu", pipeline_interface))

@@ -1,0 +1,58 @@
+// What the header promises of a caching strategy, checked: by the host's cache service in every run, and by
+// `fastvideo plugins check`.
+#pragma once
+
+#include <fastvideo/cache.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace fastvideo {
+
+/// What is wrong with what a strategy said.
+struct CacheFault {
+  std::string text;             ///< empty: nothing
+  bool is_of_pipeline = false;  ///< the pipeline cannot do what is asked: a refusal rather than a broken contract
+  explicit operator bool() const { return !text.empty(); }
+};
+
+/// Of what a pipeline offers. Its pointers are only followed where the counts say so.
+CacheFault fault_of_offer(const fv_cache_session_info& info);
+
+/// Of a plan in answer to an offer that is none's fault.
+CacheFault fault_of_plan(const fv_cache_plan& plan, const fv_cache_session_info& info, const fv_cache_interface& table);
+
+/// The answers of one session: whether each can be followed, and what they leave out.
+class CacheAnswers {
+ public:
+  CacheAnswers() = default;
+  /// plan and info are those of the session, without fault. The plan's slots must live as long.
+  CacheAnswers(const fv_cache_plan& plan, const fv_cache_session_info& info);
+
+  /// Makes an answer that a strategy has not written one that cannot be followed. Call it before the strategy.
+  void blank(fv_cache_decision& decision) const;
+
+  /// Of one answer, for the pass of `branches` (once each) at a step: empty if it can be followed, else what is wrong.
+  std::string fault(std::int32_t step, std::span<const std::int32_t> branches, const fv_cache_decision& decision) const;
+  /// Takes note that the pass computes its cut, or leaves it out.
+  void note(std::span<const std::int32_t> branches, bool computes);
+
+  /// The same for a whole schedule, [steps][branches]: returns the first fault, or fills for each branch the steps that
+  /// are left out. Branches that run in one pass are left out together, in one way, or not at all.
+  std::string fault_of_schedule(fv_cache_decision* const* decisions, std::vector<std::vector<std::int32_t>>& left_out);
+
+  /// Whether the plan's cut concerns the passes of that branch.
+  bool concerns(std::int32_t branch) const { return cut_.kind != FV_CUT_BRANCH || branch == cut_.first; }
+  std::size_t slots() const { return slots_.size(); }
+
+ private:
+  fv_cache_cut cut_{};
+  std::span<const fv_cache_slot> slots_;
+  std::int32_t steps_ = 0;
+  bool at_once_ = false;
+  std::vector<std::int32_t> computed_;  // per branch: steps at which the cut was computed
+};
+
+}  // namespace fastvideo
