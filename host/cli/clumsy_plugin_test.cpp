@@ -148,7 +148,9 @@ TEST_F(ClumsyPlugin, APipelineThatHandsOverNonsenseIsNamed) {
     EXPECT_EQ(result.status.describe(), "exit code " + std::to_string(code)) << behaviour << result.error_output;
     EXPECT_TRUE(contains(result.error_output, why)) << behaviour;
     EXPECT_FALSE(result.error_output.find("self-test") != std::string::npos) << result.error_output;
-    if (code != 0) EXPECT_EQ(read(output()), "what was here") << behaviour;
+    if (code != 0) {
+      EXPECT_EQ(read(output()), "what was here") << behaviour;
+    }
   }
 }
 

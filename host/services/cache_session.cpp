@@ -83,8 +83,8 @@ CacheService::CacheService(CacheStrategyHandle& strategy, std::string preset)
     return service.with_name(status, error);
   };
   service_.close = [](void* context, fv_cache_session* session) {
-    const CacheStrategyHandle& strategy = static_cast<CacheService*>(context)->strategy_;
-    released(strategy.in("close"), [&] { strategy.table().close(session); });
+    const CacheStrategyHandle& opened = static_cast<CacheService*>(context)->strategy_;
+    released(opened.in("close"), [&] { opened.table().close(session); });
   };
 }
 

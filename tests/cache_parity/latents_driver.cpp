@@ -66,7 +66,7 @@ Json make(const Json& job, const std::vector<Given>& installed, const Schema& sc
   std::optional<CacheService> cache;
   if (run.cache() != nullptr) cache.emplace(*run.cache());
   const RunServices services(host, progress, cancel, attention, cache ? &*cache : nullptr);
-  run.pipeline().run(services.get(), run.request().get(), sink.get());
+  run.pipeline().run(services.get(), run.request().get(), sink.get(), cancel);
   Json left_out = Json::array();
   if (cache) left_out = cache->left_out();
   return {{"shape", sink.shape()}, {"left_out", left_out}};
