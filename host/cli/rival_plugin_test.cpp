@@ -54,7 +54,7 @@ TEST_F(RivalPlugin, AndANameThatIsNoneAreRefused) {
   install_the_usual_ones();
   expect_refused(explained({"--pipeline", "rivel"}),
                  "no installed pipeline called 'rivel' serves the class FakePipeline");
-  EXPECT_TRUE(contains(explained({"--pipeline", "rivel"}).error_output, "did you mean 'rival/cpu'?"));
+  EXPECT_TRUE(contains(explained({"--pipeline", "rivel"}).error_output, "did you mean 'rival'?"));
 }
 
 }  // namespace

@@ -34,13 +34,14 @@ std::vector<const CatalogItem*> possible_pipelines(const Settings& settings, con
             [](const CatalogItem* a, const CatalogItem* b) { return a->item->full_name() < b->item->full_name(); });
   if (same_name(name, "auto")) return serving;
   std::vector<std::string> names;
-  for (const CatalogItem* item : serving) names.push_back(item->item->full_name());
-  const std::vector<const CatalogItem*> all = serving;
+  std::string those;
+  for (const CatalogItem* item : serving) {
+    those += (those.empty() ? "" : ", ") + item->item->full_name();
+    names.insert(names.end(), {item->item->name, item->item->full_name()});
+  }
   serving.erase(std::remove_if(serving.begin(), serving.end(), [&](const auto* one) { return !is_called(*one, name); }),
                 serving.end());
   if (!serving.empty()) return serving;
-  std::string those;
-  for (const std::string& one : names) those += (those.empty() ? "" : ", ") + one;
   throw RequestError(asked.source.describe() + ": no installed pipeline called '" + name + "' serves the class " +
                      folder.class_name + did_you_mean(name, names) + "; these do: " + those);
 }

@@ -107,6 +107,11 @@ void CacheAnswers::blank(fv_cache_decision& decision) const {
     std::fill_n(decision.coefficients, slots_.size() + 1, std::numeric_limits<double>::quiet_NaN());
 }
 
+void CacheAnswers::settle(fv_cache_decision& decision) const {
+  if (decision.action == FV_CACHE_COMPUTE && decision.coefficients != nullptr)
+    std::fill_n(decision.coefficients, slots_.size() + 1, 0.0);
+}
+
 std::string CacheAnswers::fault(std::int32_t step, std::span<const std::int32_t> branches,
                                 const fv_cache_decision& decision) const {
   const std::string where = "at step " + number_of(step + 1) + " of " + number_of(steps_) + " ";

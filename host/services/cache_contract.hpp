@@ -34,6 +34,9 @@ class CacheAnswers {
   /// Makes an answer that a strategy has not written one that cannot be followed. Call it before the strategy.
   void blank(fv_cache_decision& decision) const;
 
+  /// Coefficients of an answer to compute are zeros again. After the strategy.
+  void settle(fv_cache_decision& decision) const;
+
   /// Of one answer, for the pass of `branches` (once each) at a step: empty if it can be followed, else what is wrong.
   std::string fault(std::int32_t step, std::span<const std::int32_t> branches, const fv_cache_decision& decision) const;
   /// Takes note that the pass computes its cut, or leaves it out.

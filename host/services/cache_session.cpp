@@ -116,6 +116,7 @@ fv_status CacheService::schedule(fv_cache_session* session, const double* measur
   const fv_status status = called(strategy_.in("schedule"), error,
                                   [&] { return strategy_.table().schedule(session, measurements, decisions, error); });
   if (status != FV_OK) return with_name(status, error);
+  for (std::size_t i = 0; i < decisions_; ++i) answers_.settle(*decisions[i]);
   std::vector<std::vector<std::int32_t>> left_out;
   if (const std::string fault = answers_.fault_of_schedule(decisions, left_out); !fault.empty())
     return broken(fault, error);
@@ -137,6 +138,7 @@ fv_status CacheService::decide(fv_cache_session* session, const fv_cache_point& 
     return strategy_.table().decide(session, &point, measurements, &decision, error);
   });
   if (status != FV_OK) return with_name(status, error);
+  answers_.settle(decision);
   branches_.assign(point.branches, point.branches + point.batch);
   std::sort(branches_.begin(), branches_.end());
   branches_.erase(std::unique(branches_.begin(), branches_.end()), branches_.end());
