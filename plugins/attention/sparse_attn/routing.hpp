@@ -34,9 +34,10 @@ struct Routing {
     return first < before || end > queries - after;
   }
 
-  /// Whether a block of queries visits a key block whatever it holds: its own tokens, sinks, tokens beside the video.
-  FV_HOST_DEVICE bool always(int query_block, int key_block) const {
-    const int first = key_block * width, end = first + width < keys ? first + width : keys;
+  /// Whether a block of queries visits a key block whatever it holds: its own tokens, sinks, tokens beside the video,
+  /// of so many keys that exist.
+  FV_HOST_DEVICE bool always(int query_block, int key_block, int existing_keys) const {
+    const int first = key_block * width, end = first + width < existing_keys ? first + width : existing_keys;
     if (first < before + sinks || end > keys - after) return true;
     return first < (query_block + 1) * rows && end > query_block * rows;
   }

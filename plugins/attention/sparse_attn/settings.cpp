@@ -7,7 +7,6 @@ namespace fastvideo::sparse {
 namespace {
 
 constexpr int64_t kMostTokens = INT32_MAX / 2;
-constexpr Extent kBox{{4, 4, 8}}, kBoxOfOneFrame{{1, 8, 16}};
 
 Extent sparse_grid(const fv_attention_site& site) { return {{site.grid[0], site.grid[1], site.grid[2]}}; }
 
@@ -35,6 +34,23 @@ Settings::Settings(const Options& options)
     : sink_tokens(options.integer("sink_tokens")),
       dense_steps(options.integer("dense_steps")),
       dense_layers("dense_layers", options.string("dense_layers")) {
+  const std::string_view how = options.string("select");
+  if (how == "threshold")
+    select = Select::kThreshold;
+  else if (how != "routed")
+    throw Refused("select is routed or threshold, not " + std::string(how));
+  const auto only_with = [&](const char* option, Select which, const char* name) {
+    if (select != which && options.has(option))
+      throw Refused(std::string(option) + " says nothing with select = \"" + std::string(how) +
+                    "\"; leave it out, or set select = \"" + name + "\"");
+  };
+  only_with("share", Select::kRouted, "routed");
+  only_with("mass", Select::kRouted, "routed");
+  only_with("threshold", Select::kThreshold, "threshold");
+  if (select == Select::kThreshold && sink_tokens > 0)
+    throw Refused("sink_tokens = " + std::to_string(sink_tokens) +
+                  " says nothing with select = \"threshold\", which looks at every key; leave it out");
+  if (options.has("threshold")) threshold = options.number("threshold");
   if (options.has("share")) share = options.number("share");
   if (options.has("mass")) mass = options.number("mass");
   if (options.has("share") && mass)
@@ -79,9 +95,21 @@ std::optional<std::string> Settings::refuses_steps(int64_t steps) const {
   return "dense_steps = " + std::to_string(dense_steps) + ", and this run has " + std::to_string(steps) + " steps";
 }
 
-Extent Settings::tile_of(const fv_attention_site& site) const {
+Extent Settings::tile_of(const fv_attention_site& site, int width) const {
   if (tile) return *tile;
-  return site.grid[0] == 1 ? kBoxOfOneFrame : kBox;
+  const Extent grid = sparse_grid(site);
+  Extent best{{1, 1, std::min<int64_t>(width, grid[2])}};
+  double least = 3;
+  for (int64_t t = std::min<int64_t>(width, grid[0]); t >= 1; --t)
+    for (int64_t h = 1; width % t == 0 && h <= std::min(width / t, grid[1]); ++h) {
+      const int64_t w = width / t / h;
+      if (width / t % h != 0 || w > grid[2]) continue;
+      const double surface = 0.5 / static_cast<double>(t) + 1.0 / static_cast<double>(h) + 1.0 / static_cast<double>(w);
+      if (surface > least - 1e-9) continue;
+      least = surface;
+      best = {{t, h, w}};
+    }
+  return best;
 }
 
 Routing Settings::routing(const fv_attention_site& site, int rows, int width) const {
@@ -106,8 +134,12 @@ uint32_t Settings::depends() const {
 
 std::string Settings::describe(const fv_attention_site& site, int width) const {
   std::string text = mass ? "mass " + short_number(*mass) : "share " + short_number(share);
-  text += " of blocks of " + std::to_string(width) + " keys, tokens in ";
-  text += raster ? "raster order" : "boxes of " + to_text(tile_of(site));
+  if (select == Select::kThreshold)
+    text = "blocks of " + std::to_string(width) + " keys above " + short_number(threshold) + " of the largest weight";
+  else
+    text += " of blocks of " + std::to_string(width) + " keys";
+  text += ", tokens in ";
+  text += raster ? "raster order" : "boxes of " + to_text(tile_of(site, width));
   if (sink_tokens > 0) text += ", " + std::to_string(sink_tokens) + " sink tokens";
   if (dense_steps > 0) text += ", the first " + std::to_string(dense_steps) + " steps dense";
   if (!dense_layers.empty()) text += ", some layers dense";

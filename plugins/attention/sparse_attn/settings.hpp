@@ -15,13 +15,21 @@ namespace fastvideo::sparse {
 /// Where nobody says how much is visited.
 constexpr double kDefaultShare = 0.25;
 
+/// By how much a block of keys must weigh less than others, where nobody says it.
+constexpr double kDefaultThreshold = 1e-3;
+
+/// How what is left out is found: before a call by pooled scores, or in it by the scores themselves.
+enum class Select { kRouted, kThreshold };
+
 /// The options of plugin.toml that all implementations have.
 struct Settings {
   /// Throws Refused.
   explicit Settings(const Options& options);
 
-  double share = kDefaultShare;  ///< of the key blocks; unused with a mass
-  std::optional<double> mass;    ///< of the attention
+  Select select = Select::kRouted;
+  double threshold = kDefaultThreshold;  ///< with Select::kThreshold: of a weight, over the largest
+  double share = kDefaultShare;          ///< with Select::kRouted: of the key blocks; unused with a mass
+  std::optional<double> mass;            ///< of the attention
   int64_t sink_tokens = 0, dense_steps = 0;
   NumberSet dense_layers;
   bool raster = false;         ///< the video's tokens stay in raster order
@@ -33,17 +41,18 @@ struct Settings {
   /// Why a run of so many steps cannot be served, if so; fewer than one: nobody knows how many.
   std::optional<std::string> refuses_steps(int64_t steps) const;
 
-  /// The box of a site that is not refused and is not in raster order.
-  Extent tile_of(const fv_attention_site& site) const;
+  /// The box of a site that is not refused and is not in raster order: the one that was named, or that of as many
+  /// tokens as a key block has that has the least surface, where the next frame is as far as two columns.
+  Extent tile_of(const fv_attention_site& site, int width) const;
 
   /// What decides which key blocks are visited. rows, width: tokens of a block of queries and of keys.
   Routing routing(const fv_attention_site& site, int rows, int width) const;
 
   /// Whether everybody sees everything at all times.
-  bool is_dense() const { return mass.value_or(share) >= 1; }
+  bool is_dense() const { return select == Select::kRouted && mass.value_or(share) >= 1; }
 
   /// Share of the key blocks that will be visited, as far as it is known before a run.
-  double expected_share() const { return mass.value_or(share); }
+  double expected_share() const { return select == Select::kThreshold ? 1 : mass.value_or(share); }
 
   /// FV_DEPENDS_*.
   uint32_t depends() const;

@@ -33,6 +33,24 @@ TEST(SparseSettings, ShareOrMassAndNotBoth) {
             "share = 0.1 and mass = 0.9 both say how many key blocks are visited; leave one of them out");
 }
 
+TEST(SparseSettings, OptionsOfTheOtherWayToSelectAreRefused) {
+  GivenOptions share, threshold, sinks, plain, unknown;
+  share.string("select", "threshold").number("share", 0.2);
+  EXPECT_EQ(refusal_of(share),
+            "share says nothing with select = \"threshold\"; leave it out, or set select = \"routed\"");
+  threshold.number("threshold", 0.01);
+  EXPECT_EQ(refusal_of(threshold),
+            "threshold says nothing with select = \"routed\"; leave it out, or set select = \"threshold\"");
+  sinks.string("select", "threshold").integer("sink_tokens", 3);
+  EXPECT_EQ(refusal_of(sinks).substr(0, 29), "sink_tokens = 3 says nothing ");
+  plain.string("select", "threshold");
+  EXPECT_EQ(settings_of(plain).threshold, kDefaultThreshold);
+  EXPECT_FALSE(settings_of(plain).is_dense());
+  EXPECT_EQ(settings_of(plain).describe(wan_site(), 176),
+            "blocks of 176 keys above 0.001 of the largest weight, tokens in boxes of 4x4x11");
+  EXPECT_EQ(refusal_of(unknown.string("select", "best")), "select is routed or threshold, not best");
+}
+
 TEST(SparseSettings, OneIsDense) {
   GivenOptions share, mass, less;
   EXPECT_TRUE(settings_of(share.number("share", 1)).is_dense());
@@ -77,7 +95,7 @@ TEST(SparseSettings, SaysWhatWillHappen) {
   GivenOptions given;
   given.number("share", 0.2).integer("sink_tokens", 1560).integer("dense_steps", 10).string("dense_layers", "0");
   EXPECT_EQ(settings_of(given).describe(wan_site(), 144),
-            "share 0.2 of blocks of 144 keys, tokens in boxes of 4x4x8, 1560 sink tokens, the first 10 steps dense, "
+            "share 0.2 of blocks of 144 keys, tokens in boxes of 4x6x6, 1560 sink tokens, the first 10 steps dense, "
             "some layers dense");
   GivenOptions raster;
   EXPECT_EQ(settings_of(raster.number("mass", 0.95).string("tile", "raster")).describe(wan_site(), 128),

@@ -8,7 +8,7 @@ SitePlan::SitePlan(const Settings& settings, const fv_attention_site& site, int 
     : settings_(settings), site_(site), routing_(settings.routing(site, rows, width)) {
   if (settings.raster) return;
   const Extent grid{{site.grid[0], site.grid[1], site.grid[2]}};
-  token_order_ = TileGrid(grid, settings.tile_of(site)).token_order();
+  token_order_ = TileGrid(grid, settings.tile_of(site, width)).token_order();
 }
 
 void SitePlan::describe(fv_attention_plan_info& info) const {

@@ -61,9 +61,9 @@ TEST(FlashAttnSm90, PicksTheTileByTheKeys) {
     EXPECT_TRUE(library.supports(site));
     return library.message();
   };
-  EXPECT_EQ(tile(128, 32760), "128x176");
-  EXPECT_EQ(tile(128, 512), "128x128");  // 4 x 128, not 3 x 176
-  EXPECT_EQ(tile(128, 176), "128x176");
+  EXPECT_EQ(tile(128, 32760), "128x176x2");
+  EXPECT_EQ(tile(128, 512), "128x128x2");  // 4 x 128, not 3 x 176
+  EXPECT_EQ(tile(128, 176), "128x176x2");
   EXPECT_EQ(tile(64, 512), "192x128");
 }
 

@@ -4,6 +4,7 @@
 
 #include "plugins/attention/common/cpu/blocked.hpp"
 #include "plugins/attention/sparse_attn/cpu/router.hpp"
+#include "plugins/attention/sparse_attn/cpu/skipping.hpp"
 #include "plugins/attention/sparse_attn/site_plan.hpp"
 
 namespace fastvideo::sparse {
@@ -13,6 +14,7 @@ class CpuPlan final : public AttentionPlan {
  public:
   CpuPlan(const Host& host, const Settings& settings, const fv_attention_site& site, int block)
       : host_(host),
+        settings_(settings),
         plan_(settings, site, block, block),
         kernels_(cpu::kernels_for(site.dtype).front()),
         name_(std::string("cpu_") + kernels_.instructions + ", " + settings.describe(site, block)) {}
@@ -36,6 +38,8 @@ class CpuPlan final : public AttentionPlan {
                          [&](int64_t begin, int64_t end) { kernels_.pack(job, b, packed, begin, end); });
       if (plan_.is_dense(args))
         attend(job, b, packed, dense.get());
+      else if (settings_.select == Select::kThreshold)
+        attend_above(job, b);
       else
         attend_chosen(job, b, packed);
     }
@@ -45,6 +49,16 @@ class CpuPlan final : public AttentionPlan {
   void attend(const cpu::Job& job, int64_t b, const float* packed, std::span<const cpu::QueryTile> tiles) {
     host_.parallel_for(static_cast<int64_t>(tiles.size()), 1, [&](int64_t begin, int64_t end) {
       kernels_.attend(job, b, packed, tiles.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
+    });
+  }
+
+  void attend_above(const cpu::Job& job, int64_t b) {
+    const int64_t rows = plan_.routing().rows, blocks = plan_.routing().query_blocks();
+    host_.parallel_for(job.shape.heads * blocks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t first = i % blocks * rows, count = std::min(rows, job.shape.queries - first);
+        attend_skipping(job, plan_.site().dtype, b, i / blocks, first, count, rows, rows, settings_.threshold);
+      }
     });
   }
 
@@ -71,6 +85,7 @@ class CpuPlan final : public AttentionPlan {
   }
 
   Host host_;
+  const Settings& settings_;
   SitePlan plan_;
   const cpu::Kernels& kernels_;
   std::string name_;

@@ -202,6 +202,54 @@ TEST(SparseCpu, ShareOfOneIsDense) {
   EXPECT_LE(one.difference(true).relative(), 3e-6);
 }
 
+// Against the blocks that the definition does not leave out; how many it does leave out, of all, comes back.
+template <class T>
+void check_threshold(fv_dtype dtype, double threshold, double bound, double* left_out = nullptr) {
+  unsigned seed = 1;
+  for (Problem p : problems()) {
+    p.sinks = 0;
+    p.deviation = 3;
+    GivenOptions options;
+    options.integer("block", p.rows).string("select", "threshold").number("threshold", threshold);
+    AttentionLibrary library(SPARSE_ATTN_CPU_LIBRARY, options.get());
+    Case<T> one(p, dtype, seed++);
+    ASSERT_EQ(one.run(library), FV_OK) << p.text() << ": " << library.message();
+    Difference found;
+    bool close = false;
+    int64_t kept = 0, all = 0;
+    for (int64_t b = 0; b < p.batch; ++b)
+      for (int64_t h = 0; h < p.heads; ++h)
+        for (int64_t first = 0; first < p.tokens(); first += p.rows) {
+          const int64_t end = std::min(first + p.rows, p.tokens());
+          const std::set<int64_t> chosen = above(p, threshold, one.q, one.k, b, h, first, end, p.rows, close);
+          compare_rows(p, one.q, one.k, one.v, one.out, one.lse, b, h, first, end, chosen, found);
+          kept += static_cast<int64_t>(chosen.size());
+          all += (p.keys_of(b) + p.width - 1) / p.width;
+        }
+    if (left_out != nullptr) *left_out = 1 - static_cast<double>(kept) / static_cast<double>(all);
+    if (close) continue;  // the inputs are the same in every run: few are
+    EXPECT_LE(found.relative(), bound) << p.text();
+    EXPECT_LE(found.log_sum_exp, 5e-5) << p.text();
+  }
+}
+
+TEST(SparseCpu, LeavesOutWhatLiesBelowTheThreshold) {
+  double left_out = 0;
+  check_threshold<float>(kFloat32, 0.01, 5e-6, &left_out);
+  EXPECT_GE(left_out, 0.05);  // of the last problem: otherwise nothing was seen
+  check_threshold<cpu::BFloat16>(kBFloat16, 0.05, 4e-3);
+}
+
+TEST(SparseCpu, AThresholdThatNothingLiesBelowIsDense) {
+  Problem p = plain();
+  GivenOptions options;
+  options.integer("block", p.rows).string("select", "threshold").number("threshold", 1e-9);
+  AttentionLibrary library(SPARSE_ATTN_CPU_LIBRARY, options.get());
+  Case<float> one(p, kFloat32, 5);
+  ASSERT_EQ(one.run(library), FV_OK) << library.message();
+  EXPECT_LE(one.difference(true).relative(), 3e-6);
+}
+
 // What is no number stays where it is, and crashes nothing.
 TEST(SparseCpu, TakesInputsThatAreNoNumbers) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 3e38F}) {

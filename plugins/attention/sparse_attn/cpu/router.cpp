@@ -67,7 +67,7 @@ void Means::fill(const cpu::Job& job, fv_dtype dtype, int64_t b, int64_t begin, 
 
 std::vector<KeyRun> route(const Routing& r, const Means& means, int64_t size, float scale, int64_t head,
                           int64_t kv_head, int query_block, int64_t keys) {
-  const int blocks = r.key_blocks(static_cast<int>(keys)), part = r.width / kParts;
+  const int existing = static_cast<int>(keys), blocks = r.key_blocks(existing), part = r.width / kParts;
   std::vector<int> order(static_cast<size_t>(blocks));
   std::iota(order.begin(), order.end(), 0);
   int visited = blocks;
@@ -90,10 +90,12 @@ std::vector<KeyRun> route(const Routing& r, const Means& means, int64_t size, fl
       add_shares(logs, masses);
     }
     for (float& mass : masses) mass /= static_cast<float>(rows);
-    const auto rank = [&](int j) { return rank_of(masses[static_cast<size_t>(j)], r.always(query_block, j)); };
+    const auto rank = [&](int j) {
+      return rank_of(masses[static_cast<size_t>(j)], r.always(query_block, j, existing));
+    };
     std::stable_sort(order.begin(), order.end(), [&](int i, int j) { return rank(i) > rank(j); });
-    const int always =
-        static_cast<int>(std::count_if(order.begin(), order.end(), [&](int j) { return r.always(query_block, j); }));
+    const int always = static_cast<int>(
+        std::count_if(order.begin(), order.end(), [&](int j) { return r.always(query_block, j, existing); }));
     visited = std::max(always, r.wanted(blocks));
     if (r.mass > 0) {
       float held = 0;

@@ -92,7 +92,7 @@ constexpr Kernel routed_kernel(const char* key_block) {
 /// The best of a head size comes first.
 template <class Element>
 inline constexpr Kernel kKernels[] = {
-    routed_kernel<RoutedShape<Element, 128, 128, 2>>("128"), routed_kernel<RoutedShape<Element, 128, 144, 2>>("144"),
+    routed_kernel<RoutedShape<Element, 128, 144, 2>>("144"), routed_kernel<RoutedShape<Element, 128, 128, 2>>("128"),
     routed_kernel<RoutedShape<Element, 128, 176, 2>>("176"), routed_kernel<RoutedShape<Element, 64, 128, 3>>("128")};
 
 }  // namespace fastvideo::sparse

@@ -8,4 +8,10 @@ const Kernel* find_kernel(bool bfloat16, int head_size, std::string_view key_blo
   return nullptr;
 }
 
+const SkippingKernel* find_skipping_kernel(bool bfloat16, int head_size) {
+  for (const SkippingKernel& one : skipping_kernels())
+    if (one.bfloat16 == bfloat16 && one.head_size == head_size) return &one;
+  return nullptr;
+}
+
 }  // namespace fastvideo::sparse

@@ -25,12 +25,29 @@ struct Kernel {
   void (*attend)(const Routing& routing, const hopper::Call& call, void* workspace, int blocks, CUstream_st* stream);
 };
 
+/// A kernel that looks at all keys and leaves out the exponentials and values of blocks that weigh little.
+struct SkippingKernel {
+  bool bfloat16;  ///< otherwise float16
+  int head_size;
+  int rows, width;
+  int (*prepare)();
+  /// Device memory that call.pieces of calls of up to so many keys needs.
+  size_t (*piece_bytes)(int64_t keys, int blocks);
+  /// Leaves out, for 64 queries that exist, a block of keys whose weights are all below `threshold` of the largest so
+  /// far.
+  void (*launch)(double threshold, const hopper::Call& call, int blocks, CUstream_st* stream);
+};
+
 /// The most key blocks that a sequence may have: more do not fit into a block's shared memory.
 constexpr int kMostKeyBlocks = 3200;
 
 /// The kernel of that key block, "auto" for the best, or nullptr.
 const Kernel* find_kernel(bool bfloat16, int head_size, std::string_view key_block);
 
+/// The skipping kernel, or nullptr.
+const SkippingKernel* find_skipping_kernel(bool bfloat16, int head_size);
+
+std::span<const SkippingKernel> skipping_kernels();
 std::span<const Kernel> bfloat16_kernels();
 std::span<const Kernel> float16_kernels();
 

@@ -234,7 +234,7 @@ __global__ void __launch_bounds__(kRouterThreads) route_kernel(const __grid_cons
       if (a < rows) mass += hopper::exp2_fast(own[a * stride + j] - all[a]);
     mass /= static_cast<float>(rows);
     if (!(mass >= 0 && mass <= 1)) mass = mass > 1 ? 1 : 0;  // rounding; inputs that are no numbers
-    own[j] = mass + (r.always(query_block, j) ? kAlways : 0);
+    own[j] = mass + (r.always(query_block, j, keys) ? kAlways : 0);
   }
   __syncwarp();
   const int count = Choice(own, blocks, r).write(list);

@@ -18,7 +18,8 @@ TEST(SparseSm90, TakesBothHeadSizesAndTypes) {
       site.dtype = dtype;
       site.require = FV_REQUIRE_LOG_SUM_EXP | FV_REQUIRE_CAPTURE;
       EXPECT_TRUE(library.supports(site)) << library.message();
-      EXPECT_EQ(library.message(), "share 0.1 of blocks of 128 keys, tokens in boxes of 4x4x8");
+      EXPECT_EQ(library.message(), size == 64 ? "share 0.1 of blocks of 128 keys, tokens in boxes of 4x4x8"
+                                              : "share 0.1 of blocks of 144 keys, tokens in boxes of 4x6x6");
     }
 }
 
@@ -37,7 +38,7 @@ TEST(SparseSm90, RefusesWithTheReason) {
               s.grid[0] = 300;
               s.query_length = s.key_length = 300 * 30 * 52;
             }),
-            "468000 tokens; at most 409600");
+            "468000 tokens; at most 460800");
   EXPECT_EQ(refusal([](auto& s) { s.batch = 70000; }),
             "batch 70000 and 12 heads: a launch holds at most 65535 of each");
 }

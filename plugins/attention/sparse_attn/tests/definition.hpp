@@ -172,6 +172,36 @@ std::set<int64_t> visited(const Problem& p, Elements<T>& q, Elements<T>& k, int6
   return chosen;
 }
 
+/// With a threshold: the key blocks that queries [first, end) do not leave out. Blocks are looked at from the last to
+/// the first; one that is not the first of them is left out where each of its weights is less than `threshold` of the
+/// largest so far of its query. A group of fewer than `group` queries leaves out nothing. close: set where a weight is
+/// nearly at the threshold, so that rounding may decide.
+template <class T>
+std::set<int64_t> above(const Problem& p, double threshold, Elements<T>& q, Elements<T>& k, int64_t b, int64_t head,
+                        int64_t first, int64_t end, int64_t group, bool& close) {
+  const int64_t keys = p.keys_of(b), kv = head / (p.heads / p.kv_heads);
+  std::vector<double> largest(static_cast<size_t>(end - first), -std::numeric_limits<double>::infinity());
+  std::set<int64_t> kept;
+  for (int64_t block = (keys + p.width - 1) / p.width - 1; block >= 0; --block) {
+    double nearest = -std::numeric_limits<double>::infinity();  // to its query's largest, of all pairs
+    std::vector<double> top = largest;
+    for (int64_t i = first; i < end; ++i)
+      for (int64_t j = block * p.width; j < std::min((block + 1) * p.width, keys); ++j) {
+        double score = 0;
+        for (int64_t d = 0; d < p.size; ++d) score += q.at(b, i, head, d) * k.at(b, j, kv, d);
+        score /= std::sqrt(static_cast<double>(p.size));
+        const auto at = static_cast<size_t>(i - first);
+        nearest = std::max(nearest, score - largest[at]);
+        top[at] = std::max(top[at], score);
+      }
+    if (std::abs(nearest - std::log(threshold)) < 1e-3) close = true;
+    if (nearest < std::log(threshold) && end - first == group) continue;
+    kept.insert(block);
+    largest = top;
+  }
+  return kept;
+}
+
 /// What an output is beside attention to chosen key blocks.
 struct Difference {
   double squares = 0, of_result = 0;  ///< sums of squares, of the difference and of the result
@@ -179,13 +209,13 @@ struct Difference {
   double relative() const { return of_result > 0 ? std::sqrt(squares / of_result) : std::sqrt(squares); }
 };
 
-/// Adds what the rows of a block of queries of a head differ by. lse: [batch, head, token].
+/// Adds what rows [first, end) of a head differ by. lse: [batch, head, token].
 template <class T>
-void compare(const Problem& p, Elements<T>& q, Elements<T>& k, Elements<T>& v, Elements<T>& out,
-             const std::vector<float>& lse, int64_t b, int64_t head, int64_t block, const std::set<int64_t>& chosen,
-             Difference& into) {
+void compare_rows(const Problem& p, Elements<T>& q, Elements<T>& k, Elements<T>& v, Elements<T>& out,
+                  const std::vector<float>& lse, int64_t b, int64_t head, int64_t first, int64_t end,
+                  const std::set<int64_t>& chosen, Difference& into) {
   const int64_t keys = p.keys_of(b), kv = head / (p.heads / p.kv_heads);
-  for (int64_t i = block * p.rows; i < std::min((block + 1) * p.rows, p.tokens()); ++i) {
+  for (int64_t i = first; i < end; ++i) {
     std::vector<double> score(static_cast<size_t>(keys), -std::numeric_limits<double>::infinity());
     double top = -std::numeric_limits<double>::infinity(), total = 0;
     for (int64_t j = 0; j < keys; ++j) {
@@ -212,6 +242,14 @@ void compare(const Problem& p, Elements<T>& q, Elements<T>& k, Elements<T>& v, E
                                  : (got == top ? 0 : std::numeric_limits<double>::infinity());
     into.log_sum_exp = off <= into.log_sum_exp ? into.log_sum_exp : off;  // and NaN
   }
+}
+
+/// The same for a block of queries.
+template <class T>
+void compare(const Problem& p, Elements<T>& q, Elements<T>& k, Elements<T>& v, Elements<T>& out,
+             const std::vector<float>& lse, int64_t b, int64_t head, int64_t block, const std::set<int64_t>& chosen,
+             Difference& into) {
+  compare_rows(p, q, k, v, out, lse, b, head, block * p.rows, std::min((block + 1) * p.rows, p.tokens()), chosen, into);
 }
 
 }  // namespace fastvideo::sparse

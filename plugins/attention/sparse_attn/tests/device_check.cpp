@@ -87,6 +87,7 @@ constexpr double kMassBound = 0.02;
 struct Case {
   Problem p;
   const char* key_block = "auto";
+  double threshold = 0;  // 0: routed
 };
 
 // Ragged and whole blocks, one block, text on both sides, key lengths, shared heads, more work than thread blocks.
@@ -125,13 +126,82 @@ std::vector<Case> cases() {
   return made;
 }
 
+// What was chosen against the definition, and the output against attention to what was chosen.
+template <class T>
+void compare_chosen(const Problem& p, const Memory& scratch, Elements<T>& q, Elements<T>& k, Elements<T>& v,
+                    Elements<T>& out, const std::vector<float>& log_sum_exp, const std::string& what,
+                    Difference& found) {
+  Routing routing{};
+  routing.rows = static_cast<int>(p.rows);
+  routing.width = static_cast<int>(p.width);
+  routing.queries = routing.keys = static_cast<int>(p.tokens());
+  const Workspace at = workspace_of(routing, p.batch, p.heads, p.kv_heads, p.size);
+  const auto rows = static_cast<size_t>(p.batch * p.heads * routing.query_blocks());
+  const auto stride = static_cast<size_t>(routing.key_blocks(routing.keys));
+  const std::vector<int> counts = scratch.download<int>(at.counts, rows);
+  const std::vector<uint16_t> lists = scratch.download<uint16_t>(at.lists, rows * stride);
+  size_t row = 0;
+  for (int64_t b = 0; b < p.batch; ++b)
+    for (int64_t h = 0; h < p.heads; ++h)
+      for (int64_t i = 0; i < routing.query_blocks(); ++i, ++row) {
+        const auto* list = lists.data() + row * stride;
+        const std::set<int64_t> chosen(list, list + counts[row]), best = visited(p, q, k, b, h, i);
+        const std::vector<double> mass = masses(p, q, k, b, h, i);
+        const std::string where = what + ", row " + std::to_string(row);
+        expect(static_cast<int>(chosen.size()) == counts[row], where + ": a key block is listed twice");
+        for (int n = 1; n < counts[row]; ++n) expect(list[n] < list[n - 1], where + ": not descending");
+        double held = 0, could = 0;
+        for (const int64_t j : chosen) held += mass.at(static_cast<size_t>(j));
+        for (const int64_t j : best) {
+          could += mass[static_cast<size_t>(j)];
+          if (visits_all(p, i) || always(p, b, i, j))
+            expect(chosen.contains(j), where + ": key block " + std::to_string(j) + " is missing");
+        }
+        if (p.mass > 0) {
+          expect(held >= std::min(p.mass, could) - kMassBound, where + ": holds " + std::to_string(held));
+          Problem more = p;
+          more.mass = p.mass + kMassBound;
+          expect(chosen.size() <= visited(more, q, k, b, h, i).size(), where + ": visits more than it needs");
+        } else {
+          expect(chosen.size() == best.size(),
+                 where + ": visits " + std::to_string(chosen.size()) + " of " + std::to_string(best.size()));
+          expect(held >= could - kMassBound,
+                 where + ": holds " + std::to_string(held) + " where " + std::to_string(could) + " can be had");
+        }
+        compare(p, q, k, v, out, log_sum_exp, b, h, i, chosen, found);
+      }
+}
+
+// Against the key blocks that the definition of the threshold does not leave out, for 64 queries at a time.
+template <class T>
+void compare_above(const Problem& p, double threshold, Elements<T>& q, Elements<T>& k, Elements<T>& v, Elements<T>& out,
+                   const std::vector<float>& lse, const std::string& what, Difference& found) {
+  constexpr int64_t kGroup = 64;
+  int64_t kept = 0, all = 0;
+  for (int64_t b = 0; b < p.batch; ++b)
+    for (int64_t h = 0; h < p.heads; ++h)
+      for (int64_t first = 0; first < p.tokens(); first += kGroup) {
+        bool close = false;
+        const int64_t end = std::min(first + kGroup, p.tokens());
+        const std::set<int64_t> chosen = above(p, threshold, q, k, b, h, first, end, kGroup, close);
+        kept += static_cast<int64_t>(chosen.size());
+        all += (p.keys_of(b) + p.width - 1) / p.width;
+        if (!close) compare_rows(p, q, k, v, out, lse, b, h, first, end, chosen, found);
+      }
+  std::printf("%s: %.2f of the blocks kept\n", what.c_str(), static_cast<double>(kept) / static_cast<double>(all));
+}
+
 template <class T>
 void run_case(const char* file, const Case& c, int64_t size, fv_dtype dtype) {
   Problem p = c.p;
   p.size = size;
   GivenOptions options;
-  options.string("key_block", c.key_block).integer("sink_tokens", p.sinks);
-  options.number(p.mass > 0 ? "mass" : "share", p.mass > 0 ? p.mass : p.share);
+  if (c.threshold > 0)
+    options.string("select", "threshold").number("threshold", c.threshold);
+  else
+    options.string("key_block", c.key_block)
+        .integer("sink_tokens", p.sinks)
+        .number(p.mass > 0 ? "mass" : "share", p.mass > 0 ? p.mass : p.share);
   AttentionLibrary library(file, options.get());
   fv_attention_site site = p.site(FV_DEVICE_CUDA, dtype);
   site.require |= FV_REQUIRE_CAPTURE;
@@ -142,7 +212,8 @@ void run_case(const char* file, const Case& c, int64_t size, fv_dtype dtype) {
   if (std::sscanf(plan.info().kernel, "sm90_%ldx%ld", &p.rows, &p.width) != 2)
     return expect(false, std::string("an unknown kernel ") + plan.info().kernel);
   ++runs;
-  const std::string what = dtype_name(dtype) + ", " + p.text();
+  const std::string what =
+      dtype_name(dtype) + ", " + (c.threshold > 0 ? "threshold " + std::to_string(c.threshold) + ", " : "") + p.text();
 
   Elements<T> q(p.batch, p.tokens(), p.heads, size), k(p.batch, p.tokens(), p.kv_heads, size), v = k, out = q;
   std::mt19937 random(7);
@@ -174,48 +245,14 @@ void run_case(const char* file, const Case& c, int64_t size, fv_dtype dtype) {
   out.data = dout.download<T>();
   const std::vector<float> log_sum_exp = lse.download<float>();
 
-  Routing routing{};
-  routing.rows = static_cast<int>(p.rows);
-  routing.width = static_cast<int>(p.width);
-  routing.queries = routing.keys = static_cast<int>(p.tokens());
-  const Workspace at = workspace_of(routing, p.batch, p.heads, p.kv_heads, size);
-  const auto rows = static_cast<size_t>(p.batch * p.heads * routing.query_blocks());
-  const auto stride = static_cast<size_t>(routing.key_blocks(routing.keys));
-  const std::vector<int> counts = scratch.download<int>(at.counts, rows);
-  const std::vector<uint16_t> lists = scratch.download<uint16_t>(at.lists, rows * stride);
   Difference found;
-  size_t row = 0;
-  for (int64_t b = 0; b < p.batch; ++b)
-    for (int64_t h = 0; h < p.heads; ++h)
-      for (int64_t i = 0; i < routing.query_blocks(); ++i, ++row) {
-        const auto* list = lists.data() + row * stride;
-        const std::set<int64_t> chosen(list, list + counts[row]), best = visited(p, q, k, b, h, i);
-        const std::vector<double> mass = masses(p, q, k, b, h, i);
-        const std::string where = what + ", row " + std::to_string(row);
-        expect(static_cast<int>(chosen.size()) == counts[row], where + ": a key block is listed twice");
-        for (int n = 1; n < counts[row]; ++n) expect(list[n] < list[n - 1], where + ": not descending");
-        double held = 0, could = 0;
-        for (const int64_t j : chosen) held += mass.at(static_cast<size_t>(j));
-        for (const int64_t j : best) {
-          could += mass[static_cast<size_t>(j)];
-          if (visits_all(p, i) || always(p, b, i, j))
-            expect(chosen.contains(j), where + ": key block " + std::to_string(j) + " is missing");
-        }
-        if (p.mass > 0) {
-          expect(held >= std::min(p.mass, could) - kMassBound, where + ": holds " + std::to_string(held));
-          Problem more = p;
-          more.mass = p.mass + kMassBound;
-          expect(chosen.size() <= visited(more, q, k, b, h, i).size(), where + ": visits more than it needs");
-        } else {
-          expect(chosen.size() == best.size(),
-                 where + ": visits " + std::to_string(chosen.size()) + " of " + std::to_string(best.size()));
-          expect(held >= could - kMassBound,
-                 where + ": holds " + std::to_string(held) + " where " + std::to_string(could) + " can be had");
-        }
-        compare(p, q, k, v, out, log_sum_exp, b, h, i, chosen, found);
-      }
+  if (c.threshold > 0)
+    compare_above(p, c.threshold, q, k, v, out, log_sum_exp, what, found);
+  else
+    compare_chosen(p, scratch, q, k, v, out, log_sum_exp, what, found);
   expect(found.relative() <= kOutputBound<T>, what + ": relative error " + std::to_string(found.relative()));
-  expect(found.log_sum_exp <= kLogSumExpBound, what + ": log-sum-exp off by " + std::to_string(found.log_sum_exp));
+  expect(found.log_sum_exp <= kLogSumExpBound * p.deviation * p.deviation,
+         what + ": log-sum-exp off by " + std::to_string(found.log_sum_exp));
 
   dout.poison();
   lse.poison();
@@ -247,6 +284,12 @@ int run(int argc, char** argv) {
         chosen.push_back(all[i]);
         chosen.back().key_block = key_block;
       }
+  // The threshold: several key blocks, key lengths, shared heads; scores that differ.
+  for (const size_t i : few ? std::vector<size_t>{5} : std::vector<size_t>{0, 3, 5, 8}) {
+    chosen.push_back(all[i]);
+    chosen.back().threshold = 0.02;
+    chosen.back().p.deviation = 3;
+  }
   for (const Case& c : chosen)
     for (const int64_t size : {64, 128}) {
       run_case<cpu::BFloat16>(argv[1], c, size, kBFloat16);

@@ -13,7 +13,7 @@ namespace fastvideo::sparse {
 class GivenOptions {
  public:
   GivenOptions() {
-    string("tile", "auto").string("dense_layers", "").string("key_block", "auto");
+    string("tile", "auto").string("dense_layers", "").string("key_block", "auto").string("select", "routed");
     integer("dense_steps", 0).integer("sink_tokens", 0).integer("block", 128);
   }
   GivenOptions(const GivenOptions&) = delete;  // entries point to texts
