@@ -13,7 +13,7 @@ namespace {
 const dense::Kernel* find_kernel(const fv_attention_site& site, std::string_view tile) {
   const bool bfloat16 = same_dtype(site.dtype, kBFloat16);
   if (!bfloat16 && !same_dtype(site.dtype, kFloat16)) return nullptr;
-  return dense::find_kernel(bfloat16, site.head_size, site.key_length, tile);
+  return dense::find_kernel(bfloat16, site.head_size, site.query_length, site.key_length, tile);
 }
 
 class Plan final : public AttentionPlan {

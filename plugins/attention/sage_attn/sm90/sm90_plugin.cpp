@@ -33,8 +33,8 @@ double estimate(const Settings& settings, const fv_attention_site& site) {
   const double elements =
       site.head_size * (heads * static_cast<double>(site.query_length) +
                         2.0 * static_cast<double>(site.batch) * site.kv_heads * static_cast<double>(site.key_length));
-  double all = kLaunchMicroseconds + elements / kElementsPerMicrosecond +
-               hopper::tiles_microseconds(times, tiles, key_blocks);
+  double all =
+      kLaunchMicroseconds + elements / kElementsPerMicrosecond + hopper::tiles_microseconds(times, tiles, key_blocks);
   if (settings.smooth_q)
     all += heads * parts(site.query_length, kQueryBlock) * key_blocks * kBlockTokens * 4 / kBiasBytesPerMicrosecond;
   return all;
@@ -50,7 +50,7 @@ class Plan final : public AttentionPlan {
     quantiser_.smooth_k = settings.smooth_k;
     quantiser_.per_block = settings.per_block;
     quantiser_.smooth_q = settings.smooth_q;
-    dense_ = dense::find_kernel(quantiser_.bfloat16, site.head_size, site.key_length);
+    dense_ = dense::find_kernel(quantiser_.bfloat16, site.head_size, site.query_length, site.key_length);
     if (dense_ == nullptr) throw Refused("SAGE_ATTN/sm90 has no kernel for this site");
     const hopper::CurrentDevice current(site.device.index);
     blocks_ = sage::prepare(quantiser_);

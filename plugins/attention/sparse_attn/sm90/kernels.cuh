@@ -32,7 +32,8 @@ int prepare_routed() {
   hopper::check_cuda(cudaFuncSetAttribute(route_kernel<typename S::Element, S::kHeadSize>,
                                           cudaFuncAttributeMaxDynamicSharedMemorySize, route_bytes(kMostKeyBlocks)),
                      "setting the shared memory of the kernel that chooses key blocks");
-  return hopper::prepare_kernel<S, RoutedKeyBlocks<S::kKeys>>();
+  return std::min(hopper::prepare_kernel<S, RoutedKeyBlocks<S::kKeys, false>>(),
+                  hopper::prepare_kernel<S, RoutedKeyBlocks<S::kKeys, true>>());
 }
 
 template <class S>
@@ -65,11 +66,10 @@ void launch_route(const Routing& r, const hopper::Call& c, void* workspace, cuda
   hopper::check_cuda(cudaGetLastError(), "launching the kernel that chooses key blocks");
 }
 
-template <class S>
-void launch_attend(const Routing& r, const hopper::Call& c, void* workspace, int blocks, cudaStream_t stream) {
-  if (c.batch == 0) return;
+template <class S, bool kDrawn>
+void attend_with(const Routing& r, const hopper::Call& c, void* workspace, int blocks, cudaStream_t stream) {
   const Workspace at = workspace_of(r, c, S::kHeadSize);
-  auto p = dense::half_parameters<S, RoutedKeyBlocks<S::kKeys>>(c);
+  auto p = dense::half_parameters<S, RoutedKeyBlocks<S::kKeys, kDrawn>>(c);
   p.key_blocks = {in_workspace<uint16_t>(workspace, at.lists), in_workspace<int>(workspace, at.counts),
                   r.key_blocks(r.keys), c.key_lengths, r.keys};
   p.scheduler = {static_cast<int>(c.queries),
@@ -79,6 +79,16 @@ void launch_attend(const Routing& r, const hopper::Call& c, void* workspace, int
                  r.after > 0,
                  in_workspace<unsigned>(workspace, at.counter)};
   hopper::launch_kernel<S>(p, blocks, stream);
+}
+
+// With a share, no text and no key lengths all tiles are equally long: nobody has to draw them.
+template <class S>
+void launch_attend(const Routing& r, const hopper::Call& c, void* workspace, int blocks, cudaStream_t stream) {
+  if (c.batch == 0) return;
+  if (r.mass == 0 && r.before == 0 && r.after == 0 && c.key_lengths == nullptr)
+    attend_with<S, false>(r, c, workspace, blocks, stream);
+  else
+    attend_with<S, true>(r, c, workspace, blocks, stream);
 }
 
 template <class S>

@@ -12,11 +12,12 @@ struct RoutedTile : hopper::QueryTile {
   int row;  ///< of the lists
 };
 
-/// Query tiles head after head, so that those at work at the same time are neighbours. They go out one by one: tiles
-/// may differ in length.
+/// Query tiles head after head, so that those at work at the same time are neighbours. kDrawn_: they go out one by one,
+/// where tiles differ in length; otherwise each block takes every so-manyth.
+template <bool kDrawn_>
 struct RoutedScheduler {
   using Tile = RoutedTile;
-  static constexpr bool kDrawn = true;
+  static constexpr bool kDrawn = kDrawn_;
   static constexpr bool kInPieces = false;
   int queries, heads, batch;
   int rows;           ///< of a tile
@@ -34,7 +35,7 @@ struct RoutedScheduler {
 };
 
 /// The listed blocks of kWidth keys of a tile, from the last to the first: only the last of all may be partial.
-template <int kWidth>
+template <int kWidth, bool kDrawn>
 struct RoutedKeyBlocks {
   struct Data {
     const uint16_t* lists;       ///< [batch, head, tile, stride]: numbers of key blocks, descending
@@ -43,7 +44,7 @@ struct RoutedKeyBlocks {
     const int32_t* key_lengths;  ///< nullptr, or [batch]: keys that exist for a batch row
     int key_length;              ///< of the tensor
   };
-  using Scheduler = RoutedScheduler;
+  using Scheduler = RoutedScheduler<kDrawn>;
   static constexpr bool kOnlyFirstIsPartial = true;
   const uint16_t* list;
   int blocks, keys, key_length;

@@ -16,7 +16,7 @@ constexpr int kQueries = 500, kHeads = 3, kBatch = 2, kRows = 128, kKeys = 500;
 
 TEST(RoutedScheduler, CoversEveryTileOnceWithARowOfItsOwn) {
   for (const bool last_first : {false, true}) {
-    const RoutedScheduler scheduler{kQueries, kHeads, kBatch, kRows, last_first, nullptr};
+    const RoutedScheduler<true> scheduler{kQueries, kHeads, kBatch, kRows, last_first, nullptr};
     ASSERT_EQ(scheduler.jobs(), 4 * kHeads * kBatch);
     std::set<std::tuple<int, int, int>> tiles;
     for (int job = 0; job < scheduler.jobs(); ++job) {
@@ -29,7 +29,7 @@ TEST(RoutedScheduler, CoversEveryTileOnceWithARowOfItsOwn) {
 }
 
 TEST(RoutedKeyBlocks, WalkWhatIsListed) {
-  const RoutedScheduler scheduler{kQueries, kHeads, kBatch, kRows, false, nullptr};
+  const RoutedScheduler<true> scheduler{kQueries, kHeads, kBatch, kRows, false, nullptr};
   const int rows = 4 * kHeads * kBatch, stride = 4;
   std::vector<uint16_t> lists(static_cast<size_t>(rows * stride));
   std::vector<int> counts(static_cast<size_t>(rows));
@@ -37,9 +37,9 @@ TEST(RoutedKeyBlocks, WalkWhatIsListed) {
     counts[static_cast<size_t>(row)] = row % 5;
     for (int i = 0; i < row % 5; ++i) lists[static_cast<size_t>(row * stride + i)] = static_cast<uint16_t>(3 - i);
   }
-  const RoutedKeyBlocks<128>::Data data{lists.data(), counts.data(), stride, nullptr, kKeys};
+  const RoutedKeyBlocks<128, true>::Data data{lists.data(), counts.data(), stride, nullptr, kKeys};
   std::set<int> seen;
-  for (hopper::Walk<RoutedKeyBlocks<128>> walk(scheduler, data, 0, {1}); !walk.done(); walk.next_tile()) {
+  for (hopper::Walk<RoutedKeyBlocks<128, true>> walk(scheduler, data, 0, {1}); !walk.done(); walk.next_tile()) {
     const int row = walk.tile().row;
     seen.insert(row);
     for (int i = 0;; ++i, walk.next_block()) {
@@ -56,9 +56,9 @@ TEST(RoutedKeyBlocks, FollowKeyLengthsAndClearWhatLiesBehind) {
   const std::vector<uint16_t> lists{2, 0};
   const std::vector<int> counts{2};
   const int32_t lengths[] = {300};
-  const RoutedKeyBlocks<128>::Data data{lists.data(), counts.data(), 4, lengths, kKeys};
-  EXPECT_TRUE(RoutedKeyBlocks<128>::may_be_empty(data));
-  const auto blocks = RoutedKeyBlocks<128>::of(data, {{0, 0, 0}, 0});
+  const RoutedKeyBlocks<128, true>::Data data{lists.data(), counts.data(), 4, lengths, kKeys};
+  EXPECT_TRUE(RoutedKeyBlocks<128, true>::may_be_empty(data));
+  const auto blocks = RoutedKeyBlocks<128, true>::of(data, {{0, 0, 0}, 0});
   ASSERT_EQ(blocks.count(), 2);
   EXPECT_EQ(blocks.at(0).first, 256);
   EXPECT_EQ(blocks.at(0).count, 44);

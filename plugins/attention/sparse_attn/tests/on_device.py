@@ -258,8 +258,9 @@ def bench_grid(library, flash, grid, heads, reach, height, seconds, variants, sh
             print(line + f" error {error:.4f}", flush=True)
 
 
-def bench(library, flash, seconds, variants, shares, thresholds, with_vsa):
-    for grid, heads in (((21, 30, 52), 12), ((21, 45, 80), 40), ((30, 48, 80), 24)):
+def bench(library, flash, seconds, variants, shares, thresholds, with_vsa, few):
+    grids = (((21, 30, 52), 12), ((21, 45, 80), 40), ((30, 48, 80), 24))
+    for grid, heads in grids[:1] if few else grids:
         for reach, height in ((3.0, 12.0), (8.0, 8.0)):
             bench_grid(library, flash, grid, heads, reach, height, seconds, variants, shares, thresholds, with_vsa)
 
@@ -274,6 +275,7 @@ def main():
     parser.add_argument("--shares", default="0.1,0.2")
     parser.add_argument("--thresholds", default="1e-3")
     parser.add_argument("--vsa", action="store_true")
+    parser.add_argument("--few", action="store_true", help="one grid")
     a = parser.parse_args()
     torch.manual_seed(0)
     if a.what == "check":
@@ -281,7 +283,7 @@ def main():
     def numbers(text):
         return [float(x) for x in text.split(",") if x]
     variants = [tuple(v.split("@")) for v in a.variants.split(",")]
-    bench(a.library, a.flash, a.seconds, variants, numbers(a.shares), numbers(a.thresholds), a.vsa)
+    bench(a.library, a.flash, a.seconds, variants, numbers(a.shares), numbers(a.thresholds), a.vsa, a.few)
 
 
 if __name__ == "__main__":

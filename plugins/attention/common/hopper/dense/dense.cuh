@@ -50,6 +50,7 @@ constexpr Kernel kernel(const char* name, hopper::TileTimes times) {
           S::kHeadSize,
           S::kRows,
           S::kKeys,
+          S::kCluster,
           times,
           hopper::prepare_dense<S>,
           hopper::piece_bytes<S>,
