@@ -202,7 +202,8 @@ TEST(SparseCpu, ShareOfOneIsDense) {
   EXPECT_LE(one.difference(true).relative(), 3e-6);
 }
 
-// Against the blocks that the definition does not leave out; how many it does leave out, of all, comes back.
+// Against the blocks that the definition does not leave out; how many it does leave out, of all, comes back for the
+// problem with the most.
 template <class T>
 void check_threshold(fv_dtype dtype, double threshold, double bound, double* left_out = nullptr) {
   unsigned seed = 1;
@@ -226,7 +227,7 @@ void check_threshold(fv_dtype dtype, double threshold, double bound, double* lef
           kept += static_cast<int64_t>(chosen.size());
           all += (p.keys_of(b) + p.width - 1) / p.width;
         }
-    if (left_out != nullptr) *left_out = 1 - static_cast<double>(kept) / static_cast<double>(all);
+    if (left_out != nullptr) *left_out = std::max(*left_out, 1 - static_cast<double>(kept) / static_cast<double>(all));
     if (close) continue;  // the inputs are the same in every run: few are
     EXPECT_LE(found.relative(), bound) << p.text();
     EXPECT_LE(found.log_sum_exp, 5e-5) << p.text();
@@ -236,7 +237,7 @@ void check_threshold(fv_dtype dtype, double threshold, double bound, double* lef
 TEST(SparseCpu, LeavesOutWhatLiesBelowTheThreshold) {
   double left_out = 0;
   check_threshold<float>(kFloat32, 0.01, 5e-6, &left_out);
-  EXPECT_GE(left_out, 0.05);  // of the last problem: otherwise nothing was seen
+  EXPECT_GE(left_out, 0.05);  // otherwise nothing was seen
   check_threshold<cpu::BFloat16>(kBFloat16, 0.05, 4e-3);
 }
 
