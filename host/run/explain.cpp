@@ -24,6 +24,8 @@ std::string scope_name(AttentionRequest::Scope scope) {
       return "for all roles it claims";
     case AttentionRequest::Scope::rest:
       return "for roles that nothing claims";
+    case AttentionRequest::Scope::beside:
+      return "for the transformer's other roles";
   }
   return "";
 }
@@ -49,6 +51,7 @@ std::string attention_section(const PreparedRun& run, const AttentionSession& se
               {"from", choice.item->item->library.string()},
               {"why", choice.request.describe() + ", " + scope_name(choice.request.scope)}};
     if (!choice.picked_from.empty()) rows.push_back({"", choice.picked_from});
+    if (!choice.slower_than.empty()) rows.push_back({"", choice.slower_than});
     if (!choice.substituted_for.empty()) rows.push_back({"instead of", choice.substituted_for});
     for (const AttentionRequest::Overridden& other : choice.request.overridden)
       rows.push_back({"overrides", other.name + " of " + other.source.describe() + ", " + scope_name(other.scope)});

@@ -77,7 +77,8 @@ std::string summary(const PreparedRun& run, const MadeVideo& made, const PeakMem
     rows.push_back({stage.name, readable_seconds(stage.seconds), steps_text(stage)});
   rows.push_back({"in all", readable_seconds(made.seconds), ""});
   for (const AttentionUse& use : made.attention)
-    rows.push_back({use.role, attention_text(use), std::to_string(use.calls) + " calls"});
+    rows.push_back({use.role, attention_text(use),
+                    std::to_string(use.calls) + " calls" + (use.slower_than.empty() ? "" : "; " + use.slower_than)});
   if (run.cache() != nullptr)
     rows.push_back(
         {"caching", run.cache()->name(),

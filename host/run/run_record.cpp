@@ -94,12 +94,14 @@ Json stages(const std::vector<StageTime>& times) {
 
 Json attention(const std::vector<AttentionUse>& uses) {
   Json out = Json::array();
-  for (const AttentionUse& use : uses)
+  for (const AttentionUse& use : uses) {
     out.push_back({{"role", use.role},
                    {"backend", use.backend},
                    {"kernel", use.kernel},
                    {"file", use.library},
                    {"calls", use.calls}});
+    if (!use.slower_than.empty()) out.back()["remark"] = use.slower_than;
+  }
   return out;
 }
 

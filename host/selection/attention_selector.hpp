@@ -35,6 +35,7 @@ struct AttentionChoice {
   std::string substituted_for;  ///< why the request could not be met, if [attention] fallback stepped in
   SelfTest self_test;
   std::vector<Ruled> others = {};  ///< other implementations of the same public name, and why not they
+  std::string slower_than = {};    ///< what an approximation is slower than, and by how much, if it is; see slower_than()
 };
 
 /// One candidate for a site: either it fits, or a reason says why not.
@@ -80,6 +81,7 @@ class AttentionSelector {
                                       const PlanSite& plan);
   bool passes(Candidate& candidate, const fv_attention_site& site, const PlanSite& plan);
   SelfTest test(const Candidate& candidate, const fv_attention_site& site);
+  std::string slower_than(const Candidate& taken, const fv_attention_site& site);
   bool auto_takes(uint32_t numerics) const;
   bool claims(const std::string& name, std::string_view role) const;
   void require_known(const std::string& name, const std::string& asked) const;

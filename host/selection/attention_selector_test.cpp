@@ -66,7 +66,24 @@ TEST(AttentionSelector, RolesThatTheChoiceDoesNotClaimGetTheDefault) {
   const std::vector<Given> given{in_file("attention.default", "FORMULA"), flag("attention.backend", "TILED")};
   EXPECT_EQ(chosen(given, "dit.cross"), "FORMULA/cpu");
   EXPECT_EQ(chosen(given, "text.self"), "FORMULA/cpu");
+  // Nobody set a default: the best exact backend.
+  EXPECT_EQ(chosen({flag("attention.backend", "TILED")}, "dit.cross"), chosen({}, "dit.cross"));
   EXPECT_EQ(chosen({flag("attention.backend", "RECORDER")}, "text.self"), "RECORDER/cpu");
+}
+
+// SWIFT is exact enough and estimates 10 microseconds, FORMULA 20.
+TEST(AttentionSelector, AnApproximationThatGainsNothingSaysSo) {
+  const auto said = [](std::vector<Given> given) {
+    const TestPlugins plugins(given);
+    return plugins.selector->choose(site("dit.self")).slower_than;
+  };
+  const Given tiled = flag("attention.backend", "TILED/cpu");
+  EXPECT_EQ(said({tiled, in_file("attention.TILED.estimate", 33.0)}),
+            "slower than SWIFT here: 0.033 ms instead of 0.01, as they estimate");
+  EXPECT_EQ(said({tiled, in_file("attention.TILED.estimate", 15.0), flag("attention.SWIFT.fault", "supports")}), "");
+  EXPECT_EQ(said({tiled, in_file("attention.TILED.estimate", 9.0)}), "");
+  EXPECT_EQ(said({tiled, in_file("attention.TILED.estimate", 0.0)}), "");  // it does not say
+  EXPECT_EQ(said({flag("attention.backend", "FORMULA")}), "");              // exact: somebody wants it
 }
 
 TEST(AttentionSelector, ARefusalHasTheTable) {

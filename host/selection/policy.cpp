@@ -36,6 +36,7 @@ bool AttentionRequest::is_auto() const { return same_name(name, kAuto); }
 
 std::string AttentionRequest::asked_by() const {
   if (source.kind != Source::Kind::built_in) return source.describe();
+  if (scope == Scope::beside) return "the default beside a backend that does not claim the role";
   return scope == Scope::rest ? "the default of [attention] default" : "the default of [attention] backend";
 }
 
@@ -51,7 +52,13 @@ AttentionRequest request_for_role(const Settings& settings, std::string_view rol
     if (!governed) return request;
     return request.source.kind >= global.source.kind ? over(std::move(request), global) : over(global, request);
   }
-  return governed ? global : from(required(settings, "attention.default"), Scope::rest);
+  if (governed) return global;
+  AttentionRequest rest = from(required(settings, "attention.default"), Scope::rest);
+  if (!global.is_auto() && role.starts_with("dit.") && rest.source.kind == Source::Kind::built_in) {
+    rest.name = kAuto;
+    rest.scope = Scope::beside;
+  }
+  return rest;
 }
 
 }  // namespace fastvideo

@@ -19,6 +19,7 @@ struct AttentionRequest {
     role,    ///< for this role by name
     global,  ///< for all roles that the backend claims
     rest,    ///< [attention] default: for roles that the global choice does not claim
+    beside,  ///< the best exact backend, for the transformer's roles that a backend chosen by name does not claim
   };
   struct Overridden {
     std::string name;
@@ -42,7 +43,8 @@ struct AttentionRequest {
 using Claims = std::function<bool(const std::string& name, std::string_view role)>;
 
 /// The request that governs a role: the higher source wins; within one source the role's own setting outranks the
-/// global one. A global choice governs the roles that it claims; roles that nothing governs use [attention] default.
+/// global one. A global choice governs the roles that it claims. Roles that nothing governs use [attention] default;
+/// those of the transformer beside a backend that was chosen by name get the best exact one if nobody set that default.
 AttentionRequest request_for_role(const Settings& settings, std::string_view role, const Claims& claims);
 
 }  // namespace fastvideo

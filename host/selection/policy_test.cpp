@@ -51,11 +51,12 @@ TEST(Policy, Precedence) {
       {"role by flag", {env_global, flag_global, flag_cross}, "FLAG", "FLAG_CROSS", "TORCH_SDPA"},
       {"role by flag over the environment", {env_global, flag_cross}, "ENV", "FLAG_CROSS", "TORCH_SDPA"},
       {"narrow claim leaves the role's setting", {file_cross, flag_self_only}, "SELF_ONLY", "FILE_CROSS", "TORCH_SDPA"},
-      {"narrow claim leaves the rest to the default",
+      {"narrow claim leaves the rest of the transformer to auto",
        {file_global, flag_self_only},
        "SELF_ONLY",
-       "TORCH_SDPA",
+       "auto",
        "TORCH_SDPA"},
+      {"... unless the default was set", {file_rest, flag_self_only}, "SELF_ONLY", "FILE_REST", "FILE_REST"},
       {"auto by flag over a role of the file",
        {file_cross, flag("attention.backend", "AUTO")},
        "AUTO",
@@ -86,6 +87,8 @@ TEST(Policy, TellsWhatItOverrides) {
 TEST(Policy, ADefaultThatLosesIsNotWorthAWord) {
   EXPECT_TRUE(request({in_file("attention.roles.dit.self", "X")}, "dit.self").overridden.empty());
   EXPECT_EQ(request({}, "text.self").describe(), "TORCH_SDPA, the default of [attention] default");
+  EXPECT_EQ(request({flag("attention.backend", "SELF_ONLY")}, "dit.cross").describe(),
+            "auto, the default beside a backend that does not claim the role");
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ void AttentionService::close(AttentionSession* session) {
   if (at == sessions_.end()) return;
   for (const auto& binding : session->bindings())
     used_.push_back({binding->role, binding->choice.backend->name, binding->kernel,
-                     binding->choice.item->item->library.string(), binding->calls});
+                     binding->choice.item->item->library.string(), binding->calls, binding->choice.slower_than});
   sessions_.erase(at);
 }
 

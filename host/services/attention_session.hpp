@@ -70,6 +70,7 @@ struct AttentionUse {
   std::string kernel;
   std::string library;  ///< the backend's file
   std::uint64_t calls = 0;
+  std::string slower_than = {};  ///< as AttentionChoice has it
 };
 
 /// fv_attention_service over a selector.

@@ -7,7 +7,7 @@ set -uo pipefail
 checks=$1 plugins=$2
 tools=${SANITIZE_TOOLS:-memcheck racecheck initcheck synccheck}
 limit=${SANITIZE_LIMIT:-100}
-backends="FLASH_ATTN SAGE_ATTN SLIDING_TILE_ATTN"
+backends="FLASH_ATTN SAGE_ATTN SLIDING_TILE_ATTN SPARSE_ATTN"
 sage=granularity=thread,smooth_k=true,full_precision_layers=,full_precision_steps=,qk=int8
 
 # check BACKEND COMMAND...: the backend's check, run by the command.
@@ -21,6 +21,7 @@ check() {
       "pv=fp8,smooth_q=false,$sage" "pv=bf16,smooth_q=false,$sage" "pv=fp8,smooth_q=true,$sage" ;;
     SLIDING_TILE_ATTN) "$@" "$checks/sliding_tile_device_check" \
       "$plugins/sliding_tile_attn/libsliding_tile_attn_sm90.so" few ;;
+    SPARSE_ATTN) "$@" "$checks/sparse_device_check" "$plugins/sparse_attn/libsparse_attn_sm90.so" few ;;
   esac
 }
 

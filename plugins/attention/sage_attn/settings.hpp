@@ -6,7 +6,7 @@
 #include <string>
 
 #include "plugins/attention/common/call.hpp"
-#include "plugins/attention/sage_attn/number_set.hpp"
+#include "plugins/attention/common/number_set.hpp"
 
 namespace fastvideo::sage {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "plugins/attention/sliding_tile_attn/extent.hpp"
+#include "plugins/attention/common/video/extent.hpp"
 
 namespace fastvideo::sliding_tile {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "plugins/attention/common/key_run.hpp"
-#include "plugins/attention/sliding_tile_attn/tile_grid.hpp"
+#include "plugins/attention/common/video/tile_grid.hpp"
 
 namespace fastvideo::sliding_tile {
 

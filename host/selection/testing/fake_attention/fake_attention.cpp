@@ -136,14 +136,17 @@ class TiledPlan : public fastvideo::AttentionPlan {
 
 class Tiled : public fastvideo::AttentionBackend {
  public:
-  explicit Tiled(const Options& options) : order_(options.has("order") ? options.string("order") : "rotate") {}
-  Support supports(const fv_attention_site&) const override { return Support::yes(FV_NUMERICS_APPROXIMATE, 1); }
+  explicit Tiled(const Options& options)
+      : order_(options.has("order") ? options.string("order") : "rotate"),
+        estimate_(options.has("estimate") ? options.number("estimate") : 1) {}
+  Support supports(const fv_attention_site&) const override { return Support::yes(FV_NUMERICS_APPROXIMATE, estimate_); }
   std::unique_ptr<fastvideo::AttentionPlan> plan(const fv_attention_site& site) override {
     return std::make_unique<TiledPlan>(site, order_);
   }
 
  private:
   std::string order_;
+  double estimate_;
 };
 
 class Recorder : public fastvideo::AttentionBackend {

@@ -40,6 +40,16 @@ class Barrier {
     asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(this)) : "memory");
   }
 
+  /// Arrives at the barrier that lies at the same place in a block of the cluster.
+  __device__ void arrive_at(uint32_t rank) {
+    asm volatile(
+        "{\n\t.reg .b32 there;\n\t"
+        "mapa.shared::cluster.u32 there, %0, %1;\n\t"
+        "mbarrier.arrive.shared::cluster.b64 _, [there];\n\t}" ::"r"(shared_address(this)),
+        "r"(rank)
+        : "memory");
+  }
+
   /// Arrives, and makes the phase wait for that many bytes of bulk copies.
   __device__ void arrive_and_expect(int bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(this)), "r"(bytes)
@@ -56,12 +66,40 @@ __device__ inline void fence_barrier_init() { asm volatile("fence.mbarrier_init.
 /// Orders this thread's ordinary writes to shared memory before later reads by the tensor cores and the copy engine.
 __device__ inline void fence_for_async_proxy() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
+/// This block's number in its cluster.
+__device__ inline uint32_t rank_in_cluster() {
+  uint32_t rank;
+  asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+  return rank;
+}
+
+/// A barrier of all threads of a cluster's blocks, and arriving there without a wait: before a thread ends.
+__device__ inline void cluster_arrive() { asm volatile("barrier.cluster.arrive.release;" ::: "memory"); }
+__device__ inline void cluster_sync() {
+  cluster_arrive();
+  asm volatile("barrier.cluster.wait.acquire;" ::: "memory");
+}
+
 /// A named barrier: waits until `threads` threads have arrived, those that wait among them.
 __device__ inline void named_barrier_sync(int id, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
 __device__ inline void named_barrier_arrive(int id, int threads) {
   asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+
+/// The same as a sync, and whether all of the threads say yes.
+__device__ inline bool named_barrier_all(bool yes, int id, int threads) {
+  uint32_t all;
+  asm volatile(
+      "{\n\t.reg .pred p, q;\n\t"
+      "setp.ne.u32 p, %1, 0;\n\t"
+      "bar.red.and.pred q, %2, %3, p;\n\t"
+      "selp.u32 %0, 1, 0, q;\n\t}"
+      : "=r"(all)
+      : "r"(yes ? 1 : 0), "r"(id), "r"(threads)
+      : "memory");
+  return all != 0;
 }
 
 }  // namespace fastvideo::hopper

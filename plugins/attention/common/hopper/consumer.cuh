@@ -19,6 +19,7 @@ class Consumer {
   using Tile = typename KeyBlocks::Scheduler::Tile;
   using Walk = ConsumerWalk<S, KeyBlocks>;
   static constexpr bool kBiased = S::ScoreProduct::kBiased;
+  static constexpr int kCluster = kClusterOf<S, KeyBlocks>;
 
  public:
   /// index: number of this warpgroup among the consumers.
@@ -36,18 +37,31 @@ class Consumer {
 #pragma unroll 1
       while (!walk.last()) {
         walk.next_block();
-        step<false>(walk, tile);
+        step_on<false>(walk, tile);
       }
       walk.next_tile();
       if (walk.done()) {
         end(tile);
         return;
       }
-      step<true>(walk, tile);
+      step_on<true>(walk, tile);
     }
   }
 
  private:
+  // Whether there are values to multiply is known to the compiler, so that each way is straight.
+  template <bool kFirst>
+  __device__ void step_on(const Walk& walk, Tile tile) {
+    if constexpr (!S::kSkips) {
+      step<kFirst, true>(walk, tile);
+    } else {
+      if (pending_)
+        step<kFirst, true>(walk, tile);
+      else
+        step<kFirst, false>(walk, tile);
+    }
+  }
+
   // The scores of the very first block, with nothing to compute beside them.
   __device__ void begin(const Walk& walk) {
     Scores<S> scores;
@@ -68,8 +82,8 @@ class Consumer {
   }
 
   // The scores of a block, beside the values of the block before. kFirst: it is the first of its tile; then the tile
-  // before, `tile`, is complete.
-  template <bool kFirst>
+  // before, `tile`, is complete. kValues: the block before was not left out.
+  template <bool kFirst, bool kValues>
   __device__ void step(const Walk& walk, Tile tile) {
     Scores<S> scores;
     const int existing = existing_keys<kFirst>(walk);  // where it is read from a list, well before it is needed
@@ -79,13 +93,26 @@ class Consumer {
     await_turn();
     S::ScoreProduct::template multiply<S>(scores, queries(), keys());
     wgmma_commit();
-    sum_.multiply(output_, probabilities_, values());
-    wgmma_commit();
+    if constexpr (kValues) {
+      sum_.multiply(output_, probabilities_, values());
+      wgmma_commit();
+    }
     pass_turn();
 
-    wgmma_wait<1>();
+    wgmma_wait<kValues ? 1 : 0>();
     hold(scores);
     if constexpr (!kBiased) release_keys(walk);
+    if constexpr (S::kSkips && !kFirst) {
+      const bool far = softmax_.template is_far_below<S>(scores, p_.skip_below);
+      pending_ = !named_barrier_all(far, kWarpgroupBarrier + index_, kWarpgroup);
+      if (!pending_) {
+        wgmma_wait<0>();
+        hold(output_);
+        hold(probabilities_);
+        release_values();
+        return;
+      }
+    }
     typename S::Softmax::template Result<S> result;
     float factor[2];
     const SoftmaxState before = softmax_.state();
@@ -102,6 +129,7 @@ class Consumer {
       sum_.finish(output_);
       store_output<S>(p_, tile, index_, before, output_);
       sum_.restart(output_);
+      if constexpr (S::kSkips) pending_ = true;
     } else {
       if (raised) sum_.scale(output_, factor);
       sum_.next(output_);
@@ -112,10 +140,12 @@ class Consumer {
   // The values of the very last block.
   __device__ void end(Tile tile) {
     await_values();
-    sum_.multiply(output_, probabilities_, values());
-    wgmma_commit();
-    wgmma_wait<0>();
-    hold(output_);
+    if (!S::kSkips || pending_) {
+      sum_.multiply(output_, probabilities_, values());
+      wgmma_commit();
+      wgmma_wait<0>();
+      hold(output_);
+    }
     release_values();
     sum_.finish(output_);
     store_output<S>(p_, tile, index_, softmax_.state(), output_);
@@ -173,9 +203,13 @@ class Consumer {
     return KeyBlocks::kOnlyFirstIsPartial && !kFirst ? S::kKeys : walk.block().count;
   }
 
-  // Tells the producer that this warpgroup has read a stage.
+  // Tells all that fill it that this warpgroup has read a stage of keys or values.
   __device__ void release(Barrier& empty) {
-    if (threadIdx.x % kWarpgroup == 0) empty.arrive();
+    if constexpr (kCluster == 1) {
+      if (threadIdx.x % kWarpgroup == 0) empty.arrive();
+    } else {
+      if (threadIdx.x % kWarpgroup < kCluster) empty.arrive_at(threadIdx.x % kWarpgroup);
+    }
   }
 
   // After the last block of a tile the queries are read, too.
@@ -220,6 +254,8 @@ class Consumer {
   RingPlace<S::kQueryStages> queries_;
   float query_scale_ = 0;
   unsigned key_scales_ = 0;  // where those of the thread's columns begin: many times less than the keys themselves
+
+  bool pending_ = true;  // whether the block before has values to multiply: only where blocks are left out it may not
 
   typename S::Softmax softmax_;
   typename S::ValueProduct::template Sum<S> sum_;

@@ -24,19 +24,28 @@ __device__ inline void take_registers() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
 }
 
-/// Launch: S::kThreads threads and sizeof(SharedMemory<S>) bytes of dynamic shared memory.
+/// Launch: in clusters of kClusterOf<S, KeyBlocks>, S::kThreads threads and sizeof(SharedMemory<S>) bytes of dynamic
+/// shared memory.
 template <class S, class KeyBlocks>
 __global__ void __launch_bounds__(S::kThreads, 1) attention_kernel(const __grid_constant__ Parameters<KeyBlocks> p) {
   extern __shared__ __align__(1024) unsigned char raw[];
   SharedMemory<S>& shared = *reinterpret_cast<SharedMemory<S>*>(raw);
-  if (threadIdx.x == 0) shared.init_barriers();
+  constexpr int kCluster = kClusterOf<S, KeyBlocks>;
+  if (threadIdx.x == 0) shared.init_barriers(kCluster);
   shared.init_ones();
   __syncthreads();
+  if constexpr (kCluster > 1) cluster_sync();
 
   // Broadcast, so that the compiler knows that whole warps take one branch.
   const int warpgroup = __shfl_sync(~0u, threadIdx.x / kWarpgroup, 0);
   if (warpgroup == 0) {
     give_registers<S::kProducerRegisters>();
+    if constexpr (kCluster > 1) {
+      if (threadIdx.x != 0) {  // a warp that waits for the cluster would hold up its one thread at work
+        cluster_arrive();
+        return;
+      }
+    }
     if (threadIdx.x == 0) {
       Producer<S, KeyBlocks> producer(p, shared);
       producer.run(ProducerWalk<S, KeyBlocks>(p.scheduler, p.key_blocks, blockIdx.x, producer_jobs(p, shared)));
@@ -51,6 +60,8 @@ __global__ void __launch_bounds__(S::kThreads, 1) attention_kernel(const __grid_
     Consumer<S, KeyBlocks> consumer(p, shared, warpgroup - 1);
     consumer.run(ConsumerWalk<S, KeyBlocks>(p.scheduler, p.key_blocks, blockIdx.x, consumer_jobs(p, shared)));
   }
+  // What the others still send or signal must find this block's memory.
+  if constexpr (kCluster > 1) cluster_sync();
 }
 
 }  // namespace fastvideo::hopper

@@ -12,6 +12,29 @@
 
 namespace fastvideo::hopper {
 
+/// How a kernel is launched in clusters of so many blocks.
+class LaunchInClusters {
+ public:
+  LaunchInClusters(int cluster, int blocks, int threads, int shared_bytes, cudaStream_t stream) {
+    attribute_.id = cudaLaunchAttributeClusterDimension;
+    attribute_.val.clusterDim.x = cluster;
+    attribute_.val.clusterDim.y = attribute_.val.clusterDim.z = 1;
+    config_.gridDim = blocks;
+    config_.blockDim = threads;
+    config_.dynamicSmemBytes = shared_bytes;
+    config_.stream = stream;
+    config_.attrs = &attribute_;
+    config_.numAttrs = 1;
+  }
+  LaunchInClusters(const LaunchInClusters&) = delete;
+  LaunchInClusters& operator=(const LaunchInClusters&) = delete;
+  const cudaLaunchConfig_t* get() const { return &config_; }
+
+ private:
+  cudaLaunchAttribute attribute_{};
+  cudaLaunchConfig_t config_{};
+};
+
 /// Allows the kernel its shared memory. Returns how many of its blocks the current device holds at once. Throws
 /// std::runtime_error.
 template <class S, class KeyBlocks>
@@ -26,7 +49,16 @@ int prepare_kernel() {
              "asking for the number of multiprocessors");
   check_cuda(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kKernel, S::kThreads, kBytes),
              "asking how many blocks of an attention kernel fit");
-  return multiprocessors * blocks;
+  blocks *= multiprocessors;
+  constexpr int kCluster = kClusterOf<S, KeyBlocks>;
+  if constexpr (kCluster > 1) {
+    int clusters = 0;
+    LaunchInClusters launch(kCluster, blocks / kCluster * kCluster, S::kThreads, kBytes, nullptr);
+    check_cuda(cudaOccupancyMaxActiveClusters(&clusters, kKernel, launch.get()),
+               "asking how many clusters of an attention kernel fit");
+    blocks = clusters * kCluster;
+  }
+  return blocks;
 }
 
 /// The factor that makes products of queries and keys scores in powers of two.
@@ -47,7 +79,7 @@ Parameters<KeyBlocks> make_parameters(const Call& c) {
   p.heads_per_key_head = static_cast<int>(c.heads / c.kv_heads);
   p.scale_log2 = scale_log2(c);
   if constexpr (std::is_same_v<typename KeyBlocks::Scheduler, TileScheduler>)
-    p.scheduler = {static_cast<int>(c.queries), p.heads, static_cast<int>(c.batch), S::kRows};
+    p.scheduler = {static_cast<int>(c.queries), p.heads, static_cast<int>(c.batch), S::kRows, INT_MAX, S::kCluster};
   return p;
 }
 
@@ -60,9 +92,16 @@ inline TokenTensor token_tensor(const void* data, int64_t batch, int64_t tokens,
 /// Enqueues the kernel. blocks: what prepare_kernel returned. Throws std::runtime_error.
 template <class S, class KeyBlocks>
 void launch_kernel(const Parameters<KeyBlocks>& p, int blocks, cudaStream_t stream) {
-  attention_kernel<S, KeyBlocks>
-      <<<std::min(blocks, p.scheduler.jobs()), S::kThreads, sizeof(SharedMemory<S>), stream>>>(p);
-  check_cuda(cudaGetLastError(), "launching an attention kernel");
+  constexpr int kCluster = kClusterOf<S, KeyBlocks>;
+  if constexpr (kCluster > 1) {
+    const LaunchInClusters launch(kCluster, std::min(blocks, p.scheduler.jobs()), S::kThreads, sizeof(SharedMemory<S>),
+                                  stream);
+    check_cuda(cudaLaunchKernelEx(launch.get(), attention_kernel<S, KeyBlocks>, p), "launching an attention kernel");
+  } else {
+    attention_kernel<S, KeyBlocks>
+        <<<std::min(blocks, p.scheduler.jobs()), S::kThreads, sizeof(SharedMemory<S>), stream>>>(p);
+    check_cuda(cudaGetLastError(), "launching an attention kernel");
+  }
 }
 
 }  // namespace fastvideo::hopper

@@ -16,7 +16,8 @@ size_t piece_bytes(int64_t keys, int blocks) {
 /// As prepare_kernel, for what launch_dense launches.
 template <class S>
 int prepare_dense() {
-  return std::min(prepare_kernel<S, DenseKeyBlocks<S::kKeys>>(), prepare_kernel<S, PieceKeyBlocks<S::kKeys>>());
+  return std::min(prepare_kernel<S, DenseKeyBlocks<S::kKeys>>(),
+                  prepare_kernel<typename S::OfPieces, PieceKeyBlocks<S::kKeys>>());
 }
 
 /// Enqueues a call whose operands and scales are in p. blocks: what prepare_dense returned. Throws std::runtime_error.
@@ -34,8 +35,9 @@ void launch_dense(Parameters<DenseKeyBlocks<S::kKeys>> p, const Call& c, int blo
   Parameters<PieceKeyBlocks<S::kKeys>> rest{p, {p.scheduler, split}, {static_cast<int>(c.keys), split.pieces}};
   rest.pieces.output = static_cast<float*>(c.pieces);
   rest.pieces.log_sum_exp = rest.pieces.output + static_cast<int64_t>(blocks) * S::kRows * S::kHeadSize;
-  launch_kernel<S>(rest, blocks, stream);
-  combine_kernel<S><<<combine_blocks<S>(rest.scheduler), 32 * kCombineRows, 0, stream>>>(rest);
+  using Pieces = typename S::OfPieces;
+  launch_kernel<Pieces>(rest, blocks, stream);
+  combine_kernel<Pieces><<<combine_blocks<Pieces>(rest.scheduler), 32 * kCombineRows, 0, stream>>>(rest);
   check_cuda(cudaGetLastError(), "launching what combines pieces of attention");
 }
 

@@ -44,6 +44,7 @@ struct CallParameters {
   int64_t log_sum_exp_batch, log_sum_exp_head;
   int heads, heads_per_key_head;
   float scale_log2;  ///< scale * log2(e)
+  float skip_below;  ///< for shapes that skip: how far below others, in scores before they are scaled
   Scales scales;
   Biases biases;
   PieceResults pieces;

@@ -62,9 +62,9 @@ class Producer {
     shared_.keys_empty[keys_.stage].wait(keys_.parity ^ 1);
     full.arrive_and_expect(S::kKeyBytes + S::kConsumers * S::kBiasBytes);
     if constexpr (S::ScoreProduct::kBiased) load_biases(tile, block, full);
-    for (int panel = 0; panel < S::kKeyPanels; ++panel)
-      copy_box(shared_.keys[keys_.stage] + panel * S::kKeys * S::kKeyPanelBytes, p_.keys,
-               {panel * kPanelColumns, block.first, head, tile.batch}, full, kEvictLast);
+    for (int panel = first_panel(); panel < S::kKeyPanels; panel += kCluster)
+      copy_shared_box(shared_.keys[keys_.stage] + panel * S::kKeys * S::kKeyPanelBytes, p_.keys,
+                      {panel * kPanelColumns, block.first, head, tile.batch}, full);
     keys_.next();
   }
 
@@ -86,14 +86,32 @@ class Producer {
     full.arrive_and_expect(S::kValueBytesLoaded);
     unsigned char* to = shared_.values[values_.stage];
     if constexpr (S::ValueProduct::kTransposed) {
-      copy_box(to, p_.values, {block.first, 0, head, tile.batch}, full, kEvictLast);
+      copy_shared_box(to, p_.values, {block.first, 0, head, tile.batch}, full);
     } else {
-      for (int panel = 0; panel < S::kValuePanels; ++panel)
-        copy_box(to + panel * S::kKeys * kPanelBytes, p_.values,
-                 {panel * kPanelBytes / 2, block.first, head, tile.batch}, full, kEvictLast);
+      for (int panel = first_panel(); panel < S::kValuePanels; panel += kCluster)
+        copy_shared_box(to + panel * S::kKeys * kPanelBytes, p_.values,
+                        {panel * kPanelBytes / 2, block.first, head, tile.batch}, full);
     }
     values_.next();
   }
+
+  // Of a cluster each block brings every so-manyth panel, to all.
+  __device__ static int first_panel() {
+    if constexpr (kCluster == 1)
+      return 0;
+    else
+      return static_cast<int>(rank_in_cluster());
+  }
+  __device__ static void copy_shared_box(void* to, const CUtensorMap& map, BoxStart start, Barrier& full) {
+    if constexpr (kCluster == 1)
+      copy_box(to, map, start, full, kEvictLast);
+    else
+      copy_box_to_cluster(to, map, start, full, kEvictLast, (1 << kCluster) - 1);
+  }
+
+  static constexpr int kCluster = kClusterOf<S, KeyBlocks>;
+  static_assert(S::kKeyPanels % kCluster == 0 && S::kValuePanels % kCluster == 0);
+  static_assert(kCluster == 1 || !S::ScoreProduct::kBiased);
 
   // Columns of a panel of queries and keys.
   static constexpr int kPanelColumns = S::kKeyPanelBytes / S::ScoreProduct::kElementBytes;

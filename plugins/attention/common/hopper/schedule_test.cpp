@@ -41,6 +41,27 @@ TEST(TileScheduler, NeighboursInTimeAreNeighboursInAHead) {
   }
 }
 
+// Blocks of a cluster share keys: neighbours in the order of jobs have one head, and empty tiles fill up.
+TEST(TileScheduler, APairWorksOnOneHead) {
+  for (int queries : {1, 128, 129, 385, 1560, 75600}) {
+    TileScheduler scheduler{queries, 3, 2, 128};
+    scheduler.group = 2;
+    ASSERT_EQ(scheduler.jobs() % 2, 0);
+    std::set<std::tuple<int, int, int>> tiles;
+    int empty = 0;
+    for (int job = 0; job < scheduler.jobs(); job += 2) {
+      const QueryTile one = scheduler.tile(job), other = scheduler.tile(job + 1);
+      ASSERT_EQ(one.head, other.head);
+      ASSERT_EQ(one.batch, other.batch);
+      ASSERT_LT(one.first_query, queries);
+      empty += other.first_query >= queries ? 1 : 0;
+      for (const QueryTile tile : {one, other})
+        ASSERT_TRUE(tiles.insert({tile.batch, tile.head, tile.first_query}).second);
+    }
+    EXPECT_EQ(empty, ceil_div(queries, 128) % 2 * 6) << queries;
+  }
+}
+
 TEST(Split, FillsTheLastRoundWithPiecesOfItsTiles) {
   // 12 heads of 32,760 queries on 132 blocks: 3,072 tiles are 23 rounds and 36.
   const Split split = split_last_round(3072, 132, 256);

@@ -39,6 +39,16 @@ struct Shape {
   static constexpr int kProducerRegisters = kConsumers == 3 ? 32 : 24;
   static constexpr int kConsumerRegisters = kConsumers == 3 ? 160 : 240;
 
+  /// Whether key blocks may be left out that lie far below others (skipping_softmax.cuh).
+  static constexpr bool kSkips = false;
+
+  /// The shape that pieces of tiles have: never a cluster.
+  using OfPieces = Shape;
+
+  /// Blocks that work on neighbouring query tiles in step and share what they load: each brings a part of every key
+  /// block to all of them.
+  static constexpr int kCluster = 1;
+
   /// Whether the consumers take turns at issuing products (ping-pong). Measured: with three it helps, with two it does
   /// not.
   static constexpr bool kTurns = kConsumers == 3;
@@ -79,6 +89,10 @@ struct Shape {
   static_assert(!ValueProduct::kTransposed || kKeys == 64 || kKeys == 128);
 };
 
+/// Blocks of a cluster: pieces of tiles do not share their keys.
+template <class S, class KeyBlocks>
+constexpr int kClusterOf = KeyBlocks::Scheduler::kInPieces ? 1 : S::kCluster;
+
 /// Shared memory. Every operand is a row of panels, [panel][row][bytes], swizzled by as many bytes as a row has.
 template <class S>
 struct alignas(1024) SharedMemory {
@@ -103,8 +117,8 @@ struct alignas(1024) SharedMemory {
     return biases + (stage * S::kConsumers + consumer) * S::kBiases;
   }
 
-  /// One thread, at the start of the kernel.
-  __device__ void init_barriers() {
+  /// One thread, at the start of the kernel. cluster: blocks that read the same keys and values.
+  __device__ void init_barriers(int cluster = 1) {
     for (int stage = 0; stage < S::kQueryStages; ++stage)
       for (int i = 0; i < S::kConsumers; ++i) {
         queries_full[stage][i].init(1);
@@ -112,9 +126,9 @@ struct alignas(1024) SharedMemory {
       }
     for (int i = 0; i < S::kStages; ++i) {
       keys_full[i].init(1);
-      keys_empty[i].init(S::kConsumers * S::kReleasesOfKeys);
+      keys_empty[i].init(S::kConsumers * S::kReleasesOfKeys * cluster);
       values_full[i].init(1);
-      values_empty[i].init(S::kConsumers);
+      values_empty[i].init(S::kConsumers * cluster);
     }
     for (int i = 0; i < kJobStages; ++i) {
       jobs_full[i].init(1);

@@ -33,6 +33,17 @@ __device__ inline void copy_box(void* to, const CUtensorMap& map, BoxStart start
       : "memory");
 }
 
+/// The same into all blocks of the cluster that the mask names, at the same place, and to the barriers there.
+__device__ inline void copy_box_to_cluster(void* to, const CUtensorMap& map, BoxStart start, Barrier& barrier,
+                                           uint64_t cache, uint16_t mask) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster.L2::cache_hint"
+      " [%0], [%1, {%3, %4, %5, %6}], [%2], %7, %8;" ::"r"(shared_address(to)),
+      "l"(&map), "r"(shared_address(&barrier)), "r"(start.column), "r"(start.row), "r"(start.head), "r"(start.batch),
+      "h"(mask), "l"(cache)
+      : "memory");
+}
+
 /// Copies contiguous bytes, a multiple of 16 from a multiple of 16.
 __device__ inline void copy_bytes(void* to, const void* from, int bytes, Barrier& barrier) {
   asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(

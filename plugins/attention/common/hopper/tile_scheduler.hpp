@@ -22,8 +22,9 @@ struct TileScheduler {
   int queries, heads, batch;
   int rows;            ///< of a tile
   int most = INT_MAX;  ///< tiles that are jobs
+  int group = 1;       ///< blocks of a cluster, which work on one head: its tiles are a multiple, the last ones empty
 
-  FV_HOST_DEVICE int tiles_of_head() const { return ceil_div(queries, rows); }
+  FV_HOST_DEVICE int tiles_of_head() const { return ceil_div(ceil_div(queries, rows), group) * group; }
   FV_HOST_DEVICE int tiles() const { return tiles_of_head() * heads * batch; }
   FV_HOST_DEVICE int jobs() const { return tiles() < most ? tiles() : most; }
 

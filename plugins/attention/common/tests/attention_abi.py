@@ -6,6 +6,7 @@ in PyTorch and the reference. The structs below repeat the headers field by fiel
 
 import ctypes as c
 import math
+import struct as struct_module
 
 import torch
 
@@ -55,7 +56,7 @@ Table = struct("Table", ("struct_size", c.c_uint32), ("reserved0", c.c_uint32),
 DTYPES = {torch.float32: (2, 32), torch.float16: (2, 16), torch.bfloat16: (4, 16), torch.int32: (0, 32),
           torch.bool: (6, 8), torch.float64: (2, 64)}
 KEY_LENGTHS = 1 << 2
-BOOL, INT, STRING, LIST, TABLE = 1, 2, 4, 5, 6  # of fv_value
+BOOL, INT, FLOAT, STRING, LIST, TABLE = 1, 2, 3, 4, 5, 6  # of fv_value
 
 
 class Refused(Exception):
@@ -79,11 +80,13 @@ class Lent:
 
 
 def value(x, kept):
-    """A bool, int, string, list or dict as fv_value; what it points to is kept in a list, which must outlive it."""
+    """A bool, int, float, string, list or dict as fv_value; what it points to is kept in a list, which must outlive it."""
     if isinstance(x, bool):
         return Value(BOOL, 0, int(x))
     if isinstance(x, int):
         return Value(INT, 0, x)
+    if isinstance(x, float):
+        return Value(FLOAT, 0, struct_module.unpack("<q", struct_module.pack("<d", x))[0])
     if isinstance(x, str):
         kept.append(c.c_char_p(x.encode()))
         return Value(STRING, 0, c.cast(kept[-1], P).value)
@@ -148,6 +151,7 @@ class Backend:
             self._check(self._table.supports(self._backend, c.addressof(site), c.addressof(support), text))
             if not support.supported:
                 raise Refused(reason.value.decode())
+            self.score = support.score  # estimated microseconds of the last site that was planned
             plan, info = P(), PlanInfo(struct_size=c.sizeof(PlanInfo))
             self._check(self._table.plan(self._backend, c.addressof(site), c.addressof(plan), c.addressof(info), text))
             scratch, resident = (torch.empty(n + 256, dtype=torch.uint8, device=q.device)

@@ -40,6 +40,7 @@ class AttentionLibrary {
     support.reason = {reason, sizeof(reason), 0};
     check(table_->supports(backend_, &site, &support, text_.get()), text_);
     message_ = reason;
+    score_ = support.score;
     return support.supported == 1;
   }
 
@@ -98,11 +99,14 @@ class AttentionLibrary {
   }
 
   const std::string& message() const { return message_; }
+  /// Of the site last asked about: estimated microseconds.
+  double score() const { return score_; }
 
  private:
   fv_services services_{};
   TextBuffer text_;
   std::string message_;
+  double score_ = 0;
   const fv_attention_interface* table_ = nullptr;
   fv_attention* backend_ = nullptr;
 };

@@ -9,15 +9,11 @@
 namespace fastvideo::sm90 {
 namespace {
 
-// Measured on an H200 for long sequences; an estimate for choosing between backends.
-constexpr double kFlopsPerMicrosecond = 6e8;
-constexpr double kLaunchMicroseconds = 5;
-
 // The kernel of that tile for a site, or nullptr.
 const dense::Kernel* find_kernel(const fv_attention_site& site, std::string_view tile) {
   const bool bfloat16 = same_dtype(site.dtype, kBFloat16);
   if (!bfloat16 && !same_dtype(site.dtype, kFloat16)) return nullptr;
-  return dense::find_kernel(bfloat16, site.head_size, site.key_length, tile);
+  return dense::find_kernel(bfloat16, site.head_size, site.query_length, site.key_length, tile);
 }
 
 class Plan final : public AttentionPlan {
@@ -66,9 +62,8 @@ class Backend final : public AttentionBackend {
     if (kernel == nullptr)
       return Support::no("no kernel for " + dtype_name(site.dtype) + ", head size " + std::to_string(site.head_size) +
                          " and tile '" + tile_ + "': bfloat16 or float16, 64 or 128");
-    const double flops = 4.0 * static_cast<double>(site.batch) * site.query_heads * site.head_size *
-                         static_cast<double>(site.query_length) * static_cast<double>(site.key_length);
-    return Support::yes(FV_NUMERICS_REORDERED, kLaunchMicroseconds + flops / kFlopsPerMicrosecond, kernel->name);
+    const double score = dense::estimate(*kernel, site.batch, site.query_heads, site.query_length, site.key_length);
+    return Support::yes(FV_NUMERICS_REORDERED, score, kernel->name);
   }
 
   std::unique_ptr<AttentionPlan> plan(const fv_attention_site& site) override {

@@ -8,14 +8,37 @@
 #include "plugins/attention/sage_attn/settings.hpp"
 #include "plugins/attention/sage_attn/sm90/launch.hpp"
 #include "plugins/attention/sage_attn/sm90/log_sum_exp.hpp"
+#include "plugins/attention/sage_attn/sm90/operands.hpp"
 
 namespace fastvideo::sage {
 namespace {
 
-// An estimate for choosing between backends: long sequences on an H200.
-constexpr double kFlopsPerMicrosecond = 8e8;
-constexpr double kLaunchMicroseconds = 15;
-constexpr int64_t kGridLimit = 65535;  // of CUDA, in the dimensions for heads and batch
+// For estimates: measured on an H200, from 1,560 tokens to 75,600 (docs/measured/attention_turns.md).
+constexpr double kLaunchMicroseconds = 20;
+constexpr double kElementsPerMicrosecond = 8e5;   // of queries, keys and values, quantised
+constexpr double kBiasBytesPerMicrosecond = 1e6;  // of what smooth_q adds to scores
+constexpr int64_t kGridLimit = 65535;             // of CUDA, in the dimensions for heads and batch
+
+// Microseconds of a call. Two consumers of 64 queries; three at head size 64 where registers allow (kernels.cuh).
+double estimate(const Settings& settings, const fv_attention_site& site) {
+  const auto parts = [](int64_t of, int64_t size) { return static_cast<double>((of + size - 1) / size); };
+  const bool large = site.head_size == 128;
+  const double heads = static_cast<double>(site.batch) * site.query_heads;
+  const double rows = !large && settings.fp8_values && !settings.smooth_q ? 192 : 128;
+  hopper::TileTimes times = large ? hopper::TileTimes{1.26, 2.2} : hopper::TileTimes{1.38 * rows / 192, 2};
+  if (!settings.fp8_values) times.key_block *= 1.24;
+  if (settings.smooth_q) times.key_block *= large ? 1.14 : 1.3;
+  const double key_blocks = parts(site.key_length, kBlockTokens);
+  const double tiles = heads * parts(site.query_length, static_cast<int64_t>(rows));
+  const double elements =
+      site.head_size * (heads * static_cast<double>(site.query_length) +
+                        2.0 * static_cast<double>(site.batch) * site.kv_heads * static_cast<double>(site.key_length));
+  double all =
+      kLaunchMicroseconds + elements / kElementsPerMicrosecond + hopper::tiles_microseconds(times, tiles, key_blocks);
+  if (settings.smooth_q)
+    all += heads * parts(site.query_length, kQueryBlock) * key_blocks * kBlockTokens * 4 / kBiasBytesPerMicrosecond;
+  return all;
+}
 
 class Plan final : public AttentionPlan {
  public:
@@ -27,7 +50,7 @@ class Plan final : public AttentionPlan {
     quantiser_.smooth_k = settings.smooth_k;
     quantiser_.per_block = settings.per_block;
     quantiser_.smooth_q = settings.smooth_q;
-    dense_ = dense::find_kernel(quantiser_.bfloat16, site.head_size, site.key_length);
+    dense_ = dense::find_kernel(quantiser_.bfloat16, site.head_size, site.query_length, site.key_length);
     if (dense_ == nullptr) throw Refused("SAGE_ATTN/sm90 has no kernel for this site");
     const hopper::CurrentDevice current(site.device.index);
     blocks_ = sage::prepare(quantiser_);
@@ -88,9 +111,7 @@ class Backend final : public AttentionBackend {
       return Support::no("batch " + std::to_string(site.batch) + " and " + std::to_string(site.query_heads) +
                          " heads: a launch holds at most " + std::to_string(kGridLimit / 2) + " and " +
                          std::to_string(kGridLimit / 3));
-    const double flops = 4.0 * static_cast<double>(site.batch) * site.query_heads * site.head_size *
-                         static_cast<double>(site.query_length) * static_cast<double>(site.key_length);
-    return Support::yes(FV_NUMERICS_APPROXIMATE, kLaunchMicroseconds + flops / kFlopsPerMicrosecond, settings_.name());
+    return Support::yes(FV_NUMERICS_APPROXIMATE, estimate(settings_, site), settings_.name());
   }
 
   std::unique_ptr<AttentionPlan> plan(const fv_attention_site& site) override {

@@ -1,4 +1,5 @@
 // SLIDING_TILE_ATTN/sm90: the windows on the Hopper main loop of FLASH_ATTN, free of any framework.
+#include <algorithm>
 #include <fastvideo/plugin.hpp>
 
 #include "plugins/attention/common/hopper/current_device.hpp"
@@ -8,16 +9,15 @@
 namespace fastvideo::sliding_tile {
 namespace {
 
-// As FLASH_ATTN/sm90 estimates.
-constexpr double kFlopsPerMicrosecond = 6e8;
-constexpr double kLaunchMicroseconds = 5;
+// Time over that of dense attention and the density: ragged ends of runs, a last round that is not split.
+constexpr double kOverDensity = 1.06;
 
 class Plan final : public AttentionPlan {
  public:
   Plan(const Settings& settings, const fv_attention_site& site, const Kernel& kernel)
       : plan_(settings, site),
         kernel_(kernel),
-        dense_(dense::find_kernel(kernel.bfloat16, site.head_size, site.key_length)),
+        dense_(dense::find_kernel(kernel.bfloat16, site.head_size, site.query_length, site.key_length)),
         name_("sm90_" + std::to_string(kernel.rows) + "x" + std::to_string(kernel.width) + ", " +
               settings.describe(plan_.tiles())) {
     if (dense_ == nullptr) throw Refused("SLIDING_TILE_ATTN/sm90 has no dense kernel for this site");
@@ -79,10 +79,12 @@ class Backend final : public AttentionBackend {
     if (find(site) == nullptr) return Support::no(no_kernel(site));
     if (site.query_heads > hopper::kMostHeads) return Support::no(too_many_heads(site));
     const TileGrid tiles = settings_.tiles_of(site);
-    const double flops = 4.0 * static_cast<double>(site.batch) * site.query_heads * site.head_size *
-                         static_cast<double>(site.query_length) * static_cast<double>(site.key_length);
-    return Support::yes(settings_.is_dense(tiles) ? FV_NUMERICS_REORDERED : FV_NUMERICS_APPROXIMATE,
-                        kLaunchMicroseconds + settings_.mean_density(tiles) * flops / kFlopsPerMicrosecond,
+    const dense::Kernel* dense =
+        dense::find_kernel(same_dtype(site.dtype, kBFloat16), site.head_size, site.query_length, site.key_length);
+    if (dense == nullptr) return Support::no(no_kernel(site));
+    double score = dense::estimate(*dense, site.batch, site.query_heads, site.query_length, site.key_length);
+    if (!settings_.is_dense(tiles)) score *= std::min(1.0, kOverDensity * settings_.mean_density(tiles));
+    return Support::yes(settings_.is_dense(tiles) ? FV_NUMERICS_REORDERED : FV_NUMERICS_APPROXIMATE, score,
                         settings_.describe(tiles));
   }
 

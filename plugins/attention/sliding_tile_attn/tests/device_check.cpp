@@ -9,9 +9,9 @@
 
 #include "plugins/attention/common/tests/attention_library.hpp"
 #include "plugins/attention/common/tests/device.hpp"
+#include "plugins/attention/common/video/tile_grid.hpp"
 #include "plugins/attention/sliding_tile_attn/tests/options.hpp"
 #include "plugins/attention/sliding_tile_attn/tests/problem.hpp"
-#include "plugins/attention/sliding_tile_attn/tile_grid.hpp"
 
 namespace fastvideo::sliding_tile {
 namespace {

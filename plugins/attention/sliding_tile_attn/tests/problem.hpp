@@ -14,7 +14,7 @@
 
 #include "plugins/attention/common/cpu/half.hpp"
 #include "plugins/attention/common/tests/site.hpp"
-#include "plugins/attention/sliding_tile_attn/extent.hpp"
+#include "plugins/attention/common/video/extent.hpp"
 
 namespace fastvideo::sliding_tile {
 

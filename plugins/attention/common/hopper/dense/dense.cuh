@@ -12,6 +12,12 @@ template <class Element, int kHeadSize, int kKeys, int kConsumers>
 using Shape = hopper::Shape<Element, hopper::HalfScores<Element>, hopper::HalfValues<Element>, kHeadSize, kKeys,
                             kConsumers, hopper::OnlineSoftmax>;
 
+/// Two blocks that share what they load.
+template <class Element, int kHeadSize, int kKeys, int kConsumers>
+struct PairShape : Shape<Element, kHeadSize, kKeys, kConsumers> {
+  static constexpr int kCluster = 2;
+};
+
 template <class S>
 using KeyBlocks = hopper::DenseKeyBlocks<S::kKeys>;
 
@@ -38,11 +44,14 @@ void launch(const hopper::Call& c, int blocks, cudaStream_t stream) {
 }
 
 template <class S>
-constexpr Kernel kernel(const char* name) {
+constexpr Kernel kernel(const char* name, hopper::TileTimes times) {
   return {name,
           std::is_same_v<typename S::Element, __nv_bfloat16>,
           S::kHeadSize,
+          S::kRows,
           S::kKeys,
+          S::kCluster,
+          times,
           hopper::prepare_dense<S>,
           hopper::piece_bytes<S>,
           launch<S>};
@@ -51,10 +60,12 @@ constexpr Kernel kernel(const char* name) {
 /// All kernels for elements of a type, which is compiled in a file of its own; the best of a head size comes first.
 template <class Element>
 inline constexpr Kernel kKernels[] = {
-    // Head size, width of a key block, consumers.
-    kernel<Shape<Element, 128, 176, 2>>("128x176"),
-    kernel<Shape<Element, 128, 128, 2>>("128x128"),
-    kernel<Shape<Element, 64, 128, 3>>("192x128"),
+    // Head size, width of a key block, consumers; times: from docs/measured/attention_turns.md.
+    kernel<PairShape<Element, 128, 176, 2>>("128x176x2", {2.17, 1.7}),
+    kernel<PairShape<Element, 128, 128, 2>>("128x128x2", {1.6, 1.9}),
+    kernel<Shape<Element, 128, 176, 2>>("128x176", {2.24, 1.7}),
+    kernel<Shape<Element, 128, 128, 2>>("128x128", {1.63, 1.7}),
+    kernel<Shape<Element, 64, 128, 3>>("192x128", {1.52, 1.4}),
 };
 
 }  // namespace fastvideo::dense

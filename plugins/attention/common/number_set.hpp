@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace fastvideo::sage {
+namespace fastvideo {
 
 /// A set of numbers from 0 on.
 class NumberSet {
@@ -27,4 +27,4 @@ class NumberSet {
   std::vector<Range> ranges_;
 };
 
-}  // namespace fastvideo::sage
+}  // namespace fastvideo

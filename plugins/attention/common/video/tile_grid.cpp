@@ -1,8 +1,8 @@
-#include "plugins/attention/sliding_tile_attn/tile_grid.hpp"
+#include "plugins/attention/common/video/tile_grid.hpp"
 
 #include <algorithm>
 
-namespace fastvideo::sliding_tile {
+namespace fastvideo {
 
 TileGrid::TileGrid(const Extent& grid, const Extent& tile) : grid_(grid), tile_(tile) {
   for (size_t i = 0; i < 3; ++i) {
@@ -36,4 +36,4 @@ std::vector<int64_t> TileGrid::token_order() const {
   return order;
 }
 
-}  // namespace fastvideo::sliding_tile
+}  // namespace fastvideo

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace fastvideo::sliding_tile {
+namespace fastvideo {
 
 /// (frames, rows, columns).
 struct Extent {
@@ -28,4 +28,4 @@ Extent parse_extent(std::string_view option, std::string_view text);
 /// whole / part, rounded up.
 constexpr int64_t ceil_div(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
 
-}  // namespace fastvideo::sliding_tile
+}  // namespace fastvideo

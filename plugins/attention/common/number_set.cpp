@@ -1,13 +1,13 @@
-#include "plugins/attention/sage_attn/number_set.hpp"
+#include "plugins/attention/common/number_set.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <fastvideo/core.hpp>
 
-namespace fastvideo::sage {
+namespace fastvideo {
 namespace {
 
-std::string_view trim(std::string_view text) {
+std::string_view trim_number(std::string_view text) {
   const size_t first = text.find_first_not_of(' ');
   return first == text.npos ? std::string_view{} : text.substr(first, text.find_last_not_of(' ') - first + 1);
 }
@@ -27,13 +27,13 @@ NumberSet::NumberSet(std::string_view option, std::string_view text) {
     throw Refused(std::string(option) + " = \"" + std::string(text) + "\": " + why +
                   "; write numbers and ranges between commas, such as \"0-1,29\"");
   };
-  if (trim(text).empty()) return;
+  if (trim_number(text).empty()) return;
   for (std::string_view rest = text; true;) {
     const size_t comma = rest.find(',');
-    const std::string_view part = trim(rest.substr(0, comma));
+    const std::string_view part = trim_number(rest.substr(0, comma));
     const size_t dash = part.find('-');
-    const int64_t first = whole_number(trim(part.substr(0, dash)));
-    const int64_t last = dash == part.npos ? first : whole_number(trim(part.substr(dash + 1)));
+    const int64_t first = whole_number(trim_number(part.substr(0, dash)));
+    const int64_t last = dash == part.npos ? first : whole_number(trim_number(part.substr(dash + 1)));
     const std::string quoted = "'" + std::string(part) + "'";
     if (first < 0 || last < 0) refuse(quoted + " is no number from 0 to 2147483647 and no range of them");
     if (last < first) refuse("the range " + quoted + " ends before it begins");
@@ -57,4 +57,4 @@ int64_t NumberSet::largest() const {
   return largest;
 }
 
-}  // namespace fastvideo::sage
+}  // namespace fastvideo

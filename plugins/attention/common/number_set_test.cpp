@@ -1,10 +1,10 @@
-#include "plugins/attention/sage_attn/number_set.hpp"
+#include "plugins/attention/common/number_set.hpp"
 
 #include <gtest/gtest.h>
 
 #include <fastvideo/core.hpp>
 
-namespace fastvideo::sage {
+namespace fastvideo {
 namespace {
 
 TEST(NumberSet, HoldsWhatIsListed) {
@@ -42,4 +42,4 @@ TEST(NumberSet, RefusesWhatIsNoList) {
 }
 
 }  // namespace
-}  // namespace fastvideo::sage
+}  // namespace fastvideo

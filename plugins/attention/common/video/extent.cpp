@@ -1,9 +1,9 @@
-#include "plugins/attention/sliding_tile_attn/extent.hpp"
+#include "plugins/attention/common/video/extent.hpp"
 
 #include <charconv>
 #include <fastvideo/core.hpp>
 
-namespace fastvideo::sliding_tile {
+namespace fastvideo {
 
 std::string to_text(const Extent& extent) {
   return std::to_string(extent[0]) + "x" + std::to_string(extent[1]) + "x" + std::to_string(extent[2]);
@@ -32,4 +32,4 @@ Extent parse_extent(std::string_view option, std::string_view text) {
   return extent;
 }
 
-}  // namespace fastvideo::sliding_tile
+}  // namespace fastvideo

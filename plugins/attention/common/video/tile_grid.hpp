@@ -3,9 +3,9 @@
 
 #include <vector>
 
-#include "plugins/attention/sliding_tile_attn/extent.hpp"
+#include "plugins/attention/common/video/extent.hpp"
 
-namespace fastvideo::sliding_tile {
+namespace fastvideo {
 
 /// Tiles begin at the origin. Where they do not divide the grid, the last ones of an axis are smaller: tokens that they
 /// would have outside of the grid do not exist. In tile order tiles follow each other as their tokens do inside them:
@@ -40,4 +40,4 @@ class TileGrid {
   std::vector<int64_t> starts_;  // size() + 1
 };
 
-}  // namespace fastvideo::sliding_tile
+}  // namespace fastvideo

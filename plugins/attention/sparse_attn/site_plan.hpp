@@ -1,0 +1,36 @@
+// What a plan holds on any device: its site, the order of its tokens, and which calls are dense.
+#pragma once
+
+#include <vector>
+
+#include "plugins/attention/sparse_attn/settings.hpp"
+
+namespace fastvideo::sparse {
+
+/// Threads: one at a time.
+class SitePlan {
+ public:
+  /// Of a site that the settings do not refuse. The settings must outlive it. rows, width: see Routing.
+  SitePlan(const Settings& settings, const fv_attention_site& site, int rows, int width);
+
+  const fv_attention_site& site() const { return site_.get(); }
+  const Routing& routing() const { return routing_; }
+
+  /// Numerics, dependencies and the token order, which lives as long as this.
+  void describe(fv_attention_plan_info& info) const;
+
+  /// Checks a call, and whether the run has the steps that the settings are for. Throws std::invalid_argument or
+  /// Refused.
+  CallShape check(const fv_attention_args& args) const;
+
+  /// Whether everybody sees everything in a call.
+  bool is_dense(const fv_attention_args& args) const;
+
+ private:
+  const Settings& settings_;
+  AttentionSiteCopy site_;
+  Routing routing_;
+  std::vector<int64_t> token_order_;
+};
+
+}  // namespace fastvideo::sparse
