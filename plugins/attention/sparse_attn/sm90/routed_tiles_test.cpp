@@ -57,7 +57,7 @@ TEST(RoutedKeyBlocks, FollowKeyLengthsAndClearWhatLiesBehind) {
   const std::vector<int> counts{2};
   const int32_t lengths[] = {300};
   const RoutedKeyBlocks<128, true>::Data data{lists.data(), counts.data(), 4, lengths, kKeys};
-  EXPECT_TRUE(RoutedKeyBlocks<128, true>::may_be_empty(data));
+  EXPECT_TRUE((RoutedKeyBlocks<128, true>::may_be_empty(data)));
   const auto blocks = RoutedKeyBlocks<128, true>::of(data, {{0, 0, 0}, 0});
   ASSERT_EQ(blocks.count(), 2);
   EXPECT_EQ(blocks.at(0).first, 256);
