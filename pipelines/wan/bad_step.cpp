@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <fastvideo/core.hpp>
 #include <stdexcept>
 
 namespace fastvideo::wan {
@@ -54,6 +55,8 @@ std::string reason_of_text(const WatchedAttention& watched, HostAttention& atten
   CheckedAttention checked(attention);
   try {
     if (!is_finite(encode(checked))) return what + "no attention site is at fault; the text encoder's weights are";
+  } catch (const Cancelled&) {
+    throw;
   } catch (const std::runtime_error& e) {
     return what + e.what();
   }
