@@ -311,7 +311,8 @@ class Parser {
     for (const CLI::App* one : given->get_subcommands([](const CLI::App*) { return true; }))
       names.push_back(one->get_name());
     if (names.empty()) return;
-    std::string text = "`" + given->get_name() + "` has no command '" + shortened(word) + "'" + did_you_mean(word, names);
+    std::string text =
+        "`" + given->get_name() + "` has no command '" + shortened(word) + "'" + did_you_mean(word, names);
     text += "; it has ";
     for (const std::string& name : names) text += (name == names.front() ? "" : ", ") + name;
     if (given == plugins_)

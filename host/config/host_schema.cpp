@@ -21,7 +21,8 @@ Schema Schema::host() {
                     .variable = "FASTVIDEO_ATTENTION_BACKEND"});
   add("attention", {.name = "default",
                     .default_value = "TORCH_SDPA",
-                    .help = "Backend of the roles that the chosen backend does not claim; if unset, those of the transformer get the best exact one"});
+                    .help = "Backend of the roles that the chosen backend does not claim; if unset, those of the "
+                            "transformer get the best exact one"});
   add("attention", {.name = "fallback",
                     .type = Type::strings,
                     .default_value = none,

@@ -21,7 +21,8 @@ std::optional<std::filesystem::path> find_installed(const InstalledFile& wanted,
                                                     const std::vector<std::filesystem::path>& folders);
 
 /// Why the item cannot be used as installed, its own library or a file that it needs, as a message that says what is
-/// missing, where it was looked for and how to install it; empty if nothing is missing. A file that the settings name is the plugin's to judge.
+/// missing, where it was looked for and how to install it; empty if nothing is missing. A file that the settings name
+/// is the plugin's to judge.
 std::string what_is_missing(const Item& item, const Settings& settings,
                             const Environment& environment = process_environment);
 

@@ -127,7 +127,7 @@ AttentionChoice AttentionSelector::choose(const fv_attention_site& site, const P
     from = "best of " + std::to_string(fitting) + " that auto may take";
   else if (fitting > 1)
     from = "best of its " + std::to_string(fitting) + " implementations that can";
-  return {taken->item, taken->backend,   taken->support,          std::move(request),       std::move(from),
+  return {taken->item, taken->backend,   taken->support,           std::move(request),       std::move(from),
           {},          taken->self_test, others_of(*taken, tried), slower_than(*taken, site)};
 }
 

@@ -35,7 +35,7 @@ struct AttentionChoice {
   std::string substituted_for;  ///< why the request could not be met, if [attention] fallback stepped in
   SelfTest self_test;
   std::vector<Ruled> others = {};  ///< other implementations of the same public name, and why not they
-  std::string slower_than = {};    ///< what an approximation is slower than, and by how much, if it is; see slower_than()
+  std::string slower_than = {};  ///< what an approximation is slower than, and by how much, if it is; see slower_than()
 };
 
 /// One candidate for a site: either it fits, or a reason says why not.

@@ -83,7 +83,7 @@ TEST(AttentionSelector, AnApproximationThatGainsNothingSaysSo) {
   EXPECT_EQ(said({tiled, in_file("attention.TILED.estimate", 15.0), flag("attention.SWIFT.fault", "supports")}), "");
   EXPECT_EQ(said({tiled, in_file("attention.TILED.estimate", 9.0)}), "");
   EXPECT_EQ(said({tiled, in_file("attention.TILED.estimate", 0.0)}), "");  // it does not say
-  EXPECT_EQ(said({flag("attention.backend", "FORMULA")}), "");              // exact: somebody wants it
+  EXPECT_EQ(said({flag("attention.backend", "FORMULA")}), "");             // exact: somebody wants it
 }
 
 TEST(AttentionSelector, ARefusalHasTheTable) {

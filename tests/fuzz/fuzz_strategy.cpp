@@ -28,7 +28,7 @@ void check(const fastvideo::sliding_tile::Strategy& strategy) {
     if (strategy.window_of(step, strategy.layers() - 1, strategy.heads() - 1) >= strategy.windows().size())
       std::abort();
   if (strategy.nearest_step(49, 50) != strategy.steps() - 1) std::abort();
-  for (const fastvideo::sliding_tile::Extent& window : strategy.windows())
+  for (const fastvideo::Extent& window : strategy.windows())
     for (size_t axis = 0; axis < 3; ++axis)
       if (window[axis] < 1 || window[axis] > strategy.tile_grid()[axis]) std::abort();
 }

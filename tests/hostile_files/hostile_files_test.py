@@ -109,7 +109,7 @@ def no_regular_files(bench):
                       "--matrix", room / "matrix.toml")
         bench.refused(f"{kind} as manifest", [says], "plugins", "check", room / "plugin")
         done = bench.run("plugins", "--plugin-dir", room / "plugin")
-        bench.expect(done.returncode == 0 and says.encode() in done.stdout, f"{kind} as manifest takes other commands with it")
+        bench.expect(done.returncode == 0 and re.search(says, done.stdout.decode(errors="replace")), f"{kind} as manifest takes other commands with it")
         hub = room / "hub" / "models--a--b"
         (hub / "snapshots" / "1").mkdir(parents=True)
         (hub / "refs").mkdir()

@@ -120,7 +120,8 @@ class Sm90Backend final : public AttentionBackend {
     if (const auto reason = refuses(site)) return Support::no(*reason);
     const double heads = static_cast<double>(site.batch) * site.query_heads;
     const double elements = heads * site.head_size * static_cast<double>(site.query_length);
-    const dense::Kernel& dense = *dense::find_kernel(find(site)->bfloat16, site.head_size, site.query_length, site.key_length);
+    const dense::Kernel& dense =
+        *dense::find_kernel(find(site)->bfloat16, site.head_size, site.query_length, site.key_length);
     double score = dense::estimate(dense, site.batch, site.query_heads, site.query_length, site.key_length);
     if (settings_.select == Select::kThreshold)
       score = kLaunchMicroseconds + score;
