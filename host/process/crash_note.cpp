@@ -43,8 +43,8 @@ bool is_first_to_end() noexcept {
   const long self = ::syscall(SYS_gettid);
   long none = 0;
   if (ending_thread.compare_exchange_strong(none, self)) return true;
-  while (none != self) ::pause();
-  return false;
+  if (none == self) return false;
+  for (;;) ::pause();
 }
 
 void on_crash(int signal) {

@@ -45,7 +45,7 @@ std::string AttentionRequest::describe() const {
 }
 
 AttentionRequest request_for_role(const Settings& settings, std::string_view role, const Claims& claims) {
-  const AttentionRequest global = from(required(settings, "attention.backend"), Scope::global);
+  AttentionRequest global = from(required(settings, "attention.backend"), Scope::global);
   const bool governed = global.is_auto() ? role.starts_with("dit.") : claims(global.name, role);
   if (const Setting* own = settings.find("attention.roles." + std::string(role))) {
     AttentionRequest request = from(*own, Scope::role);

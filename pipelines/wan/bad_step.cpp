@@ -60,14 +60,15 @@ std::string reason_of_text(const WatchedAttention& watched, HostAttention& atten
   } catch (const std::runtime_error& e) {
     return what + e.what();
   }
-  const auto first = watched.first_bad(-1);
-  if (first)
-    return what + first->text +
-           ", gave it, and not when the text was encoded again: it has different results for equal " + "inputs; " +
+  return what + reason_of_once(watched, -1, "the text was encoded");
+}
+
+std::string reason_of_once(const WatchedAttention& watched, int32_t step, const std::string& done) {
+  if (const auto first = watched.first_bad(step))
+    return first->text + ", gave it, and not when " + done + " again: it has different results for equal inputs; " +
            advice_for(*first);
-  return what +
-         "encoded again the text is right: something has different results for equal inputs, and may be any of " +
-         watched.backends(-1) + "; try others with --attention-backend";
+  return "when " + done + " again, it was right: something has different results for equal inputs, and may be any of " +
+         watched.backends(step) + "; try others with --attention-backend";
 }
 
 }  // namespace fastvideo::wan

@@ -32,4 +32,7 @@ bool is_finite(const EncodedPrompts& prompts);
 std::string reason_of_text(const WatchedAttention& watched, HostAttention& attention,
                            const std::function<EncodedPrompts(Attention&)>& encode);
 
+/// Who is to blame for what was wrong in `step` and right when it was done again ("the text was encoded").
+std::string reason_of_once(const WatchedAttention& watched, int32_t step, const std::string& done);
+
 }  // namespace fastvideo::wan
