@@ -165,20 +165,17 @@ WeightFiles find_weight_files(const path& folder, std::string_view stem, const s
   const path single = folder / with_variant(std::string(stem) + ".safetensors", variant);
   const path index = folder / with_variant(std::string(stem) + ".safetensors.index.json", variant);
   // transformers looks for the file first, diffusers for the index.
-  const bool index_first = stem != "model";
+  const bool file_first = stem == "model";
+  const bool by_index = file_is_there(index) && !(file_first && file_is_there(single));
+  if (!by_index && !file_is_there(single)) refuse_without_weights(folder, stem, variant);
   WeightFiles found;
-  if (index_first && file_is_there(index))
-    found.headers = read_shards(index);
-  else if (file_is_there(single))
-    found.headers = {read_safetensors_header(single)};
-  else if (file_is_there(index))
+  if (by_index)
     found.headers = read_shards(index);
   else
-    refuse_without_weights(folder, stem, variant);
+    found.headers = {read_safetensors_header(single)};
 
   std::set<path> read;
   for (const SafetensorsHeader& header : found.headers) read.insert(header.file);
-  const bool by_index = read.count(single) == 0;
   for (const path& file : files_in(folder))
     if (is_of_weights(file) && read.count(file) == 0 && !(by_index && file == index))
       found.left_over.push_back(file.filename().string());
