@@ -166,7 +166,7 @@ WeightFiles find_weight_files(const path& folder, std::string_view stem, const s
   const path index = folder / with_variant(std::string(stem) + ".safetensors.index.json", variant);
   // transformers looks for the file first, diffusers for the index.
   const bool file_first = stem == "model";
-  const bool by_index = file_is_there(index) && !(file_first && file_is_there(single));
+  const bool by_index = !(file_first && file_is_there(single)) && file_is_there(index);
   if (!by_index && !file_is_there(single)) refuse_without_weights(folder, stem, variant);
   WeightFiles found;
   if (by_index)
