@@ -108,7 +108,28 @@ std::unique_ptr<VideoWriter> make_video_writer(const fs::path& path, VideoOption
   }
 }
 
+namespace {
+
+// Names that mean something else elsewhere, and would be folders of frames here.
+void require_name_of_output(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (path == "-")
+    throw Refused("- would be a folder of that name: nothing is written to standard output; give a file, FILE.y4m");
+  for (const char* ending : {".y4m", ".mp4", ".webm", ".gif", ".png"})
+    if (name == ending) throw Refused(path.string() + " has no name before its ending: give one, video" + name);
+  std::error_code none;
+  const fs::file_type type = fs::status(path, none).type();
+  if (type == fs::file_type::character || type == fs::file_type::block || type == fs::file_type::fifo ||
+      type == fs::file_type::socket)
+    throw Refused(path.string() +
+                  " is a device or a pipe: a video is made beside its place and renamed, which needs a " +
+                  "file; give one, FILE.y4m");
+}
+
+}  // namespace
+
 void check_output(const fs::path& path) {
+  require_name_of_output(path);
   const OutputFormat format = output_format(path);
   const fs::path target = resolve_target(path);
   const fs::path parent = target.parent_path();

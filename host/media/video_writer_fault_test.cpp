@@ -276,6 +276,9 @@ TEST_F(Faults, CheckOutputSaysWhatIsMissing) {
   EXPECT_EQ(message_of<Refused>([&] { check_output(out + "/nowhere/video.y4m"); }),
             "the folder " + out + "/nowhere does not exist: make it (mkdir -p) or choose another output path");
   EXPECT_THROW(check_output(out + "/video.avi"), Refused);
+  EXPECT_NE(message_of<Refused>([&] { check_output("-"); }).find("standard output"), std::string::npos);
+  EXPECT_NE(message_of<Refused>([&] { check_output(out + "/.y4m"); }).find("give one, video.y4m"), std::string::npos);
+  EXPECT_NE(message_of<Refused>([&] { check_output("/dev/null"); }).find("is a device or a pipe"), std::string::npos);
 
   fs::create_directory(out + "/folder.mp4");
   EXPECT_THROW(check_output(out + "/folder.mp4"), Refused);

@@ -1,6 +1,10 @@
 // fastvideo/core.hpp - what every plugin in C++ stands on: errors stop at the border, options and services read well.
 #pragma once
 
+#if __cplusplus < 202002L
+#error "the C++ layer of the FastVideo SDK needs C++20 (-std=c++20); the C headers (fastvideo/attention.h, ...) do not"
+#endif
+
 #include <cstdio>
 #include <cstring>
 #include <exception>
