@@ -13,6 +13,13 @@
 
 namespace fastvideo::test {
 
+// Sanitizers answer crashes themselves and take terabytes of address space.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kIsSanitized = true;
+#else
+inline constexpr bool kIsSanitized = false;
+#endif
+
 inline constexpr auto kTimeout = std::chrono::seconds(60);
 
 inline std::string read(const std::filesystem::path& file) {
