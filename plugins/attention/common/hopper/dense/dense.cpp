@@ -25,7 +25,10 @@ constexpr double kLaunchMicroseconds = 2;
 }  // namespace
 
 double estimate(const Kernel& kernel, int64_t batch, int64_t heads, int64_t queries, int64_t keys) {
-  const auto parts = [](int64_t of, int64_t size) { return static_cast<double>((of + size - 1) / size); };
+  const auto parts = [](int64_t of, int64_t size) {
+    const int64_t count = (of + size - 1) / size;
+    return static_cast<double>(count);
+  };
   const double of_head = parts(queries, int64_t{kernel.rows} * kernel.cluster) * kernel.cluster;
   const double tiles = static_cast<double>(batch) * static_cast<double>(heads) * of_head;
   return kLaunchMicroseconds + hopper::tiles_microseconds(kernel.times, tiles, parts(keys, kernel.key_width));
