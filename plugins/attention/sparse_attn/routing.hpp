@@ -44,6 +44,7 @@ struct Routing {
 
   /// The share of so many key blocks, rounded, at least one.
   FV_HOST_DEVICE int wanted(int blocks) const {
+    // NOLINTNEXTLINE(bugprone-incorrect-roundings): of a positive number, and the same on the host and on a device
     const int nearest = static_cast<int>(share * static_cast<float>(blocks) + 0.5F);
     return nearest < 1 ? 1 : nearest > blocks ? blocks : nearest;
   }

@@ -21,7 +21,10 @@ constexpr int64_t kGridLimit = 65535;             // of CUDA, in the dimensions 
 
 // Microseconds of a call. Two consumers of 64 queries; three at head size 64 where registers allow (kernels.cuh).
 double estimate(const Settings& settings, const fv_attention_site& site) {
-  const auto parts = [](int64_t of, int64_t size) { return static_cast<double>((of + size - 1) / size); };
+  const auto parts = [](int64_t of, int64_t size) {
+    const int64_t count = (of + size - 1) / size;
+    return static_cast<double>(count);
+  };
   const bool large = site.head_size == 128;
   const double heads = static_cast<double>(site.batch) * site.query_heads;
   const double rows = !large && settings.fp8_values && !settings.smooth_q ? 192 : 128;
