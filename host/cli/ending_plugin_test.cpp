@@ -115,7 +115,7 @@ TEST_F(EndingPlugin, ThatCallsExitIsNamedByEveryCommand) {
 }
 
 TEST_F(EndingPlugin, ThatCrashesIsNamedAndTheSignalStays) {
-  if (kIsSanitized) GTEST_SKIP() << "the sanitizer has handlers and address space of its own";
+  if (test::kIsSanitized) GTEST_SKIP() << "the sanitizer has handlers and address space of its own";
   for (const auto& [way, signal, name] : {std::tuple{"segv", SIGSEGV, "SIGSEGV"},
                                           {"segv_elsewhere", SIGSEGV, "SIGSEGV"},
                                           {"fpe", SIGFPE, "SIGFPE"},
@@ -138,7 +138,7 @@ TEST_F(EndingPlugin, ThatCrashesIsNamedAndTheSignalStays) {
 }
 
 TEST_F(EndingPlugin, LeavesNoPartialFolderOfFrames) {
-  if (kIsSanitized) GTEST_SKIP() << "the sanitizer has handlers and address space of its own";
+  if (test::kIsSanitized) GTEST_SKIP() << "the sanitizer has handlers and address space of its own";
   std::vector<std::string> arguments = a_run({"--output-path", (folder_.path() / "frames").string()});
   EXPECT_EQ(told("attention.run=abort", arguments).status.signal, SIGABRT);
   EXPECT_EQ(partial_files(), "");

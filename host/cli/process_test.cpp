@@ -141,7 +141,7 @@ TEST_F(OddProcess, ASecondSignalEndsItAtOnceAndLeavesNothing) {
 }
 
 TEST_F(OddProcess, OtherDeadlySignalsLeaveNothingEither) {
-  if (kIsSanitized) GTEST_SKIP() << "the sanitizer has handlers and address space of its own";
+  if (test::kIsSanitized) GTEST_SKIP() << "the sanitizer has handlers and address space of its own";
   folder_.write("video.y4m", "what was here");
   for (const int signal : {SIGQUIT, SIGUSR1, SIGALRM, SIGSEGV, SIGABRT}) {
     const auto child = waiting("waits_deaf");
@@ -219,7 +219,7 @@ TEST_F(OddProcess, AMappedFileThatIsCutShortIsNamed) {
 }
 
 TEST_F(OddProcess, TooFewThreadsAreCounted) {
-  if (kIsSanitized) GTEST_SKIP() << "the sanitizer has handlers and address space of its own";
+  if (test::kIsSanitized) GTEST_SKIP() << "the sanitizer has handlers and address space of its own";
   // Each thread takes a stack of address space, so that they cannot all be there.
   const CommandResult result = generate_in("ulimit -s 8192; ulimit -v 1500000; exec \"$@\"", {"--threads", "1024"});
   EXPECT_EQ(result.status.code, 2) << result.error_output;
@@ -229,7 +229,7 @@ TEST_F(OddProcess, TooFewThreadsAreCounted) {
 }
 
 TEST_F(OddProcess, TooLittleAddressSpaceIsAMessage) {
-  if (kIsSanitized) GTEST_SKIP() << "the sanitizer has handlers and address space of its own";
+  if (test::kIsSanitized) GTEST_SKIP() << "the sanitizer has handlers and address space of its own";
   for (int mebibytes = 24; mebibytes <= 200; mebibytes += 8) {
     std::filesystem::remove(output());
     const CommandResult result =
