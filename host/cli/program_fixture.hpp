@@ -20,7 +20,7 @@ inline constexpr bool kIsSanitized = true;
 inline constexpr bool kIsSanitized = false;
 #endif
 
-inline constexpr auto kTimeout = std::chrono::seconds(60);
+inline constexpr auto kTimeout = std::chrono::seconds(kIsSanitized ? 300 : 60);
 
 inline std::string read(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);

@@ -69,7 +69,8 @@ CacheFault fault_of_offer(const fv_cache_session_info& info) {
   if (info.sigmas == nullptr || info.timesteps == nullptr || info.expert_of_step == nullptr)
     return broken("its sigmas, timesteps or experts are NULL");
   if (info.signal_count > kMost * 16)
-    return broken("it counts " + number_of(info.signal_count) + " signals, at most " + number_of(std::int64_t{kMost} * 16));
+    return broken("it counts " + number_of(info.signal_count) + " signals, at most " +
+                  number_of(std::int64_t{kMost} * 16));
   if (info.signal_count > 0 && (info.signals == nullptr || info.early == nullptr))
     return broken("its signals are counted but not given");
   for (std::uint32_t i = 0; i < info.signal_count; ++i)
