@@ -8,8 +8,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" -q install --no-deps torch==2.11.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
-"$folder/venv/bin/pip" -q install numpy==2.4.6 filelock typing-extensions sympy networkx jinja2 fsspec \
+"$folder/venv/bin/pip" -q install torch==2.11.0 numpy==2.4.6 \
   transformers==5.23.0 diffusers==0.42.1
 cd "$folder"
 TRANSFORMERS_VERBOSITY=error "$folder/venv/bin/python" - <<'PYTHON'
