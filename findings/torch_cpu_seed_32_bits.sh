@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # PyTorch: a CPU generator takes seeds of 64 bits, says them back, and draws from the lower 32 alone. Seeds that differ
 # by a multiple of 2^32 make the same noise, and so the same video; -1 is 2^32 - 1. Programs that draw their seeds from
-# 64 bits (or hash a prompt to one) believe in 2^64 videos and have 2^32. Philox on CUDA uses all 64, so that the same
-# pair of seeds makes one video on the CPU and two on a GPU.
+# 64 bits (or hash a prompt to one) believe in 2^64 videos and have 2^32.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
