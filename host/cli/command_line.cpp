@@ -64,15 +64,10 @@ std::unordered_set<std::string> flags_in(const std::vector<std::string>& argumen
   return flags;
 }
 
-// A value in a message: what somebody pasted may be long.
-std::string shown(const std::string& value) {
-  constexpr size_t kMost = 60;
-  return value.size() > kMost ? "'" + value.substr(0, kMost) + "...'" : "'" + value + "'";
-}
-
 // Nobody can tell which of two values is meant.
 RequestError given_twice(const std::string& flag, const std::string& one, const std::string& two) {
-  return RequestError(flag + " is given twice, as " + shown(one) + " and as " + shown(two) + ": leave one out");
+  return RequestError(flag + " is given twice, as '" + shortened(one) + "' and as '" + shortened(two) +
+                      "': leave one out");
 }
 
 std::string lower_case(std::string text) {

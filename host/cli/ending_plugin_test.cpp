@@ -137,6 +137,13 @@ TEST_F(EndingPlugin, ThatCrashesIsNamedAndTheSignalStays) {
     }
 }
 
+TEST_F(EndingPlugin, HasNoSayInTheExitCodeAfterTheResult) {
+  if (test::kIsSanitized) GTEST_SKIP() << "the sanitizer's own exit handlers run";
+  EXPECT_EQ(generate_told("attention.run=exit_handler").status.describe(), "exit code 0");
+  EXPECT_NE(read(output()), "what was here");
+  EXPECT_EQ(generate_told("attention.run=exit_handler", {"--behaviour", "fails"}).status.describe(), "exit code 1");
+}
+
 TEST_F(EndingPlugin, LeavesNoPartialFolderOfFrames) {
   if (test::kIsSanitized) GTEST_SKIP() << "the sanitizer has handlers and address space of its own";
   std::vector<std::string> arguments = a_run({"--output-path", (folder_.path() / "frames").string()});

@@ -15,6 +15,7 @@ namespace fastvideo {
 int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noexcept;
 
 /// The whole of main: the same, and what a program puts right before and says when a plugin ends it (crash_note.hpp).
+/// Ends the process itself where no sanitizer is: without exit handlers, which plugins may have set.
 int program_main(int argc, char** argv, RunTool run_tool) noexcept;
 
 }  // namespace fastvideo

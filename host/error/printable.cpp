@@ -3,34 +3,13 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "host/error/utf8.hpp"
+
 namespace fastvideo {
 namespace {
 
 constexpr size_t kLongestLine = 4000;
 constexpr size_t kKeptOfALine = 1200;  // at each end
-
-// One character of UTF-8 (RFC 3629), or one byte that is none.
-struct Character {
-  uint32_t code = 0;
-  size_t bytes = 1;
-  bool is_valid = false;
-};
-
-Character character_at(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return {first, 1, true};
-  const size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || length > text.size()) return {};
-  uint32_t code = first & (0xFFU >> (length + 1));
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0U) != 0x80U) return {};
-    code = code << 6 | (byte(i) & 0x3FU);
-  }
-  const bool is_overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
-  const bool is_none = (code >= 0xD800 && code <= 0xDFFF) || code > 0x10FFFF;
-  return is_overlong || is_none ? Character{} : Character{code, length, true};
-}
 
 // Line and paragraph separators, and what turns the direction of writing (Unicode's Bidi_Control).
 bool moves_text(uint32_t code) {
@@ -43,7 +22,7 @@ void append_hexadecimal(std::string& out, const char* prefix, uint32_t value, in
   for (int i = digits; i-- > 0;) out += "0123456789abcdef"[value >> 4 * i & 15];
 }
 
-void append_printable(std::string& out, std::string_view bytes, const Character& c) {
+void append_printable(std::string& out, std::string_view bytes, const Utf8Character& c) {
   if (!c.is_valid)
     append_hexadecimal(out, "\\x", static_cast<unsigned char>(bytes[0]), 2);
   else if (c.code == '\n')
@@ -70,7 +49,7 @@ std::string printable(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    const Character c = character_at(text);
+    const Utf8Character c = character_at(text);
     append_printable(out, text, c);
     text.remove_prefix(c.bytes);
   }

@@ -76,7 +76,7 @@ void check_replaceable(const fs::path& target) {
   const bool is_sticky = ::stat(folder.c_str(), &its_folder) == 0 && (its_folder.st_mode & S_ISVTX) != 0;
   if (is_sticky && user != 0 && there.st_uid != user && its_folder.st_uid != user)
     throw Refused(target.string() + " is another user's, and in the folder " + folder.string() +
-                  " (sticky) only he can replace it" + kChooseAnother);
+                  " (sticky) nobody else can replace it" + kChooseAnother);
 }
 
 }  // namespace

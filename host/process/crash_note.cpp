@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "host/process/call_note.hpp"
+#include "host/process/handler_text.hpp"
 #include "host/process/leftovers.hpp"
 
 namespace fastvideo {
@@ -27,15 +28,6 @@ std::atomic<long> ending_thread{0};  // the one whose words are written
 
 // A recursion without end leaves no room on the thread's own stack.
 alignas(16) char crash_stack[64 << 10];
-
-void put_words(std::string_view text) noexcept {
-  while (!text.empty()) {
-    const ssize_t count = ::write(STDERR_FILENO, text.data(), text.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(count));
-  }
-}
 
 // Whether this thread is the one to speak. Another one that crashes meanwhile waits for the end of the process, which
 // would otherwise come before the words.
@@ -81,17 +73,18 @@ void write_crash_note(std::string_view what) noexcept {
   const int saved_errno = errno;
   char call[256];
   const std::size_t length = describe_call_in_progress(call, sizeof call);
-  put_words("\nfastvideo: ");
-  put_words(what);
+  write_from_handler("\nfastvideo: ");
+  write_from_handler(what);
   if (length > 0) {
-    put_words(" in ");
-    put_words({call, length});
+    write_from_handler(" in ");
+    write_from_handler({call, length});
   } else {
-    put_words(" while no plugin was being called");
+    write_from_handler(" while no plugin was being called");
   }
-  put_words("; files that were not complete are removed. ");
-  put_words(length > 0 ? "`fastvideo plugins check FOLDER` tries a plugin by itself; report this to its author\n"
-                       : "Report this with what `fastvideo doctor` prints\n");
+  write_from_handler("; files that were not complete are removed. ");
+  write_from_handler(length > 0
+                         ? "`fastvideo plugins check FOLDER` tries a plugin by itself; report this to its author\n"
+                         : "Report this with what `fastvideo doctor` prints\n");
   remove_leftovers();
   errno = saved_errno;
 }

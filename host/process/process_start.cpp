@@ -14,9 +14,12 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <string_view>
 #include <system_error>
 
 #include "host/process/cancel.hpp"
+#include "host/process/crash_note.hpp"
+#include "host/process/handler_text.hpp"
 #include "host/process/leftovers.hpp"
 
 namespace fastvideo {
@@ -67,17 +70,6 @@ void put_signals_right() noexcept {
 }
 
 // ---- SIGBUS: everything here must be safe in a signal handler ----
-
-void write_error(const char* text, std::size_t size) noexcept {
-  while (size > 0) {
-    const ssize_t count = ::write(STDERR_FILENO, text, size);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return;
-    text += count;
-    size -= static_cast<std::size_t>(count);
-  }
-}
-void write_error(const char* text) noexcept { write_error(text, std::strlen(text)); }
 
 std::uintptr_t hexadecimal(const char*& at) noexcept {
   std::uintptr_t number = 0;
@@ -137,18 +129,19 @@ void on_bus_error(int signal, siginfo_t* info, void*) {
     for (;;) ::pause();
   const char* file =
       info->si_code == BUS_ADRERR ? mapped_file_at(reinterpret_cast<std::uintptr_t>(info->si_addr)) : nullptr;
-  remove_leftovers();
   if (file == nullptr) {
+    write_crash_note("crashed (SIGBUS)");
     std::signal(signal, SIG_DFL);
     std::raise(signal);
     return;
   }
-  write_error("\nfastvideo: ");
+  remove_leftovers();
+  write_from_handler("\nfastvideo: ");
   for (const char* c = file; *c != '\0'; ++c) {
     const bool steers = static_cast<unsigned char>(*c) < 0x20 || *c == 0x7f;
-    write_error(steers ? "?" : c, 1);
+    write_from_handler(steers ? std::string_view("?") : std::string_view(c, 1));
   }
-  write_error(
+  write_from_handler(
       ": cannot be read any more: the file became shorter while it was in use, or its disk fails; put the whole file "
       "back and start again\n");
   ::_exit(kFailedExit);
@@ -173,9 +166,9 @@ void note_memory_limit() noexcept {
 }
 
 [[noreturn]] void end_for_want_of_memory() noexcept {
-  write_error("fastvideo: out of memory");
-  write_error(limit_advice);
-  write_error("\n");
+  write_from_handler("fastvideo: out of memory");
+  write_from_handler(limit_advice);
+  write_from_handler("\n");
   remove_leftovers();
   ::_exit(kFailedExit);
 }
@@ -188,16 +181,16 @@ void note_memory_limit() noexcept {
       end_for_want_of_memory();
     } catch (const std::system_error& e) {
       // A thread that cannot be started, mostly, in a place that may not throw.
-      write_error("fastvideo: ");
-      write_error(e.what());
-      write_error(limit_advice);
-      write_error("\n");
+      write_from_handler("fastvideo: ");
+      write_from_handler(e.what());
+      write_from_handler(limit_advice);
+      write_from_handler("\n");
       remove_leftovers();
       ::_exit(kFailedExit);
     } catch (const std::exception& e) {
-      write_error("fastvideo: an error that nothing caught: ");
-      write_error(e.what());
-      write_error("\n");
+      write_from_handler("fastvideo: an error that nothing caught: ");
+      write_from_handler(e.what());
+      write_from_handler("\n");
     } catch (...) {  // NOLINT(bugprone-empty-catch): there is nothing to say of it
     }
   }

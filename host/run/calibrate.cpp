@@ -12,7 +12,6 @@
 #include "host/run/prepared_run.hpp"
 #include "host/run/prompts.hpp"
 #include "host/run/text_table.hpp"
-#include "host/run/utf8.hpp"
 #include "host/run/video_sink.hpp"
 #include "host/services/run_services.hpp"
 

@@ -2,40 +2,48 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <sstream>
 #include <string_view>
 
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
-#include "host/run/utf8.hpp"
+#include "host/error/utf8.hpp"
 
 namespace fastvideo {
 namespace {
 
 constexpr const char* kBlank = " \t\r\v\f";
 
-// Whether UTF-8 text is white space alone, Unicode's included: U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028,
-// U+2029, U+202F, U+205F, U+3000.
+// White_Space of Unicode.
+bool is_white_space(std::uint32_t code) {
+  return (code >= 0x09 && code <= 0x0D) || code == 0x20 || code == 0x85 || code == 0xA0 || code == 0x1680 ||
+         (code >= 0x2000 && code <= 0x200A) || code == 0x2028 || code == 0x2029 || code == 0x202F || code == 0x205F ||
+         code == 0x3000;
+}
+
 bool is_white_space_alone(std::string_view text) {
-  constexpr std::array<std::string_view, 9> wide = {"\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80",
-                                                    "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF",
-                                                    "\xE2\x81\x9F", "\xE3\x80\x80", "\xE2\x80"};
   while (!text.empty()) {
-    if (std::string_view(kBlank).find(text.front()) != std::string_view::npos) {
-      text.remove_prefix(1);
-      continue;
-    }
-    const auto found =
-        std::find_if(wide.begin(), wide.end(), [&](std::string_view one) { return text.starts_with(one); });
-    if (found == wide.end()) return false;
-    if (found == wide.end() - 1 && (text.size() < 3 || static_cast<unsigned char>(text[2]) > 0x8A)) return false;
-    text.remove_prefix(std::max<size_t>(found->size(), text.front() == '\xC2' ? 2 : 3));
+    const Utf8Character c = character_at(text);
+    if (!c.is_valid || !is_white_space(c.code)) return false;
+    text.remove_prefix(c.bytes);
   }
   return true;
 }
 
 }  // namespace
+
+void require_utf8(std::string_view text, const std::string& where) {
+  const std::optional<std::size_t> at = first_that_is_not_utf8(text);
+  if (!at) return;
+  std::array<char, 8> byte{};
+  std::snprintf(byte.data(), byte.size(), "0x%02X", static_cast<unsigned>(static_cast<unsigned char>(text[*at])));
+  throw RequestError(where + ": not UTF-8: byte " + byte.data() + " at column " + std::to_string(*at + 1) +
+                     "; prompts are UTF-8 text: convert it (iconv -f latin1 -t utf8)");
+}
 
 std::vector<std::string> read_prompt_file(const std::string& file) {
   std::vector<std::string> prompts;

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "host/run/prompts.hpp"
-#include "host/run/utf8.hpp"
 
 namespace fastvideo {
 namespace {

@@ -1,0 +1,24 @@
+// Text as UTF-8 (RFC 3629: no overlong forms, no surrogates).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace fastvideo {
+
+/// One character, or one byte that belongs to none.
+struct Utf8Character {
+  std::uint32_t code = 0;
+  std::size_t bytes = 1;
+  bool is_valid = false;
+};
+
+/// The first of a text that is not empty.
+Utf8Character character_at(std::string_view text);
+
+/// Where the first byte stands that belongs to no character; nothing if all do.
+std::optional<std::size_t> first_that_is_not_utf8(std::string_view text);
+
+}  // namespace fastvideo
