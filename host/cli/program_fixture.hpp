@@ -10,15 +10,9 @@
 
 #include "host/config/test_files.hpp"
 #include "host/process/child_process.hpp"
+#include "tests/support/sanitized.hpp"
 
 namespace fastvideo::test {
-
-// Sanitizers answer crashes themselves and take terabytes of address space.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kIsSanitized = true;
-#else
-inline constexpr bool kIsSanitized = false;
-#endif
 
 inline constexpr auto kTimeout = std::chrono::seconds(kIsSanitized ? 300 : 60);
 

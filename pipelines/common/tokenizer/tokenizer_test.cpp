@@ -10,6 +10,7 @@
 #include "pipelines/common/tokenizer/clean_prompt.hpp"
 #include "pipelines/common/tokenizer/sentencepiece_model.hpp"
 #include "pipelines/common/weights/test_files.hpp"
+#include "tests/support/sanitized.hpp"
 
 namespace fastvideo {
 namespace {
@@ -283,26 +284,28 @@ TEST(Tokenizer, SurvivesRandomDamage) {
   EXPECT_GT(refused, 50);
 }
 
-// Processor seconds of the faster of two: others may use the machine.
 template <class Body>
-double seconds(Body&& body) {
-  double least = 1e9;
-  for (int i = 0; i < 2; ++i) {
-    const std::clock_t begin = std::clock();
-    body();
-    least = std::min(least, static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
-  }
-  return least;
+double processor_seconds(Body&& body) {
+  const std::clock_t begin = std::clock();
+  body();
+  return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
 }
 
-// Twice the input, at most 2.5 times as long; what takes less than 50 ms is short enough to be anything.
+// Twice the input, at most 2.5 times as long; what takes less than 50 ms is short enough to be anything. Other work on
+// the machine only lengthens a time, so the least of up to five counts; a time that grows with the square stays at 4.
 template <class Make>
 void expect_proportional(const char* what, Make&& make) {
-  const double once = seconds(make(1)), twice = seconds(make(2));
-  EXPECT_LE(twice, std::max(2.5 * once, 0.05)) << what << ": " << once << " s, then " << twice << " s";
+  double once = 1e9, twice = 1e9;
+  for (int turn = 0; turn < 5; ++turn) {
+    once = std::min(once, processor_seconds(make(1)));
+    twice = std::min(twice, processor_seconds(make(2)));
+    if (twice <= std::max(2.5 * once, 0.05)) return;
+  }
+  ADD_FAILURE() << what << ": " << once << " s, then " << twice << " s";
 }
 
 TEST(Times, GrowWithTheInputAndNoFaster) {
+  if (test::kIsSanitized) GTEST_SKIP() << "a sanitizer's own bookkeeping is most of the time";
   const TemporaryFolder folder;
   const auto tokenizer = [&](int count) {
     json tokens = json::object();

@@ -1,0 +1,13 @@
+// Whether this test was built with a sanitizer.
+#pragma once
+
+namespace fastvideo::test {
+
+/// Sanitizers answer crashes themselves, take terabytes of address space, and most of the time is theirs.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kIsSanitized = true;
+#else
+inline constexpr bool kIsSanitized = false;
+#endif
+
+}  // namespace fastvideo::test
