@@ -22,7 +22,6 @@
 #include "host/process/idle_threads.hpp"
 #include "host/process/leftovers.hpp"
 #include "host/process/process_start.hpp"
-#include "host/run/calibrate.hpp"
 #include "host/run/explain.hpp"
 #include "host/run/generate.hpp"
 #include "host/services/host_services.hpp"
@@ -39,9 +38,8 @@ void append(std::vector<Given>& to, std::vector<Given> from) {
 
 void apply_log_level(const Settings& settings) { set_log_level(parse_log_level(settings.string("log.level"))); }
 
-// Makes or explains the video, or measures on some.
-std::string run_request(const CommandLine& line, const Settings& settings, const ResolveSettings& resolve,
-                        const Catalog& catalog) {
+// Makes or explains the video.
+std::string run_request(const CommandLine& line, const Settings& settings, const Catalog& catalog) {
   const HostServices& host = HostServices::of_process(settings);
   if (line.command == CommandLine::Command::explain) {
     const CallWatch watch = log_hanging_calls(nullptr);
@@ -51,8 +49,6 @@ std::string run_request(const CommandLine& line, const Settings& settings, const
   const CallWatch watch = log_hanging_calls(&cancel);
   const SignalGuard guard(cancel, kStopping);
   const auto style = line.no_progress ? ProgressStyle::none : ProgressStyle::automatic;
-  if (line.command == CommandLine::Command::calibrate)
-    return calibrate(line.calibrate, resolve, catalog, host, style, cancel);
   return generate(settings, catalog, host, style, cancel);
 }
 
@@ -116,10 +112,10 @@ void run(const std::vector<std::string>& arguments, RunTool run_tool) {
     append(all, more);
     return resolve(schema, all, Unknown::refuse);
   };
-  if (line.command != Command::generate && line.command != Command::explain && line.command != Command::calibrate)
+  if (line.command != Command::generate && line.command != Command::explain)
     return run_tool({line, arguments, settings, with, catalog});
   warn_of(catalog);
-  print(run_request(line, settings, with, catalog));
+  print(run_request(line, settings, catalog));
 }
 
 // Also where there is no memory left to put a message together.

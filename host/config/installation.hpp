@@ -14,7 +14,7 @@ struct Installation {
   std::filesystem::path prefix;
 
   std::filesystem::path plugins() const { return prefix / "lib" / "fastvideo" / "plugins"; }
-  /// Programs that go on with a command of `fastvideo`: fastvideo-bench, fastvideo-check.
+  /// Programs that go on with a command of `fastvideo`: fastvideo-bench and others.
   std::filesystem::path tools() const { return prefix / "libexec" / "fastvideo"; }
   /// Written by the build: [libraries] path.
   std::filesystem::path config_file() const { return prefix / "lib" / "fastvideo" / "install.toml"; }
