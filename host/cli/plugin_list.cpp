@@ -6,11 +6,11 @@
 
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
+#include "host/error/text_table.hpp"
 #include "host/hardware/hardware.hpp"
 #include "host/log/log.hpp"
 #include "host/plugins/installed_file.hpp"
 #include "host/plugins/limits.hpp"
-#include "host/run/text_table.hpp"
 #include "host/selection/names.hpp"
 
 namespace fastvideo {

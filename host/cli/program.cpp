@@ -9,7 +9,9 @@
 
 #include "host/cli/command_line.hpp"
 #include "host/cli/doctor.hpp"
+#include "host/cli/explain.hpp"
 #include "host/cli/flags.hpp"
+#include "host/cli/generate.hpp"
 #include "host/cli/hang_watch.hpp"
 #include "host/cli/plugin_list.hpp"
 #include "host/cli/standard_output.hpp"
@@ -22,8 +24,6 @@
 #include "host/process/idle_threads.hpp"
 #include "host/process/leftovers.hpp"
 #include "host/process/process_start.hpp"
-#include "host/run/explain.hpp"
-#include "host/run/generate.hpp"
 #include "host/services/host_services.hpp"
 
 namespace fastvideo {

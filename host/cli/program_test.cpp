@@ -170,6 +170,12 @@ TEST_F(Program, TwoTokenOrdersAreRefused) {
   expect_refused(explain(both), "want the video tokens in different orders");
 }
 
+TEST_F(Program, ExplainsWithoutAPrompt) {
+  const CommandResult any = run(request("explain", {}));
+  EXPECT_EQ(any.status.code, 0) << any.error_output;
+  EXPECT_TRUE(contains(any.output, "prompt               any\n")) << any.output;
+}
+
 TEST_F(Program, ImpossibleRequestsAreRefused) {
   expect_refused(run(request("generate", {})), "no prompt is given");
   expect_refused(generate({"--behaviour", "refuses"}), "fake/cpu: height 7 is impossible, 8 is possible");

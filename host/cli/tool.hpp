@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "host/cli/command_line.hpp"
+#include "host/plugins/catalog.hpp"
 
 namespace fastvideo {
 

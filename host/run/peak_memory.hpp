@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "host/run/device.hpp"
+#include "host/model/device.hpp"
 
 namespace fastvideo {
 

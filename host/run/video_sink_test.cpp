@@ -1,5 +1,7 @@
 #include "host/run/video_sink.hpp"
 
+#include "host/media/video_writer.hpp"
+
 #include <gtest/gtest.h>
 
 #include <fastvideo/core.hpp>

@@ -76,14 +76,14 @@ std::string joined(const std::vector<Ruled>& rows) {
 }  // namespace
 
 AttentionSelector::AttentionSelector(const Settings& settings, const Catalog& catalog, OpenBackends& backends,
-                                     DeviceFacts device)
+                                     SelfTests& self_tests, DeviceFacts device)
     : settings_(settings),
       catalog_(catalog),
       backends_(backends),
       device_(device),
       auto_numerics_(settings.strings("attention.numerics")),
       priority_(settings.strings("attention.priority")),
-      self_tests_(device) {}
+      self_tests_(self_tests) {}
 
 void AttentionSelector::require_known(const std::string& name, const std::string& asked) const {
   if (same_name(name, kAuto) || !catalog_.find("attention", name).empty()) return;
@@ -169,7 +169,7 @@ Candidate AttentionSelector::examine(const CatalogItem& item, const fv_attention
   candidate.reason = what_is_missing(*item.item, settings_);
   if (!candidate.fits()) return candidate;
   try {
-    candidate.backend = &backends_.open(item);
+    candidate.backend = &backends_.open(item, settings_);
   } catch (const std::exception& e) {
     candidate.reason = without_prefix(e.what(), item.item->full_name() + ": ");
     if (logged_.insert("open " + item.item->full_name()).second)

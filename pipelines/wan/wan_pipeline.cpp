@@ -95,6 +95,7 @@ void WanPipeline::run(const Host& run, const Options& parameters, const Pipeline
   const c10::InferenceMode inference;
   lend_torch_threads(run);
   const Progress progress(run);
+  if (!parameters.has("prompt")) throw Refused("there is no prompt; say what the video shows with --prompt");
   const Request request = prepared(parameters);
   const Shape shape = shape_of(request, geometry_);
   const std::unique_ptr<Scheduler> scheduler = scheduler_of(folder_, request);

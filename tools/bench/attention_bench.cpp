@@ -9,12 +9,12 @@
 #include <optional>
 #include <sstream>
 
+#include "host/cli/output_guard.hpp"
 #include "host/device_memory/device_memory.hpp"
 #include "host/error/error.hpp"
+#include "host/error/text_table.hpp"
+#include "host/model/device.hpp"
 #include "host/plugins/plugin_code.hpp"
-#include "host/run/device.hpp"
-#include "host/run/output_guard.hpp"
-#include "host/run/text_table.hpp"
 #include "tools/bench/output_file.hpp"
 #include "tools/bench/report.hpp"
 #include "tools/bench/shape_bench.hpp"
@@ -78,7 +78,6 @@ fv_attention_site site_of(const AttentionShape& shape, fv_dtype dtype, fv_device
 struct Contestant {
   std::string asked;
   Settings settings;
-  std::unique_ptr<OpenBackends> backends;
   std::unique_ptr<AttentionSelector> selector;
 };
 
@@ -163,6 +162,8 @@ BenchReport bench_attention(const AttentionBenchFlags& flags, const ResolveSetti
   std::vector<std::filesystem::path> libraries;
   for (const std::string& folder : base.strings("libraries.path")) libraries.emplace_back(folder);
   Loader loader(std::move(libraries), host.get(), device.is_cuda());
+  OpenBackends backends(loader, host.get());
+  SelfTests self_tests(device.facts);
   std::vector<std::unique_ptr<Contestant>> contestants;
   for (const std::string& word : backends_of(flags.backends)) {
     std::vector<Given> given = parse_choice(word, "attention", catalog);
@@ -173,8 +174,7 @@ BenchReport bench_attention(const AttentionBenchFlags& flags, const ResolveSetti
     Contestant& one = *contestants.emplace_back(std::make_unique<Contestant>());
     one.asked = word;
     one.settings = resolve(given);
-    one.backends = std::make_unique<OpenBackends>(loader, one.settings, host.get());
-    one.selector = std::make_unique<AttentionSelector>(one.settings, catalog, *one.backends, device.facts);
+    one.selector = std::make_unique<AttentionSelector>(one.settings, catalog, backends, self_tests, device.facts);
   }
 
   std::string text = device.name + " (" + device.description + "); " + std::to_string(repeats) + " timed runs each\n\n";

@@ -3,12 +3,10 @@
 #include <algorithm>
 
 #include "host/error/error.hpp"
+#include "host/error/text_table.hpp"
 #include "host/log/log.hpp"
 #include "host/run/peak_memory.hpp"
-#include "host/run/prepared_run.hpp"
-#include "host/run/text_table.hpp"
-#include "host/run/video_sink.hpp"
-#include "host/services/run_services.hpp"
+#include "host/run/run.hpp"
 
 namespace fastvideo {
 namespace {
@@ -20,9 +18,9 @@ std::uint64_t passes_of(const PipelineEstimate& estimate) {
   return static_cast<std::uint64_t>(info.steps) * static_cast<std::uint64_t>(std::max(info.branches, 1));
 }
 
-std::vector<std::string> attention_of(const AttentionService& service) {
+std::vector<std::string> attention_of(const RunResult& result) {
   std::vector<std::string> uses;
-  for (const AttentionUse& use : service.used())
+  for (const AttentionUse& use : result.attention)
     uses.push_back(use.role + " " + use.backend + (use.kernel.empty() ? "" : " (" + use.kernel + ")"));
   return uses;
 }
@@ -85,33 +83,33 @@ class Bench {
   void require_possible(std::size_t i) {
     const Settings settings = settings_of(i, {0, 0});
     try {
-      PreparedRun run(settings, catalog_, host_);
-      run.require_served();
-      if (const std::string shortage = run.memory_shortage(); !shortage.empty()) throw RequestError(shortage);
-      if (i == result_.plan.reference) describe(run);
+      LoadedModel model(settings, catalog_, host_);
+      CheckedRequest request(model, settings);
+      if (const std::string shortage = request.memory_shortage(); !shortage.empty()) throw RequestError(shortage);
+      if (i == result_.plan.reference) describe(request);
     } catch (const RequestError& e) {
       throw RequestError("setting '" + result_.plan.settings[i].name + "': " + e.what());
     }
   }
 
-  void describe(PreparedRun& run) {
-    if (run.cache() != nullptr)
-      throw RequestError("the exact run cannot use caching (" + run.cache()->name() +
+  void describe(const CheckedRequest& request) {
+    if (request.cache() != nullptr)
+      throw RequestError("the exact run cannot use caching (" + request.cache()->name() +
                          "); name another setting as `reference`");
-    for (std::size_t site = 0; site < run.choices().size(); ++site) {
-      const AttentionChoice& choice = run.choices()[site];
+    for (std::size_t site = 0; site < request.choices().size(); ++site) {
+      const AttentionChoice& choice = request.choices()[site];
       if (choice.support.numerics == FV_NUMERICS_APPROXIMATE)
         throw RequestError("the exact run cannot use " + choice.item->item->full_name() + " at " +
-                           run.estimate().sites[site].site->get().role +
+                           request.estimate().sites[site].site->get().role +
                            ", which is approximate; put another backend first");
     }
-    for (const auto& correction : run.estimate().corrections)
+    for (const auto& correction : request.estimate().corrections)
       log_warning("bench", correction.parameter + ": " + correction.used + " instead of " + correction.asked + ", " +
                                correction.why);
-    result_.model = run.folder().path.filename().string();
-    result_.device = run.device().name + " (" + run.device().description + ")";
-    result_.is_cuda = run.device().is_cuda();
-    for (const ItemSetting& parameter : run.request().parameters())
+    result_.model = request.model().folder().path.filename().string();
+    result_.device = request.model().device().name + " (" + request.model().device().description + ")";
+    result_.is_cuda = request.model().device().is_cuda();
+    for (const ItemSetting& parameter : request.request().parameters())
       result_.parameters.push_back({parameter.name, parameter.setting.value});
   }
 
@@ -143,33 +141,19 @@ class Bench {
 
   Made run_once(std::size_t i, const Case& one) {
     const Settings settings = settings_of(i, one);
-    PreparedRun run(settings, catalog_, host_);
+    LoadedModel model(settings, catalog_, host_);
+    CheckedRequest request(model, settings);
     FrameMemory memory;
-    VideoSink sink(memory);
-    Progress progress(Console::standard_error(), ProgressStyle::none);
-    AttentionService attention(run.selector());
-    std::optional<CacheService> cache;
-    if (run.cache() != nullptr) cache.emplace(*run.cache(), run.preset() != nullptr ? run.preset()->name : "");
-    const RunServices services(host_, progress, cancel_, attention, cache ? &*cache : nullptr);
-
     Made made;
-    const PeakMemory peak(run.device());
-    const double began = steady_seconds();
-    try {
-      run.pipeline().run(services.get(), run.request().get(), sink.get(), cancel_);
-    } catch (const std::exception&) {
-      if (sink.failure()) std::rethrow_exception(sink.failure());
-      throw;
-    }
-    made.run.seconds = steady_seconds() - began;
-    progress.finish();
-    sink.finish();
+    const PeakMemory peak(model.device());
+    const RunResult result = fastvideo::run(request, nullptr, memory, cancel_);
+    made.run.seconds = result.seconds;
     made.run.peak_memory = peak.bytes();
-    made.run.stages = progress.times();
-    made.run.passes = cache ? cache->decided() : passes_of(run.estimate());
-    made.run.passes_computed = made.run.passes - (cache ? cache->reused() : 0);
+    made.run.stages = result.stages;
+    made.run.passes = request.cache() != nullptr ? result.passes_decided : passes_of(request.estimate());
+    made.run.passes_computed = made.run.passes - result.passes_reused;
     made.clip = memory.take();
-    made.attention = attention_of(attention);
+    made.attention = attention_of(result);
     return made;
   }
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
-#include "host/run/output_guard.hpp"
+#include "host/media/video_writer.hpp"
+#include "host/cli/output_guard.hpp"
+#include "host/media/video_writer.hpp"
 #include "tools/bench/output_file.hpp"
 #include "tools/bench/report.hpp"
 #include "tools/bench/side_by_side.hpp"

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "host/media/video_writer.hpp"
+#include "host/run/frame_sink.hpp"
 #include "tools/bench/quality.hpp"
 
 namespace fastvideo {
@@ -17,19 +17,18 @@ struct Clip {
 };
 
 /// Takes the place of a file.
-class FrameMemory final : public VideoWriter {
+class FrameMemory final : public FrameSink {
  public:
-  FrameMemory() : VideoWriter({}) {}
   /// After finish(): the whole clip, which leaves this object.
   Clip take() { return std::move(clip_); }
 
- private:
-  void open(const VideoFormat& format) override { clip_.format = format; }
-  void write_frame(std::span<const std::uint8_t> frame) override {
-    clip_.pixels.insert(clip_.pixels.end(), frame.begin(), frame.end());
+  void begin(const VideoFormat& format) override { clip_.format = format; }
+  void write(std::span<const std::uint8_t> frames) override {
+    clip_.pixels.insert(clip_.pixels.end(), frames.begin(), frames.end());
   }
-  void close() override {}
+  void finish() override {}
 
+ private:
   Clip clip_;
 };
 

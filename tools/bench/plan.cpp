@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "host/error/error.hpp"
-#include "host/run/prompts.hpp"
+#include "host/request/prompts.hpp"
 #include "host/selection/names.hpp"
 #include "host/selection/policy.hpp"
 #include "tools/bench/matrix_file.hpp"

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "host/error/text_table.hpp"
 #include "host/run/peak_memory.hpp"
-#include "host/run/text_table.hpp"
 
 namespace fastvideo {
 namespace {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "host/media/video_writer.hpp"
 #include "tools/bench/bitmap_font.hpp"
 #include "tools/bench/report.hpp"
 

@@ -4,30 +4,16 @@
 #include <memory>
 #include <set>
 
+#include "host/cli/output_guard.hpp"
 #include "host/error/error.hpp"
+#include "host/error/text_table.hpp"
 #include "host/log/log.hpp"
 #include "host/media/staged_output.hpp"
-#include "host/media/video_writer.hpp"
-#include "host/run/output_guard.hpp"
-#include "host/run/prepared_run.hpp"
-#include "host/run/prompts.hpp"
-#include "host/run/text_table.hpp"
-#include "host/run/video_sink.hpp"
-#include "host/services/run_services.hpp"
+#include "host/request/prompts.hpp"
+#include "host/run/run.hpp"
 
 namespace fastvideo {
 namespace {
-
-// Videos of a calibration are looked at by nobody.
-class NoVideo final : public VideoWriter {
- public:
-  NoVideo() : VideoWriter({}) {}
-
- private:
-  void open(const VideoFormat&) override {}
-  void write_frame(std::span<const std::uint8_t>) override {}
-  void close() override {}
-};
 
 // The item of that name, whose manifest promises a calibration.
 const CatalogItem& calibrated_item(const Catalog& catalog, const std::string& name) {
@@ -100,26 +86,12 @@ std::string usage_hint(const Item& item, const std::string& file) {
   return "use it with --set " + path + "=" + file;
 }
 
-void run_once(PreparedRun& run, const Settings& settings, const HostServices& host, ProgressStyle style,
-              const CancelToken& cancel) {
-  const PipelineRequest request = run.request_for(settings);
-  NoVideo video;
-  VideoSink sink(video);
-  Progress progress(Console::standard_error(), style);
-  AttentionService attention(run.selector());
-  std::optional<CacheService> cache;
-  if (run.cache() != nullptr) cache.emplace(*run.cache(), run.preset() != nullptr ? run.preset()->name : "");
-  const RunServices services(host, progress, cancel, attention, cache ? &*cache : nullptr);
-  try {
-    run.pipeline().run(services.get(), request.get(), sink.get(), cancel);
-  } catch (const std::exception&) {
-    progress.stop();
-    if (cancel.requested()) throw CancelledError("cancelled");
-    if (sink.failure()) std::rethrow_exception(sink.failure());
-    throw;
-  }
-  sink.finish();
-  progress.finish();
+// What was corrected is said, and what cannot fit is refused.
+void require_room(CheckedRequest& request) {
+  if (const std::string shortage = request.memory_shortage(); !shortage.empty()) throw RequestError(shortage);
+  for (const auto& correction : request.estimate().corrections)
+    log_warning("calibrate", correction.parameter + ": " + correction.used + " instead of " + correction.asked + ", " +
+                                 correction.why);
 }
 
 }  // namespace
@@ -147,22 +119,21 @@ std::string calibrate(const CalibrateFlags& flags, const ResolveSettings& resolv
   guard.writes("--output", flags.output);
   const std::unique_ptr<StagedFile> output = output_file(flags, *item.item->calibrated_data());
 
-  const Settings settings = settings_of(0);
-  PreparedRun run(settings, catalog, host, &item);
-  run.require_served();
-  if (const std::string shortage = run.memory_shortage(); !shortage.empty()) throw RequestError(shortage);
-  for (const auto& correction : run.estimate().corrections)
-    log_warning("calibrate", correction.parameter + ": " + correction.used + " instead of " + correction.asked + ", " +
-                                 correction.why);
+  LoadedModel model(settings_of(0), catalog, host);
+  OpenCalibration calibration(model.loader(), settings_of(0), host.get(), item);
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     cancel.throw_if_requested();
+    CheckedRequest request(model, settings_of(i), &calibration);
+    if (i == 0) require_room(request);
     log_info("calibrate", "prompt " + std::to_string(i + 1) + " of " + std::to_string(prompts.size()));
-    run_once(run, settings_of(i), host, style, cancel);
+    NoFrames frames;
+    ProgressBar bar(Console::standard_error(), style);
+    run(request, &bar, frames, cancel);
   }
-  const std::string text = run.calibration()->finish();
+  const std::string text = calibration.finish();
   output->append({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
   output->publish();
-  return flags.output + ": " + item.item->name + " on " + run.folder().name + ", " + std::to_string(prompts.size()) +
+  return flags.output + ": " + item.item->name + " on " + model.folder().name + ", " + std::to_string(prompts.size()) +
          (prompts.size() == 1 ? " run, " : " runs, ") + readable_seconds(steady_seconds() - began) + "\n" +
          usage_hint(*item.item, flags.output) + "\n";
 }

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "host/error/printable.hpp"
+#include "host/error/text_table.hpp"
 #include "host/plugins/manifest.hpp"
 #include "host/process/child_process.hpp"
-#include "host/run/text_table.hpp"
 #include "tools/check/report.hpp"
 
 namespace fastvideo::conformance {
