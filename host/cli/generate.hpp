@@ -3,10 +3,10 @@
 
 #include <string>
 
+#include "host/calls/cancel.hpp"
 #include "host/cli/progress_bar.hpp"
 #include "host/config/settings.hpp"
 #include "host/plugins/catalog.hpp"
-#include "host/process/cancel.hpp"
 #include "host/services/host_services.hpp"
 
 namespace fastvideo {

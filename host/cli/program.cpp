@@ -16,14 +16,16 @@
 #include "host/cli/plugin_list.hpp"
 #include "host/cli/standard_output.hpp"
 #include "host/config/installation.hpp"
+#include "host/console/console_log.hpp"
 #include "host/error/error.hpp"
+#include "host/hardware/memory_limit.hpp"
 #include "host/log/log.hpp"
 #include "host/plugins/catalog.hpp"
-#include "host/process/cancel.hpp"
 #include "host/process/crash_note.hpp"
 #include "host/process/idle_threads.hpp"
 #include "host/process/leftovers.hpp"
 #include "host/process/process_start.hpp"
+#include "host/process/signal_guard.hpp"
 #include "host/services/host_services.hpp"
 
 namespace fastvideo {
@@ -165,6 +167,7 @@ int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noe
 }
 
 int program_main(int argc, char** argv, RunTool run_tool) noexcept {
+  log_to(Console::standard_error());
   install_crash_notes();  // before other handlers, which take what nobody has taken
   prepare_process();
   let_idle_threads_sleep();

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "host/log/console.hpp"
+#include "host/console/console.hpp"
 #include "host/progress/run_progress.hpp"
 
 namespace fastvideo {

@@ -4,8 +4,9 @@
 
 #include <memory>
 
+#include "host/console/console_log.hpp"
+#include "host/console/test_terminal.hpp"
 #include "host/log/log.hpp"
-#include "host/log/test_terminal.hpp"
 
 namespace fastvideo {
 namespace {
@@ -93,10 +94,10 @@ TEST_F(OnTerminal, AStoppedRunLeavesNoBar) {
 }
 
 TEST_F(OnTerminal, ALogLineAppearsAboveTheBar) {
-  set_log_console(console_);
+  log_to(console_);
   progress_.stage("denoise", 4);
   log_warning("plugin", "careful");
-  set_log_console(Console::standard_error());
+  log_to(Console::standard_error());
   const std::string seen = screen();
   EXPECT_EQ(seen.substr(seen.find("[plugin]")),
             "[plugin] careful\ndenoise [........................] 0/4  00:00 elapsed");

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "host/process/cancel.hpp"
+#include "host/calls/cancel.hpp"
 #include "host/run/frame_sink.hpp"
 
 namespace fastvideo {

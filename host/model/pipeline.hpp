@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "host/calls/cancel.hpp"
 #include "host/model/device.hpp"
 #include "host/model/model_folder.hpp"
 #include "host/plugins/loader.hpp"
-#include "host/process/cancel.hpp"
 
 namespace fastvideo {
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <fastvideo/core.hpp>
 
+#include "host/calls/call_note.hpp"
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
 #include "host/plugins/loaded_libraries.hpp"
 #include "host/plugins/plugin_code.hpp"
-#include "host/process/call_note.hpp"
 
 namespace fastvideo {
 namespace {

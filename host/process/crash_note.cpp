@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "host/process/call_note.hpp"
+#include "host/calls/call_note.hpp"
 #include "host/process/handler_text.hpp"
 #include "host/process/leftovers.hpp"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "host/process/cancel.hpp"
+#include "host/calls/cancel.hpp"
 #include "host/progress/run_progress.hpp"
 #include "host/request/checked_request.hpp"
 #include "host/run/frame_sink.hpp"

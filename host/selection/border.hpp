@@ -9,10 +9,10 @@
 #include <string>
 #include <utility>
 
+#include "host/calls/call_note.hpp"
+#include "host/calls/cancel.hpp"
 #include "host/error/error.hpp"
 #include "host/log/log.hpp"
-#include "host/process/call_note.hpp"
-#include "host/process/cancel.hpp"
 
 namespace fastvideo {
 

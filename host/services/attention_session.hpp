@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "host/process/call_note.hpp"
+#include "host/calls/call_note.hpp"
 #include "host/selection/attention_selector.hpp"
 #include "host/services/token_order.hpp"
 

@@ -4,8 +4,8 @@
 
 #include <fastvideo/core.hpp>
 
+#include "host/calls/cancel.hpp"
 #include "host/config/test_files.hpp"
-#include "host/process/cancel.hpp"
 #include "host/selection/testing/test_plugins.hpp"
 #include "host/services/run_services.hpp"
 

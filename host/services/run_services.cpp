@@ -2,7 +2,7 @@
 
 #include <fastvideo/core.hpp>
 
-#include "host/process/call_note.hpp"
+#include "host/calls/call_note.hpp"
 
 namespace fastvideo {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-#include "host/process/cancel.hpp"
+#include "host/calls/cancel.hpp"
 #include "host/progress/run_progress.hpp"
 #include "host/services/attention_session.hpp"
 #include "host/services/cache_session.hpp"

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "host/error/error.hpp"
-#include "host/process/process_start.hpp"
+#include "host/hardware/memory_limit.hpp"
 
 namespace fastvideo {
 

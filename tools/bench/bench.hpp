@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "host/process/cancel.hpp"
+#include "host/calls/cancel.hpp"
 #include "host/progress/stage_timer.hpp"
 #include "host/services/host_services.hpp"
 #include "tools/bench/frame_memory.hpp"

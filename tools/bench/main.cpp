@@ -3,7 +3,7 @@
 #include "host/cli/plugin_list.hpp"
 #include "host/cli/program.hpp"
 #include "host/cli/standard_output.hpp"
-#include "host/process/cancel.hpp"
+#include "host/process/signal_guard.hpp"
 #include "host/services/host_services.hpp"
 #include "tools/bench/attention_bench.hpp"
 #include "tools/bench/command.hpp"

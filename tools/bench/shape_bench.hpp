@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "host/calls/cancel.hpp"
 #include "host/device_memory/device_memory.hpp"
-#include "host/process/cancel.hpp"
 #include "host/services/attention_session.hpp"
 #include "tools/bench/attention_reference.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "host/process/cancel.hpp"
+#include "host/calls/cancel.hpp"
 #include "tools/bench/figures.hpp"
 
 namespace fastvideo {

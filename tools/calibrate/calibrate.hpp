@@ -3,11 +3,11 @@
 
 #include <string>
 
+#include "host/calls/cancel.hpp"
 #include "host/cli/progress_bar.hpp"
 #include "host/cli/tool_flags.hpp"
 #include "host/config/settings.hpp"
 #include "host/plugins/catalog.hpp"
-#include "host/process/cancel.hpp"
 #include "host/services/host_services.hpp"
 
 namespace fastvideo {

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "host/calls/call_note.hpp"
 #include "host/error/error.hpp"
-#include "host/process/call_note.hpp"
 #include "host/selection/border.hpp"
 
 namespace fastvideo::conformance {

@@ -1,4 +1,4 @@
-#include "host/process/call_watch.hpp"
+#include "host/calls/call_watch.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -6,7 +6,7 @@
 #include <map>
 #include <system_error>
 
-#include "host/process/call_note.hpp"
+#include "host/calls/call_note.hpp"
 
 namespace fastvideo {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <thread>
 
-#include "host/process/cancel.hpp"
+#include "host/calls/cancel.hpp"
 
 namespace fastvideo {
 

@@ -1,4 +1,4 @@
-#include "host/process/call_note.hpp"
+#include "host/calls/call_note.hpp"
 
 #include <algorithm>
 #include <mutex>

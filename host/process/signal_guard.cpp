@@ -1,11 +1,13 @@
-#include "host/process/cancel.hpp"
+#include "host/process/signal_guard.hpp"
 
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <stdexcept>
 
 #include "host/process/leftovers.hpp"
 

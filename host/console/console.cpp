@@ -1,4 +1,4 @@
-#include "host/log/console.hpp"
+#include "host/console/console.hpp"
 
 #include <poll.h>
 #include <sys/ioctl.h>

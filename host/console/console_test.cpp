@@ -1,11 +1,11 @@
-#include "host/log/console.hpp"
+#include "host/console/console.hpp"
 
 #include <gtest/gtest.h>
 
 #include <thread>
 #include <vector>
 
-#include "host/log/test_terminal.hpp"
+#include "host/console/test_terminal.hpp"
 
 namespace fastvideo {
 namespace {

@@ -1,4 +1,4 @@
-#include "host/log/log.hpp"
+#include "host/console/console_log.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,16 +8,17 @@
 #include <thread>
 #include <vector>
 
-#include "host/log/test_terminal.hpp"
+#include "host/console/test_terminal.hpp"
+#include "host/log/log.hpp"
 
 namespace fastvideo {
 namespace {
 
 class Log : public ::testing::Test {
  protected:
-  void SetUp() override { set_log_console(console_); }
+  void SetUp() override { log_to(console_); }
   void TearDown() override {
-    set_log_console(Console::standard_error());
+    log_to(Console::standard_error());
     set_log_level(LogLevel::info);
   }
   std::string output() const { return file_.read(); }
@@ -94,12 +95,12 @@ TEST_F(Log, ManyThreadsLogWholeLines) {
 TEST_F(Log, DoesNotTearTheStatusLine) {
   const TestTerminal terminal(200);
   Console console(terminal.fd());
-  set_log_console(console);
+  log_to(console);
   console.set_status("denoise 3/30");
   log_warning("plugin", "careful");
   const std::string screen = TestTerminal::screen(terminal.read());
   EXPECT_TRUE(std::regex_match(screen, std::regex(R"(WARNING [^\n]*\[plugin\] careful\ndenoise 3/30)"))) << screen;
-  set_log_console(Console::standard_error());
+  log_to(Console::standard_error());
 }
 
 TEST(LogLevelNames, AreReadInAnyLetterCase) {

@@ -1,4 +1,4 @@
-#include "host/process/cancel.hpp"
+#include "host/process/signal_guard.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
