@@ -7,6 +7,7 @@
 
 #include "host/config/json_value.hpp"
 #include "host/hardware/hardware.hpp"
+#include "host/media/video_writer.hpp"
 #include "host/process/child_process.hpp"
 
 namespace fastvideo {

@@ -17,9 +17,9 @@ bool is_of_every_request(std::string_view option) {
          option == "pipeline";
 }
 
-const Settings& of_the_model(const LoadedModel& model, const Settings& settings) {
+CacheRequest cache_request_to(const LoadedModel& model, const Settings& settings) {
   model.require_same(settings);
-  return settings;
+  return cache_request(settings, model.catalog());
 }
 
 }  // namespace
@@ -27,7 +27,7 @@ const Settings& of_the_model(const LoadedModel& model, const Settings& settings)
 CheckedRequest::CheckedRequest(LoadedModel& model, Settings settings, const OpenCalibration* calibration)
     : model_(model),
       settings_(std::move(settings)),
-      cache_request_(fastvideo::cache_request(of_the_model(model, settings_), model.catalog())),
+      cache_request_(cache_request_to(model, settings_)),
       selector_(settings_, model.catalog(), model.backends(), model.self_tests(), model.device().facts),
       cache_(open_cache(calibration)),
       preset_((model.pipeline(), chosen_preset(settings_, *model.item().item, model.folder()))),
