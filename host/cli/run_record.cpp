@@ -1,7 +1,5 @@
 #include "host/cli/run_record.hpp"
 
-#include <sys/resource.h>
-
 #include <chrono>
 #include <nlohmann/json.hpp>
 
@@ -130,12 +128,6 @@ bool is_written_by_ffmpeg(const std::string& output) {
 }
 
 }  // namespace
-
-std::uint64_t peak_host_memory() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
-}
 
 std::vector<std::pair<std::string, std::string>> video_metadata(const CheckedRequest& request) {
   Json parameters = Json::object(), attention = Json::object();

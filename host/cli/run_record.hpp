@@ -20,9 +20,6 @@ struct MadeVideo {
   double seconds = 0;  ///< from the call of generate, or from the end of the video before
 };
 
-/// Bytes of the process at its peak, in main memory.
-std::uint64_t peak_host_memory();
-
 /// "title": the prompt; "comment": one line of JSON with prompt, seed, model, parameters, backend of each role, caching
 /// strategy, device and versions. It names no folder.
 std::vector<std::pair<std::string, std::string>> video_metadata(const CheckedRequest& request);

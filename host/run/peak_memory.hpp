@@ -33,4 +33,8 @@ class PeakMemory {
   bool is_own_mark_ = false;
 };
 
+/// Bytes of the process at its peak, in main memory; 0 if the system does not say. (VmHWM: getrusage also counts the
+/// process that started this one, until it became this program.)
+std::uint64_t peak_host_memory();
+
 }  // namespace fastvideo
