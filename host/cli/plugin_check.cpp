@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "host/config/paths.hpp"
 #include "host/conformance/check_item.hpp"
 #include "host/conformance/check_plugin.hpp"
 #include "host/error/error.hpp"
@@ -21,7 +22,7 @@ const std::string kWhereTheyStand =
 void check_plugin(const CommandLine& line, const std::vector<std::string>& arguments, const Settings& settings) {
   if (line.plugin.empty())
     throw RequestError("plugins check: the folder is empty; give the one that holds plugin.toml");
-  const std::filesystem::path folder = std::filesystem::absolute(line.plugin).lexically_normal();
+  const std::filesystem::path folder = absolute_path(line.plugin).lexically_normal();
   if (line.item >= 0) {
     const HostServices& host = HostServices::of_process(settings);
     const size_t failed = conformance::check_item(folder, static_cast<size_t>(line.item), settings, host, STDOUT_FILENO,

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <utility>
 
+#include "fastvideo/broken_link.hpp"
 #include "fastvideo/core.hpp"
 
 namespace fastvideo {
@@ -97,11 +98,9 @@ class InputFile {
   [[noreturn]] void refuse(const std::string& why) const { throw Refused(file_ + ": " + why); }
 
   [[noreturn]] void refuse_errno(int error) const {
-    struct stat link {};
-    if (error == ENOENT && ::lstat(file_.c_str(), &link) == 0)
-      refuse("is a link to a file that is not there: restore that file, or copy it in the place of the link");
+    if (const std::string link = broken_link(file_); !link.empty())
+      refuse(link + ": put the file in its place, or make the link anew");
     if (error == ENOENT || error == ENOTDIR) refuse("cannot be read: No such file or directory");
-    if (error == ELOOP) refuse("is a link that leads back to itself: put the file in its place");
     if (error == ENAMETOOLONG) refuse("cannot be read: a name is longer than one can be");
     refuse(std::string("cannot be read: ") + std::strerror(error));
   }
