@@ -2,6 +2,10 @@
 
 #include <sys/stat.h>
 
+#include <set>
+#include <vector>
+
+#include "host/config/paths.hpp"
 #include "host/error/error.hpp"
 #include "host/media/target.hpp"
 #include "host/model/model_folder.hpp"
@@ -64,12 +68,20 @@ void OutputGuard::read_model() {
   } catch (const RequestError&) {
     return;  // said where the model is opened
   }
-  std::error_code failure;
-  const auto options = fs::directory_options::follow_directory_symlink | fs::directory_options::skip_permission_denied;
-  fs::recursive_directory_iterator entries(folder, options, failure);
-  for (int seen = 0; !failure && entries != fs::recursive_directory_iterator() && seen < kMostModelFiles; ++seen) {
-    reads("the model", entries->path());
-    entries.increment(failure);
+  // Folders by what they are: a link may lead back to one, or nowhere.
+  std::set<Identity> known;
+  std::vector<fs::path> waiting{folder};
+  for (int seen = 0; !waiting.empty() && seen < kMostModelFiles;) {
+    const fs::path next = std::move(waiting.back());
+    waiting.pop_back();
+    for (const fs::path& entry : entries_of(next)) {
+      ++seen;
+      reads("the model", entry);
+      struct stat status = {};
+      if (::stat(entry.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
+          known.emplace(status.st_dev, status.st_ino).second)
+        waiting.push_back(entry);
+    }
   }
 }
 

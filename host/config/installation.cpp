@@ -1,5 +1,8 @@
 #include "host/config/installation.hpp"
 
+#include <fastvideo/broken_link.hpp>
+
+#include "host/config/paths.hpp"
 #include "host/error/error.hpp"
 
 namespace fastvideo {
@@ -30,14 +33,23 @@ bool is_there(const fs::path& file) {
 }
 
 fs::path must_exist(const fs::path& file, const std::string& named_by) {
-  if (!is_there(file)) throw RequestError(named_by + ": the configuration file " + file.string() + " does not exist");
-  return fs::absolute(file);
+  if (!is_there(file)) {
+    const std::string link = broken_link(file.string());
+    throw RequestError(named_by + ": the configuration file " + file.string() +
+                       (link.empty() ? " does not exist" : " " + link));
+  }
+  return absolute_path(file);
 }
 
 }  // namespace
 
 Installation Installation::of_this_program() {
-  const fs::path above = fs::read_symlink("/proc/self/exe").parent_path().parent_path();
+  std::error_code failure;
+  const fs::path program = fs::read_symlink("/proc/self/exe", failure);
+  if (failure)
+    throw RequestError("/proc/self/exe, which says where fastvideo is installed, cannot be read: " + failure.message() +
+                       "; mount /proc");
+  const fs::path above = program.parent_path().parent_path();
   return {above.filename() == "libexec" ? above.parent_path() : above};
 }
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "host/config/paths.hpp"
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
@@ -40,9 +41,9 @@ Value absolute_paths(const Value& value, const Given& given) {
     if (given.source.kind == Source::Kind::environment)
       throw RequestError(where(given) + ": '" + shortened(name) + "' is not an absolute path");
     const std::filesystem::path base = given.source.kind == Source::Kind::file
-                                           ? std::filesystem::absolute(given.source.name).parent_path()
-                                           : std::filesystem::current_path();
-    return (base / path).lexically_normal().string();
+                                           ? std::filesystem::path(given.source.name).parent_path()
+                                           : std::filesystem::path();
+    return absolute_path(base / path).lexically_normal().string();
   };
   if (value.type() != FV_VALUE_LIST) return absolute(value.string());
   Value::List list;

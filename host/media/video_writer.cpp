@@ -4,6 +4,7 @@
 #include <cctype>
 #include <fastvideo/core.hpp>
 #include <stdexcept>
+#include <string_view>
 
 #include "host/media/staged_output.hpp"
 #include "host/media/writers.hpp"
@@ -132,14 +133,6 @@ void check_output(const fs::path& path) {
   require_name_of_output(path);
   const OutputFormat format = output_format(path);
   const fs::path target = resolve_target(path);
-  const fs::path parent = target.parent_path();
-  std::error_code ignored;
-  if (!fs::is_directory(parent, ignored)) {
-    if (const fs::file_status status = fs::status(parent, ignored); fs::exists(status))
-      throw Refused(parent.string() + " is not a folder, so nothing can be written in it: choose another output path");
-    throw Refused("the folder " + parent.string() +
-                  " does not exist: make it (mkdir -p) or choose another output path");
-  }
   try {
     // Trying is the only test that permissions, read-only mounts and quotas cannot fool.
     if (format == OutputFormat::kPngFolder) {
@@ -150,7 +143,8 @@ void check_output(const fs::path& path) {
   } catch (const Refused&) {
     throw;
   } catch (const std::runtime_error& error) {
-    throw Refused(std::string(error.what()) + "; choose another output path");
+    const std::string_view advice = "choose another output path", said = error.what();
+    throw Refused(std::string(said) + (said.ends_with(advice) ? "" : "; " + std::string(advice)));
   }
   check_ffmpeg_for(path);
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "host/config/paths.hpp"
 #include "host/error/error.hpp"
 
 namespace fastvideo {
@@ -40,8 +41,8 @@ std::string commit_of_main(const fs::path& repository) {
 std::vector<fs::path> snapshots_of(const fs::path& repository) {
   std::vector<fs::path> found;
   std::error_code none;
-  for (const auto& entry : fs::directory_iterator(repository / "snapshots", none))
-    if (entry.is_directory(none)) found.push_back(entry.path());
+  for (const fs::path& entry : entries_of(repository / "snapshots"))
+    if (fs::is_directory(entry, none)) found.push_back(entry);
   return found;
 }
 

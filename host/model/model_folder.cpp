@@ -1,8 +1,10 @@
 #include "host/model/model_folder.hpp"
 
+#include <fastvideo/broken_link.hpp>
 #include <fastvideo/input_file.hpp>
 #include <nlohmann/json.hpp>
 
+#include "host/config/paths.hpp"
 #include "host/error/error.hpp"
 #include "host/model/hub_cache.hpp"
 
@@ -46,20 +48,18 @@ std::string instead_of_file(const fs::path& file) {
 std::string instead_of_index(const fs::path& folder) {
   const fs::path index = folder / "model_index.json";
   std::error_code failure;
-  if (fs::is_symlink(fs::symlink_status(index, failure)))
-    return ", only a link of that name to " + fs::read_symlink(index, failure).string() +
-           ", which is not there: download the model again with hf download OWNER/NAME --force-download, or make the "
-           "link anew";
+  if (const std::string link = broken_link(index.string()); !link.empty())
+    return ", for that " + link +
+           ": download the model again with hf download OWNER/NAME --force-download, or make the " + "link anew";
   if (fs::exists(folder.parent_path() / "model_index.json", failure))
     return ": it is a part of the model above it; give " + folder.parent_path().string();
   std::string below, weights;
-  for (const auto& entry : fs::directory_iterator(folder, failure)) {
-    std::error_code none;
-    if (entry.is_directory(none) && fs::exists(entry.path() / "model_index.json", none) && below.empty())
-      below = entry.path().string();
-    const fs::path extension = entry.path().extension();
+  for (const fs::path& entry : entries_of(folder)) {
+    if (fs::is_directory(entry, failure) && fs::exists(entry / "model_index.json", failure) && below.empty())
+      below = entry.string();
+    const fs::path extension = entry.extension();
     if ((extension == ".gguf" || extension == ".safetensors" || extension == ".pth") && weights.empty())
-      weights = entry.path().filename().string();
+      weights = entry.filename().string();
   }
   if (!below.empty()) return ", and the folder " + below + " in it has one: give that";
   if (fs::path(weights).extension() == ".gguf")
@@ -80,6 +80,8 @@ ModelFolder open_model_folder(const Settings& settings) {
   const std::string& asked = setting->value.string();
   const std::string named = asked + " (" + setting->source.describe() + ")";
   std::error_code failure;
+  if (const std::string link = broken_link(asked); !link.empty())
+    throw RequestError("the model folder " + named + " " + link + ": make the link anew, or give the folder itself");
   if (!fs::exists(asked, failure) && is_repository_name(asked)) {
     const fs::path snapshot = downloaded_snapshot(asked, hub_cache_folder());
     return {snapshot, asked, class_name_of(snapshot / "model_index.json")};

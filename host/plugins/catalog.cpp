@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <fastvideo/broken_link.hpp>
 #include <unordered_set>
 
+#include "host/config/paths.hpp"
 #include "host/error/error.hpp"
 
 namespace fastvideo {
@@ -62,7 +64,9 @@ Catalog Catalog::discover(const std::vector<SearchFolder>& folders, const std::v
     std::error_code code;
     const std::string named = folder.origin + ": ";
     if (!fs::is_directory(folder.path, code)) {
-      const std::string problem = named + "the folder of plugins " + folder.path.string() + " does not exist";
+      const std::string link = broken_link(folder.path.string());
+      const std::string problem =
+          named + "the folder of plugins " + folder.path.string() + (link.empty() ? " does not exist" : " " + link);
       if (folder.must_exist) throw RequestError(problem);
       catalog.warnings_.push_back(problem);
       continue;
@@ -84,7 +88,7 @@ void Catalog::add_folder(const fs::path& folder, const SearchFolder& found_in,
   if (is_known && folders_.contains(place)) return;  // one folder found on two ways
   auto plugin = std::make_unique<Plugin>();
   try {
-    plugin->manifest = read_manifest(fs::absolute(folder).lexically_normal());
+    plugin->manifest = read_manifest(absolute_path(folder).lexically_normal());
   } catch (const std::exception& e) {
     refused_.push_back({folder, found_in.origin, e.what()});
     return;

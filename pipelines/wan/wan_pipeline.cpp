@@ -52,10 +52,15 @@ WanPipeline::WanPipeline(const Host& host, const std::string& folder)
 
 Request WanPipeline::prepared(const Options& parameters) {
   Request request = parse_request(parameters, geometry_);
-  if (variant_ == request.variant) return request;
-  find_weights(folder_, request.variant);
+  if (variant_ != request.variant) choose_weights(request.variant);
+  components_.check(request);
+  return request;
+}
+
+void WanPipeline::choose_weights(const std::string& variant) {
+  find_weights(folder_, variant);
   if (variant_) components_.forget();
-  variant_ = request.variant;
+  variant_ = variant;
   for (const ComponentWeights* weights :
        {&folder_.text_encoder_weights, &folder_.transformer_weights, &folder_.vae_weights}) {
     if (weights->left_over.empty()) continue;
@@ -66,7 +71,6 @@ Request WanPipeline::prepared(const Options& parameters) {
     for (const std::string& name : weights->left_over) text += " " + name;
     host_.log(FV_LOG_INFO, "wan", text);
   }
-  return request;
 }
 
 void WanPipeline::check(const Options& parameters, const fv_pipeline_plan_sink& sink) {

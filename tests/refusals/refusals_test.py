@@ -22,8 +22,8 @@ BEFORE = b"what was here before"
 class Case:
     """One bad input: flags, a change of the model folder, a configuration file, and the parts of the message."""
 
-    def __init__(self, name, *flags, says, model=None, config=None, output="video.y4m", environment=None):
-        self.name, self.flags, self.says, self.model = name, flags, says, model
+    def __init__(self, name, *flags, says, model=None, config=None, output="video.y4m", environment=None, explained=False):
+        self.name, self.flags, self.says, self.model, self.explained = name, flags, says, model, explained
         self.config, self.output, self.environment = config, output, environment or {}
 
 
@@ -68,6 +68,11 @@ def dangle(path):
 def wrap(header):
     for name in [name for name in header if name != "__metadata__"]:
         header["_orig_mod." + name] = header.pop(name)
+
+
+def add_token(model):
+    """To the tokenizer, and not to the table of the text encoder."""
+    (model / "tokenizer" / "added_tokens.json").write_text('{"sks": 93}')
 
 
 def truncate(path, bytes_):
@@ -160,7 +165,25 @@ CASES = [
     Case("GGUF", model=move(WEIGHTS, "transformer/wan.gguf"), says=["wan.gguf", "GGUF", "bfloat16"]),
     Case("dangling link", model=dangle(WEIGHTS), says=[re.escape(WEIGHTS), "a link to ../blobs/0a1b", "copy the file"]),
     Case("dangling tokenizer", model=dangle("tokenizer/spiece.model"), says=["a link to ../blobs/0a1b"]),
-    Case("wrapped names", model=change_header(WEIGHTS, wrap), says=["its names begin with '_orig_mod.'", "removeprefix"]),
+    Case("wrapped names", model=change_header(WEIGHTS, wrap), says=["its names begin with '_orig_mod.'", "removeprefix"], explained=True),
+    Case("fewer layers of text", model=change_json("text_encoder/config.json", num_layers=2), explained=True,
+         says=["text_encoder: config.json says that num_layers is 2, and the weights have 3 layers 'encoder.block.N'"]),
+    Case("more layers of text", model=change_json("text_encoder/config.json", num_layers=4), says=["num_layers is 4", "3 layers"]),
+    Case("layers of another transformer", model=change_json("transformer/config.json", num_layers=9), explained=True,
+         says=["transformer: config.json says that num_layers is 9, and the weights have 8 layers 'blocks.N'"]),
+    Case("heads of another text encoder", model=change_json("text_encoder/config.json", d_kv=32), explained=True,
+         says=[r"SelfAttention.q.weight' has shape \[192, 192\], and the model needs \[96, 192\]", r"config.json: num_heads \* d_kv = 96"]),
+    Case("another vocabulary", model=change_json("text_encoder/config.json", vocab_size=80), says=["vocab_size = 80"]),
+    Case("patches of another size", "--height", "64", "--width", "64",
+         model=change_json("transformer/config.json", patch_size=[1, 4, 4]), says=[r"patch_size\[1\] = 4"]),
+    Case("levels of another VAE", model=change_json("vae/config.json", num_res_blocks=2), explained=True,
+         says=["vae: config.json says that num_res_blocks is 2", "the weights have 2 layers"]),
+    Case("a token without a row", "--prompt", "a sks circle", model=add_token, explained=True,
+         says=["/tokenizer: the prompt \"a sks circle\" has a token of id 93", "text_encoder/config.json says vocab_size 93"]),
+    Case("a damaged tokenizer", model=lambda m: (m / "tokenizer/spiece.model").write_bytes(b"x" * 100), explained=True,
+         says=["spiece.model", "not a sentencepiece model"]),
+    Case("a link to itself", model=lambda m: (shutil.rmtree(m / "vae"), (m / "vae").symlink_to("vae")),
+         says=["/model/vae: is a link that leads back to itself"]),
     Case("a part of the model alone", model=lambda m: shutil.rmtree(m / "vae"), says=["these folders are not: vae", "hf download"]),
     Case("unknown backend", "--attention-backend", "TORCH_SPDA", says=["TORCH_SPDA", "did you mean 'TORCH_SDPA'"]),
     Case("unknown strategy", "--cache-strategy", "teecache", says=["teecache", "did you mean 'teacache'"]),
@@ -171,7 +194,7 @@ CASES = [
     Case("truncated weights", model=truncate(WEIGHTS, 1000000), says=[re.escape(WEIGHTS), "1000000|bytes"]),
     Case("no weights but text", model=lambda m: (m / WEIGHTS).write_text("hello, I am no tensor"),
          says=[re.escape(WEIGHTS), "not a safetensors file"]),
-    Case("missing tensor", model=change_header(WEIGHTS, rename_first), says=[re.escape(FIRST)]),
+    Case("missing tensor", model=change_header(WEIGHTS, rename_first), says=[re.escape(FIRST)], explained=True),
     Case("tensor of another shape", model=change_header(WEIGHTS, flatten_first),
          says=[re.escape(FIRST), r"\[1, \d+\]", r"\[\d+\]"]),
     Case("torn configuration", model=lambda m: (m / "transformer/config.json").write_text('{"num_layers": '),
@@ -216,6 +239,12 @@ def run_case(program, folder, case):
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(here), "OMP_NUM_THREADS": "2", **case.environment}
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=environment, timeout=120)
     wrong = []
+    if case.explained:  # what headers and the tokenizer show is found without a run, and in the same words
+        at = command.index("--output-path")
+        asked = [program, "explain", *command[2:at], *command[at + 2:]]
+        said = subprocess.run([str(part) for part in asked], capture_output=True, text=True, env=environment, timeout=120)
+        if (said.returncode, said.stderr) != (done.returncode, done.stderr):
+            wrong.append(f"explain ends with {said.returncode} and says: {said.stderr.strip()[-300:]}")
     if done.returncode != 2:
         wrong.append(f"exit code {done.returncode}, not 2")
     wrong += [f"the message has no '{part}'" for part in case.says if not re.search(part, done.stderr)]

@@ -11,10 +11,6 @@ void check_result_file(const std::string& flag, const std::string& path, const s
   if (std::filesystem::path(path).extension() != extension)
     throw RequestError(flag + " " + path + ": a name that ends in " + extension + " is needed");
   const std::filesystem::path target = resolve_target(path);
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(target.parent_path(), ignored))
-    throw RequestError(flag + ": the folder " + target.parent_path().string() +
-                       " does not exist: make it or choose another path");
   try {
     const StagedFile probe(target);
   } catch (const std::exception& e) {

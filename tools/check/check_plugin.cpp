@@ -1,7 +1,9 @@
 #include "tools/check/check_plugin.hpp"
 
 #include <algorithm>
+#include <fastvideo/broken_link.hpp>
 
+#include "host/config/paths.hpp"
 #include "host/error/printable.hpp"
 #include "host/error/text_table.hpp"
 #include "host/plugins/manifest.hpp"
@@ -16,13 +18,14 @@ constexpr size_t kQuoted = 300;  // characters of what a plugin wrote
 
 void require_plugin_folder(const fs::path& folder) {
   std::error_code ignored;
+  const std::string link = broken_link(folder.string());
   if (!fs::is_directory(folder, ignored))
-    throw RequestError(folder.string() + " is no folder; give the folder that holds the plugin.toml");
+    throw RequestError(folder.string() + " " + (link.empty() ? "is no folder" : link) +
+                       "; give the folder that holds the plugin.toml");
   if (fs::symlink_status(folder / "plugin.toml", ignored).type() != fs::file_type::not_found) return;
   std::string inside;
-  for (const auto& entry : fs::directory_iterator(folder, ignored))
-    if (fs::exists(entry.path() / "plugin.toml", ignored))
-      inside += (inside.empty() ? "" : ", ") + entry.path().filename().string();
+  for (const fs::path& entry : entries_of(folder))
+    if (fs::exists(entry / "plugin.toml", ignored)) inside += (inside.empty() ? "" : ", ") + entry.filename().string();
   throw RequestError(folder.string() + " holds no plugin.toml" +
                      (inside.empty() ? "" : "; plugins are in its folders " + inside + ": check them one by one"));
 }
@@ -78,7 +81,7 @@ PluginVerdict check_plugin(const fs::path& folder, const CheckProgram& program) 
   PluginVerdict verdict;
   Manifest manifest;
   try {
-    manifest = read_manifest(fs::absolute(folder));
+    manifest = read_manifest(absolute_path(folder));
   } catch (const RequestError& e) {
     add(verdict, folder.string(), {{"manifest", Outcome::failed, e.what()}});
     return verdict;

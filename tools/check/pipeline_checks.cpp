@@ -16,8 +16,9 @@ namespace fs = std::filesystem;
 class EmptyFolder {
  public:
   EmptyFolder() {
-    std::string name = (fs::temp_directory_path() / "fastvideo_check_XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw Skipped("no temporary folder can be made");
+    std::error_code failure;
+    std::string name = (fs::temp_directory_path(failure) / "fastvideo_check_XXXXXX").string();
+    if (failure || mkdtemp(name.data()) == nullptr) throw Skipped("no temporary folder can be made");
     path_ = name;
   }
   ~EmptyFolder() {

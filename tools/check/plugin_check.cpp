@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "host/config/paths.hpp"
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
 #include "tools/check/check_item.hpp"
@@ -21,7 +22,7 @@ const std::string kWhereTheyStand =
 void check_plugin(const CheckFlags& flags, const std::vector<std::string>& arguments, const Settings& settings) {
   if (flags.folder.empty())
     throw RequestError("plugins check: the folder is empty; give the one that holds plugin.toml");
-  const std::filesystem::path folder = std::filesystem::absolute(flags.folder).lexically_normal();
+  const std::filesystem::path folder = absolute_path(flags.folder).lexically_normal();
   if (flags.item >= 0) {
     const HostServices& host = HostServices::of_process(settings);
     const size_t failed = conformance::check_item(folder, static_cast<size_t>(flags.item), settings, host,

@@ -81,7 +81,7 @@ void check_fit(const ModelFolder& model) {
 void require_components(const path& folder) {
   std::string missing;
   for (const char* component : {"scheduler", "text_encoder", "tokenizer", "transformer", "vae"})
-    if (!std::filesystem::exists(folder / component)) missing += (missing.empty() ? "" : ", ") + std::string(component);
+    if (!file_is_there(folder / component)) missing += (missing.empty() ? "" : ", ") + std::string(component);
   if (!missing.empty())
     throw Refused(folder.string() + ": model_index.json is there, and these folders are not: " + missing + "; " +
                   download_advice(folder));
@@ -115,7 +115,7 @@ ComponentWeights find_component_weights(const path& folder, const std::string& s
 }
 
 ModelFolder open_model_folder(const path& folder) {
-  if (std::error_code none; !std::filesystem::is_directory(folder, none))
+  if (std::error_code none; !file_is_there(folder) || !std::filesystem::is_directory(folder, none))
     throw Refused(folder.string() +
                   ": no such folder. A model is a local folder in diffusers format: download it, for instance with "
                   "'hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers --local-dir FOLDER'");

@@ -41,9 +41,22 @@ struct Weights::Impl {
 
   std::filesystem::path path;
   std::vector<std::filesystem::path> files;
-  std::vector<std::shared_ptr<MappedFile>> mappings;
-  std::vector<uint64_t> read_to;  // up to where each file was read ahead last
+  std::vector<std::shared_ptr<MappedFile>> mappings;  // none of an outline
+  std::vector<uint64_t> read_to;                      // up to where each file was read ahead last
   std::map<std::string, Tensor, std::less<>> tensors;
+  std::vector<std::pair<std::string, int64_t>> sizes;  // keys of config.json
+
+  // Which keys ask for the sizes that a tensor has otherwise; empty if none.
+  std::string why_other(const std::vector<int64_t>& found, at::IntArrayRef wanted) const {
+    std::string text;
+    for (size_t axis = 0; axis < wanted.size(); ++axis) {
+      if (found.size() == wanted.size() && found[axis] == wanted[axis]) continue;
+      for (const auto& [key, size] : sizes)
+        if (size == wanted[axis] && text.find(" " + key + " ") == std::string::npos)
+          text += (text.empty() ? " (config.json: " : ", ") + key + " = " + std::to_string(size);
+    }
+    return text.empty() ? "" : text + ")";
+  }
 
   // What the names that are there say about one that is not; empty if nothing.
   std::string why_missing(std::string_view name) const {
@@ -93,11 +106,19 @@ Weights Weights::open(const std::filesystem::path& file_or_folder) {
 }
 
 Weights Weights::open(const std::filesystem::path& folder, std::span<const std::filesystem::path> files) {
+  return read(folder, files, /*maps=*/true);
+}
+
+Weights Weights::outline(const std::filesystem::path& folder, std::span<const std::filesystem::path> files) {
+  return read(folder, files, /*maps=*/false);
+}
+
+Weights Weights::read(const std::filesystem::path& folder, std::span<const std::filesystem::path> files, bool maps) {
   auto impl = std::make_unique<Impl>();
   impl->path = folder;
   for (const std::filesystem::path& file : files) {
     SafetensorsHeader header = read_safetensors_header(file);
-    impl->mappings.push_back(std::make_shared<MappedFile>(header.file, header.file_bytes));
+    if (maps) impl->mappings.push_back(std::make_shared<MappedFile>(header.file, header.file_bytes));
     impl->read_to.push_back(0);
     for (auto& [name, entry] : header.tensors)
       impl->tensors.emplace(name, Impl::Tensor{std::move(entry), impl->files.size()});
@@ -117,11 +138,13 @@ at::Tensor Weights::take(std::string_view name, at::IntArrayRef shape, at::Scala
     throw Refused(impl_->files[tensor.file].string() + ": tensor " + quote_name(name) + " " + what);
   };
   if (shape != at::IntArrayRef(entry.shape))
-    refuse("has shape " + shape_text(entry.shape) + ", and the model needs " + shape_text(shape.vec()));
+    refuse("has shape " + shape_text(entry.shape) + ", and the model needs " + shape_text(shape.vec()) +
+           impl_->why_other(entry.shape, shape));
   const std::optional<at::ScalarType> stored = floating_dtype(entry.dtype);
   if (!stored) refuse("is " + entry.dtype + ": weights are read as F32, BF16, F16 or F64, not quantised");
 
   tensor.used = true;
+  if (impl_->mappings.empty()) return at::empty(shape, at::TensorOptions(at::kMeta).dtype(dtype));
   const std::shared_ptr<MappedFile>& mapping = impl_->mappings[tensor.file];
   impl_->read_ahead(tensor);
   const std::span<const std::byte> bytes = mapping->bytes(entry.begin, entry.end);
@@ -146,8 +169,23 @@ at::Tensor Weights::take(std::string_view name, at::IntArrayRef shape, at::Scala
 void Weights::release(std::string_view name) {
   if (const auto found = impl_->tensors.find(name); found != impl_->tensors.end()) {
     const auto& [entry, file, used] = found->second;
-    impl_->mappings[file]->drop(entry.begin, entry.end);
+    if (!impl_->mappings.empty()) impl_->mappings[file]->drop(entry.begin, entry.end);
   }
+}
+
+void Weights::name_sizes(std::vector<std::pair<std::string, int64_t>> sizes) { impl_->sizes = std::move(sizes); }
+
+void Weights::require_layers(std::string_view prefix, int64_t count, std::string_view says) const {
+  std::set<std::string_view> layers;
+  for (auto tensor = impl_->tensors.lower_bound(prefix);
+       tensor != impl_->tensors.end() && tensor->first.starts_with(prefix); ++tensor) {
+    const std::string_view rest = std::string_view(tensor->first).substr(prefix.size());
+    layers.insert(rest.substr(0, rest.find('.')));
+  }
+  if (layers.empty() || static_cast<int64_t>(layers.size()) == count) return;  // other names are told of one by one
+  throw Refused(impl_->path.string() + ": config.json says that " + std::string(says) + ", and the weights have " +
+                std::to_string(layers.size()) + " layers " + quote_name(std::string(prefix) + "N") +
+                ": they are of different models; take both from one, or set the number that the weights have");
 }
 
 bool Weights::has(std::string_view name) const { return impl_->tensors.contains(name); }

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace fastvideo {
@@ -22,6 +23,16 @@ class Weights {
   static Weights open(const std::filesystem::path& file_or_folder);
   /// Opens the files of one model, those that find_weight_files chose. `folder` is what messages name.
   static Weights open(const std::filesystem::path& folder, std::span<const std::filesystem::path> files);
+  /// The same by the files' headers alone: take checks as ever and gives tensors of the device meta, without data. A
+  /// model that is made of them is one that can be loaded.
+  static Weights outline(const std::filesystem::path& folder, std::span<const std::filesystem::path> files);
+
+  /// Sizes that config.json gives, by key: a shape that does not fit is explained by them.
+  void name_sizes(std::vector<std::pair<std::string, int64_t>> sizes);
+
+  /// Throws Refused if there are tensors PREFIX0..., PREFIX1..., but not of `count` such layers; `says` is what
+  /// config.json says of their number: "num_layers is 30".
+  void require_layers(std::string_view prefix, int64_t count, std::string_view says) const;
 
   Weights(Weights&&) noexcept;
   Weights& operator=(Weights&&) noexcept;
@@ -59,6 +70,7 @@ class Weights {
 
  private:
   struct Impl;
+  static Weights read(const std::filesystem::path& folder, std::span<const std::filesystem::path> files, bool maps);
   explicit Weights(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
