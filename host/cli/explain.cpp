@@ -161,11 +161,16 @@ std::string request_section(const CheckedRequest& request) {
 }
 
 std::string memory_section(const CheckedRequest& request) {
-  const auto peak = request.estimate().peak();
+  const MemoryLedger& memory = request.memory();
+  const auto peak = memory.peak();
   Rows rows;
   for (const PipelineEstimate::Bytes& component : request.estimate().components)
     rows.push_back({"weights of " + component.name, readable_bytes(component.bytes)});
-  for (const PipelineEstimate::Bytes& stage : request.estimate().peaks)
+  if (memory.attention_resident + memory.attention_scratch > 0)
+    rows.push_back({"attention", readable_bytes(memory.attention_resident + memory.attention_scratch),
+                    readable_bytes(memory.attention_resident) + " resident, " + readable_bytes(memory.attention_scratch) +
+                        " scratch; part of every peak"});
+  for (const PipelineEstimate::Bytes& stage : memory.stages)
     rows.push_back(
         {"peak of " + stage.name, readable_bytes(stage.bytes), peak && stage.name == peak->name ? "the most" : ""});
   const auto available = available_memory(request.model().device());

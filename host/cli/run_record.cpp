@@ -153,7 +153,7 @@ std::vector<std::pair<std::string, std::string>> video_metadata(const CheckedReq
 std::string perf_json(const CheckedRequest& request, const std::vector<MadeVideo>& made, const PeakMemory* on_device) {
   const CatalogItem& pipeline = request.model().item();
   Json estimated = Json::object(), videos = Json::array();
-  for (const PipelineEstimate::Bytes& peak : request.estimate().peaks) estimated[peak.name] = peak.bytes;
+  for (const PipelineEstimate::Bytes& peak : request.memory().stages) estimated[peak.name] = peak.bytes;
   for (const MadeVideo& one : made) videos.push_back(video(request, one));
   Json memory{{"peak_host_bytes", peak_host_memory()}};
   if (on_device != nullptr && on_device->bytes()) {

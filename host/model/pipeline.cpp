@@ -111,12 +111,6 @@ std::vector<const fv_attention_site*> PipelineEstimate::site_pointers() const {
   return pointers;
 }
 
-std::optional<PipelineEstimate::Bytes> PipelineEstimate::peak() const {
-  const auto most =
-      std::max_element(peaks.begin(), peaks.end(), [](const Bytes& a, const Bytes& b) { return a.bytes < b.bytes; });
-  return most != peaks.end() ? std::optional(*most) : std::nullopt;
-}
-
 OpenPipeline::OpenPipeline(Loader& loader, const fv_services* host, const CatalogItem& item, const ModelFolder& folder)
     : item_(item), name_(item.item->full_name()) {
   const LoadedItem loaded = loader.load(item);

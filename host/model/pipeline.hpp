@@ -59,8 +59,6 @@ struct PipelineEstimate {
   std::unique_ptr<CacheInfoCopy> cache;  ///< null if the pipeline offers no cuts
 
   std::vector<const fv_attention_site*> site_pointers() const;
-  /// The stage that needs most; nothing if no stage was named.
-  std::optional<Bytes> peak() const;
 };
 
 /// A pipeline over one model folder. One thread at a time.

@@ -35,6 +35,7 @@ CheckedRequest::CheckedRequest(LoadedModel& model, Settings settings, const Open
       estimate_(ask_pipeline()) {
   // Planned before anything is loaded: a backend whose plan is refused gives way here.
   plans_.emplace(selector_, estimate_.site_pointers());
+  memory_ = memory_ledger(estimate_, *plans_);
   require_cache();
   require_effect();
 }
@@ -101,7 +102,7 @@ std::string CheckedRequest::what_fits(std::uint64_t available) {
   const std::vector<std::string> fitting = smaller_requests(pipeline, request_.parameters(), [&](const Changes& to) {
     PipelineRequest request(settings_, pipeline, model_.device(), preset());
     for (const auto& [name, value] : to) request.set(name, value);
-    const auto peak = model_.pipeline().check(request.get()).peak();
+    const auto peak = memory_ledger(model_.pipeline().check(request.get()), *plans_).peak();  // attention's at most
     return peak && peak->bytes <= available;
   });
   std::string text;
@@ -110,7 +111,7 @@ std::string CheckedRequest::what_fits(std::uint64_t available) {
 }
 
 std::string CheckedRequest::memory_shortage() {
-  const auto peak = estimate_.peak();
+  const auto peak = memory_.peak();
   const auto available = available_memory(model_.device());
   if (!settings_.boolean("run.memory_check") || !peak || !available || peak->bytes <= *available) return {};
   return "the stage '" + peak->name + "' needs about " + readable_bytes(peak->bytes) + ", and " + model_.device().name +

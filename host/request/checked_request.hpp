@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/model/loaded_model.hpp"
+#include "host/request/memory_ledger.hpp"
 #include "host/request/pipeline_request.hpp"
 #include "host/request/preset.hpp"
 #include "host/selection/attention_selector.hpp"
@@ -45,6 +46,8 @@ class CheckedRequest {
   const std::vector<AttentionChoice>& choices() const { return plans_->choices(); }
   SitePlans& plans() { return *plans_; }
 
+  /// What a run will hold.
+  const MemoryLedger& memory() const { return memory_; }
   /// What is missing, and what to do, if the estimate exceeds the memory that is available now; else, and where [run]
   /// memory_check is off, empty.
   std::string memory_shortage();
@@ -66,6 +69,7 @@ class CheckedRequest {
   PipelineRequest request_;
   PipelineEstimate estimate_;
   std::optional<SitePlans> plans_;
+  MemoryLedger memory_;
 };
 
 }  // namespace fastvideo

@@ -79,6 +79,10 @@ class SitePlans {
 
   /// In the order of the sites.
   const std::vector<AttentionChoice>& choices() const { return choices_; }
+  /// Bytes of device memory that the plans keep as long as they live, all together, and that the neediest of them uses
+  /// while it runs.
+  std::uint64_t resident_bytes() const { return resident_bytes_; }
+  std::uint64_t scratch_bytes() const { return scratch_bytes_; }
   /// What is planned, and not taken by a run yet: at the first call made again if it is. Throws as the constructor.
   const AttentionSession& planned();
 
@@ -92,6 +96,7 @@ class SitePlans {
   AttentionSelector& selector_;
   std::vector<std::unique_ptr<AttentionSiteCopy>> sites_;
   std::vector<AttentionChoice> choices_;
+  std::uint64_t resident_bytes_ = 0, scratch_bytes_ = 0;
   std::unique_ptr<AttentionSession> planned_;
 };
 

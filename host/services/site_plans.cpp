@@ -30,7 +30,11 @@ std::vector<const fv_attention_site*> pointers(const std::vector<std::unique_ptr
 SitePlans::SitePlans(AttentionSelector& selector, std::span<const fv_attention_site* const> sites)
     : selector_(selector), planned_(std::make_unique<AttentionSession>(selector, sites)) {
   for (const fv_attention_site* site : sites) sites_.push_back(std::make_unique<AttentionSiteCopy>(*site));
-  for (const auto& binding : planned_->bindings()) choices_.push_back(binding->choice);
+  for (const auto& binding : planned_->bindings()) {
+    choices_.push_back(binding->choice);
+    resident_bytes_ += binding->info.resident_bytes;
+    scratch_bytes_ = std::max(scratch_bytes_, binding->info.scratch_bytes);
+  }
 }
 
 const AttentionSession& SitePlans::planned() {
