@@ -150,16 +150,16 @@ def links(bench):
         bench.refused(f"{name} as folder of --perf-json", ["--perf-json: the folder .*" + says], *video, "--output-path", room / "v.y4m",
                       "--perf-json", link / "p.json")
     room = bench.room()
-    for name in ("l.json", "l.y4m", "l.svg", "l"):
+    for name in ("l.json", "l.toml", "l.y4m", "l.svg", "l"):
         (room / name).symlink_to(name)
     outputs = {"--perf-json": (*video, "--output-path", room / "v.y4m", "--perf-json", room / "l.json"),
                "a video": (*video, "--output-path", room / "l.y4m"), "frames": (*video, "--output-path", room / "l"),
-               "--json": ("bench", *video[1:], "--attention", "TORCH_SDPA", "--json", room / "l.json"),
-               "--plot": ("bench", *video[1:], "--attention", "TORCH_SDPA", "--plot", room / "l.svg"),
-               "--output": ("calibrate", "magcache", *video[1:], "--output", room / "l.json")}
+               "--json": ("bench", *video[1:], "--attention", "TORCH_SDPA,FLASH_ATTN", "--json", room / "l.json"),
+               "--plot": ("bench", *video[1:], "--attention", "TORCH_SDPA,FLASH_ATTN", "--plot", room / "l.svg"),
+               "--output": ("calibrate", "magcache", *video[1:], "--output", room / "l.toml")}
     for name, command in outputs.items():
         bench.refused(f"a link to itself as {name}", ["leads back to itself"], *command)
-    bench.expect(all((room / name).is_symlink() for name in ("l.json", "l.y4m", "l.svg", "l")), "a link was replaced")
+    bench.expect(all((room / name).is_symlink() for name in ("l.json", "l.toml", "l.y4m", "l.svg", "l")), "a link was replaced")
     # Inputs of a model are known behind a link that leads nowhere, or round in a circle.
     model = copy_of_the_model(bench.room())
     (model / "a_loop").symlink_to("a_loop")
