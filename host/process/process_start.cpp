@@ -130,7 +130,7 @@ void on_bus_error(int signal, siginfo_t* info, void*) {
   const char* file =
       info->si_code == BUS_ADRERR ? mapped_file_at(reinterpret_cast<std::uintptr_t>(info->si_addr)) : nullptr;
   if (file == nullptr) {
-    write_crash_note("crashed (SIGBUS)");
+    write_signal_note("SIGBUS", *info);
     std::signal(signal, SIG_DFL);
     std::raise(signal);
     return;
@@ -157,12 +157,27 @@ void watch_mapped_files() noexcept {
 
 // ---- Memory and exceptions ----
 
+// The lowest of the limits that say how much memory there may be.
 void note_memory_limit() noexcept {
+  rlim_t lowest = RLIM_INFINITY;
+  const auto note = [&](decltype(RLIMIT_AS) resource, const char* what, const char* flag) {
+    rlimit limit = {};
+    if (::getrlimit(resource, &limit) != 0 || limit.rlim_cur >= lowest) return;
+    lowest = limit.rlim_cur;
+    std::snprintf(limit_advice, sizeof limit_advice,
+                  " (the %s of this process is limited to %llu MiB, ulimit %s: raise the limit)", what,
+                  static_cast<unsigned long long>(lowest >> 20), flag);
+  };
+  note(RLIMIT_AS, "address space", "-v");
+  note(RLIMIT_DATA, "data segment", "-d");
+}
+
+const char* advice_about(decltype(RLIMIT_AS) resource, const char* form) noexcept {
+  static char text[160];
   rlimit limit = {};
-  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
-  std::snprintf(limit_advice, sizeof limit_advice,
-                " (the address space of this process is limited to %llu MiB, ulimit -v: raise the limit)",
-                static_cast<unsigned long long>(limit.rlim_cur >> 20));
+  if (::getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return "";
+  std::snprintf(text, sizeof text, form, static_cast<unsigned long long>(limit.rlim_cur));
+  return text;
 }
 
 [[noreturn]] void end_for_want_of_memory() noexcept {
@@ -212,6 +227,14 @@ void prepare_process() noexcept {
 }
 
 bool ignores_closed_pipes() noexcept { return closed_pipes_ignored; }
+
+const char* open_files_advice() noexcept {
+  return advice_about(RLIMIT_NOFILE, " (this process may have %llu files open, ulimit -n: raise the limit)");
+}
+
+const char* processes_advice() noexcept {
+  return advice_about(RLIMIT_NPROC, " (this user may have %llu processes and threads, ulimit -u: raise the limit)");
+}
 
 const char* memory_limit_advice() noexcept { return limit_advice; }
 

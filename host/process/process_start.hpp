@@ -18,8 +18,13 @@ void prepare_process() noexcept;
 /// Whether SIGPIPE was ignored when prepare_process() came: then a closed pipe is an error like others.
 bool ignores_closed_pipes() noexcept;
 
-/// " (the address space is limited to 2048 MiB, ulimit -v: raise the limit)", or nothing where there is no limit. For
-/// messages about memory that is not there.
+/// " (the address space of this process is limited to 2048 MiB, ulimit -v: raise the limit)", or nothing where there is
+/// no limit. For messages about memory that is not there.
 const char* memory_limit_advice() noexcept;
+
+/// " (this process may have 20 files open, ulimit -n: raise the limit)", and the same of the processes and threads of
+/// the user (ulimit -u); nothing where there is no limit. The text lasts until the next call.
+const char* open_files_advice() noexcept;
+const char* processes_advice() noexcept;
 
 }  // namespace fastvideo
