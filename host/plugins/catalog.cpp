@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "host/error/error.hpp"
+#include "host/error/printable.hpp"
 
 namespace fastvideo {
 namespace {
@@ -73,6 +74,9 @@ Catalog Catalog::discover(const std::vector<SearchFolder>& folders, const std::v
                                   " holds no plugin: neither a plugin.toml nor folders with one");
     for (const fs::path& plugin : found) catalog.add_folder(plugin, folder, disabled);
   }
+  for (const std::string& id : disabled)
+    if (!catalog.ids_.contains(id))
+      catalog.warnings_.push_back("plugins.disable: no plugin has the id '" + shortened(id) + "'");
   return catalog;
 }
 

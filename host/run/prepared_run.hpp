@@ -65,6 +65,7 @@ class PreparedRun {
   std::unique_ptr<CacheStrategyHandle> open_cache(const HostServices& host);
   void require_effect(const std::vector<std::string>& backends) const;
   std::string no_effect(const std::string& path, const std::vector<std::string>& backends) const;
+  std::string no_site_of(const std::string& role) const;
 
   const Settings& settings_;
   ModelFolder folder_;
