@@ -100,6 +100,13 @@ struct RunContext {
   const CancelToken& cancel;
 };
 
+// A pipeline calls the rate of its video `fps`. What the format cannot hold is to be known before the video is made.
+void require_rate(const PreparedRun& run, const std::string& output) {
+  for (const ItemSetting& one : run.request().parameters())
+    if (one.name == "fps" && one.setting.value.type() == FV_VALUE_INT)
+      require_frame_rate(output_format(output), static_cast<int>(one.setting.value.integer()), 1);
+}
+
 // The video of the prompt that the run asks for. Throws CancelledError saying how far it came.
 MadeVideo make_video(const RunContext& in, const std::string& output) {
   PreparedRun& run = in.run;
@@ -186,6 +193,7 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
   PreparedRun run(settings, catalog, host);
   std::unique_ptr<PeakMemory> on_device;  // before anything is done there
   if (run.device().is_cuda()) on_device = std::make_unique<PeakMemory>(run.device());
+  require_rate(run, outputs.front());
   run.require_served();
   if (const std::string shortage = run.memory_shortage(); !shortage.empty()) throw RequestError(shortage);
   for (size_t i = 0; i < count; ++i) {  // whether it can be carried is to be known before the first is made
