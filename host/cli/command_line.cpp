@@ -286,13 +286,17 @@ class Parser {
     for (const std::string& word : extras) {
       if (!word.starts_with('-')) continue;
       const std::string flag = word.substr(0, word.find('='));
-      throw RequestError("there is no flag " + shortened(flag) + did_you_mean(flag, known_flags()));
+      const std::string nearest = did_you_mean(flag, known_flags());
+      throw RequestError("there is no flag " + shortened(flag) +
+                         (nearest.empty() ? "; fastvideo --help lists the flags" : nearest));
     }
     if (extras.empty()) return;
-    if (app_.get_subcommands().empty())
+    if (app_.get_subcommands().empty()) {
+      const std::string nearest = did_you_mean(
+          extras.front(), std::vector<std::string>{"generate", "explain", "bench", "calibrate", "plugins", "doctor"});
       throw RequestError("there is no command '" + shortened(extras.front()) + "'" +
-                         did_you_mean(extras.front(), std::vector<std::string>{"generate", "explain", "bench",
-                                                                               "calibrate", "plugins", "doctor"}));
+                         (nearest.empty() ? "; fastvideo --help lists the commands" : nearest));
+    }
     refuse_unknown_subcommand(extras.front());
     throw RequestError("'" + shortened(extras.front()) +
                        "' is one word too many; a text of several words is put in quotes");

@@ -99,6 +99,13 @@ struct RunContext {
   const CancelToken& cancel;
 };
 
+// A pipeline calls the rate of its video `fps`. What the format cannot hold is to be known before the video is made.
+void require_rate(const CheckedRequest& request, const std::string& output) {
+  for (const ItemSetting& one : request.request().parameters())
+    if (one.name == "fps" && one.setting.value.type() == FV_VALUE_INT)
+      require_frame_rate(output_format(output), static_cast<int>(one.setting.value.integer()), 1);
+}
+
 // The video of the prompt that the request asks for.
 MadeVideo make_video(const RunContext& in, const std::string& output) {
   CheckedRequest& request = in.request;
@@ -162,6 +169,7 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
   std::unique_ptr<PeakMemory> on_device;  // before anything is done there
   if (model.device().is_cuda()) on_device = std::make_unique<PeakMemory>(model.device());
   CheckedRequest request(model, settings);
+  require_rate(request, outputs.front());
   if (const std::string shortage = request.memory_shortage(); !shortage.empty()) throw RequestError(shortage);
   for (size_t i = 0; i < count; ++i) {  // whether it can be carried is to be known before the first is made
     cancel.throw_if_requested();

@@ -184,4 +184,10 @@ void warn_of(const Catalog& catalog) {
                   item.item->full_name() + " of " + item.plugin->manifest.id + " is refused: " + item.reason);
 }
 
+void warn_of_disabled(const Catalog& catalog) {
+  for (const CatalogItem& item : catalog.items())
+    if (item.state == ItemState::disabled)
+      log_warning("plugins", item.item->full_name() + " is not offered: " + item.reason);
+}
+
 }  // namespace fastvideo

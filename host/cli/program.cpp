@@ -18,7 +18,7 @@
 #include "host/config/installation.hpp"
 #include "host/console/console_log.hpp"
 #include "host/error/error.hpp"
-#include "host/hardware/memory_limit.hpp"
+#include "host/hardware/process_limits.hpp"
 #include "host/log/log.hpp"
 #include "host/plugins/catalog.hpp"
 #include "host/process/crash_note.hpp"
@@ -36,6 +36,14 @@ int cancelled_exit() { return 128 + (cancelling_signal() != 0 ? cancelling_signa
 
 void append(std::vector<Given>& to, std::vector<Given> from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+// Libraries look around in it while they are opened: oneMKL, in LibTorch, ends the process where it is gone.
+void require_working_directory() {
+  std::error_code failure;
+  if (std::filesystem::current_path(failure).empty())
+    throw RequestError("the working directory cannot be told (" + failure.message() +
+                       "), and libraries that are opened need it: change to a folder that is there (cd /tmp)");
 }
 
 void apply_log_level(const Settings& settings) { set_log_level(parse_log_level(settings.string("log.level"))); }
@@ -74,7 +82,8 @@ void run(const std::vector<std::string>& arguments, RunTool run_tool) {
   try {
     line = parse_command_line(arguments, schema);
   } catch (const RequestError&) {
-    warn_of(catalog);  // a flag may be unknown because its item is refused
+    warn_of(catalog);  // a flag may be unknown because its item is refused, or disabled
+    warn_of_disabled(catalog);
     throw;
   }
   given = std::move(files);
@@ -109,6 +118,7 @@ void run(const std::vector<std::string>& arguments, RunTool run_tool) {
     case Command::calibrate:
       break;
   }
+  require_working_directory();
   const ResolveSettings with = [&](const std::vector<Given>& more) {
     std::vector<Given> all = given;
     append(all, more);
@@ -134,11 +144,16 @@ int complain(ExitCode code, const char* what, const char* more = "") noexcept {
   return static_cast<int>(code);
 }
 
-// Libraries say in their own words that there is no memory; where its limit is low, that is to be known.
+// Libraries and the system say in their own words what there is too little of; which limit that is, is to be known.
 const char* advice_for(const char* what) noexcept {
-  for (const char* words : {"allocate memory", "map segment", "out of memory"})
-    if (std::strstr(what, words) != nullptr) return memory_limit_advice();
-  return "";
+  const auto says = [&](const char* words) { return std::strstr(what, words) != nullptr; };
+  if (says("Too many open files")) return open_files_advice();
+  if (says("cannot start") && says("Resource temporarily unavailable")) return processes_advice();
+  if (says("allocate memory") || says("map segment")) return memory_limit_advice();
+  if (!says("out of memory")) return "";
+  return *memory_limit_advice() != '\0' ? memory_limit_advice()
+                                        : "; a smaller or shorter video needs less, and so does --offload all: "
+                                          "`fastvideo explain` shows what each stage takes";
 }
 
 }  // namespace
@@ -158,7 +173,7 @@ int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noe
     const std::string where = e.path1().empty() ? "the working directory" : e.path1().string();
     return complain(ExitCode::refused, (where + ": cannot be used: " + e.code().message()).c_str());
   } catch (const std::bad_alloc&) {
-    return complain(ExitCode::failed, "out of memory", memory_limit_advice());
+    return complain(ExitCode::failed, "out of memory", advice_for("out of memory"));
   } catch (const std::exception& e) {
     return complain(ExitCode::failed, e.what(), advice_for(e.what()));
   } catch (...) {

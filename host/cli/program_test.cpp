@@ -207,6 +207,22 @@ TEST_F(Program, AFlagWithoutEffectIsRefused) {
                  "--swift-fault (attention.SWIFT.fault) would have no effect: no site of this run is served by SWIFT");
   expect_refused(generate({"--every-other-fault", "none"}),
                  "--every-other-fault (cache.every_other.fault) would have no effect: the caching strategy is none");
+  expect_refused(generate({"--attention-backend", "image.self=FORMULA"}),
+                 "would have no effect: this model has no attention of the role image.self; its roles are ");
+  // In a file, which serves many models, it waits for its own.
+  const std::string file = folder_.write("image.toml", "[attention.roles]\n\"image.self\" = \"FORMULA\"\n").string();
+  EXPECT_EQ(generate({"--config", file}).status.code, 0);
+}
+
+TEST_F(Program, APluginThatIsDisabledIsNamedWhereItIsMissed) {
+  const std::string file =
+      folder_.write("off.toml", "[plugins]\ndisable = [\"org.fastvideo.test.attention\", \"no.such\"]\n").string();
+  const CommandResult result = generate({"--config", file, "--swift-fault", "none"});
+  EXPECT_EQ(result.status.code, 2);
+  EXPECT_TRUE(contains(result.error_output, "there is no flag --swift-fault"));
+  EXPECT_TRUE(contains(result.error_output,
+                       "SWIFT/cpu is not offered: org.fastvideo.test.attention is listed in [plugins] disable"));
+  EXPECT_TRUE(contains(result.error_output, "plugins.disable: no plugin has the id 'no.such'"));
 }
 
 TEST_F(Program, ABadOutputIsRefusedBeforeAnythingElse) {

@@ -77,6 +77,14 @@ bool is_known_table(const Schema& schema, const std::string& path) {
   return false;
 }
 
+// One file says it twice, as `dit.self` and as `"dit.self"`: to TOML these are two keys.
+void require_said_once(const Setting& setting, const Given& given) {
+  const Source &one = setting.source, &two = given.source;
+  if (one.kind != Source::Kind::file || two.kind != Source::Kind::file || one.name != two.name) return;
+  if (one.line == two.line && one.column == two.column) return;
+  throw RequestError(where(given) + ": is given on line " + std::to_string(one.line) + " already; leave one out");
+}
+
 bool repeats_flag(const Setting& setting, const Given& given) {
   return given.source.kind == Source::Kind::command_line && setting.source.kind == Source::Kind::command_line &&
          setting.value.type() == FV_VALUE_LIST && setting.source.name == given.source.name;
@@ -160,6 +168,7 @@ Settings resolve(const Schema& schema, const std::vector<Given>& given, Unknown 
       setting.value = std::move(joined);
       continue;
     }
+    if (!fresh) require_said_once(setting, one);
     if (!fresh && setting.source.kind != Source::Kind::built_in)
       setting.outranked.insert(setting.outranked.begin(), {std::move(setting.value), std::move(setting.source)});
     setting.value = std::move(value);

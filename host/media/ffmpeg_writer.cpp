@@ -117,6 +117,7 @@ class FfmpegWriter final : public VideoWriter {
 
  private:
   void open(const VideoFormat& format) override {
+    require_frame_rate(output_, format.fps_numerator, format.fps_denominator);
     const fs::path program = find_ffmpeg(output_);
     file_.emplace(target_);
     Arguments arguments = input_arguments(format);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdio>
 #include <fastvideo/core.hpp>
 #include <stdexcept>
 #include <string_view>
@@ -57,6 +58,15 @@ void VideoWriter::step(Body&& body, State next) {
   if (options_.cancel != nullptr) options_.cancel->throw_if_requested();
   body();
   state_ = next;
+}
+
+void require_frame_rate(OutputFormat format, int fps_numerator, int fps_denominator) {
+  constexpr int kMostOfGif = 100;  // it counts time in hundredths of a second
+  if (format != OutputFormat::kGif || fps_numerator <= int64_t{kMostOfGif} * fps_denominator) return;
+  char rate[32];
+  std::snprintf(rate, sizeof rate, "%g", static_cast<double>(fps_numerator) / fps_denominator);
+  throw Refused("GIF files show at most " + std::to_string(kMostOfGif) + " frames a second, and " + rate +
+                " are asked for: ask for fewer, or write .mp4, .webm or .y4m");
 }
 
 void VideoWriter::begin(const VideoFormat& format) {

@@ -28,6 +28,9 @@ enum class OutputFormat {
 /// no format here, naming the possible ones.
 OutputFormat output_format(const std::filesystem::path& path);
 
+/// Throws Refused if a video in that format cannot show so many frames a second.
+void require_frame_rate(OutputFormat format, int fps_numerator, int fps_denominator);
+
 /// How to write.
 struct VideoOptions {
   /// Names and texts that describe the video. mp4 and webm keep "title" and "comment" (and other names that ffmpeg's
@@ -42,8 +45,9 @@ struct VideoOptions {
 /// is as it was. Destroying the writer early removes what it wrote. A folder is replaced as a whole. One thread at a
 /// time. Calls: begin, write any number of times, finish; after an exception none.
 ///
-/// All three throw CancelledError once the token is set, std::runtime_error when writing fails (no space, ffmpeg's own
-/// words), std::logic_error when called in a wrong order or with frames that do not fit what begin was told.
+/// begin throws Refused as require_frame_rate. All three throw CancelledError once the token is set, std::runtime_error
+/// when writing fails (no space, ffmpeg's own words), std::logic_error when called in a wrong order or with frames that
+/// do not fit what begin was told.
 class VideoWriter : public FrameSink {
  public:
   VideoWriter(const VideoWriter&) = delete;

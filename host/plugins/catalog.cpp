@@ -9,6 +9,7 @@
 
 #include "host/config/paths.hpp"
 #include "host/error/error.hpp"
+#include "host/error/printable.hpp"
 
 namespace fastvideo {
 namespace {
@@ -77,6 +78,9 @@ Catalog Catalog::discover(const std::vector<SearchFolder>& folders, const std::v
                                   " holds no plugin: neither a plugin.toml nor folders with one");
     for (const fs::path& plugin : found) catalog.add_folder(plugin, folder, disabled);
   }
+  for (const std::string& id : disabled)
+    if (!catalog.ids_.contains(id))
+      catalog.warnings_.push_back("plugins.disable: no plugin has the id '" + shortened(id) + "'");
   return catalog;
 }
 

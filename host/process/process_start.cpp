@@ -17,7 +17,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "host/hardware/memory_limit.hpp"
+#include "host/hardware/process_limits.hpp"
 #include "host/process/crash_note.hpp"
 #include "host/process/handler_text.hpp"
 #include "host/process/leftovers.hpp"
@@ -130,7 +130,7 @@ void on_bus_error(int signal, siginfo_t* info, void*) {
   const char* file =
       info->si_code == BUS_ADRERR ? mapped_file_at(reinterpret_cast<std::uintptr_t>(info->si_addr)) : nullptr;
   if (file == nullptr) {
-    write_crash_note("crashed (SIGBUS)");
+    write_signal_note("SIGBUS", *info);
     std::signal(signal, SIG_DFL);
     std::raise(signal);
     return;

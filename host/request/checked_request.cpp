@@ -84,7 +84,9 @@ std::string CheckedRequest::no_effect(const std::string& path) const {
     if (is_of_every_request(option) || std::any_of(pipeline.options.begin(), pipeline.options.end(), is_it)) return {};
     return "the pipeline " + pipeline.full_name() + " has no such parameter";
   }
-  if (first == last || path.starts_with("attention.roles.")) return {};  // a setting of the host
+  if (constexpr std::string_view roles = "attention.roles."; path.starts_with(roles))
+    return no_site_of(path.substr(roles.size()));
+  if (first == last) return {};  // a setting of the host
   const std::string item = path.substr(first + 1, last - first - 1);
   const auto is_item = [&](const std::string& name) { return same_name(name, item); };
   if (section == "attention" && std::none_of(choices().begin(), choices().end(), [&](const AttentionChoice& choice) {
@@ -94,6 +96,17 @@ std::string CheckedRequest::no_effect(const std::string& path) const {
   if (section == "cache" && option != kEnableOption && (cache_ == nullptr || !is_item(cache_->item().item->name)))
     return "the caching strategy is " + (cache_ == nullptr ? "none" : cache_->name());
   return {};
+}
+
+// What a backend for the role would have no effect for; empty if the model has such a site.
+std::string CheckedRequest::no_site_of(const std::string& role) const {
+  std::vector<std::string> roles;
+  for (const fv_attention_site* site : estimate_.site_pointers())
+    if (std::find(roles.begin(), roles.end(), site->role) == roles.end()) roles.emplace_back(site->role);
+  if (std::any_of(roles.begin(), roles.end(), [&](const std::string& one) { return same_name(one, role); })) return {};
+  std::string text = "this model has no attention of the role " + role + "; its roles are";
+  for (const std::string& one : roles) text += (one == roles.front() ? " " : ", ") + one;
+  return text;
 }
 
 // " (these would fit: --num-frames 33; --height 240 --width 416)", or nothing.

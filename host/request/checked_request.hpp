@@ -58,6 +58,7 @@ class CheckedRequest {
   void require_cache() const;
   void require_effect() const;
   std::string no_effect(const std::string& path) const;
+  std::string no_site_of(const std::string& role) const;
   std::string what_fits(std::uint64_t available);
 
   LoadedModel& model_;

@@ -51,6 +51,9 @@ std::vector<std::string> read_prompt_file(const std::string& file) {
   if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);  // the byte order mark of some editors
   if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))
     throw RequestError(file + ": is UTF-16; prompts are UTF-8 text: save it as UTF-8 (iconv -f utf16 -t utf8)");
+  // A carriage return alone ends a line too, as on old Macs and in what some tables export.
+  for (size_t at = text.find('\r'); at != std::string::npos; at = text.find('\r', at + 1))
+    if (at + 1 == text.size() || text[at + 1] != '\n') text[at] = '\n';
   std::istringstream lines(text);
   int number = 0;
   for (std::string line; std::getline(lines, line);) {

@@ -30,6 +30,12 @@ TEST_F(Prompts, AreTheLinesOfTheFile) {
             (std::vector<std::string>{"a red circle", "two # not a comment", "ünder water"}));
 }
 
+TEST_F(Prompts, EveryLineBreakEndsALine) {
+  const std::vector<std::string> two{"one", "two"};
+  for (const char* text : {"one\ntwo\n", "one\r\ntwo\r\n", "one\rtwo\r", "one\r\r\ntwo", "# a\rone\r# b\rtwo"})
+    EXPECT_EQ(read(text), two) << text;
+}
+
 TEST_F(Prompts, TheHigherSourceSaysWhich) {
   const Source file{Source::Kind::file, "c.toml", 1, 1};
   const std::string lines = folder_.write("p.txt", "one\ntwo\n").string();

@@ -96,6 +96,9 @@ void AttentionSelector::require_known_names() const {
   for (auto at = settings_.all().lower_bound(kRolesPrefix);
        at != settings_.all().end() && at->first.starts_with(kRolesPrefix); ++at)
     require_known(at->second.value.string(), at->second.source.describe());
+  for (const char* list : {"attention.fallback", "attention.priority"})
+    if (const Setting* setting = settings_.find(list))
+      for (const Value& name : setting->value.list()) require_known(name.string(), setting->source.describe());
 }
 
 bool AttentionSelector::auto_takes(uint32_t numerics) const {

@@ -4,6 +4,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <fastvideo/torch.hpp>
+#include <fastvideo/torch_errors.hpp>
 
 #include "pipelines/common/attention/host_attention.hpp"
 #include "pipelines/common/cache/step_cache.hpp"
@@ -90,12 +91,18 @@ std::vector<double> WanPipeline::measure_early(const Options& parameters, std::s
   const Request request = prepared(parameters);
   const std::unique_ptr<Scheduler> scheduler = scheduler_of(folder_, request);
   Weights weights = Weights::open(folder_.transformer_weights.folder, folder_.transformer_weights.files);
-  const TimeEmbedder embedder(folder_.transformer, weights, {request.dtype, request.device});
-  const EarlySignals signals = early_signals(embedder(timesteps_on(request.device, *scheduler)));
-  return early_norms(measures, signals, scheduler->timesteps().size());
+  return with_short_torch_errors([&] {
+    const TimeEmbedder embedder(folder_.transformer, weights, {request.dtype, request.device});
+    const EarlySignals signals = early_signals(embedder(timesteps_on(request.device, *scheduler)));
+    return early_norms(measures, signals, scheduler->timesteps().size());
+  });
 }
 
 void WanPipeline::run(const Host& run, const Options& parameters, const PipelineSink& sink) {
+  with_short_torch_errors([&] { make_video(run, parameters, sink); });
+}
+
+void WanPipeline::make_video(const Host& run, const Options& parameters, const PipelineSink& sink) {
   const c10::InferenceMode inference;
   lend_torch_threads(run);
   const Progress progress(run);

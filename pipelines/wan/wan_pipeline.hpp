@@ -26,6 +26,7 @@ class WanPipeline final : public Pipeline {
   void run(const Host& run, const Options& parameters, const PipelineSink& sink) override;
 
  private:
+  void make_video(const Host& run, const Options& parameters, const PipelineSink& sink);
   /// The request, with the weights of its variant chosen and found to fit.
   Request prepared(const Options& parameters);
   void choose_weights(const std::string& variant);

@@ -271,6 +271,22 @@ def run_case(program, folder, case):
     return [f"{case.name}: {one}\n    {done.stderr.strip()[-600:]}" for one in wrong]
 
 
+def memory_that_is_not_there(program, folder):
+    """Exit code 1, and one line: what LibTorch says has a line for each of forty callers."""
+    output = folder / "video.y4m"
+    output.write_bytes(BEFORE)
+    command = [program, "generate", "--model-path", SOURCE / "models" / "shapes", "--prompt", "a", "--height", "16384", "--width",
+               "16384", "--num-frames", "9997", "--num-inference-steps", "1", "--set", "run.memory_check=false", "--device",
+               "cpu", "--log-level", "ERROR", "--no-progress", "--output-path", output]
+    limited = ["/bin/sh", "-c", 'ulimit -v 4000000; exec "$@"', "sh", *map(str, command)]
+    for words, advice in ((limited, "limited to 3906 MiB"), (list(map(str, command)), "a smaller or shorter video")):
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+        right = (done.returncode == 1 and re.search(r"out of memory: [0-9.]+ MiB were asked for", done.stderr) and
+                 advice in done.stderr and done.stderr.count("\n") == 1 and output.read_bytes() == BEFORE)
+        if not right:
+            yield f"memory that is not there: exit code {done.returncode}: {done.stderr[:2000]}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", type=pathlib.Path)
@@ -279,6 +295,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="fastvideo_refusals_") as folder:
         for case in CASES:
             wrong += run_case(program, pathlib.Path(folder), case)
+        wrong += memory_that_is_not_there(program, pathlib.Path(folder))
     print("\n".join(wrong) or f"{len(CASES)} kinds of bad input are refused")
     sys.exit(1 if wrong else 0)
 

@@ -227,6 +227,14 @@ INSTANTIATE_TEST_SUITE_P(
                     vae("out_channels", 12, "the VAE's out_channels are 12: a video has 3"),
                     vae("base_dim", true, "base_dim is true")));
 
+TEST(ModelFolder, AKeyWithoutADefaultIsSimplyAbsent) {
+  const Folder folder;
+  json config = scheduler_json;
+  config.erase("_class_name");
+  write_file(folder / "scheduler/scheduler_config.json", config.dump());
+  EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }), "_class_name is absent: the schedulers here are UniPC");
+}
+
 TEST(ModelFolder, SaysWhatIsMissing) {
   for (const auto& [file, message] : std::vector<std::pair<std::string, std::string>>{
            {"model_index.json", "no model_index.json"},
@@ -280,6 +288,11 @@ TEST(ModelFolder, RefusesPickledAndQuantisedWeights) {
     EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }),
                     "tensor 'w' is " + std::string(dtype) + ": quantised weights are not read");
   }
+  for (const char* dtype : {"I32", "U32"}) {
+    write_safetensors(file, tensors(dtype, 4, 1), "1234");
+    EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }),
+                    "tensor 'w' is " + std::string(dtype) + ": weights are F32, BF16, F16 or F64; it is none of this");
+  }
   std::filesystem::rename(file, folder / "transformer/diffusion_pytorch_model.bin");
   EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }), "only pickled weights (diffusion_pytorch_model.bin)");
 }
@@ -293,6 +306,8 @@ TEST(ModelFolder, RefusesWhatIsNotJson) {
   EXPECT_CONTAINS(message(""), "vae/config.json:1:1: is not JSON");
   EXPECT_CONTAINS(message("{"), "vae/config.json:1:2: is not JSON");
   EXPECT_CONTAINS(message("[]"), "vae/config.json: not ");
+  // What comes after it would be passed over.
+  EXPECT_CONTAINS(message(std::string("{}\0nonsense", 11)), "vae/config.json:1:3: is not JSON: the character NUL");
   EXPECT_CONTAINS(message(std::string(80, '[') + std::string(80, ']')),
                   "vae/config.json:1:65: nested more than 64 deep");
 }

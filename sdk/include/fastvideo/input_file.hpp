@@ -132,13 +132,14 @@ inline std::string place_in(std::string_view text, size_t offset, const std::str
   return file + ":" + std::to_string(line) + ":" + std::to_string(offset - begin + 1) + ": ";
 }
 
-/// Throws Refused with the place if brackets of a JSON text are nested deeper than kDeepestNesting. Whether it is JSON
-/// is for the parser to say.
+/// Throws Refused with the place if brackets of a JSON text are nested deeper than kDeepestNesting, or at a NUL, which
+/// is the end for the parser, whatever follows. Whether it is JSON otherwise is for the parser to say.
 inline void require_shallow_json(std::string_view text, const std::string& file) {
   int depth = 0;
   bool quoted = false;
   for (size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];
+    if (c == '\0') throw Refused(place_in(text, at, file) + "is not JSON: the character NUL");
     if (quoted) {
       if (c == '\\') ++at;
       quoted = c != '"';
