@@ -103,12 +103,25 @@ void Explanation::add_parameters(const CheckedRequest& request) {
     const auto corrected =
         std::find_if(corrections.begin(), corrections.end(),
                      [&](const PipelineEstimate::Correction& one) { return one.parameter == parameter.name; });
-    const bool is_corrected = corrected != corrections.end();
-    parameters.push_back({0, 0, texts.keep(parameter.name), texts.keep(parameter.setting.value.to_toml()),
-                          texts.keep(parameter.setting.source.describe()),
-                          texts.keep(is_corrected ? corrected->used : ""),
-                          texts.keep(is_corrected ? corrected->why : "")});
+    add_parameter("request." + parameter.name, parameter.setting);
+    if (corrected == corrections.end()) continue;
+    parameters.back().used = texts.keep(corrected->used);
+    parameters.back().reason = texts.keep(corrected->why);
   }
+  std::vector<const CatalogItem*> items;
+  for (const AttentionChoice& choice : request.choices())
+    if (std::find(items.begin(), items.end(), choice.item) == items.end()) items.push_back(choice.item);
+  if (request.cache() != nullptr) items.push_back(&request.cache()->item());
+  for (const CatalogItem* one : items) {
+    const std::string prefix = one->item->settings_prefix();
+    for (const ItemSetting& option : request.settings().of_item(prefix, one->item->options))
+      add_parameter(prefix + "." + option.name, option.setting);
+  }
+}
+
+void Explanation::add_parameter(const std::string& path, const Setting& setting) {
+  parameters.push_back(
+      {0, 0, texts.keep(path), texts.keep(setting.value.to_toml()), texts.keep(setting.source.describe()), "", ""});
 }
 
 void Explanation::add_memory(const PipelineEstimate& estimate) {

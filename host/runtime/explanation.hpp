@@ -3,6 +3,7 @@
 
 #include <fastvideo/runtime.h>
 
+#include <string>
 #include <vector>
 
 #include "host/request/checked_request.hpp"
@@ -28,6 +29,7 @@ struct Explanation {
   void add_site(const AttentionBinding& binding, const PipelineEstimate::Site& site);
   void add_reasons(const AttentionChoice& choice);
   void add_parameters(const CheckedRequest& request);
+  void add_parameter(const std::string& path, const Setting& setting);
   void add_memory(const PipelineEstimate& estimate);
 };
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "host/model/loaded_model.hpp"
 #include "host/plugins/catalog.hpp"
 #include "host/process/cancel.hpp"
+#include "host/request/cache_schedule.hpp"
 #include "host/request/checked_request.hpp"
 #include "host/runtime/explanation.hpp"
 #include "host/services/host_services.hpp"
@@ -56,6 +58,7 @@ struct Request {
   const std::shared_ptr<Model> model;
   std::unique_ptr<CheckedRequest> checked;
   std::unique_ptr<const Explanation> explanation;
+  std::optional<CacheSchedule> schedule;  // once it has been asked for, in the model's turn
 };
 
 /// Settings of `lower` and, above them, of `higher`.

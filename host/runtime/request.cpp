@@ -1,5 +1,7 @@
+#include "host/error/error.hpp"
 #include "host/plugins/loader.hpp"
 #include "host/runtime/handles.hpp"
+#include "host/runtime/model_turn.hpp"
 #include "host/runtime/settings.hpp"
 #include "host/runtime/sized.hpp"
 
@@ -8,6 +10,18 @@ namespace {
 
 const Explanation& explanation_of(const fvr_request* request) {
   return *required(request, "request").request->explanation;
+}
+
+// What caching will leave out, [branches]; asked once.
+const CacheSchedule& schedule_of(Request& request) {
+  const ModelTurn turn(*request.model);
+  const LoaderTurn loading;
+  if (request.checked->cache() == nullptr) throw RequestError("caching is off: no step is left out", "cache.strategy");
+  if (!request.schedule) request.schedule = cache_schedule(*request.checked);
+  if (!request.schedule->is_known)
+    throw RequestError("which steps are left out is not known before a run: " + request.schedule->why_not,
+                       "cache.strategy");
+  return *request.schedule;
 }
 
 }  // namespace
@@ -66,4 +80,14 @@ fvr_status fvr_request_parameter(const fvr_request* request, uint32_t index, fvr
 fvr_status fvr_request_memory(const fvr_request* request, uint32_t index, fvr_memory* memory, fvr_error* error) {
   return guarded(error,
                  [&] { write_sized(entry(explanation_of(request).memory, index, "estimate"), memory, "fvr_memory"); });
+}
+
+fvr_status fvr_request_left_out(fvr_request* request, uint32_t branch, const int32_t** steps, uint32_t* count,
+                                fvr_error* error) {
+  return guarded(error, [&] {
+    const std::vector<int32_t>& all =
+        entry(schedule_of(*required(request, "request").request).left_out, branch, "branch");
+    required(count, "count") = static_cast<uint32_t>(all.size());
+    required(steps, "steps") = all.data();
+  });
 }

@@ -7,6 +7,7 @@
 #include "host/plugins/loader.hpp"
 #include "host/run/peak_memory.hpp"
 #include "host/runtime/handles.hpp"
+#include "host/runtime/model_turn.hpp"
 #include "host/runtime/result.hpp"
 #include "host/runtime/sized.hpp"
 
@@ -56,22 +57,6 @@ class ObserverOfEmbedder final : public RunObserver {
   const fvr_observer to_;
 };
 
-// While it lives, the model runs for this call and for no other.
-class RunOfModel {
- public:
-  explicit RunOfModel(Model& model) : model_(model) {
-    if (model_.is_running.exchange(true))
-      throw BusyError("the model " + std::string(model_.info.name) +
-                      " is running another request: run this one when that has ended, or load the model once more");
-  }
-  ~RunOfModel() { model_.is_running.store(false); }
-  RunOfModel(const RunOfModel&) = delete;
-  RunOfModel& operator=(const RunOfModel&) = delete;
-
- private:
-  Model& model_;
-};
-
 void select_prompt(CheckedRequest& request, uint32_t prompt) {
   const std::size_t count = request.request().count();
   if (count == 0)
@@ -83,13 +68,13 @@ void select_prompt(CheckedRequest& request, uint32_t prompt) {
 }
 
 void require_memory(CheckedRequest& request) {
-  const LoaderTurn turn;  // the pipeline may be asked what would fit
+  const LoaderTurn loading;  // the pipeline may be asked what would fit
   if (const std::string shortage = request.memory_shortage(); !shortage.empty())
     throw RequestError(shortage, "run.memory_check");
 }
 
 std::unique_ptr<fvr_result> run_request(Request& request, const fvr_run_options& options) {
-  const RunOfModel running(*request.model);
+  const ModelTurn turn(*request.model);
   const CancelToken never;
   const CancelToken& cancel = options.cancel != nullptr ? options.cancel->token : never;
   cancel.throw_if_requested();

@@ -120,7 +120,7 @@ static void explains(fvr_model* model) {
   for (uint32_t i = 0; i < info.parameter_count; ++i) {
     fvr_parameter parameter = {.struct_size = sizeof parameter};
     REQUIRE(fvr_request_parameter(request, i, &parameter, &last_error) == FVR_OK);
-    if (strcmp(parameter.name, "num_frames") != 0) continue;
+    if (strcmp(parameter.path, "request.num_frames") != 0) continue;
     has_frames = strcmp(parameter.value, "8") == 0 && strcmp(parameter.source, "a form (request.num_frames)") == 0 &&
                  strcmp(parameter.used, "5") == 0 && strstr(parameter.reason, "multiple of 4") != NULL;
   }
@@ -133,6 +133,10 @@ static void explains(fvr_model* model) {
     has_weights = has_weights || (memory.kind == FVR_WEIGHTS && memory.bytes == 123456789);
   }
   REQUIRE(has_weights);
+
+  const int32_t* steps = NULL;
+  uint32_t count = 0;
+  REQUIRE(fvr_request_left_out(request, 0, &steps, &count, &last_error) && was_refused("cache.strategy", "is off"));
 
   /* Without a prompt it is explained, and not run. */
   video none = {.pixels = NULL};
@@ -212,8 +216,19 @@ static void keeps_to_sizes(fvr_model* model) {
 
 static void gives_results(fvr_model* model) {
   const fvr_setting settings[] = {set("request.prompt", "a circle"), set("request.seed", "18446744073709551615"),
-                                  set("cache.strategy", "every_other")};
-  fvr_request* request = check(model, settings, 3);
+                                  set("cache.strategy", "every_other"), set("cache.every_other.ahead", "true")};
+  fvr_request* request = check(model, settings, 4);
+  bool has_option = false;
+  fvr_parameter parameter = {.struct_size = sizeof parameter};
+  for (uint32_t i = 0; fvr_request_parameter(request, i, &parameter, NULL) == FVR_OK; ++i)
+    has_option = has_option || (strcmp(parameter.path, "cache.every_other.ahead") == 0 &&
+                                strcmp(parameter.value, "true") == 0 && parameter.used[0] == '\0');
+  REQUIRE(has_option);
+  const int32_t* planned = NULL;
+  uint32_t planned_count = 0;
+  REQUIRE(fvr_request_left_out(request, 2, &planned, &planned_count, &last_error) == FVR_INVALID);
+  REQUIRE(fvr_request_left_out(request, 1, &planned, &planned_count, &last_error) == FVR_OK && planned_count > 0);
+  const int32_t planned_first = planned[0];
   video first = {.pixels = NULL}, again = {.pixels = NULL};
   REQUIRE(run_into(request, &first, NULL) == FVR_OK);
   const fvr_frames frames = frames_into(&again);
@@ -238,6 +253,7 @@ static void gives_results(fvr_model* model) {
     uint32_t count = 0;
     REQUIRE(fvr_result_left_out(result, i, &steps, &count, &last_error) == FVR_OK);
     left_out += count;
+    REQUIRE(count == planned_count && steps[0] == planned_first);
   }
   REQUIRE(left_out == info.passes_reused);
   for (uint32_t i = 0; i < info.attention_count; ++i) {

@@ -213,7 +213,7 @@ typedef struct fvr_request_info {
   uint64_t seed;
   uint32_t prompt_count;    /* of a file of prompts several; 0: none was given */
   uint32_t site_count;      /* attention sites */
-  uint32_t parameter_count; /* parameters of the pipeline */
+  uint32_t parameter_count; /* values in force */
   uint32_t memory_count;    /* estimates of memory */
   const char* preset;       /* "none" */
   const char* strategy;     /* caching: "teacache/policy", or "none" */
@@ -275,11 +275,11 @@ typedef struct fvr_reason {
 FVR_EXPORT fvr_status fvr_request_reason(const fvr_request* request, uint32_t site, uint32_t index, fvr_reason* reason,
                                          fvr_error* error);
 
-/* A parameter of the pipeline. */
+/* A value in force: a parameter of the pipeline, or an option of a backend or a strategy that serves the request. */
 typedef struct fvr_parameter {
   uint32_t struct_size;
   uint32_t reserved0;
-  const char* name;   /* "height" */
+  const char* path;   /* of its setting: "request.height", "cache.teacache.threshold" */
   const char* value;  /* as TOML writes it */
   const char* source; /* "default", "preset 480p", a file with line and column, a setting's source */
   const char* used;   /* the value in its place if the pipeline corrects it, and why; else empty */
@@ -298,6 +298,12 @@ typedef struct fvr_memory {
 } fvr_memory;
 FVR_EXPORT fvr_status fvr_request_memory(const fvr_request* request, uint32_t index, fvr_memory* memory,
                                          fvr_error* error);
+
+/* The steps of a branch that caching will leave out, from 0 on, in order, where that is known before a run; else
+ * FVR_REFUSED says why not. May read the weights that it takes to know. They live as long as the request. FVR_BUSY: the
+ * model is running. */
+FVR_EXPORT fvr_status fvr_request_left_out(fvr_request* request, uint32_t branch, const int32_t** steps,
+                                           uint32_t* count, fvr_error* error);
 
 /* ---- Running -------------------------------------------------------------------------------------------------- */
 
