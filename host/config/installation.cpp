@@ -1,6 +1,9 @@
 #include "host/config/installation.hpp"
 
+#include <dlfcn.h>
+
 #include <fastvideo/broken_link.hpp>
+#include <stdexcept>
 
 #include "host/config/paths.hpp"
 #include "host/error/error.hpp"
@@ -51,6 +54,14 @@ Installation Installation::of_this_program() {
                        "; mount /proc");
   const fs::path above = program.parent_path().parent_path();
   return {above.filename() == "libexec" ? above.parent_path() : above};
+}
+
+Installation Installation::of_this_library() {
+  static const char inside = 0;
+  Dl_info info{};
+  if (dladdr(&inside, &info) == 0 || info.dli_fname == nullptr)
+    throw std::runtime_error("the dynamic linker does not know the file of this library");
+  return {fs::canonical(info.dli_fname).parent_path().parent_path()};
 }
 
 std::vector<fs::path> config_files(const Installation& installation, const std::optional<fs::path>& explicit_file,

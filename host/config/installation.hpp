@@ -22,6 +22,9 @@ struct Installation {
   /// That of the running program, in bin/ or among the tools, from /proc/self/exe. Throws std::runtime_error if it
   /// cannot be read.
   static Installation of_this_program();
+  /// That of the file in lib/ or bin/ which holds this code: libfastvideo.so in somebody's program. Throws
+  /// std::runtime_error if the file is no longer where it was loaded from.
+  static Installation of_this_library();
 };
 
 /// The configuration files that apply, in rising order of rank: the installation's, then the one that `explicit_file`

@@ -65,7 +65,7 @@ Value check(const std::vector<const SettingSpec*>& specs, const Given& given) {
       if (refusal.empty()) refusal = e.what();
     }
   }
-  throw RequestError(refusal);
+  throw RequestError(refusal, specs.front()->path);
 }
 
 // A table without keys: known if a setting or a name of an item lies under it.
@@ -136,7 +136,11 @@ std::vector<ItemSetting> Settings::of_item(std::string_view prefix, const std::v
     const std::string path = std::string(prefix) + "." + option.name;
     if (const Setting* setting = find(path)) {
       Setting checked = *setting;
-      checked.value = option.check(setting->value, where({path, setting->value, setting->source}));
+      try {
+        checked.value = option.check(setting->value, where({path, setting->value, setting->source}));
+      } catch (const RequestError& e) {
+        throw RequestError(e.what(), path);
+      }
       out.push_back({option.name, std::move(checked)});
     } else if (!option.default_value.empty()) {
       out.push_back({option.name, {option.check(option.default_value, path), Source::built_in(), {}}});
@@ -156,8 +160,8 @@ Settings resolve(const Schema& schema, const std::vector<Given>& given, Unknown 
     if (specs.empty()) {
       const bool empty_table = one.value.type() == FV_VALUE_TABLE && one.value.table().empty();
       if (unknown == Unknown::keep_out || (empty_table && is_known_table(schema, one.path))) continue;
-      throw RequestError(one.source.describe() + ": unknown key '" + shortened(one.path) + "'" +
-                         schema.suggest(one.path));
+      throw RequestError(
+          one.source.describe() + ": unknown key '" + shortened(one.path) + "'" + schema.suggest(one.path), one.path);
     }
     Value value = check(specs, one);
     const auto [place, fresh] = settings.settings_.try_emplace(specs.front()->path);

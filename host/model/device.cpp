@@ -8,6 +8,8 @@
 namespace fastvideo {
 namespace {
 
+constexpr const char* kDevice = "run.device";
+
 RunDevice cpu(std::string why) {
   const CpuInfo info = cpu_info();
   std::string description = info.model.empty() ? "CPU" : info.model;
@@ -36,7 +38,7 @@ std::optional<int> cuda_index(std::string_view text) {
 }  // namespace
 
 RunDevice resolve_device(const Settings& settings, const std::function<std::string()>& against_cuda) {
-  const Setting& setting = *settings.find("run.device");
+  const Setting& setting = *settings.find(kDevice);
   const std::string& asked = setting.value.string();
   const std::string by = "asked for by " + setting.source.describe();
   if (asked == "cpu") return cpu(by);
@@ -49,15 +51,17 @@ RunDevice resolve_device(const Settings& settings, const std::function<std::stri
   }
   const std::optional<int> index = cuda_index(asked);
   if (!index)
-    throw RequestError(setting.source.describe() + ": '" + asked +
-                       "' is no device; there are cpu, cuda, cuda:N and auto");
+    throw RequestError(
+        setting.source.describe() + ": '" + asked + "' is no device; there are cpu, cuda, cuda:N and auto", kDevice);
   const CudaDriver& driver = cuda_driver();
   if (driver.devices.empty())
-    throw RequestError("device " + asked + ", " + by + ", is not there: " + driver.problem + "; use --device cpu");
+    throw RequestError("device " + asked + ", " + by + ", is not there: " + driver.problem + "; use --device cpu",
+                       kDevice);
   for (const CudaDevice& device : driver.devices)
     if (device.index == *index) return cuda(device, by);
   throw RequestError("device " + asked + ", " + by +
-                     ", is not there: this machine has cuda:0 to cuda:" + std::to_string(driver.devices.size() - 1));
+                         ", is not there: this machine has cuda:0 to cuda:" + std::to_string(driver.devices.size() - 1),
+                     kDevice);
 }
 
 std::optional<std::uint64_t> available_memory(const RunDevice& device) {

@@ -62,13 +62,19 @@ OpenPipeline& LoadedModel::pipeline() {
   return *pipeline_;
 }
 
+OpenPipeline& LoadedModel::checker() {
+  if (!checks_beside_runs_) return pipeline();
+  if (!checker_) checker_.emplace(loader_, host_.get(), item_, folder_);
+  return *checker_;
+}
+
 void LoadedModel::require_same(const Settings& settings) const {
   for (const std::string_view path : kOfModel) {
     const std::string ours = text_of(settings_.find(path)), theirs = text_of(settings.find(path));
     if (ours == theirs) continue;
     std::string text = "the request says ";
     text.append(path).append(" = ").append(theirs).append(", and the model was opened with ").append(ours);
-    throw RequestError(text + ": open another model for it");
+    throw RequestError(text + ": open another model for it", std::string(path));
   }
 }
 

@@ -38,6 +38,11 @@ class LoadedModel {
 
   /// Opened at the first call. Throws RequestError or std::runtime_error, which begins with the item's name.
   OpenPipeline& pipeline();
+  /// The pipeline that is asked what requests would take: `pipeline()`, or after check_beside_runs() another of the
+  /// same item and folder, which holds no weights.
+  OpenPipeline& checker();
+  /// From now on requests may be checked while one runs: a pipeline takes one call at a time.
+  void check_beside_runs() { checks_beside_runs_ = true; }
 
   /// Throws RequestError if the settings of a request say something else of the model than it was opened with.
   void require_same(const Settings& settings) const;
@@ -52,7 +57,8 @@ class LoadedModel {
   Loader loader_;
   OpenBackends backends_;
   SelfTests self_tests_;
-  std::optional<OpenPipeline> pipeline_;
+  bool checks_beside_runs_ = false;
+  std::optional<OpenPipeline> pipeline_, checker_;
 };
 
 /// Whether a setting belongs to a model rather than to a request: which folder, pipeline, device and libraries.

@@ -16,6 +16,8 @@ namespace fs = std::filesystem;
 // A real one has a kilobyte; more than this is something else under that name.
 constexpr std::uintmax_t kMostIndexBytes = 16 << 20;
 
+constexpr const char* kModelPath = "request.model_path";
+
 std::string class_name_of(const fs::path& file) {
   const auto index =
       parse_json<nlohmann::json>(read_input_file(file.string(), kMostIndexBytes, "an index of a model"), file.string());
@@ -72,11 +74,12 @@ std::string instead_of_index(const fs::path& folder) {
 }  // namespace
 
 ModelFolder open_model_folder(const Settings& settings) {
-  const Setting* setting = settings.find("request.model_path");
+  const Setting* setting = settings.find(kModelPath);
   if (setting == nullptr || setting->value.string().empty())
     throw RequestError(
         "no model is given: --model-path FOLDER, a model in diffusers format, or the name of a "
-        "downloaded repository (Wan-AI/Wan2.1-T2V-1.3B-Diffusers)");
+        "downloaded repository (Wan-AI/Wan2.1-T2V-1.3B-Diffusers)",
+        kModelPath);
   const std::string& asked = setting->value.string();
   const std::string named = asked + " (" + setting->source.describe() + ")";
   std::error_code failure;
@@ -87,13 +90,13 @@ ModelFolder open_model_folder(const Settings& settings) {
     return {snapshot, asked, class_name_of(snapshot / "model_index.json")};
   }
   const fs::path folder = fs::canonical(asked, failure);
-  if (failure) throw RequestError("the model folder " + named + " cannot be opened: " + failure.message());
+  if (failure) throw RequestError("the model folder " + named + " cannot be opened: " + failure.message(), kModelPath);
   if (!fs::is_directory(folder, failure))
-    throw RequestError("the model " + named + " is not a folder" + instead_of_file(folder));
+    throw RequestError("the model " + named + " is not a folder" + instead_of_file(folder), kModelPath);
   const fs::path file = folder / "model_index.json";
   // A link loop is an error of its own: reading says so.
   if (!fs::exists(file, failure) && !failure)
-    throw RequestError("the folder " + named + " has no model_index.json" + instead_of_index(folder));
+    throw RequestError("the folder " + named + " has no model_index.json" + instead_of_index(folder), kModelPath);
   return {folder, folder.filename().string(), class_name_of(file)};
 }
 

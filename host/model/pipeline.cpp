@@ -127,12 +127,27 @@ OpenPipeline::~OpenPipeline() {
   released(call_name("destroy", name_), [&] { table_->destroy(pipeline_); });
 }
 
+// A refusal that begins with the name of a parameter is about that one: "wan/torch: height 7 is not a multiple of 8".
+template <class Call>
+void OpenPipeline::naming_parameter(Call&& call) const {
+  try {
+    std::forward<Call>(call)();
+  } catch (const RequestError& e) {
+    const std::string_view text = e.what();
+    const size_t begin = text.starts_with(name_ + ": ") ? name_.size() + 2 : 0;
+    const std::string_view word = text.substr(begin, text.find_first_of(" :=", begin) - begin);
+    for (const OptionSpec& option : item_.item->options)
+      if (option.name == word) throw RequestError(e.what(), "request." + option.name);
+    throw;
+  }
+}
+
 PipelineEstimate OpenPipeline::check(const fv_pipeline_request& request) {
   EstimateSink sink;
   TextBuffer text;
-  require_ok(called(call_name("check", name_), text.get(),
-                    [&] { return table_->check(pipeline_, &request, &sink.abi, text.get()); }),
-             text, name_);
+  const fv_status status = called(call_name("check", name_), text.get(),
+                                  [&] { return table_->check(pipeline_, &request, &sink.abi, text.get()); });
+  naming_parameter([&] { require_ok(status, text, name_); });
   sink.require_whole(name_);
   return std::move(sink.estimate);
 }
@@ -156,7 +171,7 @@ void OpenPipeline::run(const fv_services* services, const fv_pipeline_request& r
   const fv_status status = called_and_cancellable(call_name("run", name_), cancel, text.get(), [&] {
     return table_->run(pipeline_, services, &request, &sink, text.get());
   });
-  require_ok(status, text, name_);
+  naming_parameter([&] { require_ok(status, text, name_); });
 }
 
 }  // namespace fastvideo

@@ -84,6 +84,9 @@ class OpenPipeline {
            const CancelToken& cancel);
 
  private:
+  template <class Call>
+  void naming_parameter(Call&& call) const;
+
   const CatalogItem& item_;
   std::string name_;
   const fv_pipeline_interface* table_ = nullptr;

@@ -43,7 +43,8 @@ std::vector<const CatalogItem*> possible_pipelines(const Settings& settings, con
                 serving.end());
   if (!serving.empty()) return serving;
   throw RequestError(asked.source.describe() + ": no installed pipeline called '" + name + "' serves the class " +
-                     folder.class_name + did_you_mean(name, names) + "; these do: " + those);
+                         folder.class_name + did_you_mean(name, names) + "; these do: " + those,
+                     "request.pipeline");
 }
 
 const CatalogItem& chosen_pipeline(const std::vector<const CatalogItem*>& possible, const ModelFolder& folder,

@@ -46,7 +46,7 @@ std::vector<fs::path> plugin_folders(const fs::path& folder) {
 std::vector<SearchFolder> plugin_search_path(const Settings& settings, const Installation& installation) {
   std::vector<SearchFolder> folders;
   const auto add = [&](const Value& paths, const Source& source) {
-    const bool named_now = source.kind == Source::Kind::command_line;
+    const bool named_now = source.kind >= Source::Kind::embedder;
     for (const std::string& path : paths.strings()) folders.push_back({path, source.describe(), named_now});
   };
   if (const Setting* path = settings.find("plugins.path")) {
@@ -68,7 +68,7 @@ Catalog Catalog::discover(const std::vector<SearchFolder>& folders, const std::v
       const std::string link = broken_link(folder.path.string());
       const std::string problem =
           named + "the folder of plugins " + folder.path.string() + (link.empty() ? " does not exist" : " " + link);
-      if (folder.must_exist) throw RequestError(problem);
+      if (folder.must_exist) throw RequestError(problem, "plugins.path");
       catalog.warnings_.push_back(problem);
       continue;
     }

@@ -61,6 +61,11 @@ const fv_plugin* enter(fv_plugin_entry entry, const fv_services* host, const fs:
 
 }  // namespace
 
+LoaderTurn::LoaderTurn() {
+  static auto& mutex = *new std::recursive_mutex;  // plugins are never unloaded: it is never destroyed
+  lock_ = std::unique_lock(mutex);
+}
+
 // A wheel has version.py ("__version__ = '2.11.0+cu130'"), a zip
 // archive build-version ("2.11.0+cpu").
 std::string installed_torch_version(const fs::path& lib) {

@@ -68,7 +68,7 @@ CacheSchedule cache_schedule(CheckedRequest& request) {
   std::vector<double> measurements;
   if (!session.measures().empty()) {
     const auto measured =
-        request.model().pipeline().measure_early(request.request().get(), info.steps, session.measures());
+        request.model().checker().measure_early(request.request().get(), info.steps, session.measures());
     if (!measured) {
       schedule.why_not =
           "known when the loop begins: the pipeline measures " + names_of(session.measures()) + " in a run only";

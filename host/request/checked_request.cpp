@@ -30,7 +30,7 @@ CheckedRequest::CheckedRequest(LoadedModel& model, Settings settings, const Open
       cache_request_(cache_request_to(model, settings_)),
       selector_(settings_, model.catalog(), model.backends(), model.self_tests(), model.device().facts),
       cache_(open_cache(calibration)),
-      preset_((model.pipeline(), chosen_preset(settings_, *model.item().item, model.folder()))),
+      preset_((model.checker(), chosen_preset(settings_, *model.item().item, model.folder()))),
       request_(settings_, *model.item().item, model.device(), preset()),
       estimate_(ask_pipeline()) {
   // Planned before anything is loaded: a backend whose plan is refused gives way here.
@@ -51,7 +51,7 @@ std::unique_ptr<CacheStrategyHandle> CheckedRequest::open_cache(const OpenCalibr
 }
 
 PipelineEstimate CheckedRequest::ask_pipeline() {
-  PipelineEstimate made = model_.pipeline().check(request_.get());
+  PipelineEstimate made = model_.checker().check(request_.get());
   if (made.cache != nullptr && preset_) made.cache->name_preset(preset_->name);
   return made;
 }
@@ -60,7 +60,8 @@ void CheckedRequest::require_cache() const {
   if (cache_ == nullptr) return;
   if (estimate_.cache == nullptr)
     throw RequestError("caching with " + cache_->name() + " is not possible: " + model_.item().item->full_name() +
-                       " offers nothing that could be left out; [cache] strategy = \"none\" turns caching off");
+                           " offers nothing that could be left out; [cache] strategy = \"none\" turns caching off",
+                       "cache.strategy");
   cache_->require_support(estimate_.cache->get());
 }
 
@@ -71,7 +72,7 @@ void CheckedRequest::require_effect() const {
     if (why_not.empty()) continue;
     std::string text = setting.source.describe();
     text.append(" (").append(path).append(") would have no effect: ").append(why_not);
-    throw RequestError(text);
+    throw RequestError(text, path);
   }
 }
 
@@ -115,7 +116,7 @@ std::string CheckedRequest::what_fits(std::uint64_t available) {
   const std::vector<std::string> fitting = smaller_requests(pipeline, request_.parameters(), [&](const Changes& to) {
     PipelineRequest request(settings_, pipeline, model_.device(), preset());
     for (const auto& [name, value] : to) request.set(name, value);
-    const auto peak = memory_ledger(model_.pipeline().check(request.get()), *plans_).peak();  // attention's at most
+    const auto peak = memory_ledger(model_.checker().check(request.get()), *plans_).peak();  // attention's at most
     return peak && peak->bytes <= available;
   });
   std::string text;

@@ -15,7 +15,7 @@ void require_text(const std::vector<ItemSetting>& parameters, const Item& pipeli
     const auto spec = std::find_if(pipeline.options.begin(), pipeline.options.end(),
                                    [&](const OptionSpec& option) { return option.name == one.name; });
     if (one.setting.value.type() == FV_VALUE_STRING && spec != pipeline.options.end() && !spec->is_path)
-      require_utf8(one.setting.value.string(), one.setting.source.describe());
+      require_utf8(one.setting.value.string(), one.setting.source.describe(), "request." + one.name);
   }
 }
 

@@ -144,17 +144,19 @@ std::optional<Preset> chosen_preset(const Settings& settings, const Item& pipeli
     names.reserve(fitting.size());
     for (const Preset& preset : fitting) names.push_back(preset.name);
     throw RequestError(asked.source.describe() + ": this model has no preset '" + name + "'" +
-                       did_you_mean(name, names) +
-                       (fitting.empty() ? "; none is known for its configuration: say --preset none, and sizes and "
-                                          "steps by their flags"
-                                        : "; it has" + listed(fitting)));
+                           did_you_mean(name, names) +
+                           (fitting.empty() ? "; none is known for its configuration: say --preset none, and sizes and "
+                                              "steps by their flags"
+                                            : "; it has" + listed(fitting)),
+                       "request.preset");
   }
   if (fitting.size() <= 1) return fitting.empty() ? std::nullopt : std::optional(fitting.front());
   const auto marked = [](const Preset& preset) { return preset.is_default; };
   if (std::count_if(fitting.begin(), fitting.end(), marked) == 1)
     return *std::find_if(fitting.begin(), fitting.end(), marked);
-  throw RequestError("several presets suit this model; choose one with --preset NAME, or --preset none:" +
-                     listed(fitting));
+  throw RequestError(
+      "several presets suit this model; choose one with --preset NAME, or --preset none:" + listed(fitting),
+      "request.preset");
 }
 
 void complete(std::vector<ItemSetting>& parameters, const Preset& preset, const Item& pipeline) {

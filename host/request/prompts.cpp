@@ -36,13 +36,14 @@ bool is_white_space_alone(std::string_view text) {
 
 }  // namespace
 
-void require_utf8(std::string_view text, const std::string& where) {
+void require_utf8(std::string_view text, const std::string& where, const std::string& setting) {
   const std::optional<std::size_t> at = first_that_is_not_utf8(text);
   if (!at) return;
   std::array<char, 8> byte{};
   std::snprintf(byte.data(), byte.size(), "0x%02X", static_cast<unsigned>(static_cast<unsigned char>(text[*at])));
   throw RequestError(where + ": not UTF-8: byte " + byte.data() + " at column " + std::to_string(*at + 1) +
-                     "; prompts are UTF-8 text: convert it (iconv -f latin1 -t utf8)");
+                         "; prompts are UTF-8 text: convert it (iconv -f latin1 -t utf8)",
+                     setting);
 }
 
 std::vector<std::string> read_prompt_file(const std::string& file) {
@@ -74,17 +75,18 @@ std::vector<std::string> prompts_of(const Settings& settings) {
   const Setting* prompt = settings.find("request.prompt");
   const Setting* file = settings.find("request.prompt_file");
   if (prompt != nullptr && file != nullptr && prompt->source.kind == file->source.kind)
-    throw RequestError("both " + prompt->source.describe() + " and " + file->source.describe() +
-                       " say what to make; give one of them");
+    throw RequestError(
+        "both " + prompt->source.describe() + " and " + file->source.describe() + " say what to make; give one of them",
+        "request.prompt");
   if (file != nullptr && (prompt == nullptr || prompt->source.kind < file->source.kind)) {
     try {
       return read_prompt_file(file->value.string());
     } catch (const RequestError& e) {
-      throw RequestError(file->source.describe() + ": " + e.what());
+      throw RequestError(file->source.describe() + ": " + e.what(), "request.prompt_file");
     }
   }
   if (prompt != nullptr) {
-    require_utf8(prompt->value.string(), prompt->source.describe());
+    require_utf8(prompt->value.string(), prompt->source.describe(), "request.prompt");
     return {prompt->value.string()};
   }
   return {};

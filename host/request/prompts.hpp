@@ -10,8 +10,9 @@
 
 namespace fastvideo {
 
-/// Throws RequestError "WHERE: not UTF-8: byte 0xE9 at column 5; ..." (columns are bytes, the first is 1).
-void require_utf8(std::string_view text, const std::string& where);
+/// Throws RequestError "WHERE: not UTF-8: byte 0xE9 at column 5; ..." (columns are bytes, the first is 1) about
+/// `setting`.
+void require_utf8(std::string_view text, const std::string& where, const std::string& setting = {});
 
 /// The prompts of a file: one on each line; blank lines (Unicode's white space alone) and those that begin with # are
 /// passed over. Throws RequestError for one that cannot be read or holds none, and, with the line, for one that is not

@@ -31,7 +31,7 @@ inline void require_ok(fv_status status, const TextBuffer& text, const std::stri
   if (said.empty()) said = "gave status " + std::to_string(status) + " and no reason";
   if (status == FV_REFUSED) throw RequestError(who + ": " + said);
   if (status == FV_OUT_OF_MEMORY)
-    throw std::runtime_error(who + (said.starts_with("out of memory") ? ": " : ": out of memory: ") + said);
+    throw OutOfMemory(who + (said.starts_with("out of memory") ? ": " : ": out of memory: ") + said);
   if (status != FV_FAILED) said += " (unknown status " + std::to_string(status) + ")";
   throw std::runtime_error(who + ": " + said);
 }

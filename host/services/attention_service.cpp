@@ -38,6 +38,7 @@ fv_attention_service AttentionService::functions() {
                     fv_attention_session** session, fv_text* error) {
     return serve(error, [&] {
       auto& self = *static_cast<AttentionService*>(context);
+      const LoaderTurn turn;  // another request may be checked meanwhile, with the same backends
       auto& made = *self.sessions_.emplace_back(self.plans_.take(std::span(sites, count)));
       for (size_t i = 0; i < count; ++i) bindings[i] = &made.bindings()[i]->abi;
       for (const auto& binding : made.bindings()) log_choice(*binding);
