@@ -107,7 +107,8 @@ TEST(CommandLine, SetOutranksFlags) {
 TEST(CommandLine, Refusals) {
   EXPECT_EQ(refusal_of({"generate", "--heigth", "3"}), "there is no flag --heigth; did you mean '--height'?");
   EXPECT_EQ(refusal_of({"generate", "--heigth=3"}), "there is no flag --heigth; did you mean '--height'?");
-  EXPECT_EQ(refusal_of({"--xyzzy"}), "there is no flag --xyzzy");
+  EXPECT_EQ(refusal_of({"--xyzzy"}), "there is no flag --xyzzy; fastvideo --help lists the flags");
+  EXPECT_EQ(refusal_of({"xyzzy"}), "there is no command 'xyzzy'; fastvideo --help lists the commands");
   EXPECT_EQ(refusal_of({"explian"}), "there is no command 'explian'; did you mean 'explain'?");
   EXPECT_TRUE(contains(refusal_of({"generate", "--height"}), "--height"));
   EXPECT_TRUE(contains(refusal_of({"generate", "--prompt", "a", "red", "circle"}), "'red' is one word too many"));
