@@ -71,10 +71,10 @@ OpenPipeline& LoadedModel::checker() {
 void LoadedModel::require_same(const Settings& settings) const {
   for (const std::string_view path : kOfModel) {
     const std::string ours = text_of(settings_.find(path)), theirs = text_of(settings.find(path));
-    if (ours != theirs)
-      throw RequestError("the request says " + std::string(path) + " = " + theirs + ", and the model was opened with " +
-                             ours + ": open another model for it",
-                         std::string(path));
+    if (ours == theirs) continue;
+    std::string text = "the request says ";
+    text.append(path).append(" = ").append(theirs).append(", and the model was opened with ").append(ours);
+    throw RequestError(text + ": open another model for it", std::string(path));
   }
 }
 
