@@ -22,6 +22,7 @@
 #include "host/process/idle_threads.hpp"
 #include "host/process/leftovers.hpp"
 #include "host/process/process_start.hpp"
+#include "host/process/process_state.hpp"
 #include "host/run/calibrate.hpp"
 #include "host/run/explain.hpp"
 #include "host/run/generate.hpp"
@@ -124,6 +125,7 @@ void run(const std::vector<std::string>& arguments, RunTool run_tool) {
 
 // Also where there is no memory left to put a message together.
 void say_last(const char* what, const char* more = "") noexcept {
+  restore_process_state();
   try {
     Console::standard_error().print("fastvideo: " + hanging(std::string(what) + more));
   } catch (...) {

@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "host/process/process_state.hpp"
+
 namespace fastvideo {
 namespace {
 
@@ -97,6 +99,7 @@ StagedFile::~StagedFile() {
 void StagedFile::append(std::span<const std::uint8_t> bytes) { write_all(made_.locked.get(), bytes, target_); }
 
 void StagedFile::publish() {
+  restore_process_state();
   // By path: a program may have replaced the file it was given.
   const FileDescriptor written(::open(made_.path.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat status = {};
@@ -120,6 +123,7 @@ StagedFolder::~StagedFolder() {
 }
 
 void StagedFolder::add(const std::string& name, std::span<const std::uint8_t> bytes) {
+  restore_process_state();
   const fs::path path = made_.path / name;
   const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (!file) throw_system_error("cannot write " + (target_ / name).string(), errno);

@@ -17,6 +17,7 @@
 #include <system_error>
 
 #include "host/log/log.hpp"
+#include "host/process/process_state.hpp"
 
 namespace fastvideo {
 namespace {
@@ -92,6 +93,7 @@ void clear_once(const fs::path& folder) {
 // Calls make(path) with fresh names beside the target until it does not answer EEXIST.
 template <class Make>
 Unfinished make_unfinished(const fs::path& target, Make&& make) {
+  restore_process_state();
   const fs::path folder = target.parent_path();
   clear_once(folder);
   const std::string stem = std::string(kUnfinishedPrefix) + std::to_string(::getpid()) + "-";

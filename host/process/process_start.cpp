@@ -21,6 +21,7 @@
 #include "host/process/crash_note.hpp"
 #include "host/process/handler_text.hpp"
 #include "host/process/leftovers.hpp"
+#include "host/process/process_state.hpp"
 
 namespace fastvideo {
 namespace {
@@ -202,6 +203,7 @@ void note_memory_limit() noexcept {
 
 void prepare_process() noexcept {
   open_standard_descriptors();
+  note_process_state();
   put_signals_right();
   remove_leftovers_at_signals();
   watch_mapped_files();
