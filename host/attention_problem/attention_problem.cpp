@@ -93,6 +93,7 @@ void AttentionProblem::describe() {
   site_.total_heads = s.total_heads.value_or(s.query_heads);
   site_.kv_heads = s.kv_heads;
   site_.layers = s.layers;
+  site_.steps = s.steps;
   site_.batch = s.batch + (s.spare > 0 ? 1 : 0);
   site_.query_length = s.queries + s.spare;
   site_.key_length = s.keys + s.spare;
@@ -119,7 +120,9 @@ void AttentionProblem::describe() {
   if ((s.masks & (FV_MASK_BOOLEAN | FV_MASK_BIAS)) != 0) args_.mask = mask_.tensor();
   if ((s.masks & FV_MASK_KEY_LENGTHS) != 0) args_.key_lengths = &key_lengths_tensor_;
   if ((s.require & FV_REQUIRE_LOG_SUM_EXP) != 0) args_.log_sum_exp = &log_sum_exp_tensor_;
-  args_.step = -1;
+  args_.step = s.step;
+  args_.steps = s.steps;
+  if (s.steps > 0) args_.sigma = 1 - static_cast<double>(s.step) / s.steps;
 }
 
 void AttentionProblem::place(DeviceMemory& memory, fv_device device) {

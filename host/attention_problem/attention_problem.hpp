@@ -33,6 +33,8 @@ struct ProblemShape {
   uint32_t masks = 0;  ///< FV_MASK_*; of a boolean mask and a bias at most one
   uint64_t require = 0;
   int32_t layers = 2;
+  int32_t step = -1;  ///< of the run, in a denoising loop of `steps`; -1: outside of any
+  int32_t steps = 0;
   std::optional<int32_t> total_heads;  ///< otherwise query_heads
   std::optional<double> scale;         ///< otherwise 1.5 / sqrt(head_size): not the usual one, it must be read
   Inputs inputs = Inputs::random;

@@ -144,7 +144,17 @@ TEST_F(ClumsyPlugin, APipelineThatHandsOverNonsenseIsNamed) {
         {"null_loop", 1, "what it offers to caching is NULL"},
         {"null_names", 0, ""},
         {"wrong_type", 1, "gave float32 [1, 8, 12, 3] on cpu as frames, which are uint8 [frames, 8, 12, 3] on the CPU"},
-        {"null_shape", 1, "whose data, shape or strides are NULL"}}) {
+        {"null_shape", 1, "whose data, shape or strides are NULL"},
+        {"negative_frames", 1, "gave uint8 [-1, 8, 12, 3] on cpu as frames"},
+        {"small_site", 1, "an attention site has 8 bytes, this ABI needs "},
+        {"small_loop", 1, "its fv_cache_session_info has 8 bytes, this ABI needs "},
+        {"odd_device", 1, "the attention site text.self is on device type 99, which is unknown"},
+        {"odd_type", 1, "the attention site text.self is of type code 99, 32 bits, 1 lanes, which is no type"},
+        {"no_bits", 1, "the attention site text.self is of float0, which is no type"},
+        {"odd_mask", 1, "the attention site text.self has the unknown mask 1073741824"},
+        {"odd_requirement", 1, "the attention site text.self has the unknown requirement 1152921504606846976"},
+        {"null_input", 1, "the attention site text.self counts 2 further inputs and does not name them"},
+        {"many_inputs", 1, "the attention site text.self counts 2147483648 further inputs"}}) {
     folder_.write("video.y4m", "what was here");
     const CommandResult result = generate({"--behaviour", behaviour});
     EXPECT_EQ(result.status.describe(), "exit code " + std::to_string(code)) << behaviour << result.error_output;

@@ -110,12 +110,12 @@ class Parser {
                   "Check this item alone, counted from 0, in this process: for a debugger")
         ->check(CLI::Range(0, 10000));
     check_->add_flag("--for-program", check_flags_.for_program)->group("");  // of the parent process
-    // CLI11 compares each flag with all others: of those of plugins it gets what this command line has, or needs for
-    // its help.
+    // CLI11 compares each flag with all others: of those of plugins it gets what this command line has.
     const std::unordered_set<std::string> words = flags_in(arguments);
-    const bool wants_help = words.contains("--help") || words.contains("-h");
+    wants_help_ = words.contains("--help") || words.contains("-h");
     for (const SettingSpec& spec : schema.all())
-      if (spec.owner.empty() || wants_help || words.contains(spec.option.flag)) add_flag(spec);
+      if (spec.owner.empty() || words.contains(spec.option.flag)) add_flag(spec);
+    if (wants_help_) add_help_of_plugins();
   }
 
   CommandLine parse(const std::vector<std::string>& arguments) {
@@ -196,6 +196,26 @@ class Parser {
     if (!is_of_one_video(spec)) add_flag(*calibrate_, spec);
   }
 
+  // The flags of plugins, behind the others in the help of the commands that take them.
+  void add_help_of_plugins() {
+    const CLI::Formatter formatter;
+    std::unordered_set<std::string> told;
+    std::string text;
+    for (const SettingSpec& spec : schema_.all()) {
+      if (spec.owner.empty() || spec.option.flag.empty() || !told.insert(spec.option.flag).second) continue;
+      CLI::App alone;
+      text += formatter.make_option(add_option(alone, spec.option), false);
+    }
+    if (text.empty()) return;
+    for (CLI::App* app : {generate_, explain_, bench_, calibrate_})
+      app->footer("Options of plugins:\n" + text + "\n" + app->get_footer());
+  }
+
+  static CLI::Option* add_option(CLI::App& app, const OptionSpec& option) {
+    if (option.type == OptionType::boolean) return app.add_flag(option.flag)->description(help_of(option));
+    return text_option(app, option.flag, help_of(option), type_word(option.type));
+  }
+
   void add_bench_flags() {
     const auto list = [&](const char* name, std::vector<std::string>& to, const char* type, const char* help) {
       repeatable_.push_back(bench_->add_option(name, to, help)->allow_extra_args(false)->type_name(type));
@@ -238,15 +258,10 @@ class Parser {
     const bool is_known = std::any_of(flags_.begin(), flags_.end(),
                                       [&](const Flag& f) { return f.app == &app && f.spec->option.flag == name; });
     if (is_known) return;  // another item that declares the same setting
-    CLI::Option* option = nullptr;
-    if (spec.option.type == OptionType::boolean) {
-      option = app.add_flag(name)->description(help_of(spec.option));
-    } else {
-      option = text_option(app, name, help_of(spec.option), type_word(spec.option.type));
-    }
+    CLI::Option* option = add_option(app, spec.option);
     if (spec.option.type == OptionType::strings) repeatable_.push_back(option);
-    if (spec.path == "attention.backend") repeatable_.push_back(option);  // one a role, looked at below
-    if (!spec.owner.empty()) option->group("Options of plugins");
+    if (spec.path == "attention.backend") repeatable_.push_back(option);              // one a role, looked at below
+    if (!spec.owner.empty()) option->group(wants_help_ ? "" : "Options of plugins");  // see add_help_of_plugins
     flags_.push_back({&spec, &app, option});
   }
 
@@ -386,6 +401,7 @@ class Parser {
   CLI::App* check_ = nullptr;
   CLI::App* doctor_ = nullptr;
   CLI::Option* sets_ = nullptr;
+  bool wants_help_ = false;
   bool version_ = false;
   bool default_config_ = false;
   bool config_reference_ = false;

@@ -32,7 +32,8 @@ TEST_F(Program, DoctorTellsWhatABugReportNeeds) {
   EXPECT_TRUE(says("on the CPU +missing: libtorch_cpu.so")) << "it is damaged";
   EXPECT_TRUE(says("ffmpeg +/.+ffmpeg version "));
   EXPECT_TRUE(says("\\.mp4 +can be written"));
-  EXPECT_TRUE(says("FORMULA/cpu +org.fastvideo.test.attention 1.0.0 +on cpu"));
+  EXPECT_TRUE(says("FORMULA/cpu +org.fastvideo.test.attention 1.0.0 +on cpu by its manifest"));
+  EXPECT_TRUE(contains(text, "no plugin was opened: whether its code refuses this machine is said by"));
   EXPECT_TRUE(contains(text, "plugins/broken"));
   EXPECT_TRUE(contains(text, "  " + config + "\n"));
   EXPECT_TRUE(says("attention.default +\"FORMULA\" +" + config + ":2:1"));

@@ -32,7 +32,7 @@ std::vector<DeviceFacts> devices_here() {
   return devices;
 }
 
-// "cpu, cuda:0", or why it runs nowhere here
+// "on cpu, cuda:0 by its manifest", or why it runs nowhere here. Its own code, which is not opened, may ask for more.
 std::string state_of(const CatalogItem& item, const std::vector<DeviceFacts>& devices) {
   if (item.state != ItemState::offered) return "not offered: " + item.reason;
   std::string here, why_not;
@@ -43,7 +43,7 @@ std::string state_of(const CatalogItem& item, const std::vector<DeviceFacts>& de
     else if (why_not.empty())
       why_not = *reason;
   }
-  return here.empty() ? "not here: " + why_not : "on " + here;
+  return here.empty() ? "not here: " + why_not : "on " + here + " by its manifest";
 }
 
 // "for cpu, cuda sm90+": what the manifest says.
@@ -80,8 +80,9 @@ std::string show_item(const CatalogItem& listed, const std::vector<DeviceFacts>&
   Rows rows{{"plugin",
              manifest.id + " " + manifest.version + " (ABI " + manifest.abi + "), found by " + listed.plugin->origin},
             {"manifest", manifest.file.string() + ":" + std::to_string(item.line)},
-            {"state", state_of(listed, devices)}};
-  if (const std::string missing = what_is_missing(item, settings); !missing.empty()) rows.push_back({"lacks", missing});
+            {"state", state_of(listed, devices) + (listed.state == ItemState::offered ? "; not opened" : "")}};
+  if (const std::string missing = what_is_missing(listed, settings); !missing.empty())
+    rows.push_back({"lacks", missing});
   if (item.known_kind()) {
     rows.push_back({"file", item.library.string()});
     if (!item.needs.torch.empty()) rows.push_back({"needs", "LibTorch " + item.needs.torch});
@@ -126,7 +127,7 @@ std::string list(const Catalog& catalog, const std::vector<SearchFolder>& search
     Rows rows;
     for (const CatalogItem* item : of_kind[kind]) {
       const Manifest& manifest = item->plugin->manifest;
-      const std::string missing = what_is_missing(*item->item, settings);
+      const std::string missing = what_is_missing(*item, settings);
       rows.push_back({item->item->full_name(), manifest.id + " " + manifest.version,
                       state(*item) + (missing.empty() ? "" : "; incomplete"), item->item->summary});
       if (!missing.empty()) lacking.push_back({item->item->full_name(), missing});
@@ -151,7 +152,10 @@ std::string list_plugins(const Catalog& catalog, const std::vector<SearchFolder>
 std::string list_plugins_here(const Catalog& catalog, const std::vector<SearchFolder>& searched,
                               const Settings& settings) {
   const std::vector<DeviceFacts> devices = devices_here();
-  return list(catalog, searched, settings, [&](const CatalogItem& item) { return state_of(item, devices); });
+  return list(catalog, searched, settings, [&](const CatalogItem& item) { return state_of(item, devices); }) +
+         "no plugin was opened: whether its code refuses this machine is said by `fastvideo plugins check FOLDER`, and "
+         "of a "
+         "run by `fastvideo explain`\n";
 }
 
 std::string show_plugin(const Catalog& catalog, const std::string& name, const Settings& settings) {

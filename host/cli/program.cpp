@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fastvideo/core.hpp>
 
+#include "host/calls/process_state.hpp"
 #include "host/cli/command_line.hpp"
 #include "host/cli/doctor.hpp"
 #include "host/cli/explain.hpp"
@@ -132,6 +133,7 @@ void run(const std::vector<std::string>& arguments, RunTool run_tool) {
 
 // Also where there is no memory left to put a message together.
 void say_last(const char* what, const char* more = "") noexcept {
+  restore_process_state();
   try {
     Console::standard_error().print("fastvideo: " + hanging(std::string(what) + more));
   } catch (...) {

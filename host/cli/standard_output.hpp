@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "host/calls/process_state.hpp"
 #include "host/error/printable.hpp"
 #include "host/process/process_start.hpp"
 #include "host/process/signal_guard.hpp"
@@ -18,6 +19,7 @@ namespace fastvideo {
 /// Writes the text, as printable_lines() gives it. Results must arrive: a full disk behind a redirection is a
 /// std::runtime_error. A reader that has seen enough (head) is none, and ends the process as SIGPIPE does.
 inline void print(std::string_view text) {
+  restore_process_state();
   const std::string shown = printable_lines(text);
   if (std::fwrite(shown.data(), 1, shown.size(), stdout) == shown.size() && std::fflush(stdout) == 0) return;
   const int error = errno;

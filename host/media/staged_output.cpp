@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "host/calls/process_state.hpp"
 #include "host/media/write_error.hpp"
 
 namespace fastvideo {
@@ -97,6 +98,7 @@ StagedFile::~StagedFile() {
 void StagedFile::append(std::span<const std::uint8_t> bytes) { write_all(made_.locked.get(), bytes, target_); }
 
 void StagedFile::publish() {
+  restore_process_state();
   // By path: a program may have replaced the file it was given.
   const FileDescriptor written(::open(made_.path.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat status = {};
@@ -120,6 +122,7 @@ StagedFolder::~StagedFolder() {
 }
 
 void StagedFolder::add(const std::string& name, std::span<const std::uint8_t> bytes) {
+  restore_process_state();
   const fs::path path = made_.path / name;
   const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (!file) refuse_write(target_ / name, errno);

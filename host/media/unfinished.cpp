@@ -16,6 +16,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "host/calls/process_state.hpp"
 #include "host/log/log.hpp"
 #include "host/media/write_error.hpp"
 
@@ -93,6 +94,7 @@ void clear_once(const fs::path& folder) {
 // Calls make(path) with fresh names beside the target until it does not answer EEXIST.
 template <class Make>
 Unfinished make_unfinished(const fs::path& target, Make&& make) {
+  restore_process_state();
   const fs::path folder = target.parent_path();
   clear_once(folder);
   const std::string stem = std::string(kUnfinishedPrefix) + std::to_string(::getpid()) + "-";

@@ -14,11 +14,11 @@ RunDevice cpu(std::string why) {
   const CpuInfo info = cpu_info();
   std::string description = info.model.empty() ? "CPU" : info.model;
   description += ", " + std::to_string(info.threads) + (info.threads == 1 ? " thread" : " threads");
-  return {{{FV_DEVICE_CPU, 0}, 0}, "cpu", std::move(description), std::move(why)};
+  return {{{FV_DEVICE_CPU, 0}, 0, info.total_memory}, "cpu", std::move(description), std::move(why)};
 }
 
 RunDevice cuda(const CudaDevice& device, std::string why) {
-  return {{{FV_DEVICE_CUDA, device.index}, device.architecture()},
+  return {{{FV_DEVICE_CUDA, device.index}, device.architecture(), device.total_memory},
           "cuda:" + std::to_string(device.index),
           device.name + " (sm" + std::to_string(device.architecture()) + ")",
           std::move(why)};

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "host/plugins/library_file.hpp"
+
 namespace fastvideo {
 namespace {
 
@@ -14,6 +16,28 @@ bool matches(const std::string& name, const std::string& pattern) {
   if (star == std::string::npos) return name == pattern;
   const std::string_view before(pattern.data(), star), after(pattern.data() + star + 1);
   return name.size() >= pattern.size() - 1 && name.starts_with(before) && name.ends_with(after);
+}
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string all;
+  for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
+  return all;
+}
+
+// A library that is to be opened before the item's own, and is in no folder that the loader looks into.
+std::string missing_need(const Item& item, const std::vector<std::string>& library_path) {
+  std::vector<std::string> needed = item.needs.libraries;
+  if (!item.needs.torch.empty()) needed.insert(needed.begin(), "libtorch_cpu.so");
+  for (const std::string& name : needed) {
+    const auto has = [&](const fs::path& folder) {
+      std::error_code none;
+      return fs::exists(folder / name, none);
+    };
+    if (std::none_of(library_path.begin(), library_path.end(), has))
+      return "needs " + name + ", which is in no folder of [libraries] path (" +
+             (library_path.empty() ? "it is empty" : joined(library_path)) + "); add the folder that holds it";
+  }
+  return {};
 }
 
 bool is_named(const Item& item, const InstalledFile& wanted, const Settings& settings) {
@@ -56,16 +80,16 @@ std::optional<fs::path> find_installed(const InstalledFile& wanted, const std::v
   return std::nullopt;
 }
 
-std::string what_is_missing(const Item& item, const Settings& settings, const Environment& environment) {
-  if (std::error_code code; !fs::exists(item.library, code))
-    return "its library is not there: " + item.library.string() +
-           "; it was not built (./dev build builds all that this machine can) or not copied";
+std::string what_is_missing(const CatalogItem& listed, const Settings& settings, const Environment& environment) {
+  const Item& item = *listed.item;
+  if (!item.known_kind()) return {};
+  if (std::string missing = missing_library(listed); !missing.empty()) return missing;
+  if (std::string missing = missing_need(item, settings.strings("libraries.path")); !missing.empty()) return missing;
   for (const InstalledFile& wanted : item.installed) {
     if (is_named(item, wanted, settings)) continue;
     const std::vector<fs::path> folders = python_folders(settings.strings("libraries.path"), environment);
     if (find_installed(wanted, folders)) continue;
-    std::string searched;
-    for (const fs::path& folder : folders) searched += (searched.empty() ? "" : ", ") + folder.string();
+    const std::string searched = joined({folders.begin(), folders.end()});
     return wanted.what + " is not installed: no " + wanted.python + " in " +
            (searched.empty() ? "PYTHONPATH, nor a LibTorch in [libraries] path" : searched) + "; " + wanted.install +
            ", or name the file: [" + item.settings_prefix() + "] " + wanted.option;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "host/config/settings.hpp"
-#include "host/plugins/manifest.hpp"
+#include "host/plugins/catalog.hpp"
 
 namespace fastvideo {
 
@@ -20,10 +20,10 @@ std::vector<std::filesystem::path> python_folders(const std::vector<std::string>
 std::optional<std::filesystem::path> find_installed(const InstalledFile& wanted,
                                                     const std::vector<std::filesystem::path>& folders);
 
-/// Why the item cannot be used as installed, its own library or a file that it needs, as a message that says what is
-/// missing, where it was looked for and how to install it; empty if nothing is missing. A file that the settings name
-/// is the plugin's to judge.
-std::string what_is_missing(const Item& item, const Settings& settings,
+/// Why the item cannot be used as installed, its own library or a library or file that it needs, as a message that says
+/// what is missing, where it was looked for and how to install it; empty if nothing is missing. A file that the
+/// settings name is the plugin's to judge.
+std::string what_is_missing(const CatalogItem& item, const Settings& settings,
                             const Environment& environment = process_environment);
 
 /// Gives the options in `values` that name installed files, and that the user left out, what was found.

@@ -57,6 +57,8 @@ class InstalledFiles : public ::testing::Test {
 
   test::TemporaryFolder files_;
   Item item_;
+  Plugin plugin_{{}, "installation"};
+  CatalogItem listed_{&plugin_, &item_, ItemState::offered, ""};
   Schema schema_ = Schema::host();
   std::vector<Given> given_;
   std::string python_path_;
@@ -65,7 +67,7 @@ class InstalledFiles : public ::testing::Test {
 TEST_F(InstalledFiles, AreFoundBesideLibTorch) {
   files_.write("site/one_package/_C.abi3.so", "");
   files_.write("site/one_package/_D.so", "");
-  EXPECT_EQ(what_is_missing(item_, settings(), environment()), "");
+  EXPECT_EQ(what_is_missing(listed_, settings(), environment()), "");
   ASSERT_EQ(filled().size(), 1U);
   EXPECT_EQ(filled()[0].name, "operators");
   EXPECT_EQ(filled()[0].value.string(), file("site/one_package/_C.abi3.so"));
@@ -81,19 +83,19 @@ TEST_F(InstalledFiles, PythonPathComesFirst) {
 TEST_F(InstalledFiles, WhatTheUserNamesIsTaken) {
   files_.write("site/one_package/_C.abi3.so", "");
   give("attention.ONE.operators", Value("/somewhere/else.so"));
-  EXPECT_EQ(what_is_missing(item_, settings(), environment()), "");
+  EXPECT_EQ(what_is_missing(listed_, settings(), environment()), "");
   EXPECT_EQ(filled()[0].value.string(), "/somewhere/else.so");
 }
 
 TEST_F(InstalledFiles, WhatIsMissingIsSaidWithTheCommand) {
   files_.write("site/one_package/_Cx.txt", "");
   EXPECT_TRUE(filled().empty());
-  EXPECT_EQ(what_is_missing(item_, settings(), environment()),
+  EXPECT_EQ(what_is_missing(listed_, settings(), environment()),
             "The package is not installed: no one_package/_C*.so in " + file("site") +
                 "; pip install one, or name the file: [attention.ONE] operators");
   given_.clear();
   EXPECT_EQ(
-      what_is_missing(item_, settings(), environment()),
+      what_is_missing(listed_, settings(), environment()),
       "The package is not installed: no one_package/_C*.so in PYTHONPATH, nor a LibTorch in [libraries] path; pip "
       "install one, or name the file: [attention.ONE] operators");
 }
@@ -101,9 +103,33 @@ TEST_F(InstalledFiles, WhatIsMissingIsSaidWithTheCommand) {
 TEST_F(InstalledFiles, ALibraryThatWasNotBuiltIsMissing) {
   files_.write("site/one_package/_C.abi3.so", "");
   std::filesystem::remove(item_.library);
-  EXPECT_EQ(what_is_missing(item_, settings(), environment()),
+  EXPECT_EQ(what_is_missing(listed_, settings(), environment()),
             "its library is not there: " + item_.library.string() +
                 "; it was not built (./dev build builds all that this machine can) or not copied");
+  plugin_.origin = "--plugin-dir";
+  const std::string copy = "; copy the plugin's folder anew, with its libraries, or get them from the plugin's author";
+  EXPECT_EQ(what_is_missing(listed_, settings(), environment()),
+            "its library is not there: " + item_.library.string() + copy);
+  std::filesystem::create_symlink("../gone.so", item_.library);
+  EXPECT_EQ(what_is_missing(listed_, settings(), environment()),
+            "its library " + item_.library.string() + " is a link to ../gone.so, which is not there" + copy);
+  std::filesystem::remove(item_.library);
+  std::filesystem::create_symlink(item_.library, item_.library);
+  EXPECT_EQ(what_is_missing(listed_, settings(), environment()),
+            "its library " + item_.library.string() + " is a link that leads back to itself" + copy);
+}
+
+TEST_F(InstalledFiles, ALibraryThatItNeedsIsMissing) {
+  files_.write("site/one_package/_C.abi3.so", "");
+  item_.needs.libraries = {"libother.so"};
+  const std::string lib = (files_.path() / "site/torch/lib").string();
+  EXPECT_EQ(what_is_missing(listed_, settings(), environment()),
+            "needs libother.so, which is in no folder of [libraries] path (" + lib + "); add the folder that holds it");
+  files_.write("site/torch/lib/libother.so", "");
+  EXPECT_EQ(what_is_missing(listed_, settings(), environment()), "");
+  item_.needs.torch = "2.11";
+  std::filesystem::remove(files_.path() / "site/torch/lib/libtorch_cpu.so");
+  EXPECT_TRUE(what_is_missing(listed_, settings(), environment()).starts_with("needs libtorch_cpu.so, which is in no"));
 }
 
 TEST_F(InstalledFiles, BadDescriptionsAreRefused) {

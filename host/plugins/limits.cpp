@@ -89,7 +89,8 @@ std::string mask_names(uint32_t masks) {
 std::string numerics_name(uint32_t numerics) {
   if (numerics == FV_NUMERICS_EXACT) return "exact";
   if (numerics == FV_NUMERICS_REORDERED) return "reordered";
-  return "approximate";
+  if (numerics == FV_NUMERICS_APPROXIMATE) return "approximate";
+  return "unknown (" + std::to_string(numerics) + ")";
 }
 
 }  // namespace fastvideo

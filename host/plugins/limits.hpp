@@ -15,7 +15,8 @@ namespace fastvideo {
 /// A device with what manifests ask about it.
 struct DeviceFacts {
   fv_device device{FV_DEVICE_CPU, 0};
-  int architecture = 0;  ///< of a CUDA device: 90 for sm90
+  int architecture = 0;      ///< of a CUDA device: 90 for sm90
+  std::uint64_t memory = 0;  ///< bytes that it has in all; 0 where nobody looked
 };
 
 /// Why an item cannot serve a device ("runs on cuda, not on cpu"), or nothing if its limits allow it.
@@ -31,7 +32,7 @@ bool claims_role(const Item& item, std::string_view role);
 std::string device_name(fv_device device);
 /// "causal, bias"; "none" for 0.
 std::string mask_names(uint32_t masks);
-/// "exact", "reordered", "approximate"
+/// "exact", "reordered", "approximate"; "unknown (99)"
 std::string numerics_name(uint32_t numerics);
 
 }  // namespace fastvideo

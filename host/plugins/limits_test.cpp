@@ -94,6 +94,7 @@ TEST(Names, ReadWell) {
   EXPECT_EQ(numerics_name(FV_NUMERICS_EXACT), "exact");
   EXPECT_EQ(numerics_name(FV_NUMERICS_REORDERED), "reordered");
   EXPECT_EQ(numerics_name(FV_NUMERICS_APPROXIMATE), "approximate");
+  EXPECT_EQ(numerics_name(99), "unknown (99)");
 }
 
 }  // namespace

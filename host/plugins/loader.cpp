@@ -4,8 +4,10 @@
 #include <fastvideo/core.hpp>
 
 #include "host/calls/call_note.hpp"
+#include "host/calls/process_state.hpp"
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
+#include "host/plugins/library_file.hpp"
 #include "host/plugins/loaded_libraries.hpp"
 #include "host/plugins/plugin_code.hpp"
 
@@ -37,6 +39,14 @@ OpenLibrary open_library(const fs::path& file) {
     throw RequestError(file.string() + ": cannot be opened: " + e.what() + advice(e.what()));
   }
 }
+
+// What the code of a library has changed of the process, in its constructors or its entry, is put back.
+struct StateRestored {
+  StateRestored() = default;
+  ~StateRestored() { restore_process_state(); }
+  StateRestored(const StateRestored&) = delete;
+  StateRestored& operator=(const StateRestored&) = delete;
+};
 
 // Calls the entry and stops what it throws. A plugin built with the SDK never throws here; one with a C++ library of
 // its own would end the process.
@@ -90,6 +100,8 @@ Loader::Loader(std::vector<fs::path> library_path, const fv_services* host, bool
 
 LoadedItem Loader::load(const CatalogItem& item) {
   if (item.state != ItemState::offered) throw RequestError(item.item->full_name() + " cannot be used: " + item.reason);
+  if (const std::string missing = missing_library(item); !missing.empty())
+    throw RequestError(item.item->full_name() + " cannot be used: " + missing);
   const fv_plugin* plugin = open(*item.plugin, *item.item);
   const fv_item* code = find_item_code(plugin, *item.item);
   return {item.plugin, item.item, code, required_table(code, *item.item)};
@@ -98,6 +110,7 @@ LoadedItem Loader::load(const CatalogItem& item) {
 const fv_plugin* Loader::open(const Plugin& plugin, const Item& item) {
   // Two items of one library may need different things: what this one needs is opened in any case.
   check_library_file(item);
+  const StateRestored restored;
   if (!item.needs.torch.empty()) open_torch(item);
   for (const std::string& needed : item.needs.libraries) open_needed(needed, item.library.string());
 

@@ -63,7 +63,10 @@ TEST_F(LoaderTest, OpensASoundPluginOnce) {
 TEST_F(LoaderTest, RefusesFilesThatAreNoPlugins) {
   plugin("none");
   fs::remove(catalog_.items()[0].item->library);
-  EXPECT_EQ(refused(catalog_.items()[0], loader()), "No such file or directory");
+  Loader loader = this->loader();
+  EXPECT_EQ(refusal([&] { loader.load(catalog_.items()[0]); }),
+            "FAKE/cpu cannot be used: its library is not there: " + catalog_.items()[0].item->library.string() +
+                "; copy the plugin's folder anew, with its libraries, or get them from the plugin's author");
   EXPECT_TRUE(contains(refused("no_entry"), "exports no fastvideo_plugin"));
   EXPECT_TRUE(contains(refused("extra_export"), "exports 1 symbols beside fastvideo_plugin ('helper_that_clashes')"));
 }

@@ -19,6 +19,8 @@
 #include <system_error>
 #include <thread>
 
+#include "host/calls/process_state.hpp"
+
 namespace fastvideo {
 namespace {
 
@@ -137,6 +139,7 @@ std::string ExitStatus::describe() const {
 ChildProcess::ChildProcess(const std::filesystem::path& program, const std::vector<std::string>& arguments,
                            std::optional<ChildLimits> limits)
     : limits_(limits) {
+  restore_process_state();  // no pipe gets the number of a standard descriptor
   OutputPipe output;
   OutputPipe error_output;
   // A socket pair and not a pipe: MSG_NOSIGNAL keeps SIGPIPE away without touching the process's signal settings.

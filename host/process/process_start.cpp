@@ -17,6 +17,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "host/calls/process_state.hpp"
 #include "host/hardware/process_limits.hpp"
 #include "host/process/crash_note.hpp"
 #include "host/process/handler_text.hpp"
@@ -194,6 +195,7 @@ void watch_mapped_files() noexcept {
 
 void prepare_process() noexcept {
   open_standard_descriptors();
+  note_process_state();
   put_signals_right();
   remove_leftovers_at_signals();
   watch_mapped_files();

@@ -5,6 +5,7 @@ namespace fastvideo {
 
 /// For main() alone, before any thread and any file: it changes the whole process.
 /// - Standard descriptors that are closed become /dev/null, so that no file of ours gets their numbers.
+/// - What a plugin could change of the process is noted (process_state.hpp).
 /// - SIGCHLD has its default again (ignored, programs that we start would have no exit status), no signal is blocked.
 /// - A reader of our output that goes away (SIGPIPE) and a limit on file sizes (SIGXFSZ) end no process: the write
 ///   fails and says why. Programs that we start have the defaults.

@@ -39,6 +39,9 @@ VideoSink::VideoSink(FrameSink& frames) : frames_(frames) {
     return serve(error, [&] {
       try {
         if (output == nullptr) throw std::runtime_error("the pipeline gave NULL as an output");
+        if (output->struct_size < sizeof *output)
+          throw std::runtime_error("the pipeline gave an output of " + std::to_string(output->struct_size) +
+                                   " bytes, this ABI needs " + std::to_string(sizeof *output));
         self.accept(*output);
       } catch (...) {
         self.failure_ = std::current_exception();
@@ -77,7 +80,7 @@ void VideoSink::write(const fv_pipeline_output& output) {
                              " dimensions whose data, shape or strides are NULL as frames");
   const bool is_frames = t.device.type == FV_DEVICE_CPU && t.dtype.code == FV_UINT && t.dtype.bits == 8 &&
                          t.dtype.lanes == 1 && t.ndim == 4 && t.shape[1] == format_->height &&
-                         t.shape[2] == format_->width && t.shape[3] == 3;
+                         t.shape[2] == format_->width && t.shape[3] == 3 && t.shape[0] >= 1;
   if (!is_frames)
     throw std::runtime_error("the pipeline gave " + dtype_name(t.dtype) + " " + shape_of(t) + " on " +
                              device_name(t.device) + " as frames, which are uint8 [frames, " +

@@ -177,7 +177,7 @@ Candidate AttentionSelector::examine(const CatalogItem& item, const fv_attention
     candidate.reason = *reason;
     return candidate;
   }
-  candidate.reason = what_is_missing(*item.item, settings_);
+  candidate.reason = what_is_missing(item, settings_);
   if (!candidate.fits()) return candidate;
   try {
     candidate.backend = &backends_.open(item, settings_);
@@ -197,10 +197,13 @@ Candidate AttentionSelector::examine(const CatalogItem& item, const fv_attention
                                   [&] { return open.table->supports(open.backend, &site, &answer, error.get()); });
   if (status != FV_OK) {
     candidate.reason = "could not answer: " + (error.str().empty() ? "status " + std::to_string(status) : error.str());
+  } else if (answer.supported > 1) {
+    candidate.reason =
+        "says neither yes nor no (supported = " + std::to_string(answer.supported) + "): a fault of the plugin";
   } else if (answer.supported == 0) {
     candidate.reason = reason.str().empty() ? "says no and gives no reason" : reason.str();
   } else if (answer.numerics > item.item->numerics) {
-    candidate.reason = "would be " + numerics_name(answer.numerics) + " where its manifest promises " +
+    candidate.reason = "its numerics would be " + numerics_name(answer.numerics) + " where its manifest promises " +
                        numerics_name(item.item->numerics) + " at worst: a fault of the plugin";
   } else {
     candidate.support = {answer.numerics, answer.score, reason.str()};

@@ -71,6 +71,7 @@ class AttentionSelector {
   /// or std::runtime_error if a plan failed.
   AttentionChoice choose(const fv_attention_site& site, const PlanSite& plan = {});
 
+  const DeviceFacts& device() const { return device_; }
   /// Whether the role's backend is the host's choice, and not asked for by name.
   bool is_free(const char* role) const;
 

@@ -3,6 +3,7 @@
 
 #include <fastvideo/abi.h>
 
+#include <cfenv>
 #include <cstring>
 #include <exception>
 #include <fastvideo/core.hpp>
@@ -11,6 +12,7 @@
 
 #include "host/calls/call_note.hpp"
 #include "host/calls/cancel.hpp"
+#include "host/calls/process_state.hpp"
 #include "host/error/error.hpp"
 #include "host/log/log.hpp"
 
@@ -23,7 +25,7 @@ inline std::string written_text(const fv_text* text) {
 }
 
 /// Throws what a plugin's status says, its text behind the name of who said it: RequestError for FV_REFUSED,
-/// CancelledError for FV_CANCELLED, std::runtime_error for everything else, values that are not known among them.
+/// CancelledError for FV_CANCELLED, std::runtime_error for everything else.
 inline void require_ok(fv_status status, const TextBuffer& text, const std::string& who) {
   if (status == FV_OK) return;
   std::string said = text.str();
@@ -32,9 +34,37 @@ inline void require_ok(fv_status status, const TextBuffer& text, const std::stri
   if (status == FV_REFUSED) throw RequestError(who + ": " + said);
   if (status == FV_OUT_OF_MEMORY)
     throw OutOfMemory(who + (said.starts_with("out of memory") ? ": " : ": out of memory: ") + said);
-  if (status != FV_FAILED) said += " (unknown status " + std::to_string(status) + ")";
   throw std::runtime_error(who + ": " + said);
 }
+
+/// A buffer while a plugin has it: afterwards it is where and as large as it was, whatever the plugin made of it.
+class LentText {
+ public:
+  explicit LentText(fv_text* text) : text_(text), before_(text != nullptr ? *text : fv_text{}) {}
+  ~LentText() {
+    if (text_ != nullptr) *text_ = before_;
+  }
+  LentText(const LentText&) = delete;
+  LentText& operator=(const LentText&) = delete;
+
+ private:
+  fv_text* text_;
+  fv_text before_;
+};
+
+/// How this thread rounds, while a plugin computes: afterwards as before.
+class KeptRounding {
+ public:
+  KeptRounding() = default;
+  ~KeptRounding() {
+    if (std::fegetround() != mode_) std::fesetround(mode_);
+  }
+  KeptRounding(const KeptRounding&) = delete;
+  KeptRounding& operator=(const KeptRounding&) = delete;
+
+ private:
+  int mode_ = std::fegetround();
+};
 
 /// What is to be said of an exception that a plugin's function let out. Called in a handler.
 inline std::string thrown_by(const std::string& function) {
@@ -53,20 +83,38 @@ constexpr const char* kTellItsAuthor = "; report this to the plugin's author";
 
 /// Calls a function of a plugin's table, and notes the call while it lasts. By the ABI it throws nothing; if it does,
 /// that is the status `if_it_throws` with a text, and not the end of the process. FV_CANCELLED is FV_FAILED with a
-/// text: of all functions, only a pipeline's `run` can be told to stop (see called_and_cancellable).
+/// text: of all functions, only a pipeline's `run` can be told to stop (see called_and_cancellable). So is a status
+/// that does not exist. This one is for functions that are called for every layer; see called().
 template <class Call>
-fv_status called(const CallName& name, fv_text* error, Call&& call, fv_status if_it_throws = FV_REFUSED) {
+fv_status called_often(const CallName& name, fv_text* error, Call&& call, fv_status if_it_throws = FV_REFUSED) {
   const CallNote note(name);
   try {
-    const fv_status status = std::forward<Call>(call)();
-    if (status != FV_CANCELLED) return status;
-    write_text(error,
-               std::string(name.function) + " says that it was cancelled, and nobody asked for that" + kTellItsAuthor);
+    fv_status status = FV_OK;
+    {
+      const LentText lent(error);
+      const KeptRounding rounding;
+      status = std::forward<Call>(call)();
+    }
+    if (status == FV_OK || status == FV_FAILED || status == FV_REFUSED || status == FV_OUT_OF_MEMORY) return status;
+    const std::string said = written_text(error);
+    write_text(error, std::string(name.function) +
+                          (status == FV_CANCELLED ? " says that it was cancelled, and nobody asked for that"
+                                                  : " gave the unknown status " + std::to_string(status) +
+                                                        (said.empty() ? " and no reason" : " (" + said + ")")) +
+                          kTellItsAuthor);
     return FV_FAILED;
   } catch (...) {
     write_text(error, thrown_by(name.function) + kTellItsAuthor);
     return if_it_throws;
   }
+}
+
+/// The same for all others: what they have changed of the process is put back, too, which takes microseconds.
+template <class Call>
+fv_status called(const CallName& name, fv_text* error, Call&& call, fv_status if_it_throws = FV_REFUSED) {
+  const fv_status status = called_often(name, error, std::forward<Call>(call), if_it_throws);
+  restore_process_state();
+  return status;
 }
 
 /// The same for a function that can be told to stop by `cancel`.

@@ -9,9 +9,10 @@ namespace {
 
 constexpr std::uint64_t kMostBytes = 16u << 20;  // what a data file may have
 
-// Collects what finish writes.
+// Collects what finish writes. What it was told not to write it cannot pass over.
 struct TextWriter {
   std::string text;
+  std::string fault;
   fv_calibration_writer abi{};
 
   TextWriter() {
@@ -20,7 +21,12 @@ struct TextWriter {
     abi.write = [](void* context, const char* bytes, uint64_t count) -> fv_status {
       auto& self = *static_cast<TextWriter*>(context);
       return guard(nullptr, [&] {
-        if (count > kMostBytes - self.text.size()) throw std::length_error("too long");
+        if (self.fault.empty() && bytes == nullptr && count > 0)
+          self.fault = "the calibration writes " + std::to_string(count) + " bytes that are NULL";
+        if (self.fault.empty() && count > kMostBytes - self.text.size())
+          self.fault = "the calibration writes more than the " + std::to_string(kMostBytes >> 20) +
+                       " MiB that a data file may have";
+        if (!self.fault.empty()) throw std::length_error(self.fault);
         self.text.append(bytes, count);
       });
     };
@@ -61,9 +67,10 @@ OpenCalibration::~OpenCalibration() {
 std::string OpenCalibration::finish() {
   TextWriter writer;
   TextBuffer text;
-  require_ok(called(call_name("finish", name_), text.get(),
-                    [&] { return table_->finish(calibration_, &writer.abi, text.get()); }),
-             text, name_);
+  const fv_status status = called(call_name("finish", name_), text.get(),
+                                  [&] { return table_->finish(calibration_, &writer.abi, text.get()); });
+  if (!writer.fault.empty()) throw std::runtime_error(name_ + ": " + writer.fault);
+  require_ok(status, text, name_);
   if (writer.text.empty()) throw std::runtime_error(name_ + ": the calibration wrote no data");
   return std::move(writer.text);
 }

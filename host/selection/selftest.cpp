@@ -10,6 +10,7 @@
 #include "host/log/log.hpp"
 #include "host/progress/stage_timer.hpp"
 #include "host/selection/border.hpp"
+#include "host/selection/plan_check.hpp"
 
 namespace fastvideo {
 namespace {
@@ -44,13 +45,14 @@ void require(const CallName& name, TextBuffer& text, Call&& call) {
 // A plan of a small problem with its memory, destroyed at the end.
 class TrialPlan {
  public:
-  TrialPlan(const OpenBackend& backend, const fv_attention_site& site, DeviceMemory& memory)
+  TrialPlan(const OpenBackend& backend, const fv_attention_site& site, const DeviceFacts& device, DeviceMemory& memory)
       : backend_(backend), role_(site.role) {
     TextBuffer text;
     info_.struct_size = sizeof info_;
     require(in("plan"), text, [&] { return backend.table->plan(backend.backend, &site, &plan_, &info_, text.get()); });
     if (plan_ == nullptr) throw std::runtime_error("plan gave no plan and no error");
     try {
+      if (const std::string fault = fault_of_plan_info(info_, device); !fault.empty()) throw std::runtime_error(fault);
       prepare(memory);
     } catch (...) {
       destroy();
@@ -74,11 +76,18 @@ class TrialPlan {
   void prepare(DeviceMemory& memory) {
     for (const std::uint64_t bytes : {info_.resident_bytes, info_.scratch_bytes})
       if (bytes > kMostMemory) throw Declined{"its plan takes " + std::to_string(bytes) + " bytes"};
-    void* resident = info_.resident_bytes > 0 ? memory.allocate(info_.resident_bytes) : nullptr;
-    if (info_.scratch_bytes > 0) scratch_ = memory.allocate(info_.scratch_bytes);
+    void* resident = allocate(memory, info_.resident_bytes);
+    scratch_ = allocate(memory, info_.scratch_bytes);
     if (backend_.table->prepare == nullptr) return;
     TextBuffer text;
     require(in("prepare"), text, [&] { return backend_.table->prepare(plan_, resident, memory.stream(), text.get()); });
+  }
+  static void* allocate(DeviceMemory& memory, std::uint64_t bytes) {
+    try {
+      return bytes > 0 ? memory.allocate(bytes) : nullptr;
+    } catch (const std::bad_alloc&) {
+      throw Declined{"its plan takes " + std::to_string(bytes) + " bytes, which are not to be had"};
+    }
   }
   void destroy() noexcept {
     released(in("destroy_plan"), [&] { backend_.table->destroy_plan(plan_); });
@@ -159,7 +168,7 @@ void require_supported(const Item& item, const OpenBackend& backend, const fv_at
   answer.reason = *reason.get();
   require(call_name("supports", backend.name, site.role), error,
           [&] { return backend.table->supports(backend.backend, &site, &answer, error.get()); });
-  if (answer.supported == 0) throw Declined{reason.str().empty() ? "says no" : reason.str()};
+  if (answer.supported != 1) throw Declined{reason.str().empty() ? "says no" : reason.str()};
 }
 
 struct Trial {
@@ -181,7 +190,7 @@ Trial try_out(const Item& item, const OpenBackend& backend, const ProblemShape& 
   require_supported(item, backend, problem.site(), device);
   std::uint32_t numerics = FV_NUMERICS_EXACT;
   memory.on_device([&] {
-    TrialPlan plan(backend, problem.site(), memory);
+    TrialPlan plan(backend, problem.site(), device, memory);
     numerics = plan.numerics();
     plan.run(problem, memory);
     problem.collect(memory);  // waits for the stream, before the plan goes

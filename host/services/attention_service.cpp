@@ -2,6 +2,7 @@
 #include <mutex>
 #include <set>
 #include <span>
+#include <stdexcept>
 #include <string>
 
 #include "host/log/log.hpp"
@@ -37,6 +38,9 @@ fv_attention_service AttentionService::functions() {
                     const fv_attention_binding** bindings, const int64_t** token_order, int64_t* token_count,
                     fv_attention_session** session, fv_text* error) {
     return serve(error, [&] {
+      if (sites == nullptr || bindings == nullptr || token_order == nullptr || token_count == nullptr ||
+          session == nullptr)
+        throw std::runtime_error("the pipeline opens attention and gives NULL for its sites or for room for an answer");
       auto& self = *static_cast<AttentionService*>(context);
       const LoaderTurn turn;  // another request may be checked meanwhile, with the same backends
       auto& made = *self.sessions_.emplace_back(self.plans_.take(std::span(sites, count)));

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "host/selection/border.hpp"
+#include "host/selection/plan_check.hpp"
 #include "host/selection/site_check.hpp"
 
 namespace fastvideo {
@@ -117,6 +118,7 @@ void AttentionSession::plan(const fv_attention_site& site, const Candidate& cand
   });
   if (status != FV_OK) binding.plan = nullptr;
   require_ok(status, text, at_role(backend.name, binding.role));
+  binding.info.struct_size = sizeof binding.info;  // whatever it is now: the pipeline reads it
   if (binding.plan == nullptr)
     throw std::runtime_error(at_role(backend.name, binding.role) + ": plan gave no plan and no error");
 }
@@ -126,6 +128,8 @@ void AttentionSession::require_kept(const fv_attention_site& site, const Candida
                                     const AttentionBinding& binding) {
   const fv_attention_plan_info& info = binding.info;
   const std::string who = at_role(candidate.backend->name, binding.role);
+  if (const std::string fault = fault_of_plan_info(info, selector_.device()); !fault.empty())
+    throw std::runtime_error(who + ": " + fault);
   if (info.numerics > candidate.support.numerics)
     throw std::runtime_error(who + ": its plan is " + numerics_name(info.numerics) + " where it had promised " +
                              numerics_name(candidate.support.numerics));
@@ -158,7 +162,7 @@ fv_status AttentionSession::run(AttentionBinding& binding, const fv_attention_ar
     return FV_FAILED;
   }
   ++binding.calls;
-  const fv_status status = called(binding.running, error, [&] { return binding.run(binding.plan, args, error); });
+  const fv_status status = called_often(binding.running, error, [&] { return binding.run(binding.plan, args, error); });
   return status == FV_OK ? status : with_name(status, binding, error);
 }
 

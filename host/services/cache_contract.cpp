@@ -29,6 +29,8 @@ CacheFault fault_of_cut(const fv_cache_cut& cut, const fv_cache_session_info& in
                   number_of(info.blocks));
   if (cut.kind == FV_CUT_BRANCH && (cut.first < 0 || cut.first >= info.branches))
     return broken("it leaves out branch " + number_of(cut.first) + " of " + number_of(info.branches));
+  if (cut.kind == FV_CUT_BRANCH && info.branches == 1)
+    return broken("it leaves out the only branch, and nothing can stand in for that");
   return {};
 }
 
@@ -47,19 +49,26 @@ CacheFault fault_of_measure(const fv_cache_measure& measure, bool is_static, con
   return {};
 }
 
-CacheFault fault_of_slot(const fv_cache_slot& slot, const fv_cache_session_info& info) {
+CacheFault fault_of_slot(const fv_cache_slot& slot, const fv_cache_cut& cut, const fv_cache_session_info& info) {
   if (slot.keep > FV_KEEP_BRANCH_DIFFERENCE)
     return broken("a slot keeps " + number_of(slot.keep) + ", which is unknown");
   if (slot.back < 0 || slot.back >= std::max(info.steps, 1))
     return broken("a slot is " + number_of(slot.back) + " steps back, in a loop of " + number_of(info.steps));
-  if (slot.keep == FV_KEEP_BRANCH_DIFFERENCE && (slot.other_branch < 0 || slot.other_branch >= info.branches))
+  if (slot.keep != FV_KEEP_BRANCH_DIFFERENCE) return {};
+  if (slot.other_branch < 0 || slot.other_branch >= info.branches)
     return broken("a slot's other branch is " + number_of(slot.other_branch) + " of " + number_of(info.branches));
+  if (info.branches == 1) return broken("a slot keeps the difference to another branch, and there is one branch only");
+  if (cut.kind == FV_CUT_BRANCH && slot.other_branch == cut.first)
+    return broken("a slot keeps the difference of branch " + number_of(cut.first) + " to itself");
   return {};
 }
 
 }  // namespace
 
 CacheFault fault_of_offer(const fv_cache_session_info& info) {
+  if (info.struct_size < sizeof info)
+    return broken("its fv_cache_session_info has " + number_of(info.struct_size) + " bytes, this ABI needs " +
+                  std::to_string(sizeof info));
   if (info.steps < 1 || info.branches < 1 || info.blocks < 0)
     return broken("it has " + number_of(info.steps) + " steps, " + number_of(info.branches) + " branches and " +
                   number_of(info.blocks) + " blocks");
@@ -89,7 +98,7 @@ CacheFault fault_of_plan(const fv_cache_plan& plan, const fv_cache_session_info&
   for (std::uint32_t i = 0; i < plan.measure_count; ++i)
     if (CacheFault fault = fault_of_measure(plan.measures[i], plan.is_static != 0, info)) return fault;
   for (std::uint32_t i = 0; i < plan.slot_count; ++i)
-    if (CacheFault fault = fault_of_slot(plan.slots[i], info)) return fault;
+    if (CacheFault fault = fault_of_slot(plan.slots[i], plan.cut, info)) return fault;
   if (plan.is_static != 0 && (!FV_HAS(&table, fv_cache_interface, schedule) || table.schedule == nullptr))
     return broken("it is static and has no schedule");
   return {};
@@ -97,20 +106,31 @@ CacheFault fault_of_plan(const fv_cache_plan& plan, const fv_cache_session_info&
 
 CacheAnswers::CacheAnswers(const fv_cache_plan& plan, const fv_cache_session_info& info)
     : cut_(plan.cut),
-      slots_(plan.slots, plan.slot_count),
+      slots_(plan.slots, plan.slots + plan.slot_count),
       steps_(info.steps),
       at_once_(info.branches_at_once > 1),
       computed_(static_cast<std::size_t>(info.branches), 0) {}
 
-void CacheAnswers::blank(fv_cache_decision& decision) const {
-  decision.action = kNoAnswer;
-  if (decision.coefficients != nullptr)
-    std::fill_n(decision.coefficients, slots_.size() + 1, std::numeric_limits<double>::quiet_NaN());
+void CacheAnswers::lend(std::span<fv_cache_decision* const> decisions) {
+  lent_.clear();
+  for (fv_cache_decision* decision : decisions) {
+    lent_.emplace_back(decision, *decision);
+    decision->action = kNoAnswer;
+    std::fill_n(decision->coefficients, slots_.size() + 1, std::numeric_limits<double>::quiet_NaN());
+  }
 }
 
-void CacheAnswers::settle(fv_cache_decision& decision) const {
-  if (decision.action == FV_CACHE_COMPUTE && decision.coefficients != nullptr)
-    std::fill_n(decision.coefficients, slots_.size() + 1, 0.0);
+std::string CacheAnswers::take_back() {
+  std::string fault;
+  for (const auto& [decision, before] : lent_) {
+    if (decision->coefficients != before.coefficients)
+      fault = "it put another pointer in the place of the coefficients, whose room it is to fill";
+    decision->coefficients = before.coefficients;
+    decision->struct_size = before.struct_size;
+    if (decision->action == FV_CACHE_COMPUTE) std::fill_n(decision->coefficients, slots_.size() + 1, 0.0);
+  }
+  lent_.clear();
+  return fault;
 }
 
 std::string CacheAnswers::fault(std::int32_t step, std::span<const std::int32_t> branches,

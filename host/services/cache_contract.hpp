@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fastvideo {
@@ -28,14 +29,16 @@ CacheFault fault_of_plan(const fv_cache_plan& plan, const fv_cache_session_info&
 class CacheAnswers {
  public:
   CacheAnswers() = default;
-  /// plan and info are those of the session, without fault. The plan's slots must live as long.
+  /// plan and info are those of the session, without fault.
   CacheAnswers(const fv_cache_plan& plan, const fv_cache_session_info& info);
 
-  /// Makes an answer that a strategy has not written one that cannot be followed. Call it before the strategy.
-  void blank(fv_cache_decision& decision) const;
+  /// Before the strategy: answers are lent to it, none of which can be followed unless it is written. They live until
+  /// take_back.
+  void lend(std::span<fv_cache_decision* const> decisions);
 
-  /// Coefficients of an answer to compute are zeros again. After the strategy.
-  void settle(fv_cache_decision& decision) const;
+  /// After it, however it ended: what it has put in the place of their coefficients is put back, and those of an answer
+  /// to compute are zeros again. Empty, or what it did.
+  std::string take_back();
 
   /// Of one answer, for the pass of `branches` (once each) at a step: empty if it can be followed, else what is wrong.
   std::string fault(std::int32_t step, std::span<const std::int32_t> branches, const fv_cache_decision& decision) const;
@@ -52,10 +55,11 @@ class CacheAnswers {
 
  private:
   fv_cache_cut cut_{};
-  std::span<const fv_cache_slot> slots_;
+  std::vector<fv_cache_slot> slots_;
   std::int32_t steps_ = 0;
   bool at_once_ = false;
   std::vector<std::int32_t> computed_;  // per branch: steps at which the cut was computed
+  std::vector<std::pair<fv_cache_decision*, fv_cache_decision>> lent_;  // with what they were before
 };
 
 }  // namespace fastvideo

@@ -14,6 +14,14 @@ namespace {
   throw std::runtime_error(who + " breaks the contract of caching: " + fault.text + kTellItsAuthor);
 }
 
+// The pipeline is to give room for the coefficients of each answer.
+bool has_room(const fv_cache_decision* decision) { return decision != nullptr && decision->coefficients != nullptr; }
+
+fv_status no_room(fv_text* error) {
+  write_text(error, "the pipeline gives no room for the answer of its caching strategy (NULL)");
+  return FV_FAILED;
+}
+
 }  // namespace
 
 CacheStrategyHandle::CacheStrategyHandle(Loader& loader, const Settings& settings, const fv_services* host,
@@ -51,6 +59,9 @@ void CacheStrategyHandle::require_support(const fv_cache_session_info& info) con
   require_ok(
       called(in("supports"), error.get(), [&] { return table_->supports(strategy_, &info, &support, error.get()); }),
       error, name_);
+  if (support.supported > 1)
+    throw_fault(name_,
+                {"it says neither yes nor no to a session (supported = " + std::to_string(support.supported) + ")"});
   if (support.supported == 0)
     throw RequestError("caching with " + name_ + " is not possible here: " + reason.str() +
                        "; [cache] strategy = \"none\" turns caching off");
@@ -63,7 +74,12 @@ CacheService::CacheService(CacheStrategyHandle& strategy, std::string preset)
   service_.strategy = strategy.item().item->name.c_str();
   service_.open = [](void* context, const fv_cache_session_info* info, fv_cache_session** session, fv_cache_plan* plan,
                      fv_text* error) {
-    return serve(error, [&] { static_cast<CacheService*>(context)->open(*info, session, *plan); });
+    return serve(error, [&] {
+      if (info == nullptr || session == nullptr || plan == nullptr)
+        throw std::runtime_error(
+            "the pipeline opens caching without a session's info, or room for a session or a plan");
+      static_cast<CacheService*>(context)->open(*info, session, *plan);
+    });
   };
   service_.schedule = [](void* context, fv_cache_session* session, const double* measurements,
                          fv_cache_decision* const* decisions, fv_text* error) {
@@ -71,7 +87,7 @@ CacheService::CacheService(CacheStrategyHandle& strategy, std::string preset)
   };
   service_.decide = [](void* context, fv_cache_session* session, const fv_cache_point* point,
                        const double* measurements, fv_cache_decision* decision, fv_text* error) {
-    return static_cast<CacheService*>(context)->decide(session, *point, measurements, *decision, error);
+    return static_cast<CacheService*>(context)->decide(session, point, measurements, decision, error);
   };
   service_.observe = [](void* context, fv_cache_session* session, const fv_cache_point* point,
                         const double* measurements, fv_text* error) {
@@ -96,10 +112,13 @@ void CacheService::open(fv_cache_session_info info, fv_cache_session** session, 
   strategy_.require_support(info);
   const fv_cache_interface& table = strategy_.table();
   *session = nullptr;
+  plan = {};
+  plan.struct_size = sizeof plan;
   TextBuffer text;
   require_ok(called(strategy_.in("open"), text.get(),
                     [&] { return table.open(strategy_.strategy(), &info, session, &plan, text.get()); }),
              text, strategy_.name());
+  plan.struct_size = sizeof plan;  // whatever it is now
   if (*session == nullptr) throw std::runtime_error(strategy_.name() + ": open gave no session and no error");
   if (const CacheFault fault = fault_of_plan(plan, info, table)) {
     released(strategy_.in("close"), [&] { table.close(*session); });
@@ -112,14 +131,15 @@ void CacheService::open(fv_cache_session_info info, fv_cache_session** session, 
 
 fv_status CacheService::schedule(fv_cache_session* session, const double* measurements,
                                  fv_cache_decision* const* decisions, fv_text* error) {
-  for (std::size_t i = 0; i < decisions_; ++i) answers_.blank(*decisions[i]);
+  if (decisions == nullptr || !std::all_of(decisions, decisions + decisions_, has_room)) return no_room(error);
+  answers_.lend({decisions, decisions_});
   const fv_status status = called(strategy_.in("schedule"), error,
                                   [&] { return strategy_.table().schedule(session, measurements, decisions, error); });
+  std::string fault = answers_.take_back();
   if (status != FV_OK) return with_name(status, error);
-  for (std::size_t i = 0; i < decisions_; ++i) answers_.settle(*decisions[i]);
   std::vector<std::vector<std::int32_t>> left_out;
-  if (const std::string fault = answers_.fault_of_schedule(decisions, left_out); !fault.empty())
-    return broken(fault, error);
+  if (fault.empty()) fault = answers_.fault_of_schedule(decisions, left_out);
+  if (!fault.empty()) return broken(fault, error);
   decided_ += decisions_;
   for (const std::vector<std::int32_t>& branch : left_out) reused_ += branch.size();
   left_out_ = std::move(left_out);
@@ -127,30 +147,32 @@ fv_status CacheService::schedule(fv_cache_session* session, const double* measur
 }
 
 // Passes are counted for each branch, however many run at once.
-fv_status CacheService::decide(fv_cache_session* session, const fv_cache_point& point, const double* measurements,
-                               fv_cache_decision& decision, fv_text* error) {
-  if (point.batch < 1 || point.branches == nullptr) {
-    write_text(error, "the pipeline asks about a pass of " + std::to_string(point.batch) + " rows");
+fv_status CacheService::decide(fv_cache_session* session, const fv_cache_point* point, const double* measurements,
+                               fv_cache_decision* decision, fv_text* error) {
+  if (point == nullptr || point->batch < 1 || point->branches == nullptr) {
+    write_text(error,
+               "the pipeline asks about a pass of " + std::to_string(point != nullptr ? point->batch : 0) + " rows");
     return FV_FAILED;
   }
-  answers_.blank(decision);
+  if (!has_room(decision)) return no_room(error);
+  answers_.lend({&decision, 1});
   const fv_status status = called(strategy_.in("decide"), error, [&] {
-    return strategy_.table().decide(session, &point, measurements, &decision, error);
+    return strategy_.table().decide(session, point, measurements, decision, error);
   });
+  std::string fault = answers_.take_back();
   if (status != FV_OK) return with_name(status, error);
-  answers_.settle(decision);
-  branches_.assign(point.branches, point.branches + point.batch);
+  branches_.assign(point->branches, point->branches + point->batch);
   std::sort(branches_.begin(), branches_.end());
   branches_.erase(std::unique(branches_.begin(), branches_.end()), branches_.end());
-  if (const std::string fault = answers_.fault(point.step, branches_, decision); !fault.empty())
-    return broken(fault, error);
-  answers_.note(branches_, decision.action == FV_CACHE_COMPUTE);
+  if (fault.empty()) fault = answers_.fault(point->step, branches_, *decision);
+  if (!fault.empty()) return broken(fault, error);
+  answers_.note(branches_, decision->action == FV_CACHE_COMPUTE);
   decided_ += branches_.size();
-  if (decision.action == FV_CACHE_COMPUTE) return FV_OK;
+  if (decision->action == FV_CACHE_COMPUTE) return FV_OK;
   reused_ += branches_.size();
   for (const std::int32_t branch : branches_)
     if (branch >= 0 && static_cast<std::size_t>(branch) < left_out_.size())
-      left_out_[static_cast<std::size_t>(branch)].push_back(point.step);
+      left_out_[static_cast<std::size_t>(branch)].push_back(point->step);
   return FV_OK;
 }
 

@@ -66,8 +66,8 @@ class CacheService {
   void open(fv_cache_session_info info, fv_cache_session** session, fv_cache_plan& plan);
   fv_status schedule(fv_cache_session* session, const double* measurements, fv_cache_decision* const* decisions,
                      fv_text* error);
-  fv_status decide(fv_cache_session* session, const fv_cache_point& point, const double* measurements,
-                   fv_cache_decision& decision, fv_text* error);
+  fv_status decide(fv_cache_session* session, const fv_cache_point* point, const double* measurements,
+                   fv_cache_decision* decision, fv_text* error);
   fv_status broken(const std::string& fault, fv_text* error) const;
   fv_status with_name(fv_status status, fv_text* error) const;
 

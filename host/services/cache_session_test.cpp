@@ -113,6 +113,49 @@ TEST(CacheSession, WhatThePipelineCannotDoIsRefused) {
   EXPECT_TRUE(contains(signal.text.str(), "wants the signal 'block.9.out', which this pipeline cannot measure"));
 }
 
+TEST(CacheSession, ADifferenceOfABranchToItselfIsAFault) {
+  const OpenedLoop only({flag("cache.strategy", "every_other"), flag("cache.every_other.fault", "own_branch")}, 5);
+  EXPECT_EQ(only.status, FV_FAILED);
+  EXPECT_TRUE(contains(only.text.str(), "a slot keeps the difference to another branch, and there is one branch only"));
+
+  Loop loop(5);
+  loop.info.branches = 2;
+  loop.info.cuts = FV_CUT_BRANCH;
+  fv_cache_slot slot{FV_KEEP_BRANCH_DIFFERENCE, 0, 1, 0};
+  fv_cache_plan plan{};
+  plan.cut = {FV_CUT_BRANCH, 1, 0, 0};
+  plan.slot_count = 1;
+  plan.slots = &slot;
+  EXPECT_EQ(fault_of_plan(plan, loop.info, {}).text, "a slot keeps the difference of branch 1 to itself");
+  slot.other_branch = 0;
+  EXPECT_EQ(fault_of_plan(plan, loop.info, {}).text, "");
+  loop.info.branches = 1;
+  plan.cut.first = 0;
+  EXPECT_EQ(fault_of_plan(plan, loop.info, {}).text,
+            "it leaves out the only branch, and nothing can stand in for that");
+}
+
+TEST(CacheSession, APipelineThatGivesNoRoomIsNamed) {
+  OpenedLoop opened({flag("cache.strategy", "every_other")}, 5);
+  ASSERT_EQ(opened.status, FV_OK) << opened.text.str();
+  const fv_cache_service& service = opened.service;
+  const int32_t branch = 0;
+  const double measurement = 0;
+  fv_cache_point point{sizeof point, 0, 5, 0, 1.0, &branch, 1, 0};
+  fv_cache_decision decision{sizeof decision, 0, nullptr};
+  const auto answer = [&](const fv_cache_point* at, fv_cache_decision* into) {
+    return service.decide(service.context, opened.session, at, &measurement, into, opened.text.get());
+  };
+  EXPECT_EQ(answer(&point, &decision), FV_FAILED);
+  EXPECT_TRUE(contains(opened.text.str(), "the pipeline gives no room for the answer"));
+  EXPECT_EQ(answer(&point, nullptr), FV_FAILED);
+  EXPECT_EQ(answer(nullptr, &decision), FV_FAILED);
+  EXPECT_TRUE(contains(opened.text.str(), "a pass of 0 rows"));
+  EXPECT_EQ(service.schedule(service.context, opened.session, &measurement, nullptr, opened.text.get()), FV_FAILED);
+  fv_cache_session* session = nullptr;
+  EXPECT_EQ(service.open(service.context, nullptr, &session, &opened.plan, opened.text.get()), FV_FAILED);
+}
+
 TEST(CacheSession, AFailureCarriesTheStrategysName) {
   OpenedLoop opened({flag("cache.strategy", "every_other"), flag("cache.every_other.fault", "decide")}, 5);
   ASSERT_EQ(opened.status, FV_OK);

@@ -338,6 +338,14 @@ def times(bench):
             MANIFEST.format("many") + "".join(ITEM.format(f"A{i}", '"s"') + '[[item.option]]\nname = "x"\ntype = "int"\n' for i in range(n)))
         return "plugins", "--plugin-dir", room / "many"
 
+    def flags(n):
+        room = bench.room()
+        (room / "many").mkdir()
+        (room / "many" / "plugin.toml").write_text(
+            MANIFEST.format("many") + ITEM.format("A", '"s"')
+            + "".join(f'[[item.option]]\nname = "x{i}"\ntype = "int"\nflag = "--x{i}"\n' for i in range(n)))
+        return "generate", "--help", "--plugin-dir", room / "many"
+
     def keys(n):
         room = bench.room()
         (room / "many").mkdir()
@@ -366,6 +374,7 @@ def times(bench):
                 room / "x.y4m", "--height", "32", "--width", "32", "--num-frames", "5")
 
     grows_with_the_size(bench, "items of a manifest", 30000, manifest, 0)
+    grows_with_the_size(bench, "flags of a manifest in the help", 20000, flags, 0)
     grows_with_the_size(bench, "unknown keys of a manifest", 60000, keys, 0)
     grows_with_the_size(bench, "the length of an unknown key", 1 << 20, key, 2)
     grows_with_the_size(bench, "tensors of a header", 500000, tensors, 2)

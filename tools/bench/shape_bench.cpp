@@ -113,10 +113,10 @@ class ShapeBench::BackendEntry final : public Entry {
       line.kernel = binding.kernel;
       line.estimate = binding.choice.support.score / 1e6;
       out = make(bench.memory_, {s.batch, s.queries, s.heads, s.head_size}, bench.site_);
-      void* resident = bench.memory_.allocate(binding.info.resident_bytes);
+      void* resident = room("resident", binding.info.resident_bytes);
       TextBuffer text;
       require_ok(AttentionSession::prepare(binding, resident, bench.memory_.stream(), text.get()), text, line.backend);
-      scratch_ = bench.memory_.allocate(binding.info.scratch_bytes);
+      scratch_ = room("scratch", binding.info.scratch_bytes);
     });
   }
 
@@ -145,6 +145,15 @@ class ShapeBench::BackendEntry final : public Entry {
   const CatalogItem* item = nullptr;
 
  private:
+  void* room(const char* what, std::uint64_t bytes) const {
+    try {
+      return bench_.memory_.allocate(bytes);
+    } catch (const std::bad_alloc&) {
+      throw std::runtime_error("out of memory: " + line.backend + " asks for " + std::to_string(bytes) + " bytes of " +
+                               what + " memory");
+    }
+  }
+
   const ShapeBench& bench_;
   std::unique_ptr<AttentionSession> session_;
   void* scratch_ = nullptr;

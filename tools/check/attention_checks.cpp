@@ -11,6 +11,7 @@
 
 #include "host/attention_problem/attention_problem.hpp"
 #include "host/plugins/limits.hpp"
+#include "host/selection/plan_check.hpp"
 #include "host/services/token_order.hpp"
 #include "tools/check/subject.hpp"
 
@@ -54,7 +55,9 @@ Answer ask(const Backend& backend, const fv_attention_site& site) {
   fv_attention_support support{};
   support.struct_size = sizeof support;
   support.reason = *reason.get();
+  const char* const lent = support.reason.data;
   require_success("supports", backend->supports(backend.get(), &site, &support, error.get()), error);
+  require(support.reason.data == lent, "supports put another buffer in the place of the one for its reason");
   require(support.supported <= 1, "supports set supported to " + std::to_string(support.supported) + ", not 0 or 1");
   return {support.supported == 1, support.numerics, support.score, reason.str()};
 }
@@ -67,10 +70,12 @@ class Plan {
     info_.struct_size = sizeof info_;
     require_success("plan", backend->plan(backend.get(), &site, &plan_, &info_, error.get()), error);
     require(plan_ != nullptr, "plan gave FV_OK and no plan");
+    const std::string fault = fault_of_plan_info(info_, DeviceFacts{});
+    if (fault.empty()) return;
+    destroy();
+    throw Fault(fault);
   }
-  ~Plan() {
-    if (plan_ != nullptr) release("destroy_plan", [&] { backend_->destroy_plan(plan_); });
-  }
+  ~Plan() { destroy(); }
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
@@ -94,6 +99,10 @@ class Plan {
   }
 
  private:
+  void destroy() noexcept {
+    if (plan_ != nullptr) release("destroy_plan", [&] { backend_->destroy_plan(plan_); });
+  }
+
   struct Free {
     void operator()(void* memory) const { ::operator delete (memory, std::align_val_t{256}); }
   };
@@ -173,6 +182,8 @@ std::vector<Case> cases_of(const Item& item) {
     vary("fewer rows and tokens than the site", [](ProblemShape& s) { s.spare = 9; });
     vary("two query heads for each key head", [](ProblemShape& s) { s.kv_heads = 2; });
     vary("video tokens of 2x3x4", [](ProblemShape& s) { s.grid = {2, 3, 4}; });
+    vary("the first step of 50", [](ProblemShape& s) { s.step = 0, s.steps = 50; });
+    vary("the last step of 50", [](ProblemShape& s) { s.step = 49, s.steps = 50; });
     vary("log-sum-exp", [](ProblemShape& s) { s.require = FV_REQUIRE_LOG_SUM_EXP; });
     for (const uint32_t mask :
          {FV_MASK_CAUSAL, FV_MASK_FRAME_CAUSAL, FV_MASK_KEY_LENGTHS, FV_MASK_BOOLEAN, FV_MASK_BIAS}) {
@@ -282,6 +293,18 @@ void check_without_texts(const Subject& subject, const Backend& backend, const s
   });
 }
 
+// What was tried and not taken, each reason once, with the first case that had it.
+std::string reasons_of(const std::vector<Finding>& declined) {
+  std::string text;
+  std::vector<std::string> known;
+  for (const Finding& one : declined) {
+    if (std::find(known.begin(), known.end(), one.text) != known.end()) continue;
+    known.push_back(one.text);
+    if (known.size() <= 5) text += (text.empty() ? "" : "; ") + one.check + ": " + one.text;
+  }
+  return known.size() > 5 ? text + "; and " + std::to_string(known.size() - 5) + " more reasons" : text;
+}
+
 void run_case(const Subject& subject, const Backend& backend, const Case& one) {
   AttentionProblem problem(one.shape);
   const Answer answer = ask(backend, problem.site());
@@ -322,13 +345,27 @@ void check_attention(const Subject& subject) {
   const std::vector<Case> cases = cases_of(subject.item);
   check_answers(subject, *backend, cases);
   check_without_texts(subject, *backend, cases);
+  std::vector<Finding> declined;
+  const bool runs_here = runs_on_cpu(subject.item);
   for (const Case& one : cases) {
     subject.report.check("run " + one.name, [&] {
-      if (!runs_on_cpu(subject.item)) throw Skipped(*rule_out(subject.item.limits, DeviceFacts{}));
-      run_case(subject, *backend, one);
+      if (!runs_here) throw Skipped(*rule_out(subject.item.limits, DeviceFacts{}));
+      try {
+        run_case(subject, *backend, one);
+      } catch (const Skipped& why) {
+        declined.push_back({one.name, Outcome::skipped, why.what()});
+        throw;
+      }
     });
-    if (!runs_on_cpu(subject.item)) break;
+    if (!runs_here) break;
   }
+  if (runs_here)
+    subject.report.check("serves one of the problems that its limits allow", [&] {
+      require(declined.size() < cases.size(), "it serves none of " + std::to_string(cases.size()) +
+                                                  " problems, so nothing that it computes was checked (" +
+                                                  reasons_of(declined) +
+                                                  "); what it never serves belongs into [item.limits]");
+    });
   subject.report.check("destroy", [&] { backend.reset(); });
   subject.report.check("create with a host that offers nothing", [&] {
     const auto* table = subject.loaded.interface<fv_attention_interface>();

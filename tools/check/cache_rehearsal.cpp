@@ -117,11 +117,14 @@ void Rehearsal::schedule() {
   std::vector<fv_cache_decision*> pointers;
   for (size_t i = 0; i < count; ++i) {
     decisions[i] = {sizeof(fv_cache_decision), FV_CACHE_COMPUTE, coefficients[i].data()};
-    answers_.blank(decisions[i]);
     pointers.push_back(&decisions[i]);
   }
+  answers_.lend(pointers);
   TextBuffer error;
-  require_success("schedule", table_->schedule(session_, numbers.data(), pointers.data(), error.get()), error);
+  const fv_status status = table_->schedule(session_, numbers.data(), pointers.data(), error.get());
+  const std::string fault = answers_.take_back();
+  require_success("schedule", status, error);
+  require(fault.empty(), fault);
   for (int32_t step = 0; step < info_.steps; ++step)
     for (int32_t branch = 0; branch < info_.branches; ++branch) {
       const auto i = static_cast<size_t>(step) * static_cast<size_t>(info_.branches) + static_cast<size_t>(branch);
@@ -140,10 +143,14 @@ void Rehearsal::pass(int32_t step, const std::vector<int32_t>& branches) {
                        0};
   std::vector<double> coefficients(plan_.slot_count + size_t{1});
   fv_cache_decision decision{sizeof(fv_cache_decision), FV_CACHE_COMPUTE, coefficients.data()};
-  answers_.blank(decision);
+  fv_cache_decision* const lent = &decision;
+  answers_.lend({&lent, 1});
   TextBuffer error;
   const std::vector<double> before = measurements(step, branches.size(), false);
-  require_success("decide", table_->decide(session_, &point, before.data(), &decision, error.get()), error);
+  const fv_status status = table_->decide(session_, &point, before.data(), &decision, error.get());
+  const std::string fault = answers_.take_back();
+  require_success("decide", status, error);
+  require(fault.empty(), fault);
   const std::vector<double> after = measurements(step, branches.size(), true);
   take(step, branches, decision);
   const bool wanted = FV_HAS(table_, fv_cache_interface, observe) && table_->observe != nullptr;

@@ -1,6 +1,7 @@
 #include "tools/check/check_item.hpp"
 
 #include "host/plugins/catalog.hpp"
+#include "host/plugins/library_file.hpp"
 #include "host/plugins/limits.hpp"
 #include "host/plugins/plugin_code.hpp"
 #include "host/selection/item_values.hpp"
@@ -75,6 +76,8 @@ size_t check_item(const fs::path& folder, size_t item, const Settings& settings,
     require(listed.state == ItemState::offered, listed.reason);
     options = memory.add(item_values(resolve(schema, {}, Unknown::keep_out), wanted));
   }) && report.check("library: a plugin by its symbols", [&] {
+    const std::string missing = missing_library(listed);
+    require(missing.empty(), missing);
     check_library_file(wanted);
   }) && report.check("library: opens, and its code says what the manifest says", load);
   if (is_open) {

@@ -116,7 +116,16 @@ TEST_F(PluginsCheck, FindsFaultsOfAttention) {
   expect_found("attention", "writes_null_text", "errors: nobody wants the text",
                "killed by signal 11|member access within null pointer");
   expect_found("attention", "no_plan", "run float32", "plan gave FV_OK and no plan");
-  expect_found("attention", "greedy", "run float32", "asks for 1125899906842624 bytes");
+  expect_found("attention", "greedy", "run float32", "asks for 1099511627776 bytes");
+  expect_found("attention", "absurd", "run float32", "asks for 0 resident and 1152921504606846976 scratch bytes, and");
+  expect_found("attention", "odd_numerics", "supports: pure", "numerics unknown \\(99\\), the manifest says exact");
+  expect_found("attention", "odd_plan", "run float32", "its plan's numerics are unknown \\(99\\)");
+  expect_found("attention", "moves_the_text", "run float32", "plan put another buffer in the place of the one for its");
+  expect_found("attention", "moves_the_reason", "supports: pure", "supports put another buffer in the place");
+  expect_found("attention", "throws in the first step", "run float32, the first step of 50", "thrown on purpose");
+  expect_found("attention", "throws in the last step", "run float32, the last step of 50", "thrown on purpose");
+  expect_found("attention", "serves_nothing", "serves one of the problems",
+               "it serves none of [0-9]+ problems, .*\\(float32, head size 24: only on Sundays\\)");
   expect_found("attention", "leaves_a_row", "run float32, one query", "192 elements of out are not written");
   expect_found("attention", "writes_behind_rows", "run float32, gaps between", "run wrote outside of out");
   expect_found("attention", "changes_inputs", "run float32", "run changed its inputs");
@@ -131,6 +140,9 @@ TEST_F(PluginsCheck, FindsFaultsOfStrategies) {
                "wants the signal 'weather', which this pipeline cannot measure");
   expect_found("cache", "odd_cut", "loop of 4 steps", "leaves out blocks \\[3, 99\\) of 6");
   expect_found("cache", "odd_action", "loop of 4 steps", "the unknown answer 7");
+  expect_found("cache", "moves_coefficients", "loop of 4 steps",
+               "it put another pointer in the place of the coefficients");
+  expect_found("cache", "differs_from_itself", "loop of 4 steps", "the difference of branch 1 to itself");
   expect_found("cache", "hasty", "loop of 4 steps", "combines slot 0, which holds nothing");
   expect_found("cache", "not_a_number", "loop of 4 steps", "coefficient 0 is not written or not finite");
   expect_found("cache", "forgetful", "loop of 30 steps", "the same numbers led to other decisions|holds nothing");
@@ -141,6 +153,12 @@ TEST_F(PluginsCheck, PassesOverWhatCannotBeCreatedHere) {
   EXPECT_EQ(result.status.code, 0) << result.output << result.error_output;
   EXPECT_TRUE(contains(result.output, "skipped: create refuses, so nothing else can be checked here: create broke"));
   EXPECT_TRUE(std::regex_search(result.output, std::regex("passes all [0-9]+ checks; 1 more could not be made here")));
+}
+
+TEST_F(PluginsCheck, SaysThatAStrategyTakesNoneOfTheLoops) {
+  const CommandResult result = check("cache", "takes_nothing");
+  EXPECT_EQ(result.status.code, 0) << result.output << result.error_output;
+  EXPECT_TRUE(contains(result.output, "skipped: it takes none of 18 loops, so nothing that it decides was checked"));
 }
 
 TEST_F(PluginsCheck, OfOneItemIsReadByPeople) {
@@ -176,7 +194,7 @@ TEST_F(PluginsCheck, FindsFaultsOfManifestsAndLibraries) {
     EXPECT_EQ(result.status.code, 2) << result.output;
     return result.output;
   };
-  EXPECT_TRUE(contains(with_library("nothing.so"), "nothing.so: No such file"));
+  EXPECT_TRUE(contains(with_library("nothing.so"), "nothing.so; copy the plugin's folder anew, with its libraries"));
   EXPECT_TRUE(contains(with_library("no_entry.so"), "exports no fastvideo_plugin"));
   EXPECT_TRUE(contains(with_library("extra_export.so"), "helper_that_clashes"));
   EXPECT_TRUE(contains(with_library("wrong_abi.so"), "built for plugin ABI 0.2, this host takes exactly 0.1"));

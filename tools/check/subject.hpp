@@ -29,8 +29,9 @@ inline std::string describe(fv_status status, const TextBuffer& text) {
   return text.str().empty() ? name + " without a text" : name + " (" + text.str() + ")";
 }
 
-/// Throws Fault unless status is FV_OK.
+/// Throws Fault unless status is FV_OK, and the text's buffer is the one that was lent.
 inline void require_success(const std::string& call, fv_status status, const TextBuffer& text) {
+  if (text.is_replaced()) throw Fault(call + " put another buffer in the place of the one for its error");
   if (status != FV_OK) throw Fault(call + " gave " + describe(status, text));
 }
 

@@ -12,11 +12,19 @@ namespace {
 constexpr int64_t kAlignment = 256;  // of resident and scratch memory
 constexpr int64_t kRowBytes = 16;    // of tensors: pointers and strides
 
-// Room for bytes on a device, from an aligned address on. Empty if none are needed.
-at::Tensor aligned_bytes(uint64_t bytes, at::Device device) {
+// Room for bytes on a device, from an aligned address on. Empty if none are needed. `what` and whose it is are for the
+// message where there is none.
+at::Tensor aligned_bytes(uint64_t bytes, at::Device device, const char* what, const fv_attention_binding& whose,
+                         std::string_view role) {
   if (bytes == 0) return {};
-  at::Tensor room =
-      at::empty({static_cast<int64_t>(bytes) + kAlignment}, at::TensorOptions().dtype(at::kByte).device(device));
+  at::Tensor room;
+  try {
+    room = at::empty({static_cast<int64_t>(bytes) + kAlignment}, at::TensorOptions().dtype(at::kByte).device(device));
+  } catch (const c10::Error& e) {
+    throw std::runtime_error(std::string(whose.backend) + " at " + std::string(role) +
+                             ": out of memory: " + std::to_string(bytes) + " bytes of " + what +
+                             " memory are not to be had on " + device.str() + " (" + e.what_without_backtrace() + ")");
+  }
   const int64_t over = static_cast<int64_t>(reinterpret_cast<uintptr_t>(room.data_ptr()) % kAlignment);
   return room.narrow(0, over == 0 ? 0 : kAlignment - over, static_cast<int64_t>(bytes));
 }
@@ -61,7 +69,8 @@ HostAttention::HostAttention(const Host& run, std::span<const fv_attention_site*
   try {
     for (size_t i = 0; i < sites.size(); ++i) {
       const fv_attention_plan_info& info = *handles[i]->info;
-      Binding binding{sites[i]->role, handles[i], aligned_bytes(info.resident_bytes, device)};
+      Binding binding{sites[i]->role, handles[i],
+                      aligned_bytes(info.resident_bytes, device, "resident", *handles[i], sites[i]->role)};
       void* resident = binding.resident.defined() ? binding.resident.data_ptr() : nullptr;
       check(service_->prepare(service_->context, binding.handle, resident, current_stream(device), text.get()), text);
       bindings_.push_back(std::move(binding));
@@ -87,7 +96,7 @@ at::Tensor HostAttention::run(const AttentionCall& call) {
   const uint64_t needed = binding.handle->info->scratch_bytes;
   if (needed > 0 && (!scratch_.defined() || static_cast<uint64_t>(scratch_.numel()) < needed)) {
     scratch_ = at::Tensor();  // the smaller one goes first
-    scratch_ = aligned_bytes(needed, device_);
+    scratch_ = aligned_bytes(needed, device_, "scratch", *binding.handle, call.role);
   }
   const LentTensor q(crossing(call.q)), k(crossing(call.k)), v(crossing(call.v));
   at::Tensor result = empty_rows(call.q.sizes(), call.q.options());

@@ -43,7 +43,14 @@ inline void write_text(fv_text* buffer, std::string_view text) noexcept {
 /// A text buffer for calls from C++ into the ABI.
 class TextBuffer {
  public:
-  fv_text* get() noexcept { return &text_; }
+  /// For the next call: empty, and where and as large as it is, whatever the last writer made of it.
+  fv_text* get() noexcept {
+    data_[0] = '\0';
+    text_ = {data_, sizeof(data_), 0};
+    return &text_;
+  }
+  /// Whether the last writer put another pointer or capacity into it, which the ABI forbids.
+  bool is_replaced() const noexcept { return text_.data != data_ || text_.capacity != sizeof(data_); }
   /// What was written; a writer that forgot the closing NUL is forgiven.
   std::string str() const { return {data_, strnlen(data_, sizeof(data_))}; }
 

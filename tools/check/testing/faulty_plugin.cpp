@@ -72,6 +72,8 @@ class Attention : public fastvideo::AttentionBackend {
   Support supports(const fv_attention_site& site) const override {
     if (is("moody") && ++asked_ % 2 == 0) return Support::yes(FV_NUMERICS_EXACT, 1);
     if (is("no_reason")) return Support::no("");
+    if (is("serves_nothing")) return Support::no("only on Sundays");
+    if (is("odd_numerics")) return Support::yes(99);
     if (is("worse")) return Support::yes(FV_NUMERICS_APPROXIMATE);
     if (is("fails_outside") && site.dtype.code == FV_INT) throw std::runtime_error("what is this type?");
     if (site.require != 0) return Support::no("gives no log-sum-exp and cannot be captured");
@@ -98,6 +100,7 @@ const fv_attention_interface* attention_table() {
     };
     t.supports = [](fv_attention* b, const fv_attention_site* site, fv_attention_support* support, fv_text* error) {
       throw_in("supports");
+      if (is("moves_the_reason")) support->reason = {nullptr, 0, 0};
       if (is("writes_null_text")) error->data[0] = 'x';
       if (is("takes_any_bits")) {
         support->supported = 1;
@@ -115,7 +118,10 @@ const fv_attention_interface* attention_table() {
       throw_in("plan");
       if (is("no_plan")) return fv_status{FV_OK};
       const fv_status status = AttentionTable::make_plan(b, site, plan, info, error);
-      if (is("greedy")) info->scratch_bytes = uint64_t{1} << 50;
+      if (is("greedy")) info->scratch_bytes = uint64_t{1} << 40;
+      if (is("absurd")) info->scratch_bytes = uint64_t{1} << 60;
+      if (is("odd_plan")) info->numerics = 99;
+      if (is("moves_the_text") && error != nullptr) *error = {nullptr, 0, 0};
       return status;
     };
     t.prepare = [](auto... args) { return throw_in("prepare"), AttentionTable::prepare(args...); };
@@ -123,6 +129,8 @@ const fv_attention_interface* attention_table() {
     t.run = [](fv_attention_plan* plan, const fv_attention_args* args, fv_text* error) {
       break_down();
       throw_in("run");
+      if (args->step == 0) throw_in("the first step");
+      if (args->steps > 0 && args->step == args->steps - 1) throw_in("the last step");
       return AttentionTable::run(plan, args, error);
     };
     t.destroy = [](fv_attention* b) {
@@ -148,6 +156,10 @@ class EveryOther : public fastvideo::CacheSession {
     plan_.measures = {{is("odd_signal") ? "weather" : "latent.in", FV_NORM_L1, FV_MINUS_PREVIOUS}};
     plan_.slots = {{FV_KEEP_RESIDUAL, 0, 0, 0}};
     if (is("odd_cut")) plan_.cut = {FV_CUT_BLOCKS, 3, 99, 0};
+    if (is("differs_from_itself")) {
+      plan_.cut = {FV_CUT_BRANCH, 1, 0, 0};
+      plan_.slots = {{FV_KEEP_BRANCH_DIFFERENCE, 0, 1, 0}};
+    }
   }
   const fastvideo::CachePlan& plan() const override { return plan_; }
   fastvideo::CacheDecision decide(const fv_cache_point& point, std::span<const double>) override {
@@ -168,6 +180,7 @@ class Strategy : public fastvideo::CacheStrategy {
   explicit Strategy(const Options& options) { fault() = options.string("fault"); }
   std::string refuses(const fv_cache_session_info& info) const override {
     if ((info.cuts & FV_CUT_MODEL) == 0 && !is("needs_no_cut")) return "the pipeline cannot leave out the model";
+    if (is("takes_nothing")) return "only on Sundays";
     return info.signal_count == 0 ? "the pipeline measures nothing" : "";
   }
   std::unique_ptr<fastvideo::CacheSession> open(const fv_cache_session_info&) override {
@@ -195,6 +208,7 @@ const void* cache_interface(const char* id) {
       throw_in("decide");
       const fv_status status = Table::decide(session, point, measurements, decision, error);
       if (is("odd_action")) decision->action = 7;
+      if (is("moves_coefficients")) decision->coefficients = nullptr;
       return status;
     };
     return t;

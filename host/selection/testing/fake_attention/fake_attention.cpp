@@ -176,6 +176,24 @@ class Recorder : public fastvideo::AttentionBackend {
   std::map<std::string, int64_t> calls_;
 };
 
+// What FAKE_DOES says to overwrite in what was lent.
+void spoil(fv_attention_support& support) {
+  const std::string_view act = fastvideo::test::told_to("attention.supports");
+  if (act == "neither") support.supported = 7;
+  if (act == "numerics") support.numerics = 99;
+  if (act == "null_pointer") support = {0, 0, 0, 0, 0, {nullptr, 0, 0}};
+}
+void spoil(fv_attention_plan_info& info) {
+  const std::string_view act = fastvideo::test::told_to("attention.plan");
+  if (act == "struct_size") info.struct_size = 0;
+  if (act == "numerics") info.numerics = 99;
+  if (act == "depends") info.depends = 9;
+  if (act == "can_capture") info.can_capture = 2;
+  if (act == "resident") info.resident_bytes = uint64_t{1} << 60;
+  if (act == "scratch") info.scratch_bytes = uint64_t{1} << 60;
+  if (act == "both") info.resident_bytes = info.scratch_bytes = uint64_t{1} << 63;
+}
+
 // Breaks the contract in ways that the C++ layer would not: a plan that is none, and exceptions.
 const void* swift_interface(const char* id) {
   using Table = fastvideo::detail::AttentionTable<Swift>;
@@ -186,8 +204,12 @@ const void* swift_interface(const char* id) {
   table.create = [](auto... args) {
     return throw_in("attention.create") ? fv_status{FV_CANCELLED} : Table::create(args...);
   };
-  table.supports = [](auto... args) {
-    return throw_in("attention.supports") ? fv_status{FV_CANCELLED} : Table::supports(args...);
+  table.supports = [](fv_attention* backend, const fv_attention_site* site, fv_attention_support* support,
+                      fv_text* error) {
+    if (throw_in("attention.supports")) return fv_status{FV_CANCELLED};
+    const fv_status status = Table::supports(backend, site, support, error);
+    spoil(*support);
+    return status;
   };
   table.prepare = [](auto... args) {
     return throw_in("attention.prepare") ? fv_status{FV_CANCELLED} : Table::prepare(args...);
@@ -198,12 +220,14 @@ const void* swift_interface(const char* id) {
   static const auto plan = usual->plan;
   table.plan = [](fv_attention* backend, const fv_attention_site* site, fv_attention_plan** made,
                   fv_attention_plan_info* info, fv_text* error) {
+    fastvideo::test::spoil_text_in("attention.plan", error);
     if (throw_in("attention.plan")) return fv_status{FV_CANCELLED};
     const fv_status status = plan(backend, site, made, info, error);
     if (status == FV_OK && std::string_view(info->kernel) == "swift_kernel" && site->layers == 77) {
       Table::destroy_plan(*made);
       *made = nullptr;
     }
+    if (status == FV_OK) spoil(*info);
     return status;
   };
   return &table;

@@ -21,6 +21,7 @@ class EveryOtherSession : public fastvideo::CacheSession {
     if (fault_ == "keep") plan_.slots[0].keep = 9;
     if (fault_ == "back") plan_.slots[0].back = 100;
     if (fault_ == "other_branch") plan_.slots[0] = {FV_KEEP_BRANCH_DIFFERENCE, 0, 5, 0};
+    if (fault_ == "own_branch") plan_.slots[0] = {FV_KEEP_BRANCH_DIFFERENCE, 0, 0, 0};
   }
   const fastvideo::CachePlan& plan() const override { return plan_; }
   std::vector<fastvideo::CacheDecision> schedule(std::span<const double> measurements) override {
@@ -88,9 +89,24 @@ class Counting : public fastvideo::CacheCalibration {
   StandIn stand_in_;
 };
 
+// What FAKE_DOES says to overwrite in what was lent.
+void spoil(std::string_view function, fv_cache_decision& decision) {
+  static double own[8] = {};
+  const std::string_view act = fastvideo::test::told_to(function);
+  if (act == "struct_size") decision.struct_size = 0;
+  if (act == "null_pointer") decision.coefficients = nullptr;
+  if (act == "odd_pointer") decision.coefficients = reinterpret_cast<double*>(16);
+  if (act == "own_pointer") decision.coefficients = own;
+}
+void spoil(fv_cache_support& support) {
+  const std::string_view act = fastvideo::test::told_to("cache.supports");
+  if (act == "neither") support.supported = 7;
+  if (act == "null_pointer") support = {0, 0, {nullptr, 0, 0}};
+}
+
 const void* cache_interface(const char* id) {
   using Table = fastvideo::detail::CacheTable<EveryOther>;
-  using fastvideo::test::throw_in;
+  using fastvideo::test::spoil_text_in, fastvideo::test::throw_in;
   if (std::string_view(id) == FV_CALIBRATION_INTERFACE) {
     using Calibration = fastvideo::detail::CalibrationTable<Table, Counting>;
     static fv_calibration_interface table =
@@ -101,8 +117,12 @@ const void* cache_interface(const char* id) {
     table.stand_in = [](auto... args) {
       return throw_in("calibration.stand_in") ? fv_status{FV_CANCELLED} : Calibration::stand_in(args...);
     };
-    table.finish = [](auto... args) {
-      return throw_in("calibration.finish") ? fv_status{FV_CANCELLED} : Calibration::finish(args...);
+    table.finish = [](fv_calibration* calibration, const fv_calibration_writer* writer, fv_text* error) {
+      if (throw_in("calibration.finish")) return fv_status{FV_CANCELLED};
+      const std::string_view act = fastvideo::test::told_to("calibration.finish");
+      if (act == "null_text") writer->write(writer->context, nullptr, 5);
+      if (act == "too_long") writer->write(writer->context, std::string(17u << 20, ' ').c_str(), 17u << 20);
+      return Calibration::finish(calibration, writer, error);
     };
     table.destroy = [](auto... args) { Calibration::destroy(args...), throw_in("calibration.destroy"); };
     return &table;
@@ -111,15 +131,35 @@ const void* cache_interface(const char* id) {
   table.create = [](auto... args) {
     return throw_in("cache.create") ? fv_status{FV_CANCELLED} : Table::create(args...);
   };
-  table.supports = [](auto... args) {
-    return throw_in("cache.supports") ? fv_status{FV_CANCELLED} : Table::supports(args...);
+  table.supports = [](fv_cache_strategy* s, const fv_cache_session_info* info, fv_cache_support* support,
+                      fv_text* error) {
+    if (throw_in("cache.supports")) return fv_status{FV_CANCELLED};
+    const fv_status status = Table::supports(s, info, support, error);
+    spoil(*support);
+    return status;
   };
-  table.open = [](auto... args) { return throw_in("cache.open") ? fv_status{FV_CANCELLED} : Table::open(args...); };
-  table.schedule = [](auto... args) {
-    return throw_in("cache.schedule") ? fv_status{FV_CANCELLED} : Table::schedule(args...);
+  table.open = [](fv_cache_strategy* s, const fv_cache_session_info* info, fv_cache_session** session,
+                  fv_cache_plan* plan, fv_text* error) {
+    if (throw_in("cache.open")) return fv_status{FV_CANCELLED};
+    const fv_status status = Table::open(s, info, session, plan, error);
+    if (fastvideo::test::told_to("cache.open") == "struct_size") plan->struct_size = 0;
+    return status;
   };
-  table.decide = [](auto... args) {
-    return throw_in("cache.decide") ? fv_status{FV_CANCELLED} : Table::decide(args...);
+  table.schedule = [](fv_cache_session* session, const double* measurements, fv_cache_decision* const* decisions,
+                      fv_text* error) {
+    spoil_text_in("cache.schedule", error);
+    if (throw_in("cache.schedule")) return fv_status{FV_CANCELLED};
+    const fv_status status = Table::schedule(session, measurements, decisions, error);
+    spoil("cache.schedule", **decisions);
+    return status;
+  };
+  table.decide = [](fv_cache_session* session, const fv_cache_point* point, const double* measurements,
+                    fv_cache_decision* decision, fv_text* error) {
+    spoil_text_in("cache.decide", error);
+    if (throw_in("cache.decide")) return fv_status{FV_CANCELLED};
+    const fv_status status = Table::decide(session, point, measurements, decision, error);
+    spoil("cache.decide", *decision);
+    return fastvideo::test::told_to("cache.decide") == "odd_status" ? fv_status{99} : status;
   };
   table.observe = [](auto... args) {
     return throw_in("cache.observe") ? fv_status{FV_CANCELLED} : Table::observe(args...);

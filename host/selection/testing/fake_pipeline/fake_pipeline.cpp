@@ -170,7 +170,8 @@ class Fake : public fastvideo::Pipeline {
         sink.site(sink.context, &nameless, 1);
       }
       if (behaviour == "null_site") sink.site(sink.context, nullptr, 1);
-      sink.site(sink.context, &site, in_loop ? kLayers * request.steps * request.branches : kLayers);
+      const fv_attention_site told = in_the_way_of(behaviour, site);
+      sink.site(sink.context, &told, in_loop ? kLayers * request.steps * request.branches : kLayers);
     }
     sink.component(sink.context, "transformer", 123456789);
     sink.peak(sink.context, "denoise", (static_cast<uint64_t>(options.integer("gibibytes")) << 30) + 4096);
@@ -181,12 +182,27 @@ class Fake : public fastvideo::Pipeline {
     CacheLoop loop(request);
     if (behaviour == "null_signal") loop.signals[0] = nullptr;
     if (behaviour == "no_steps") loop.info.steps = 0;
+    if (behaviour == "small_loop") loop.info.struct_size = 8;
     sink.cache(sink.context, behaviour == "null_loop" ? nullptr : &loop.info);
     if (behaviour == "null_names") {
       sink.component(sink.context, nullptr, 1);
       sink.peak(sink.context, nullptr, 1);
       sink.corrected(sink.context, nullptr, nullptr, nullptr, nullptr);
     }
+  }
+
+  // The site, or one that cannot be.
+  static fv_attention_site in_the_way_of(const std::string& behaviour, fv_attention_site site) {
+    static const char* const names[2] = {"gate", nullptr};
+    if (behaviour == "small_site") site.struct_size = 8;
+    if (behaviour == "odd_device") site.device.type = 99;
+    if (behaviour == "odd_type") site.dtype.code = 99;
+    if (behaviour == "no_bits") site.dtype.bits = 0;
+    if (behaviour == "odd_mask") site.masks = 1u << 30;
+    if (behaviour == "odd_requirement") site.require = uint64_t{1} << 60;
+    if (behaviour == "null_input") site.inputs = names, site.input_count = 2;
+    if (behaviour == "many_inputs") site.inputs = names, site.input_count = 1u << 31;
+    return site;
   }
 
   // What a run measures: the number of each step.
@@ -381,6 +397,7 @@ class Fake : public fastvideo::Pipeline {
     if (behaviour == "no_video") return;
     if (behaviour == "early_frames") sink.frames(frame);
     if (behaviour == "wrong_shape") shape[1] += 1;
+    if (behaviour == "negative_frames") shape[0] = -1;
     sink.video(static_cast<int32_t>(request.width), static_cast<int32_t>(request.height), request.frames, 16, 1);
     const int64_t count = request.frames + (behaviour == "many_frames" ? 1 : behaviour == "few_frames" ? -1 : 0);
     for (int64_t f = 0; f < count; ++f) {

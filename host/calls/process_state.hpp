@@ -1,0 +1,15 @@
+// What belongs to the whole process, and what a plugin may have changed of it in one of its functions.
+#pragma once
+
+namespace fastvideo {
+
+/// Notes it as it is: standard descriptors, umask, working directory, floating-point environment. For main() alone,
+/// before any thread; without it the function below does nothing.
+void note_process_state() noexcept;
+
+/// Puts back what was noted, where it is another now, the locale "C", and in the main thread that no signal is blocked:
+/// no file of ours gets the number of a standard descriptor, another folder or other permissions than the user's. Takes
+/// microseconds. Called after functions of plugins, and before an output is opened or a result is printed.
+void restore_process_state() noexcept;
+
+}  // namespace fastvideo
