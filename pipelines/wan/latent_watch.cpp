@@ -54,7 +54,7 @@ std::optional<LatentWatch::BadStep> LatentWatch::verdict() {
 
 at::Tensor WatchedAttention::run(const AttentionCall& call) {
   at::Tensor out = attention_.run(call);
-  if (!steps_.empty()) steps_.back().calls.push_back({call.role, call.layer, out.sum(at::kFloat)});
+  if (!steps_.empty()) steps_.back().calls.push_back({call.site.name, call.site.role, call.layer, out.sum(at::kFloat)});
   return out;
 }
 
@@ -65,7 +65,7 @@ void WatchedAttention::begin(int32_t step) {
 }
 
 void WatchedAttention::note(const char* what, const at::Tensor& value) {
-  if (!steps_.empty()) steps_.back().calls.push_back({what, -1, value.sum(at::kFloat)});
+  if (!steps_.empty()) steps_.back().calls.push_back({what, "", -1, value.sum(at::kFloat)});
 }
 
 const WatchedAttention::Step* WatchedAttention::find(int32_t step) const {
@@ -85,8 +85,7 @@ std::optional<WatchedAttention::Place> WatchedAttention::first_bad(int32_t step)
     const Call& call = found->calls[i];
     if (call.layer < 0) return Place{call.what, "", ""};
     const std::string backend = attention_.backend(call.what);
-    return Place{std::string(call.what) + " of layer " + std::to_string(call.layer) + ", served by " + backend,
-                 call.what, backend};
+    return Place{call.what + " of layer " + std::to_string(call.layer) + ", served by " + backend, call.role, backend};
   }
   return std::nullopt;
 }
@@ -103,17 +102,17 @@ std::string WatchedAttention::backends(int32_t step) const {
 }
 
 at::Tensor CheckedAttention::run(const AttentionCall& call) {
-  const auto where = [&] { return std::string(call.role) + " of layer " + std::to_string(call.layer); };
+  const auto where = [&] { return call.site.name + " of layer " + std::to_string(call.layer); };
   for (const auto& [name, x] : {std::pair{"queries", call.q}, {"keys", call.k}, {"values", call.v}})
     if (!finite(x))
       throw std::runtime_error("the " + std::string(name) + " that " + where() +
                                " gets hold NaN or infinity already: the weights or what runs before it are at fault");
   at::Tensor out = attention_.run(call);
   if (!finite(out))
-    throw std::runtime_error(where() + ", served by " + attention_.backend(call.role) +
+    throw std::runtime_error(where() + ", served by " + attention_.backend(call.site.name) +
                              ", gives NaN or infinity for finite inputs; choose another backend for this role with "
                              "--attention-backend " +
-                             call.role + "=NAME");
+                             call.site.role + "=NAME");
   return out;
 }
 

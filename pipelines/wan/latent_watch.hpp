@@ -83,8 +83,9 @@ class WatchedAttention final : public Attention {
 
  private:
   struct Call {
-    const char* what;  // a role, or what was noted
-    int layer;         // -1: no call of attention
+    std::string what;  // a site, or what was noted
+    std::string role;  // of the site
+    int64_t layer;     // -1: no call of attention
     at::Tensor sum;    // one number
   };
   struct Step {

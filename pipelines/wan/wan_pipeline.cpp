@@ -35,6 +35,11 @@ std::unique_ptr<Scheduler> scheduler_of(const ModelFolder& folder, const Request
   return scheduler;
 }
 
+void tell_site(const fv_pipeline_plan_sink& sink, const PlannedSite& planned) {
+  const fv_attention_site site = as_abi(planned);
+  sink.site(sink.context, &site, planned.runs);
+}
+
 // Says it where a run on CUDA has to do without the project's kernels.
 void report_kernels(const Host& run, at::Device device) {
   if (!device.is_cuda() || kernels::runs_on(from_device(device).index)) return;
@@ -73,7 +78,7 @@ void WanPipeline::check(const Options& parameters, const fv_pipeline_plan_sink& 
   const Request request = prepared(parameters);
   const Shape shape = shape_of(request, geometry_);
   for (const PlannedSite& planned : plan_sites(request, shape, folder_.text_encoder, folder_.transformer, folder_.vae))
-    sink.site(sink.context, &planned.site, planned.runs);
+    tell_site(sink, planned);
   for (const Bytes& component : component_bytes(folder_, request))
     sink.component(sink.context, component.name, component.bytes);
   for (const Bytes& peak : stage_peaks(folder_, request, shape)) sink.peak(sink.context, peak.name, peak.bytes);
@@ -99,13 +104,9 @@ void WanPipeline::run(const Host& run, const Options& parameters, const Pipeline
   const Shape shape = shape_of(request, geometry_);
   const std::unique_ptr<Scheduler> scheduler = scheduler_of(folder_, request);
 
-  const std::vector<PlannedSite> planned =
-      plan_sites(request, shape, folder_.text_encoder, folder_.transformer, folder_.vae);
-  std::vector<const fv_attention_site*> sites;
-  sites.reserve(planned.size());
-  for (const PlannedSite& p : planned) sites.push_back(&p.site);
   report_kernels(run, request.device);
-  HostAttention attention(run, sites, request.device);
+  HostAttention attention(run, plan_sites(request, shape, folder_.text_encoder, folder_.transformer, folder_.vae),
+                          request.device);
   const std::unique_ptr<StepCache> cache = StepCache::open(run, cache_offer(folder_.transformer, request, *scheduler));
 
   components_.begin(request);

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <fastvideo/attention.h>
+
 #include <algorithm>
 #include <cmath>
 #include <fastvideo/core.hpp>
@@ -47,7 +49,7 @@ at::Tensor relative_position_buckets(int64_t length, int64_t buckets, int64_t ma
 }
 
 UMT5Encoder::UMT5Encoder(const UMT5Config& config, Weights& weights, Placement placement)
-    : config_(config), placement_(placement) {
+    : config_(config), site_(site(config)), placement_(placement) {
   const auto take = [&](const std::string& name, at::IntArrayRef shape) {
     return weights.take(name, shape, placement.dtype, placement.device);
   };
@@ -83,6 +85,18 @@ UMT5Encoder::UMT5Encoder(const UMT5Config& config, Weights& weights, Placement p
   }
   final_norm_ = take("encoder.final_layer_norm.weight", {width});
   weights.finish();
+}
+
+// T5 does not scale its scores: its initialisation accounts for the head size (Raffel et al. 2020, section 2.1).
+AttentionSite UMT5Encoder::site(const UMT5Config& config) {
+  return {.name = FV_ROLE_TEXT_SELF,
+          .role = FV_ROLE_TEXT_SELF,
+          .layers = config.num_layers,
+          .heads = config.num_heads,
+          .kv_heads = config.num_heads,
+          .head_size = config.d_kv,
+          .scale = 1.0,
+          .masks = FV_MASK_BIAS};
 }
 
 at::Tensor UMT5Encoder::encode(std::span<const int64_t> ids, Attention& attention) const {
@@ -128,13 +142,12 @@ at::Tensor UMT5Encoder::forward(const at::Tensor& ids, const at::Tensor& mask, A
 at::Tensor UMT5Encoder::attend(const Layer& layer, int index, const at::Tensor& x, const at::Tensor& bias,
                                Attention& attention) const {
   const auto heads = [&](const at::Tensor& t) { return t.view({x.size(0), x.size(1), config_.num_heads, -1}); };
-  const at::Tensor out = attention.run({.role = "text.self",
+  const at::Tensor out = attention.run({.site = site_,
                                         .layer = index,
                                         .q = heads(layer.q(x)),
                                         .k = heads(layer.k(x)),
                                         .v = heads(layer.v(x)),
-                                        .bias = bias,
-                                        .scale = 1.0});
+                                        .mask = bias});
   return layer.o(out.flatten(2));
 }
 

@@ -21,13 +21,15 @@ class UMT5Encoder {
   /// prompt are read. Throws Refused if one is missing, has another shape, or is left over.
   UMT5Encoder(const UMT5Config& config, Weights& weights, Placement placement);
 
+  /// Where it calls attention: "text.self", with the position bias and the mask as its bias.
+  static AttentionSite site(const UMT5Config& config);
+
   /// The last hidden states [1, L, d_model] of one prompt of L >= 1 tokens, without padding. Throws Refused if a token
   /// is not in the vocabulary. A padded and masked batch gives the same rows: the bias knows relative positions only.
   at::Tensor encode(std::span<const int64_t> ids, Attention& attention) const;
 
   /// ids: int64 [B, L] on the CPU. mask: undefined, or bool [B, L] on the CPU, true where a token is; each row has one.
-  /// Returns [B, L, d_model]; rows of padding hold values without meaning. Attention role "text.self", scale 1, with
-  /// the position bias and the mask as its bias.
+  /// Returns [B, L, d_model]; rows of padding hold values without meaning.
   at::Tensor forward(const at::Tensor& ids, const at::Tensor& mask, Attention& attention) const;
 
  private:
@@ -43,6 +45,7 @@ class UMT5Encoder {
                     Attention& attention) const;
 
   UMT5Config config_;
+  AttentionSite site_;
   Placement placement_;
   at::Tensor token_table_;  // [vocabulary, d_model] on the CPU
   std::vector<Layer> layers_;

@@ -30,6 +30,9 @@ class AutoencoderKLWanDecoder {
   AutoencoderKLWanDecoder(const AutoencoderKLWanConfig& config, Weights& weights, at::ScalarType dtype,
                           at::Device device, Attention& attention);
 
+  /// Where it calls attention.
+  static AttentionSite site(const AutoencoderKLWanConfig& config);
+
   /// Sees the frames of one latent frame before they are cut to -1..1, where what is not finite still shows.
   using RawFrames = std::function<void(const at::Tensor& frames)>;
 
