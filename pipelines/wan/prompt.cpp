@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "pipelines/common/tokenizer/clean_prompt.hpp"
-#include "pipelines/common/tokenizer/tokenizer.hpp"
-#include "pipelines/common/umt5/umt5_encoder.hpp"
+#include "pipelines/common/text/tokenizer/clean_prompt.hpp"
+#include "pipelines/common/text/tokenizer/tokenizer.hpp"
+#include "pipelines/common/text/umt5/umt5_encoder.hpp"
 #include "pipelines/common/weights/weights.hpp"
 
 namespace fastvideo::wan {

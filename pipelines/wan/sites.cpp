@@ -1,6 +1,6 @@
 #include "pipelines/wan/sites.hpp"
 
-#include "pipelines/common/umt5/umt5_encoder.hpp"
+#include "pipelines/common/text/umt5/umt5_encoder.hpp"
 #include "pipelines/wan/transformer/block.hpp"
 #include "pipelines/wan/vae/decoder.hpp"
 

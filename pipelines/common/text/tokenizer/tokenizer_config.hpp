@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "pipelines/common/tokenizer/added_tokens.hpp"
+#include "pipelines/common/text/tokenizer/added_tokens.hpp"
 
 namespace fastvideo {
 

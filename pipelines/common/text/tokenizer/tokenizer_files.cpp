@@ -1,4 +1,4 @@
-#include "pipelines/common/tokenizer/tokenizer_files.hpp"
+#include "pipelines/common/text/tokenizer/tokenizer_files.hpp"
 
 #include <algorithm>
 #include <array>
@@ -8,10 +8,10 @@
 #include <optional>
 #include <set>
 
-#include "pipelines/common/tokenizer/sentencepiece_model.hpp"
-#include "pipelines/common/tokenizer/tokenizer_config.hpp"
-#include "pipelines/common/tokenizer/utf8.hpp"
-#include "pipelines/common/tokenizer/white_space.hpp"
+#include "pipelines/common/text/tokenizer/sentencepiece_model.hpp"
+#include "pipelines/common/text/tokenizer/tokenizer_config.hpp"
+#include "pipelines/common/text/tokenizer/utf8.hpp"
+#include "pipelines/common/text/tokenizer/white_space.hpp"
 #include "pipelines/common/weights/linked_file.hpp"
 
 namespace fastvideo {

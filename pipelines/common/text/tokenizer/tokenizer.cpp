@@ -1,13 +1,13 @@
-#include "pipelines/common/tokenizer/tokenizer.hpp"
+#include "pipelines/common/text/tokenizer/tokenizer.hpp"
 
 #include <algorithm>
 #include <fastvideo/core.hpp>
 #include <string>
 #include <utility>
 
-#include "pipelines/common/tokenizer/tokenizer_files.hpp"
-#include "pipelines/common/tokenizer/utf8.hpp"
-#include "pipelines/common/tokenizer/white_space.hpp"
+#include "pipelines/common/text/tokenizer/tokenizer_files.hpp"
+#include "pipelines/common/text/tokenizer/utf8.hpp"
+#include "pipelines/common/text/tokenizer/white_space.hpp"
 
 namespace fastvideo {
 

@@ -10,7 +10,7 @@
 #include "pipelines/common/model_folder/configs.hpp"
 #include "pipelines/common/testing/plain_attention.hpp"
 #include "pipelines/common/testing/tensor_file.hpp"
-#include "pipelines/common/umt5/umt5_encoder.hpp"
+#include "pipelines/common/text/umt5/umt5_encoder.hpp"
 
 int main(int, char** argv) try {
   using namespace fastvideo;

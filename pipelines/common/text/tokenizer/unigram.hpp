@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "pipelines/common/tokenizer/prefix_table.hpp"
+#include "pipelines/common/text/tokenizer/prefix_table.hpp"
 
 namespace fastvideo {
 

@@ -1,4 +1,4 @@
-#include "pipelines/common/tokenizer/prefix_table.hpp"
+#include "pipelines/common/text/tokenizer/prefix_table.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "pipelines/common/tokenizer/charsmap.hpp"
+#include "pipelines/common/text/tokenizer/charsmap.hpp"
 
 #include <utf8proc.h>
 
@@ -6,7 +6,7 @@
 #include <fastvideo/core.hpp>
 #include <utility>
 
-#include "pipelines/common/tokenizer/utf8.hpp"
+#include "pipelines/common/text/tokenizer/utf8.hpp"
 
 namespace fastvideo {
 namespace {

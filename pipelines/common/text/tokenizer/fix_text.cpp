@@ -1,4 +1,4 @@
-#include "pipelines/common/tokenizer/fix_text.hpp"
+#include "pipelines/common/text/tokenizer/fix_text.hpp"
 
 #include <utf8proc.h>
 
@@ -11,9 +11,9 @@
 #include <stdexcept>
 #include <vector>
 
-#include "pipelines/common/tokenizer/html_unescape.hpp"
-#include "pipelines/common/tokenizer/utf8.hpp"
-#include "pipelines/common/tokenizer/windows_1252.hpp"
+#include "pipelines/common/text/tokenizer/html_unescape.hpp"
+#include "pipelines/common/text/tokenizer/utf8.hpp"
+#include "pipelines/common/text/tokenizer/windows_1252.hpp"
 
 namespace fastvideo {
 namespace {

@@ -1,4 +1,4 @@
-#include "pipelines/common/tokenizer/tokenizer_config.hpp"
+#include "pipelines/common/text/tokenizer/tokenizer_config.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,10 +1,10 @@
-#include "pipelines/common/tokenizer/added_tokens.hpp"
+#include "pipelines/common/text/tokenizer/added_tokens.hpp"
 
 #include <utf8proc.h>
 
 #include <algorithm>
 
-#include "pipelines/common/tokenizer/white_space.hpp"
+#include "pipelines/common/text/tokenizer/white_space.hpp"
 
 namespace fastvideo {
 namespace {

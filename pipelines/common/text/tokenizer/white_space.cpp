@@ -1,4 +1,4 @@
-#include "pipelines/common/tokenizer/white_space.hpp"
+#include "pipelines/common/text/tokenizer/white_space.hpp"
 
 #include <algorithm>
 

@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "pipelines/common/tokenizer/added_tokens.hpp"
-#include "pipelines/common/tokenizer/charsmap.hpp"
-#include "pipelines/common/tokenizer/unigram.hpp"
+#include "pipelines/common/text/tokenizer/added_tokens.hpp"
+#include "pipelines/common/text/tokenizer/charsmap.hpp"
+#include "pipelines/common/text/tokenizer/unigram.hpp"
 
 namespace fastvideo {
 

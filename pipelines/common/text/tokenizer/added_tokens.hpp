@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "pipelines/common/tokenizer/prefix_table.hpp"
+#include "pipelines/common/text/tokenizer/prefix_table.hpp"
 
 namespace fastvideo {
 

@@ -1,4 +1,4 @@
-#include "pipelines/common/tokenizer/sentencepiece_model.hpp"
+#include "pipelines/common/text/tokenizer/sentencepiece_model.hpp"
 
 #include <cstring>
 #include <fastvideo/core.hpp>

@@ -1,4 +1,4 @@
-#include "pipelines/common/tokenizer/tokenizer.hpp"
+#include "pipelines/common/text/tokenizer/tokenizer.hpp"
 
 #include <cmath>
 #include <ctime>
@@ -6,9 +6,9 @@
 #include <random>
 #include <string>
 
-#include "pipelines/common/tokenizer/charsmap.hpp"
-#include "pipelines/common/tokenizer/clean_prompt.hpp"
-#include "pipelines/common/tokenizer/sentencepiece_model.hpp"
+#include "pipelines/common/text/tokenizer/charsmap.hpp"
+#include "pipelines/common/text/tokenizer/clean_prompt.hpp"
+#include "pipelines/common/text/tokenizer/sentencepiece_model.hpp"
 #include "pipelines/common/weights/test_files.hpp"
 #include "tests/support/sanitized.hpp"
 

@@ -1,4 +1,4 @@
-#include "pipelines/common/tokenizer/utf8.hpp"
+#include "pipelines/common/text/tokenizer/utf8.hpp"
 
 #include <array>
 #include <cstdint>

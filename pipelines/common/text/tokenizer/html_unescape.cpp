@@ -1,12 +1,12 @@
-#include "pipelines/common/tokenizer/html_unescape.hpp"
+#include "pipelines/common/text/tokenizer/html_unescape.hpp"
 
 #include <algorithm>
 #include <iterator>
 #include <optional>
 #include <span>
 
-#include "pipelines/common/tokenizer/utf8.hpp"
-#include "pipelines/common/tokenizer/windows_1252.hpp"
+#include "pipelines/common/text/tokenizer/utf8.hpp"
+#include "pipelines/common/text/tokenizer/windows_1252.hpp"
 
 namespace fastvideo {
 namespace {
@@ -16,7 +16,7 @@ struct Entity {
   std::string_view text;
 };
 
-#include "pipelines/common/tokenizer/html_entities.inc"
+#include "pipelines/common/text/tokenizer/html_entities.inc"
 
 const Entity* find(std::span<const Entity> table, std::string_view name) {
   const auto found = std::lower_bound(table.begin(), table.end(), name,

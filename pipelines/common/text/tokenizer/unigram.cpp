@@ -1,4 +1,4 @@
-#include "pipelines/common/tokenizer/unigram.hpp"
+#include "pipelines/common/text/tokenizer/unigram.hpp"
 
 #include <algorithm>
 #include <array>

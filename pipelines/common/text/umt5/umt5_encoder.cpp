@@ -1,4 +1,4 @@
-#include "pipelines/common/umt5/umt5_encoder.hpp"
+#include "pipelines/common/text/umt5/umt5_encoder.hpp"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

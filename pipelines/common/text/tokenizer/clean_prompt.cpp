@@ -1,9 +1,9 @@
-#include "pipelines/common/tokenizer/clean_prompt.hpp"
+#include "pipelines/common/text/tokenizer/clean_prompt.hpp"
 
-#include "pipelines/common/tokenizer/fix_text.hpp"
-#include "pipelines/common/tokenizer/html_unescape.hpp"
-#include "pipelines/common/tokenizer/utf8.hpp"
-#include "pipelines/common/tokenizer/white_space.hpp"
+#include "pipelines/common/text/tokenizer/fix_text.hpp"
+#include "pipelines/common/text/tokenizer/html_unescape.hpp"
+#include "pipelines/common/text/tokenizer/utf8.hpp"
+#include "pipelines/common/text/tokenizer/white_space.hpp"
 
 namespace fastvideo {
 std::string clean_prompt(std::string_view text) {

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "pipelines/common/tokenizer/clean_prompt.hpp"
-#include "pipelines/common/tokenizer/tokenizer.hpp"
+#include "pipelines/common/text/tokenizer/clean_prompt.hpp"
+#include "pipelines/common/text/tokenizer/tokenizer.hpp"
 
 int main(int argc, char** argv) {
   using fastvideo::Tokenizer;
