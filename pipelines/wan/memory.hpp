@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "pipelines/common/model_folder/model_folder.hpp"
+#include "pipelines/common/diffusers_folder/model_folder.hpp"
 #include "pipelines/wan/request.hpp"
 
 namespace fastvideo::wan {

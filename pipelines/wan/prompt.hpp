@@ -9,7 +9,7 @@
 #include <string>
 
 #include "pipelines/common/attention/attention.hpp"
-#include "pipelines/common/model_folder/model_folder.hpp"
+#include "pipelines/common/diffusers_folder/model_folder.hpp"
 #include "pipelines/wan/request.hpp"
 
 namespace fastvideo::wan {

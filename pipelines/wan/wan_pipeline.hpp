@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "pipelines/common/model_folder/model_folder.hpp"
+#include "pipelines/common/diffusers_folder/model_folder.hpp"
 #include "pipelines/wan/components.hpp"
 #include "pipelines/wan/request.hpp"
 

@@ -11,7 +11,7 @@
 #include "pipelines/common/layers/layer_norm.hpp"
 #include "pipelines/common/layers/linear.hpp"
 #include "pipelines/common/layers/rms_norm.hpp"
-#include "pipelines/common/model_folder/configs.hpp"
+#include "pipelines/common/diffusers_folder/configs.hpp"
 #include "pipelines/common/weights/weights.hpp"
 
 namespace fastvideo::wan {

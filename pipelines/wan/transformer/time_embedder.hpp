@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "pipelines/common/layers/linear.hpp"
-#include "pipelines/common/model_folder/configs.hpp"
+#include "pipelines/common/diffusers_folder/configs.hpp"
 #include "pipelines/common/weights/weights.hpp"
 
 namespace fastvideo::wan {

@@ -10,7 +10,7 @@
 
 #include "pipelines/common/attention/attention.hpp"
 #include "pipelines/common/layers/linear.hpp"
-#include "pipelines/common/model_folder/configs.hpp"
+#include "pipelines/common/diffusers_folder/configs.hpp"
 #include "pipelines/common/weights/weights.hpp"
 #include "pipelines/wan/transformer/block.hpp"
 #include "pipelines/wan/transformer/signals.hpp"

@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "pipelines/common/model_folder/configs.hpp"
+#include "pipelines/common/diffusers_folder/configs.hpp"
 #include "pipelines/common/testing/plain_attention.hpp"
 #include "pipelines/common/testing/tensor_file.hpp"
 #include "pipelines/wan/transformer/transformer.hpp"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "pipelines/common/attention/attention.hpp"
-#include "pipelines/common/model_folder/configs.hpp"
+#include "pipelines/common/diffusers_folder/configs.hpp"
 #include "pipelines/common/weights/weights.hpp"
 #include "pipelines/wan/vae/blocks.hpp"
 

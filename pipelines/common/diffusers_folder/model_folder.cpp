@@ -1,11 +1,11 @@
-#include "pipelines/common/model_folder/model_folder.hpp"
+#include "pipelines/common/diffusers_folder/model_folder.hpp"
 
 #include <algorithm>
 #include <array>
 #include <fastvideo/core.hpp>
 #include <map>
 
-#include "pipelines/common/model_folder/json_file.hpp"
+#include "pipelines/common/diffusers_folder/json_file.hpp"
 #include "pipelines/common/weights/linked_file.hpp"
 #include "pipelines/common/weights/safetensors.hpp"
 #include "pipelines/common/weights/weight_files.hpp"

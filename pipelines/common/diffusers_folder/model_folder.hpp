@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "pipelines/common/model_folder/configs.hpp"
+#include "pipelines/common/diffusers_folder/configs.hpp"
 
 namespace fastvideo {
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "pipelines/common/model_folder/configs.hpp"
-#include "pipelines/common/model_folder/json_file.hpp"
+#include "pipelines/common/diffusers_folder/configs.hpp"
+#include "pipelines/common/diffusers_folder/json_file.hpp"
 
 namespace fastvideo {
 namespace {

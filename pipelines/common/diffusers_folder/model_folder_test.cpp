@@ -1,4 +1,4 @@
-#include "pipelines/common/model_folder/model_folder.hpp"
+#include "pipelines/common/diffusers_folder/model_folder.hpp"
 
 #include <nlohmann/json.hpp>
 #include <ostream>

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "pipelines/common/model_folder/model_folder.hpp"
+#include "pipelines/common/diffusers_folder/model_folder.hpp"
 
 namespace {
 

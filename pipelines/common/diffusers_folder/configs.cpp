@@ -1,9 +1,9 @@
-#include "pipelines/common/model_folder/configs.hpp"
+#include "pipelines/common/diffusers_folder/configs.hpp"
 
 #include <algorithm>
 #include <utility>
 
-#include "pipelines/common/model_folder/json_file.hpp"
+#include "pipelines/common/diffusers_folder/json_file.hpp"
 
 namespace fastvideo {
 namespace {

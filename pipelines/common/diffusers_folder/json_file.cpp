@@ -1,4 +1,4 @@
-#include "pipelines/common/model_folder/json_file.hpp"
+#include "pipelines/common/diffusers_folder/json_file.hpp"
 
 #include <algorithm>
 #include <cmath>
