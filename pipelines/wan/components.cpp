@@ -25,7 +25,7 @@ class AttentionOfRun final : public Attention {
 }  // namespace
 
 struct Components::Transformer {
-  Transformer(const ModelFolder& folder, const Request& request)
+  Transformer(const WanFolder& folder, const Request& request)
       : weights(Weights::open(folder.transformer_weights.folder, folder.transformer_weights.files)),
         model(folder.transformer, weights, {request.dtype, request.device}) {}
   Weights weights;
@@ -33,7 +33,7 @@ struct Components::Transformer {
 };
 
 struct Components::Decoder {
-  Decoder(const ModelFolder& folder, const Request& request)
+  Decoder(const WanFolder& folder, const Request& request)
       : weights(Weights::open(folder.vae_weights.folder, folder.vae_weights.files)),
         model(folder.vae, weights, request.vae_dtype, request.device, attention) {}
   AttentionOfRun attention;
@@ -41,8 +41,7 @@ struct Components::Decoder {
   AutoencoderKLWanDecoder model;
 };
 
-Components::Components(const ModelFolder& folder)
-    : folder_(folder), prompts_(std::make_unique<PromptEncoder>(folder)) {}
+Components::Components(const WanFolder& folder) : folder_(folder), prompts_(std::make_unique<PromptEncoder>(folder)) {}
 Components::~Components() = default;
 
 void Components::begin(const Request& request) {

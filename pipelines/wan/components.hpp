@@ -18,7 +18,7 @@ namespace fastvideo::wan {
 class Components {
  public:
   /// The folder is borrowed.
-  explicit Components(const ModelFolder& folder);
+  explicit Components(const WanFolder& folder);
   ~Components();
 
   /// To be called at the beginning of a run, before the others.
@@ -48,7 +48,7 @@ class Components {
   struct Transformer;
   struct Decoder;
 
-  const ModelFolder& folder_;
+  const WanFolder& folder_;
   std::optional<Key> key_;
   std::unique_ptr<PromptEncoder> prompts_;
   std::unique_ptr<Transformer> transformer_;

@@ -39,7 +39,7 @@ void warn_of_cut(const Host& run, const std::string& text, size_t tokens, size_t
 }  // namespace
 
 struct PromptEncoder::TextEncoder {
-  TextEncoder(const ModelFolder& folder, const Request& request)
+  TextEncoder(const WanFolder& folder, const Request& request)
       : tokenizer(
             Tokenizer::open(folder.tokenizer, folder.tokenizer_is_t5 ? TokenizerClass::t5 : TokenizerClass::backend)),
         weights(Weights::open(folder.text_encoder_weights.folder, folder.text_encoder_weights.files)),
@@ -61,7 +61,7 @@ struct PromptEncoder::TextEncoder {
   UMT5Encoder model;
 };
 
-PromptEncoder::PromptEncoder(const ModelFolder& folder) : folder_(folder) {}
+PromptEncoder::PromptEncoder(const WanFolder& folder) : folder_(folder) {}
 PromptEncoder::~PromptEncoder() = default;
 
 EncodedPrompts PromptEncoder::encode(const Host& run, const Request& request, Attention& attention,

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "pipelines/common/attention/attention.hpp"
-#include "pipelines/common/diffusers_folder/model_folder.hpp"
+#include "pipelines/wan/folder/wan_folder.hpp"
 #include "pipelines/wan/request.hpp"
 
 namespace fastvideo::wan {
@@ -25,7 +25,7 @@ struct EncodedPrompts {
 class PromptEncoder {
  public:
   /// The folder is borrowed.
-  explicit PromptEncoder(const ModelFolder& folder);
+  explicit PromptEncoder(const WanFolder& folder);
   ~PromptEncoder();
 
   /// Loads the text encoder if a text is new; unless request.offload keeps it, it then encodes the prompts of later
@@ -37,7 +37,7 @@ class PromptEncoder {
   struct TextEncoder;
   at::Tensor padded(const std::string& text, const Request& request) const;
 
-  const ModelFolder& folder_;
+  const WanFolder& folder_;
   std::unique_ptr<TextEncoder> encoder_;    // null: not loaded
   std::map<std::string, at::Tensor> rows_;  // text -> [1, tokens, d_model] on the CPU
 };

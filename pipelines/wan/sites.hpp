@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "pipelines/common/attention/planned_site.hpp"
-#include "pipelines/common/diffusers_folder/configs.hpp"
+#include "pipelines/wan/folder/wan_folder.hpp"
 #include "pipelines/wan/request.hpp"
 
 namespace fastvideo::wan {

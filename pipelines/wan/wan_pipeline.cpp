@@ -21,13 +21,13 @@
 namespace fastvideo::wan {
 namespace {
 
-Geometry geometry_of(const ModelFolder& folder) {
+Geometry geometry_of(const WanFolder& folder) {
   return {folder.vae.temporal_stride(), folder.vae.spatial_stride(), folder.transformer.patch_size[0],
           folder.transformer.patch_size[1], folder.transformer.patch_size[2]};
 }
 
 // The schedule of a request.
-std::unique_ptr<Scheduler> scheduler_of(const ModelFolder& folder, const Request& request) {
+std::unique_ptr<Scheduler> scheduler_of(const WanFolder& folder, const Request& request) {
   SchedulerConfig config = folder.scheduler;
   if (request.flow_shift) config.shift = *request.flow_shift;
   std::unique_ptr<Scheduler> scheduler = make_scheduler(config);
@@ -53,7 +53,7 @@ void report_kernels(const Host& run, at::Device device) {
 }  // namespace
 
 WanPipeline::WanPipeline(const Host& host, const std::string& folder)
-    : host_(host), folder_(open_model_folder(folder)), geometry_(geometry_of(folder_)), components_(folder_) {}
+    : host_(host), folder_(open_wan_folder(folder)), geometry_(geometry_of(folder_)), components_(folder_) {}
 
 Request WanPipeline::prepared(const Options& parameters) {
   Request request = parse_request(parameters, geometry_);

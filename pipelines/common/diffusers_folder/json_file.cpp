@@ -56,6 +56,12 @@ double JsonFile::number(std::string_view key, double absent) const {
   return found->get<double>();
 }
 
+double JsonFile::positive(std::string_view key, double absent) const {
+  const double value = number(key, absent);
+  if (!(value > 0)) refuse(key, "it must be above 0");
+  return value;
+}
+
 bool JsonFile::boolean(std::string_view key, bool absent) const {
   const auto found = document_.find(key);
   if (found == document_.end()) return absent;
@@ -101,6 +107,10 @@ std::vector<bool> JsonFile::booleans(std::string_view key, std::vector<bool> abs
 void JsonFile::require_unset(std::string_view key, std::string_view why) const {
   const auto found = document_.find(key);
   if (found != document_.end() && !found->is_null() && *found != json(false)) refuse(key, why);
+}
+
+void JsonFile::require_not_quantised() const {
+  require_unset("quantization_config", "quantised weights are not read; use the folder in bfloat16 or float32");
 }
 
 void JsonFile::require_one_of(std::string_view key, std::string_view absent,

@@ -26,6 +26,8 @@ class JsonFile {
   /// Between minimum and maximum.
   int64_t integer(std::string_view key, int64_t absent, int64_t minimum = 1, int64_t maximum = 1 << 24) const;
   double number(std::string_view key, double absent) const;
+  /// Above 0.
+  double positive(std::string_view key, double absent) const;
   bool boolean(std::string_view key, bool absent) const;
   std::string string(std::string_view key, std::string absent) const;
   std::vector<int64_t> integers(std::string_view key, std::vector<int64_t> absent, int64_t minimum,
@@ -38,6 +40,9 @@ class JsonFile {
   /// Refuses unless the key, absent taken as given, is one of these texts.
   void require_one_of(std::string_view key, std::string_view absent, std::initializer_list<std::string_view> allowed,
                       std::string_view why) const;
+
+  /// Refuses a component whose weights are quantised.
+  void require_not_quantised() const;
 
   [[noreturn]] void refuse(std::string_view what) const;
   /// "FILE: KEY is VALUE: WHY".

@@ -11,8 +11,8 @@
 #include "pipelines/common/layers/layer_norm.hpp"
 #include "pipelines/common/layers/linear.hpp"
 #include "pipelines/common/layers/rms_norm.hpp"
-#include "pipelines/common/diffusers_folder/configs.hpp"
 #include "pipelines/common/weights/weights.hpp"
+#include "pipelines/wan/folder/transformer_config.hpp"
 
 namespace fastvideo::wan {
 

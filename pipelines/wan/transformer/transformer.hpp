@@ -10,8 +10,8 @@
 
 #include "pipelines/common/attention/attention.hpp"
 #include "pipelines/common/layers/linear.hpp"
-#include "pipelines/common/diffusers_folder/configs.hpp"
 #include "pipelines/common/weights/weights.hpp"
+#include "pipelines/wan/folder/transformer_config.hpp"
 #include "pipelines/wan/transformer/block.hpp"
 #include "pipelines/wan/transformer/signals.hpp"
 #include "pipelines/wan/transformer/time_embedder.hpp"

@@ -9,9 +9,9 @@
 #include <stdexcept>
 #include <string>
 
-#include "pipelines/common/diffusers_folder/configs.hpp"
 #include "pipelines/common/testing/plain_attention.hpp"
 #include "pipelines/common/testing/tensor_file.hpp"
+#include "pipelines/wan/folder/transformer_config.hpp"
 #include "pipelines/wan/transformer/transformer.hpp"
 
 namespace {
@@ -67,7 +67,7 @@ void check_pieces(const wan::WanTransformer& transformer, const wan::Transformer
 // Everything in one type, on the inputs `in`.
 testing::TensorMap run(const std::filesystem::path& folder, Placement placement, const testing::TensorMap& in) {
   Weights weights = Weights::open(folder);
-  const wan::WanTransformer transformer(read_wan_transformer_config(folder / "config.json"), weights, placement);
+  const wan::WanTransformer transformer(wan::read_wan_transformer_config(folder / "config.json"), weights, placement);
   const at::Tensor& latents = in.at("latents");
   const wan::TextContext text = transformer.prepare_text(in.at("text"));
   const wan::TokenLayout tokens = transformer.prepare_tokens({latents.size(2), latents.size(3), latents.size(4)},

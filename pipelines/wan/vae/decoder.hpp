@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "pipelines/common/attention/attention.hpp"
-#include "pipelines/common/diffusers_folder/configs.hpp"
 #include "pipelines/common/weights/weights.hpp"
+#include "pipelines/wan/folder/vae_config.hpp"
 #include "pipelines/wan/vae/blocks.hpp"
 
 namespace fastvideo::wan {

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "pipelines/common/diffusers_folder/configs.hpp"
+#include "pipelines/wan/folder/vae_config.hpp"
 
 namespace fastvideo::wan {
 

@@ -7,9 +7,9 @@
 #include <exception>
 #include <string>
 
-#include "pipelines/common/diffusers_folder/configs.hpp"
 #include "pipelines/common/testing/plain_attention.hpp"
 #include "pipelines/common/testing/tensor_file.hpp"
+#include "pipelines/common/text/umt5/umt5_config.hpp"
 #include "pipelines/common/text/umt5/umt5_encoder.hpp"
 
 int main(int, char** argv) try {

@@ -9,7 +9,7 @@
 
 #include "pipelines/common/attention/attention.hpp"
 #include "pipelines/common/layers/linear.hpp"
-#include "pipelines/common/diffusers_folder/configs.hpp"
+#include "pipelines/common/text/umt5/umt5_config.hpp"
 #include "pipelines/common/weights/weights.hpp"
 
 namespace fastvideo {

@@ -1,9 +1,11 @@
-#include <algorithm>
+#include "pipelines/wan/folder/vae_config.hpp"
 
-#include "pipelines/common/diffusers_folder/configs.hpp"
+#include <algorithm>
+#include <string>
+
 #include "pipelines/common/diffusers_folder/json_file.hpp"
 
-namespace fastvideo {
+namespace fastvideo::wan {
 namespace {
 
 // Statistics of the 16 latent channels of Wan 2.1, the defaults of diffusers.
@@ -47,7 +49,7 @@ std::vector<int64_t> AutoencoderKLWanConfig::decoder_channels() const {
 AutoencoderKLWanConfig read_autoencoder_kl_wan_config(const std::filesystem::path& config_json) {
   const JsonFile json(config_json);
   json.require_one_of("_class_name", "AutoencoderKLWan", {"AutoencoderKLWan"}, "only AutoencoderKLWan is decoded here");
-  json.require_unset("quantization_config", "quantised weights are not read; use the folder in bfloat16 or float32");
+  json.require_not_quantised();
   json.require_unset("is_residual", "that is the VAE of Wan 2.2 (TI2V-5B); the one of Wan 2.1 is decoded here");
   if (!json.is_null_or_absent("patch_size"))
     json.refuse("patch_size", "that is the VAE of Wan 2.2 (TI2V-5B); the one of Wan 2.1 is decoded here");
@@ -80,4 +82,4 @@ AutoencoderKLWanConfig read_autoencoder_kl_wan_config(const std::filesystem::pat
   return config;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::wan

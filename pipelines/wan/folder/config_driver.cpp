@@ -5,11 +5,12 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "pipelines/common/diffusers_folder/model_folder.hpp"
+#include "pipelines/wan/folder/wan_folder.hpp"
 
 namespace {
 
 using namespace fastvideo;
+using namespace fastvideo::wan;
 using nlohmann::json;
 
 json to_json(const UMT5Config& c) {
@@ -81,7 +82,7 @@ json read(const std::string& kind, const std::string& path) {
   if (kind == "vae") return to_json(read_autoencoder_kl_wan_config(path));
   if (kind == "scheduler") return to_json(read_scheduler_config(path));
   if (kind != "folder") throw Refused("folder, text_encoder, transformer, vae or scheduler");
-  ModelFolder model = open_model_folder(path);
+  WanFolder model = open_wan_folder(path);
   find_weights(model, "");
   return {{"text_encoder", to_json(model.text_encoder)},
           {"transformer", to_json(model.transformer)},

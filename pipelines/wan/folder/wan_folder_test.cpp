@@ -1,11 +1,11 @@
-#include "pipelines/common/diffusers_folder/model_folder.hpp"
+#include "pipelines/wan/folder/wan_folder.hpp"
 
 #include <nlohmann/json.hpp>
 #include <ostream>
 
 #include "pipelines/common/weights/test_files.hpp"
 
-namespace fastvideo {
+namespace fastvideo::wan {
 namespace {
 
 using nlohmann::json;
@@ -67,15 +67,15 @@ class Folder {
 };
 
 /// With its weights.
-ModelFolder open_whole(const std::filesystem::path& folder, const std::string& variant = "") {
-  ModelFolder model = open_model_folder(folder);
+WanFolder open_whole(const std::filesystem::path& folder, const std::string& variant = "") {
+  WanFolder model = open_wan_folder(folder);
   find_weights(model, variant);
   return model;
 }
 
-TEST(ModelFolder, Opens) {
+TEST(WanFolder, Opens) {
   const Folder folder;
-  const ModelFolder model = open_whole(folder.path());
+  const WanFolder model = open_whole(folder.path());
   EXPECT_EQ(model.scheduler.kind, SchedulerConfig::Kind::unipc);
   EXPECT_EQ(model.scheduler.shift, 3.0);
   EXPECT_EQ(model.text_encoder.attention_dim(), 4096);
@@ -93,13 +93,13 @@ TEST(ModelFolder, Opens) {
   EXPECT_EQ(model.vae_weights.folder, folder / "vae");
 }
 
-TEST(ModelFolder, TakesTheOtherSchedulerAndTokenizer) {
+TEST(WanFolder, TakesTheOtherSchedulerAndTokenizer) {
   const Folder folder;
   folder.change("model_index.json", index_json, "scheduler", {"diffusers", "FlowMatchEulerDiscreteScheduler"});
   folder.write("scheduler/scheduler_config.json",
                {{"_class_name", "FlowMatchEulerDiscreteScheduler"}, {"shift", 5.0}, {"shift_terminal", 0.1}});
   std::filesystem::rename(folder / "tokenizer/spiece.model", folder / "tokenizer/tokenizer.json");
-  const ModelFolder model = open_whole(folder.path());
+  const WanFolder model = open_whole(folder.path());
   EXPECT_EQ(model.scheduler.kind, SchedulerConfig::Kind::flow_match_euler);
   EXPECT_EQ(model.scheduler.shift, 5.0);
   EXPECT_EQ(model.scheduler.shift_terminal, 0.1);
@@ -163,7 +163,8 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Scheduler, ChangedFolder,
     testing::Values(scheduler("_class_name", "EulerDiscreteScheduler", "_class_name is \"EulerDiscreteScheduler\""),
-                    scheduler("prediction_type", "epsilon", "prediction_type is \"epsilon\": Wan models predict flow"),
+                    scheduler("prediction_type", "epsilon",
+                              "prediction_type is \"epsilon\": the solver is that of flow prediction"),
                     scheduler("use_flow_sigmas", false, "only flow sigmas"),
                     scheduler("use_karras_sigmas", true, "use_karras_sigmas is true"),
                     scheduler("use_dynamic_shifting", true, "use_dynamic_shifting is true"),
@@ -225,7 +226,7 @@ INSTANTIATE_TEST_SUITE_P(
                     vae("out_channels", 12, "the VAE's out_channels are 12: a video has 3"),
                     vae("base_dim", true, "base_dim is true")));
 
-TEST(ModelFolder, SaysWhatIsMissing) {
+TEST(WanFolder, SaysWhatIsMissing) {
   for (const auto& [file, message] : std::vector<std::pair<std::string, std::string>>{
            {"model_index.json", "no model_index.json"},
            {"scheduler/scheduler_config.json", "scheduler_config.json: no such file"},
@@ -237,10 +238,10 @@ TEST(ModelFolder, SaysWhatIsMissing) {
     std::filesystem::remove_all(folder / file);
     EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }), message);
   }
-  EXPECT_CONTAINS(refusal([] { open_model_folder("Wan-AI/Wan2.1-T2V-1.3B-Diffusers"); }), "download it");
+  EXPECT_CONTAINS(refusal([] { open_wan_folder("Wan-AI/Wan2.1-T2V-1.3B-Diffusers"); }), "download it");
 }
 
-TEST(ModelFolder, ReadsAVariantWhereThereIsOne) {
+TEST(WanFolder, ReadsAVariantWhereThereIsOne) {
   const Folder folder;
   const auto rename = [&](const std::string& from, const std::string& to) {
     std::filesystem::rename(folder / from, folder / to);
@@ -253,7 +254,7 @@ TEST(ModelFolder, ReadsAVariantWhereThereIsOne) {
          "transformer/diffusion_pytorch_model.fp16-00001-of-00001.safetensors");
   folder.write("transformer/diffusion_pytorch_model.safetensors.index.fp16.json",
                {{"weight_map", {{"w", "diffusion_pytorch_model.fp16-00001-of-00001.safetensors"}}}});
-  const ModelFolder model = open_whole(folder.path(), "fp16");
+  const WanFolder model = open_whole(folder.path(), "fp16");
   EXPECT_EQ(model.text_encoder_weights.files, std::vector{folder / "text_encoder/model.fp16.safetensors"});
   EXPECT_EQ(model.transformer_weights.files.front().filename(),
             "diffusion_pytorch_model.fp16-00001-of-00001.safetensors");
@@ -261,16 +262,16 @@ TEST(ModelFolder, ReadsAVariantWhereThereIsOne) {
   EXPECT_TRUE(model.transformer_weights.left_over.empty());
 }
 
-TEST(ModelFolder, AnUnfinishedDownloadIsToldFromAnotherKindOfFolder) {
+TEST(WanFolder, AnUnfinishedDownloadIsToldFromAnotherKindOfFolder) {
   const test::TemporaryFolder cache;
   const auto snapshot = cache / "models--Wan-AI--Wan2.1/snapshots/aaa";
   write_file(snapshot / "model_index.json", index_json.dump());
-  const std::string said = refusal([&] { open_model_folder(snapshot); });
+  const std::string said = refusal([&] { open_wan_folder(snapshot); });
   EXPECT_CONTAINS(said, "these folders are not: scheduler, text_encoder, tokenizer, transformer, vae");
   EXPECT_CONTAINS(said, "hf download Wan-AI/Wan2.1");
 }
 
-TEST(ModelFolder, RefusesPickledAndQuantisedWeights) {
+TEST(WanFolder, RefusesPickledAndQuantisedWeights) {
   const Folder folder;
   const auto file = folder / "transformer/diffusion_pytorch_model.safetensors";
   for (const char* dtype : {"F8_E4M3", "I8", "U8"}) {
@@ -282,7 +283,7 @@ TEST(ModelFolder, RefusesPickledAndQuantisedWeights) {
   EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }), "only pickled weights (diffusion_pytorch_model.bin)");
 }
 
-TEST(ModelFolder, RefusesWhatIsNotJson) {
+TEST(WanFolder, RefusesWhatIsNotJson) {
   const Folder folder;
   const auto message = [&](const std::string& content) {
     write_file(folder / "vae/config.json", content);
@@ -296,4 +297,4 @@ TEST(ModelFolder, RefusesWhatIsNotJson) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::wan
