@@ -16,7 +16,7 @@
 #include "pipelines/wan/denoise.hpp"
 #include "pipelines/wan/memory.hpp"
 #include "pipelines/wan/sites.hpp"
-#include "pipelines/wan/vae/give_back.hpp"
+#include "pipelines/common/video_vae/give_back.hpp"
 
 namespace fastvideo::wan {
 namespace {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "pipelines/common/attention/attention.hpp"
-#include "pipelines/wan/vae/convolution.hpp"
-#include "pipelines/wan/vae/frame_history.hpp"
+#include "pipelines/common/video_vae/convolution.hpp"
+#include "pipelines/common/video_vae/frame_history.hpp"
 #include "pipelines/wan/vae/parameters.hpp"
 
 namespace fastvideo::wan {

@@ -20,7 +20,7 @@
 #include "pipelines/common/testing/tensor_file.hpp"
 #include "pipelines/wan/vae/decoder.hpp"
 #include "pipelines/wan/vae/memory.hpp"
-#include "pipelines/wan/vae/with_onednn.hpp"
+#include "pipelines/common/video_vae/with_onednn.hpp"
 
 namespace fastvideo::wan {
 namespace {

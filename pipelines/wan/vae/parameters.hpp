@@ -7,7 +7,7 @@
 #include <string>
 
 #include "pipelines/common/weights/weights.hpp"
-#include "pipelines/wan/vae/convolution.hpp"
+#include "pipelines/common/video_vae/convolution.hpp"
 
 namespace fastvideo::wan {
 

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace fastvideo::wan {
+namespace fastvideo {
 
 /// The last frames a causal convolution has seen, zeros before the first.
 class FrameHistory {
@@ -29,4 +29,4 @@ class FrameHistory {
   at::Tensor kept_;
 };
 
-}  // namespace fastvideo::wan
+}  // namespace fastvideo

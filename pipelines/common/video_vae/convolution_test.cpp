@@ -1,14 +1,14 @@
 // Convolutions over [T, H, W, C] beside LibTorch's conv3d in float64, with oneDNN and without.
-#include "pipelines/wan/vae/convolution.hpp"
+#include "pipelines/common/video_vae/convolution.hpp"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "pipelines/wan/vae/with_onednn.hpp"
+#include "pipelines/common/video_vae/with_onednn.hpp"
 
-namespace fastvideo::wan {
+namespace fastvideo {
 namespace {
 
 struct ConvolutionCase {
@@ -58,4 +58,4 @@ TEST(Convolution, IsItsDefinition) {
 }
 
 }  // namespace
-}  // namespace fastvideo::wan
+}  // namespace fastvideo

@@ -1,10 +1,10 @@
-#include "pipelines/wan/vae/frame_history.hpp"
+#include "pipelines/common/video_vae/frame_history.hpp"
 
 #include <ATen/ATen.h>
 
 #include <vector>
 
-namespace fastvideo::wan {
+namespace fastvideo {
 
 at::Tensor FrameHistory::extend(int64_t count, at::IntArrayRef frame_shape, const at::TensorOptions& options) const {
   std::vector<int64_t> shape = {frames_ + count};
@@ -26,4 +26,4 @@ void FrameHistory::keep(const at::Tensor& buffer) {
     kept_ = last.clone();
 }
 
-}  // namespace fastvideo::wan
+}  // namespace fastvideo

@@ -3,7 +3,7 @@
 
 #include <ATen/Context.h>
 
-namespace fastvideo::wan {
+namespace fastvideo {
 
 /// oneDNN is used, or not, while it lives; afterwards it is.
 class WithOneDnn {
@@ -14,4 +14,4 @@ class WithOneDnn {
   WithOneDnn& operator=(const WithOneDnn&) = delete;
 };
 
-}  // namespace fastvideo::wan
+}  // namespace fastvideo

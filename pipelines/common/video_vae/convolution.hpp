@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace fastvideo::wan {
+namespace fastvideo {
 
 /// How convolutions are computed on this machine.
 enum class ConvolutionPath {
@@ -51,4 +51,4 @@ class Convolution {
   std::array<int64_t, 3> padding_;
 };
 
-}  // namespace fastvideo::wan
+}  // namespace fastvideo

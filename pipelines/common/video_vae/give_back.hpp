@@ -6,7 +6,7 @@
 #include <malloc.h>
 #endif
 
-namespace fastvideo::wan {
+namespace fastvideo {
 
 /// glibc keeps freed blocks of less than 32 MB on its heap, which frays the more the longer it is used: what one stage
 /// has left there would lie under the next one. Takes milliseconds.
@@ -16,4 +16,4 @@ inline void give_back_freed_memory() {
 #endif
 }
 
-}  // namespace fastvideo::wan
+}  // namespace fastvideo

@@ -1,4 +1,4 @@
-#include "pipelines/wan/vae/convolution.hpp"
+#include "pipelines/common/video_vae/convolution.hpp"
 
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace fastvideo::wan {
+namespace fastvideo {
 namespace {
 
 using Scalars = c10::List<std::optional<at::Scalar>>;
@@ -143,4 +143,4 @@ at::Tensor Convolution::as_frames(const at::Tensor& out) const {
 
 at::IntArrayRef Convolution::padding() const { return Ints(padding_).slice(is_of_images_ ? 1 : 0); }
 
-}  // namespace fastvideo::wan
+}  // namespace fastvideo
