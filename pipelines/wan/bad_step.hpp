@@ -6,7 +6,7 @@
 #include <string>
 
 #include "pipelines/common/attention/host_attention.hpp"
-#include "pipelines/wan/latent_watch.hpp"
+#include "pipelines/common/diffusion/latent_watch.hpp"
 #include "pipelines/wan/prompt.hpp"
 
 namespace fastvideo::wan {

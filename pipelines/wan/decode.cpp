@@ -9,7 +9,7 @@
 
 #include "pipelines/common/readback/readback.hpp"
 #include "pipelines/wan/bad_step.hpp"
-#include "pipelines/wan/latent_watch.hpp"
+#include "pipelines/common/diffusion/latent_watch.hpp"
 
 namespace fastvideo::wan {
 namespace {

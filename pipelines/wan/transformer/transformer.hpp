@@ -13,7 +13,7 @@
 #include "pipelines/common/weights/weights.hpp"
 #include "pipelines/wan/folder/transformer_config.hpp"
 #include "pipelines/wan/transformer/block.hpp"
-#include "pipelines/wan/transformer/signals.hpp"
+#include "pipelines/common/diffusion/signals.hpp"
 #include "pipelines/wan/transformer/time_embedder.hpp"
 #include "pipelines/wan/transformer/tokens.hpp"
 

@@ -19,7 +19,7 @@ namespace {
 using namespace fastvideo;
 
 // Keeps copies of all signals, or of those named.
-class Recorder final : public wan::SignalObserver {
+class Recorder final : public SignalObserver {
  public:
   explicit Recorder(std::string only = {}) : only_(std::move(only)) {}
   bool wants(std::string_view signal) override { return only_.empty() || signal == only_; }
@@ -78,7 +78,7 @@ testing::TensorMap run(const std::filesystem::path& folder, Placement placement,
   Recorder recorder;
   const at::Tensor result = transformer.forward(inputs, attention, &recorder);
   require(!recorder.overwritten(), "a signal was written to after it was observed");
-  require(recorder.signals.size() == wan::signal_names(transformer.blocks()).size(), "a signal is missing");
+  require(recorder.signals.size() == signal_names(transformer.blocks()).size(), "a signal is missing");
   check_pieces(transformer, inputs, result);
 
   testing::TensorMap out = recorder.signals;

@@ -1,4 +1,4 @@
-#include "pipelines/wan/latent_watch.hpp"
+#include "pipelines/common/diffusion/latent_watch.hpp"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 
 #include "pipelines/common/readback/counted_readback.hpp"
 
-namespace fastvideo::wan {
+namespace fastvideo {
 namespace {
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
@@ -70,4 +70,4 @@ TEST(LatentWatch, OnTheCpuAStepIsJudgedAtOnce) {
 }
 
 }  // namespace
-}  // namespace fastvideo::wan
+}  // namespace fastvideo

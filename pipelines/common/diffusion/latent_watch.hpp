@@ -14,7 +14,7 @@
 #include "pipelines/common/attention/host_attention.hpp"
 #include "pipelines/common/readback/readback.hpp"
 
-namespace fastvideo::wan {
+namespace fastvideo {
 
 /// Why latents are of no use: "NaN", "infinity" or "one value everywhere"; empty if nothing is wrong. Waits for the
 /// device.
@@ -110,4 +110,4 @@ class CheckedAttention final : public Attention {
   HostAttention& attention_;
 };
 
-}  // namespace fastvideo::wan
+}  // namespace fastvideo

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace fastvideo::wan {
+namespace fastvideo {
 
 /// Gets the signals of a forward pass. Signals over tokens are in the pass's token order.
 class SignalObserver {
@@ -31,4 +31,4 @@ struct BlockSignals {
 /// All signals of a transformer of so many blocks.
 std::vector<std::string> signal_names(int64_t blocks);
 
-}  // namespace fastvideo::wan
+}  // namespace fastvideo

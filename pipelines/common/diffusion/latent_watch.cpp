@@ -1,4 +1,4 @@
-#include "pipelines/wan/latent_watch.hpp"
+#include "pipelines/common/diffusion/latent_watch.hpp"
 
 #include <ATen/ATen.h>
 
@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
-namespace fastvideo::wan {
+namespace fastvideo {
 namespace {
 
 // NaN and infinities show in the extremes; LibTorch's minimum and maximum hand NaN on.
@@ -116,4 +116,4 @@ at::Tensor CheckedAttention::run(const AttentionCall& call) {
   return out;
 }
 
-}  // namespace fastvideo::wan
+}  // namespace fastvideo

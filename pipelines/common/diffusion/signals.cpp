@@ -1,6 +1,6 @@
-#include "pipelines/wan/transformer/signals.hpp"
+#include "pipelines/common/diffusion/signals.hpp"
 
-namespace fastvideo::wan {
+namespace fastvideo {
 
 BlockSignals::BlockSignals(int64_t block) {
   const std::string prefix = "block." + std::to_string(block) + ".";
@@ -18,4 +18,4 @@ std::vector<std::string> signal_names(int64_t blocks) {
   return names;
 }
 
-}  // namespace fastvideo::wan
+}  // namespace fastvideo
