@@ -38,6 +38,12 @@ void warn_of_cut(const Host& run, const std::string& text, size_t tokens, size_t
 
 }  // namespace
 
+bool is_finite(const EncodedPrompts& prompts) {
+  for (const at::Tensor& one : {prompts.conditional, prompts.unconditional})
+    if (one.defined() && !at::isfinite(one).all().item<bool>()) return false;
+  return true;
+}
+
 struct PromptEncoder::TextEncoder {
   TextEncoder(const WanFolder& folder, const Request& request)
       : tokenizer(

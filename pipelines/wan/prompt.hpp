@@ -21,6 +21,9 @@ struct EncodedPrompts {
   at::Tensor unconditional;  ///< of the negative prompt; undefined without guidance
 };
 
+/// Whether no number in them is NaN or infinity. Waits for the device.
+bool is_finite(const EncodedPrompts& prompts);
+
 /// Encodes prompts, and remembers what has been encoded. One thread at a time.
 class PromptEncoder {
  public:

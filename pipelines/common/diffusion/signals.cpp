@@ -1,6 +1,16 @@
 #include "pipelines/common/diffusion/signals.hpp"
 
+#include <ATen/ATen.h>
+
 namespace fastvideo {
+
+void publish(SignalObserver* observer, std::string_view signal, const at::Tensor& value) {
+  if (observer != nullptr && observer->wants(signal)) observer->observe(signal, value);
+}
+
+void publish_difference(SignalObserver* observer, std::string_view signal, const at::Tensor& a, const at::Tensor& b) {
+  if (observer != nullptr && observer->wants(signal)) observer->observe(signal, a - b);
+}
 
 BlockSignals::BlockSignals(int64_t block) {
   const std::string prefix = "block." + std::to_string(block) + ".";

@@ -20,6 +20,10 @@ class SignalObserver {
   virtual void observe(std::string_view signal, const at::Tensor& value) = 0;
 };
 
+/// Hands a signal on, where there is an observer that wants it; a difference is not computed otherwise.
+void publish(SignalObserver* observer, std::string_view signal, const at::Tensor& value);
+void publish_difference(SignalObserver* observer, std::string_view signal, const at::Tensor& a, const at::Tensor& b);
+
 /// The names of one block's signals.
 struct BlockSignals {
   explicit BlockSignals(int64_t block);

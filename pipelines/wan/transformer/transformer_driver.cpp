@@ -12,7 +12,7 @@
 #include "pipelines/common/testing/plain_attention.hpp"
 #include "pipelines/common/testing/tensor_file.hpp"
 #include "pipelines/wan/folder/transformer_config.hpp"
-#include "pipelines/wan/transformer/transformer.hpp"
+#include "pipelines/wan/transformer/pass.hpp"
 
 namespace {
 
@@ -44,6 +44,12 @@ void require(bool holds, const char* what) {
   if (!holds) throw std::logic_error(what);
 }
 
+at::Tensor forward(const wan::WanTransformer& transformer, const wan::TransformerInputs& inputs, Attention& attention,
+                   SignalObserver* observer) {
+  wan::WanPass pass(transformer, inputs);
+  return run_whole(pass, attention, observer);
+}
+
 // A pass in pieces is the pass, and an observer gets what it asks for and no more.
 void check_pieces(const wan::WanTransformer& transformer, const wan::TransformerInputs& inputs, const at::Tensor& out) {
   testing::PlainAttention attention;
@@ -57,7 +63,7 @@ void check_pieces(const wan::WanTransformer& transformer, const wan::Transformer
   require(at::equal(transformer.head(pass), out), "a pass in pieces differs from the whole");
 
   Recorder one("block.0.modulated");
-  require(at::equal(transformer.forward(inputs, attention, &one), out), "an observed pass differs");
+  require(at::equal(forward(transformer, inputs, attention, &one), out), "an observed pass differs");
   pass = transformer.embed(inputs);
   require(
       one.signals.size() == 1 && at::equal(one.signals.at("block.0.modulated"), transformer.modulated_input(pass, 0)),
@@ -76,7 +82,7 @@ testing::TensorMap run(const std::filesystem::path& folder, Placement placement,
 
   testing::PlainAttention attention;
   Recorder recorder;
-  const at::Tensor result = transformer.forward(inputs, attention, &recorder);
+  const at::Tensor result = forward(transformer, inputs, attention, &recorder);
   require(!recorder.overwritten(), "a signal was written to after it was observed");
   require(recorder.signals.size() == signal_names(transformer.blocks()).size(), "a signal is missing");
   check_pieces(transformer, inputs, result);

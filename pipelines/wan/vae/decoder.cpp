@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include "pipelines/common/video_vae/give_back.hpp"
+#include "pipelines/common/residency/give_back.hpp"
 
 namespace fastvideo::wan {
 namespace {

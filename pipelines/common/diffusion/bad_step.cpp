@@ -1,11 +1,11 @@
-#include "pipelines/wan/bad_step.hpp"
+#include "pipelines/common/diffusion/bad_step.hpp"
 
 #include <ATen/ATen.h>
 
 #include <fastvideo/core.hpp>
 #include <stdexcept>
 
-namespace fastvideo::wan {
+namespace fastvideo {
 namespace {
 
 std::string advice_for(const WatchedAttention::Place& place) {
@@ -43,18 +43,12 @@ std::string reason_of(const BadStepFacts& bad) {
   return "what the model predicts is finite; the scheduler's settings (flow_shift, sigmas) are at fault";
 }
 
-bool is_finite(const EncodedPrompts& prompts) {
-  for (const at::Tensor& one : {prompts.conditional, prompts.unconditional})
-    if (one.defined() && !at::isfinite(one).all().item<bool>()) return false;
-  return true;
-}
-
 std::string reason_of_text(const WatchedAttention& watched, HostAttention& attention,
-                           const std::function<EncodedPrompts(Attention&)>& encode) {
+                           const std::function<bool(Attention&)>& encode) {
   const std::string what = "the text embeddings hold NaN or infinity: ";
   CheckedAttention checked(attention);
   try {
-    if (!is_finite(encode(checked))) return what + "no attention site is at fault; the text encoder's weights are";
+    if (!encode(checked)) return what + "no attention site is at fault; the text encoder's weights are";
   } catch (const Cancelled&) {
     throw;
   } catch (const std::runtime_error& e) {
@@ -71,4 +65,4 @@ std::string reason_of_once(const WatchedAttention& watched, int32_t step, const 
          watched.backends(step) + "; try others with --attention-backend";
 }
 
-}  // namespace fastvideo::wan
+}  // namespace fastvideo

@@ -7,9 +7,8 @@
 
 #include "pipelines/common/attention/host_attention.hpp"
 #include "pipelines/common/diffusion/latent_watch.hpp"
-#include "pipelines/wan/prompt.hpp"
 
-namespace fastvideo::wan {
+namespace fastvideo {
 
 /// A step that went bad, and what is known of it.
 struct BadStepFacts {
@@ -25,14 +24,12 @@ struct BadStepFacts {
 /// strategy, or the model itself. What was right the second time is nobody's weights. Slow.
 std::string reason_of(const BadStepFacts& bad);
 
-bool is_finite(const EncodedPrompts& prompts);
-
-/// The same for text embeddings that are not finite. watched: of the text encoder's calls, as step -1; encode: encodes
-/// the prompts again.
+/// The same for text embeddings that are not finite. watched: of the text encoders' calls, as step -1; encode: encodes
+/// the prompts again, and says whether they are finite now.
 std::string reason_of_text(const WatchedAttention& watched, HostAttention& attention,
-                           const std::function<EncodedPrompts(Attention&)>& encode);
+                           const std::function<bool(Attention&)>& encode);
 
 /// Who is to blame for what was wrong in `step` and right when it was done again ("the text was encoded").
 std::string reason_of_once(const WatchedAttention& watched, int32_t step, const std::string& done);
 
-}  // namespace fastvideo::wan
+}  // namespace fastvideo
