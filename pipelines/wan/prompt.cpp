@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "pipelines/common/residency/loading.hpp"
 #include "pipelines/common/text/tokenizer/clean_prompt.hpp"
 #include "pipelines/common/text/tokenizer/tokenizer.hpp"
 #include "pipelines/common/text/umt5/umt5_encoder.hpp"
@@ -45,10 +46,10 @@ bool is_finite(const EncodedPrompts& prompts) {
 }
 
 struct PromptEncoder::TextEncoder {
-  TextEncoder(const WanFolder& folder, const Request& request)
+  TextEncoder(const WanFolder& folder, const Request& request, LoadWatch watch)
       : tokenizer(
             Tokenizer::open(folder.tokenizer, folder.tokenizer_is_t5 ? TokenizerClass::t5 : TokenizerClass::backend)),
-        weights(Weights::open(folder.text_encoder_weights.folder, folder.text_encoder_weights.files)),
+        weights(Weights::open(folder.text_encoder_weights.folder, folder.text_encoder_weights.files, std::move(watch))),
         model(folder.text_encoder, weights, {request.dtype, request.device}) {}
 
   at::Tensor encode(const Host& run, const std::string& text, int64_t max_length, Attention& attention) const {
@@ -82,8 +83,8 @@ EncodedPrompts PromptEncoder::encode(const Host& run, const Request& request, At
 
   if (!texts.empty()) {
     if (encoder_ == nullptr) {
-      progress.stage("load text encoder");
-      encoder_ = std::make_unique<TextEncoder>(folder_, request);
+      LoadWatch watch = begin_loading(progress, "load text encoder", folder_.text_encoder_weights);
+      encoder_ = std::make_unique<TextEncoder>(folder_, request, std::move(watch));
     }
     progress.throw_if_cancelled();
     progress.stage("encode text", static_cast<int64_t>(texts.size()));

@@ -9,43 +9,11 @@
 #include <vector>
 
 #include "pipelines/common/testing/attention_service.hpp"
+#include "pipelines/wan/test_run.hpp"
 #include "pipelines/wan/wan_pipeline.hpp"
 
 namespace fastvideo::wan {
 namespace {
-
-// The parameters of a small video, as the host completes them.
-class Parameters {
- public:
-  explicit Parameters(double guidance) {
-    for (const auto& [name, value] : texts_) add(name, FV_VALUE_STRING).as.string = value.c_str();
-    for (const auto& [name, value] : integers_) add(name, FV_VALUE_INT).as.integer = value;
-    add(guidance_name_, FV_VALUE_FLOAT).as.number = guidance;
-  }
-  Options options() const { return {entries_.data(), static_cast<uint32_t>(entries_.size())}; }
-
- private:
-  fv_value& add(const std::string& name, uint32_t type) {
-    entries_.push_back({});
-    entries_.back().name = name.c_str();
-    entries_.back().value.type = type;
-    return entries_.back().value;
-  }
-
-  const std::map<std::string, std::string> texts_ = {
-      {"prompt", "a red circle"}, {"negative_prompt", "blue"}, {"device", "cpu"}, {"dtype", "float32"},
-      {"vae_dtype", "auto"},      {"offload", "auto"},         {"variant", ""},
-  };
-  const std::map<std::string, int64_t> integers_ = {{"height", 32},
-                                                    {"width", 48},
-                                                    {"num_frames", 9},
-                                                    {"fps", 16},
-                                                    {"max_sequence_length", 64},
-                                                    {"seed", 1},
-                                                    {"num_inference_steps", 3}};
-  const std::string guidance_name_ = "guidance_scale";
-  std::vector<fv_entry> entries_;
-};
 
 struct Declared {
   std::unique_ptr<AttentionSiteCopy> site;
@@ -120,16 +88,9 @@ TEST(WanSites, ARunCallsWhatItDeclares) {
     testing::AttentionServiceForTests service;
     WanPipeline pipeline(service.host(), FASTVIDEO_SOURCE_DIR "/models/shapes");
     const std::vector<Declared> declared = declared_by(pipeline, parameters.options());
-    int64_t frames = 0;
-    fv_pipeline_sink sink{};
-    sink.struct_size = sizeof sink;
-    sink.context = &frames;
-    sink.accept = [](void* context, const fv_pipeline_output* output, fv_text*) -> fv_status {
-      if (output->kind == FV_OUTPUT_FRAMES) *static_cast<int64_t*>(context) += output->tensor->shape[0];
-      return FV_OK;
-    };
-    pipeline.run(service.host(), parameters.options(), PipelineSink(sink));
-    EXPECT_EQ(frames, 9);
+    CountedFrames frames;
+    pipeline.run(service.host(), parameters.options(), frames.sink());
+    EXPECT_EQ(frames.count(), 9);
 
     ASSERT_EQ(declared.size(), 4u);
     ASSERT_EQ(service.sites().size(), declared.size());

@@ -54,7 +54,7 @@ void compute(const fv_attention_site& s, const fv_attention_args& args) {
 
 }  // namespace
 
-AttentionServiceForTests::AttentionServiceForTests() {
+AttentionServiceForTests::AttentionServiceForTests(const fv_progress_service* progress) {
   table_.struct_size = sizeof table_;
   table_.context = this;
   table_.open = [](void* context, const fv_attention_site* const* sites, uint32_t count,
@@ -77,10 +77,12 @@ AttentionServiceForTests::AttentionServiceForTests() {
 
   services_.abi = {sizeof(fv_services), FV_ABI_MAJOR, FV_ABI_MINOR, "0.0.0",
                    [](const fv_services* all, const char* id) -> const void* {
-                     const bool is_ours = std::strcmp(id, FV_ATTENTION_SERVICE) == 0;
-                     return is_ours ? reinterpret_cast<const Services*>(all)->attention : nullptr;
+                     const Services& services = *reinterpret_cast<const Services*>(all);
+                     if (std::strcmp(id, FV_ATTENTION_SERVICE) == 0) return services.attention;
+                     return std::strcmp(id, FV_PROGRESS_SERVICE) == 0 ? services.progress : nullptr;
                    }};
   services_.attention = &table_;
+  services_.progress = progress;
 }
 
 fv_status AttentionServiceForTests::open(std::span<const fv_attention_site* const> sites,

@@ -27,10 +27,10 @@ struct ServedSite {
   std::vector<ServedCall> calls;
 };
 
-/// A run that offers this service alone. One thread, one session.
+/// A run that offers this service, and progress if it is given one. One thread, one session.
 class AttentionServiceForTests {
  public:
-  AttentionServiceForTests();
+  explicit AttentionServiceForTests(const fv_progress_service* progress = nullptr);
   AttentionServiceForTests(const AttentionServiceForTests&) = delete;
   AttentionServiceForTests& operator=(const AttentionServiceForTests&) = delete;
 
@@ -42,6 +42,7 @@ class AttentionServiceForTests {
   struct Services {
     fv_services abi;
     const fv_attention_service* attention;
+    const fv_progress_service* progress;
   };
   fv_status open(std::span<const fv_attention_site* const> sites, const fv_attention_binding** bindings);
 

@@ -61,9 +61,8 @@ UMT5Encoder::UMT5Encoder(const UMT5Config& config, Weights& weights, Placement p
 
   // One table under two names, of which a file may have either. Where they differ, the encoder's own is the one it
   // computes with.
-  const char* own = "encoder.embed_tokens.weight";
-  token_table_ =
-      weights.take(weights.has(own) ? own : "shared.weight", {config.vocab_size, width}, placement.dtype, at::kCPU);
+  weights.rename("shared.weight", "encoder.embed_tokens.weight");
+  token_table_ = weights.take("encoder.embed_tokens.weight", {config.vocab_size, width}, placement.dtype, at::kCPU);
   weights.skip("shared.weight");
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const std::string block = "encoder.block." + std::to_string(i);
