@@ -75,9 +75,10 @@ function(fastvideo_add_test name)
   endif()
 endfunction()
 
-# fastvideo_add_parity_test(NAME SCRIPT ARGS...): runs SCRIPT with the reference Python.
+# fastvideo_add_parity_test(NAME SCRIPT ARGS...): runs SCRIPT with the reference Python, its packages imported once for all.
 function(fastvideo_add_parity_test name script)
-  add_test(NAME ${name} COMMAND "${FASTVIDEO_REFERENCE_PYTHON}" "${CMAKE_CURRENT_SOURCE_DIR}/${script}" ${ARGN})
+  add_test(NAME ${name} COMMAND "${FASTVIDEO_REFERENCE_PYTHON}" "${PROJECT_SOURCE_DIR}/tests/support/reference_python.py"
+    "${CMAKE_CURRENT_SOURCE_DIR}/${script}" ${ARGN})
   set_tests_properties(${name} PROPERTIES LABELS parity
     ENVIRONMENT "PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/reference;PYTHONDONTWRITEBYTECODE=1")
 endfunction()

@@ -102,12 +102,14 @@ class Parser {
     show_->add_option("NAME", shown_, "Public name, NAME/implementation or id")->required();
     check_ = plugins_->add_subcommand("check", "Check that a plugin keeps the rules of the ABI, in a child process");
     check_->fallthrough()->allow_extras();
-    check_->add_option("FOLDER", shown_, "The folder that holds its plugin.toml")->required();
-    single_option(*check_, "--deadline", deadline_, "Seconds that the checks of one item may take (default: 120)")
+    check_->add_option("FOLDER", check_flags_.folder, "The folder that holds its plugin.toml")->required();
+    single_option(*check_, "--deadline", check_flags_.deadline,
+                  "Seconds that the checks of one item may take (default: 120)")
         ->check(CLI::Range(0.1, 86400.0));
-    single_option(*check_, "--item", item_, "Check this item alone, counted from 0, in this process: for a debugger")
+    single_option(*check_, "--item", check_flags_.item,
+                  "Check this item alone, counted from 0, in this process: for a debugger")
         ->check(CLI::Range(0, 10000));
-    check_->add_flag("--for-program", for_program_)->group("");  // of the parent process
+    check_->add_flag("--for-program", check_flags_.for_program)->group("");  // of the parent process
     // CLI11 compares each flag with all others: of those of plugins it gets what this command line has, or needs for
     // its help.
     const std::unordered_set<std::string> words = flags_in(arguments);
@@ -135,9 +137,7 @@ class Parser {
     line.command = chosen();
     line.text = app_.help();
     line.plugin = shown_;
-    line.deadline = deadline_;
-    line.item = item_;
-    line.for_program = for_program_;
+    line.check = check_flags_;
     line.calibrate = calibrated_;
     line.calibrate.prompts = prompts_->results();
     line.no_progress = no_progress_;
@@ -286,13 +286,17 @@ class Parser {
     for (const std::string& word : extras) {
       if (!word.starts_with('-')) continue;
       const std::string flag = word.substr(0, word.find('='));
-      throw RequestError("there is no flag " + shortened(flag) + did_you_mean(flag, known_flags()));
+      const std::string nearest = did_you_mean(flag, known_flags());
+      throw RequestError("there is no flag " + shortened(flag) +
+                         (nearest.empty() ? "; fastvideo --help lists the flags" : nearest));
     }
     if (extras.empty()) return;
-    if (app_.get_subcommands().empty())
+    if (app_.get_subcommands().empty()) {
+      const std::string nearest = did_you_mean(
+          extras.front(), std::vector<std::string>{"generate", "explain", "bench", "calibrate", "plugins", "doctor"});
       throw RequestError("there is no command '" + shortened(extras.front()) + "'" +
-                         did_you_mean(extras.front(), std::vector<std::string>{"generate", "explain", "bench",
-                                                                               "calibrate", "plugins", "doctor"}));
+                         (nearest.empty() ? "; fastvideo --help lists the commands" : nearest));
+    }
     refuse_unknown_subcommand(extras.front());
     throw RequestError("'" + shortened(extras.front()) +
                        "' is one word too many; a text of several words is put in quotes");
@@ -387,9 +391,7 @@ class Parser {
   bool config_reference_ = false;
   bool no_progress_ = false;
   std::string shown_;
-  double deadline_ = 120;
-  int item_ = -1;
-  bool for_program_ = false;
+  CheckFlags check_flags_;
   BenchFlags bench_flags_;
   AttentionBenchFlags attention_flags_;
   CalibrateFlags calibrated_;

@@ -4,10 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "host/bench/attention_bench.hpp"
+#include "host/cli/tool_flags.hpp"
 #include "host/config/schema.hpp"
 #include "host/config/settings.hpp"
-#include "host/run/calibrate.hpp"
 
 namespace fastvideo {
 
@@ -30,15 +29,13 @@ struct CommandLine {
   };
 
   Command command = Command::help;
-  std::string text;     ///< the help that the arguments ask for
-  std::string plugin;   ///< show_plugin: which; check_plugin: its folder
-  double deadline = 0;  ///< check_plugin: seconds for each item
-  int item = -1;        ///< check_plugin: this one alone, in this process; -1: all of them, each in a child process
-  bool for_program = false;  ///< check_plugin: tells of it as the parent process reads it
-  CalibrateFlags calibrate;  ///< calibrate: what and how
+  std::string text;    ///< the help that the arguments ask for
+  std::string plugin;  ///< show_plugin: which
+  CheckFlags check;
+  CalibrateFlags calibrate;
   std::vector<Given> given;  ///< settings, in the order in which they outrank each other
   bool no_progress = false;
-  BenchFlags bench;  ///< bench: what to compare, and where to write it
+  BenchFlags bench;
   AttentionBenchFlags bench_attention;
 };
 

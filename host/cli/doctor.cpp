@@ -13,12 +13,12 @@
 #include "host/cli/plugin_list.hpp"
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
+#include "host/error/text_table.hpp"
 #include "host/hardware/hardware.hpp"
 #include "host/media/video_writer.hpp"
+#include "host/model/libraries.hpp"
 #include "host/plugins/loader.hpp"
 #include "host/process/child_process.hpp"
-#include "host/run/libraries.hpp"
-#include "host/run/text_table.hpp"
 #include "host/services/host_services.hpp"
 
 namespace fastvideo {

@@ -1,8 +1,8 @@
 // The watch over calls of plugins that every command keeps while it runs.
 #pragma once
 
+#include "host/calls/call_watch.hpp"
 #include "host/log/log.hpp"
-#include "host/process/call_watch.hpp"
 
 namespace fastvideo {
 

@@ -6,11 +6,11 @@
 
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
+#include "host/error/text_table.hpp"
 #include "host/hardware/hardware.hpp"
 #include "host/log/log.hpp"
 #include "host/plugins/installed_file.hpp"
 #include "host/plugins/limits.hpp"
-#include "host/run/text_table.hpp"
 #include "host/selection/names.hpp"
 
 namespace fastvideo {
@@ -182,6 +182,12 @@ void warn_of(const Catalog& catalog) {
     if (item.state == ItemState::refused)
       log_warning("plugins",
                   item.item->full_name() + " of " + item.plugin->manifest.id + " is refused: " + item.reason);
+}
+
+void warn_of_disabled(const Catalog& catalog) {
+  for (const CatalogItem& item : catalog.items())
+    if (item.state == ItemState::disabled)
+      log_warning("plugins", item.item->full_name() + " is not offered: " + item.reason);
 }
 
 }  // namespace fastvideo

@@ -24,5 +24,7 @@ std::string show_plugin(const Catalog& catalog, const std::string& name, const S
 void warn_of_folders(const Catalog& catalog);
 /// Warns of all that the catalog has found wrong with plugins.
 void warn_of(const Catalog& catalog);
+/// Warns of items that the settings disable: for where something of theirs is missed.
+void warn_of_disabled(const Catalog& catalog);
 
 }  // namespace fastvideo

@@ -150,6 +150,11 @@ TEST_F(OddProcess, OtherDeadlySignalsLeaveNothingEither) {
     ASSERT_TRUE(status.has_value());
     EXPECT_EQ(status->signal, signal);
     expect_untouched();
+    // Whoever sends a signal that crashes raise too is told apart from a plugin at fault.
+    EXPECT_FALSE(contains(child->error_output(), "crashed ("));
+    if (signal == SIGSEGV || signal == SIGABRT) {
+      EXPECT_TRUE(contains(child->error_output(), "which process " + std::to_string(getpid()) + " sent"));
+    }
   }
 }
 
@@ -200,7 +205,8 @@ TEST_F(OddProcess, ALimitOnFileSizesIsSaid) {
   folder_.write("video.y4m", "what was here");
   const CommandResult result = generate_in("ulimit -f 1; exec \"$@\"");
   EXPECT_EQ(result.status.code, 1) << result.error_output;
-  EXPECT_TRUE(contains(result.error_output, "video.y4m: File too large"));
+  EXPECT_TRUE(
+      contains(result.error_output, "video.y4m: File too large; this process may write files of at most 1024 bytes"));
   expect_untouched();
 }
 
@@ -223,9 +229,41 @@ TEST_F(OddProcess, TooFewThreadsAreCounted) {
   // Each thread takes a stack of address space, so that they cannot all be there.
   const CommandResult result = generate_in("ulimit -s 8192; ulimit -v 1500000; exec \"$@\"", {"--threads", "1024"});
   EXPECT_EQ(result.status.code, 2) << result.error_output;
-  EXPECT_TRUE(std::regex_search(result.error_output, std::regex("only [0-9]+ of the 1024 threads of this run")))
+  EXPECT_TRUE(std::regex_search(result.error_output, std::regex("only [0-9]+ of the 2048 threads of this run")))
       << result.error_output;
   EXPECT_TRUE(contains(result.error_output, "address space of this process is limited to 1464 MiB"));
+}
+
+TEST_F(OddProcess, StacksThatOverflowAreRefused) {
+  if (test::kIsSanitized) GTEST_SKIP() << "a sanitizer's frames take more stack";
+  expect_refused(generate_in("ulimit -s 64; exec \"$@\""),
+                 "stacks of 64 KiB, and would crash in code that needs more; "
+                 "256 KiB are the least: raise the limit (ulimit -s 8192)");
+  for (const std::string size : {"OMP_STACKSIZE=16k", "GOMP_STACKSIZE=16", "OMP_STACKSIZE=' 16384 B'"})
+    expect_refused(generate_in(size + " exec \"$@\""),
+                   "stacks of 16 KiB, and would crash in code that needs more; 256 KiB are the least: unset " +
+                       size.substr(0, size.find('=')) + ", or set it to 8M");
+  for (const std::string script :
+       {"ulimit -s 256", "ulimit -s unlimited", "export OMP_STACKSIZE=1M", "export OMP_STACKSIZE=x"})
+    EXPECT_EQ(generate_in(script + "; exec \"$@\"").status.code, 0) << script;
+}
+
+TEST_F(OddProcess, AWorkingDirectoryThatIsGoneIsSaid) {
+  const std::string gone = "mkdir " + (folder_.path() / "gone").string() + " && cd $_ && rmdir $_ && exec \"$@\"";
+  expect_refused(generate_in(gone),
+                 "the working directory cannot be told (No such file or directory), and libraries that are opened need "
+                 "it: change to a folder that is there");
+  const CommandResult listed = run_command("/bin/bash", {"-c", gone, "sh", program_.string(), "plugins"}, kTimeout);
+  EXPECT_EQ(listed.status.code, 0) << listed.error_output;
+}
+
+TEST_F(OddProcess, ALimitOnOpenFilesIsSaid) {
+  if (test::kIsSanitized) GTEST_SKIP() << "the sanitizer opens files of its own";
+  const CommandResult result =
+      generate_in("ulimit -n 6; exec \"$@\"", {"--output-path", (folder_.path() / "v.mp4").string()});
+  EXPECT_NE(result.status.code, 0);
+  EXPECT_TRUE(contains(result.error_output, "Too many open files"));
+  EXPECT_TRUE(contains(result.error_output, "(this process may have 6 files open, ulimit -n: raise the limit)"));
 }
 
 TEST_F(OddProcess, TooLittleAddressSpaceIsAMessage) {

@@ -9,22 +9,23 @@
 
 #include "host/cli/command_line.hpp"
 #include "host/cli/doctor.hpp"
+#include "host/cli/explain.hpp"
 #include "host/cli/flags.hpp"
+#include "host/cli/generate.hpp"
 #include "host/cli/hang_watch.hpp"
 #include "host/cli/plugin_list.hpp"
 #include "host/cli/standard_output.hpp"
 #include "host/config/installation.hpp"
+#include "host/console/console_log.hpp"
 #include "host/error/error.hpp"
+#include "host/hardware/process_limits.hpp"
 #include "host/log/log.hpp"
 #include "host/plugins/catalog.hpp"
-#include "host/process/cancel.hpp"
 #include "host/process/crash_note.hpp"
 #include "host/process/idle_threads.hpp"
 #include "host/process/leftovers.hpp"
 #include "host/process/process_start.hpp"
-#include "host/run/calibrate.hpp"
-#include "host/run/explain.hpp"
-#include "host/run/generate.hpp"
+#include "host/process/signal_guard.hpp"
 #include "host/services/host_services.hpp"
 
 namespace fastvideo {
@@ -37,11 +38,18 @@ void append(std::vector<Given>& to, std::vector<Given> from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
+// Libraries look around in it while they are opened: oneMKL, in LibTorch, ends the process where it is gone.
+void require_working_directory() {
+  std::error_code failure;
+  if (std::filesystem::current_path(failure).empty())
+    throw RequestError("the working directory cannot be told (" + failure.message() +
+                       "), and libraries that are opened need it: change to a folder that is there (cd /tmp)");
+}
+
 void apply_log_level(const Settings& settings) { set_log_level(parse_log_level(settings.string("log.level"))); }
 
-// Makes or explains the video, or measures on some.
-std::string run_request(const CommandLine& line, const Settings& settings, const ResolveSettings& resolve,
-                        const Catalog& catalog) {
+// Makes or explains the video.
+std::string run_request(const CommandLine& line, const Settings& settings, const Catalog& catalog) {
   const HostServices& host = HostServices::of_process(settings);
   if (line.command == CommandLine::Command::explain) {
     const CallWatch watch = log_hanging_calls(nullptr);
@@ -51,8 +59,6 @@ std::string run_request(const CommandLine& line, const Settings& settings, const
   const CallWatch watch = log_hanging_calls(&cancel);
   const SignalGuard guard(cancel, kStopping);
   const auto style = line.no_progress ? ProgressStyle::none : ProgressStyle::automatic;
-  if (line.command == CommandLine::Command::calibrate)
-    return calibrate(line.calibrate, resolve, catalog, host, style, cancel);
   return generate(settings, catalog, host, style, cancel);
 }
 
@@ -76,7 +82,8 @@ void run(const std::vector<std::string>& arguments, RunTool run_tool) {
   try {
     line = parse_command_line(arguments, schema);
   } catch (const RequestError&) {
-    warn_of(catalog);  // a flag may be unknown because its item is refused
+    warn_of(catalog);  // a flag may be unknown because its item is refused, or disabled
+    warn_of_disabled(catalog);
     throw;
   }
   given = std::move(files);
@@ -111,15 +118,16 @@ void run(const std::vector<std::string>& arguments, RunTool run_tool) {
     case Command::calibrate:
       break;
   }
+  require_working_directory();
   const ResolveSettings with = [&](const std::vector<Given>& more) {
     std::vector<Given> all = given;
     append(all, more);
     return resolve(schema, all, Unknown::refuse);
   };
-  if (line.command != Command::generate && line.command != Command::explain && line.command != Command::calibrate)
+  if (line.command != Command::generate && line.command != Command::explain)
     return run_tool({line, arguments, settings, with, catalog});
   warn_of(catalog);
-  print(run_request(line, settings, with, catalog));
+  print(run_request(line, settings, catalog));
 }
 
 // Also where there is no memory left to put a message together.
@@ -136,11 +144,16 @@ int complain(ExitCode code, const char* what, const char* more = "") noexcept {
   return static_cast<int>(code);
 }
 
-// Libraries say in their own words that there is no memory; where its limit is low, that is to be known.
+// Libraries and the system say in their own words what there is too little of; which limit that is, is to be known.
 const char* advice_for(const char* what) noexcept {
-  for (const char* words : {"allocate memory", "map segment", "out of memory"})
-    if (std::strstr(what, words) != nullptr) return memory_limit_advice();
-  return "";
+  const auto says = [&](const char* words) { return std::strstr(what, words) != nullptr; };
+  if (says("Too many open files")) return open_files_advice();
+  if (says("cannot start") && says("Resource temporarily unavailable")) return processes_advice();
+  if (says("allocate memory") || says("map segment")) return memory_limit_advice();
+  if (!says("out of memory")) return "";
+  return *memory_limit_advice() != '\0' ? memory_limit_advice()
+                                        : "; a smaller or shorter video needs less, and so does --offload all: "
+                                          "`fastvideo explain` shows what each stage takes";
 }
 
 }  // namespace
@@ -160,7 +173,7 @@ int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noe
     const std::string where = e.path1().empty() ? "the working directory" : e.path1().string();
     return complain(ExitCode::refused, (where + ": cannot be used: " + e.code().message()).c_str());
   } catch (const std::bad_alloc&) {
-    return complain(ExitCode::failed, "out of memory", memory_limit_advice());
+    return complain(ExitCode::failed, "out of memory", advice_for("out of memory"));
   } catch (const std::exception& e) {
     return complain(ExitCode::failed, e.what(), advice_for(e.what()));
   } catch (...) {
@@ -169,6 +182,7 @@ int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noe
 }
 
 int program_main(int argc, char** argv, RunTool run_tool) noexcept {
+  log_to(Console::standard_error());
   install_crash_notes();  // before other handlers, which take what nobody has taken
   prepare_process();
   let_idle_threads_sleep();

@@ -37,6 +37,9 @@ class Program : public ::testing::Test {
     std::filesystem::create_directories(folder_.path() / tools);
     std::filesystem::copy(std::filesystem::path(FASTVIDEO_PROGRAM).parent_path().parent_path() / tools,
                           folder_.path() / tools);
+    const std::filesystem::path library = FASTVIDEO_LIBRARY;
+    std::filesystem::create_directories(folder_.path() / "lib");
+    std::filesystem::create_symlink(library, folder_.path() / "lib" / library.filename());
     folder_.write("model/model_index.json", R"({"_class_name": "FakePipeline"})");
   }
 

@@ -170,6 +170,12 @@ TEST_F(Program, TwoTokenOrdersAreRefused) {
   expect_refused(explain(both), "want the video tokens in different orders");
 }
 
+TEST_F(Program, ExplainsWithoutAPrompt) {
+  const CommandResult any = run(request("explain", {}));
+  EXPECT_EQ(any.status.code, 0) << any.error_output;
+  EXPECT_TRUE(contains(any.output, "prompt               any\n")) << any.output;
+}
+
 TEST_F(Program, ImpossibleRequestsAreRefused) {
   expect_refused(run(request("generate", {})), "no prompt is given");
   expect_refused(generate({"--behaviour", "refuses"}), "fake/cpu: height 7 is impossible, 8 is possible");
@@ -201,6 +207,22 @@ TEST_F(Program, AFlagWithoutEffectIsRefused) {
                  "--swift-fault (attention.SWIFT.fault) would have no effect: no site of this run is served by SWIFT");
   expect_refused(generate({"--every-other-fault", "none"}),
                  "--every-other-fault (cache.every_other.fault) would have no effect: the caching strategy is none");
+  expect_refused(generate({"--attention-backend", "image.self=FORMULA"}),
+                 "would have no effect: this model has no attention of the role image.self; its roles are ");
+  // In a file, which serves many models, it waits for its own.
+  const std::string file = folder_.write("image.toml", "[attention.roles]\n\"image.self\" = \"FORMULA\"\n").string();
+  EXPECT_EQ(generate({"--config", file}).status.code, 0);
+}
+
+TEST_F(Program, APluginThatIsDisabledIsNamedWhereItIsMissed) {
+  const std::string file =
+      folder_.write("off.toml", "[plugins]\ndisable = [\"org.fastvideo.test.attention\", \"no.such\"]\n").string();
+  const CommandResult result = generate({"--config", file, "--swift-fault", "none"});
+  EXPECT_EQ(result.status.code, 2);
+  EXPECT_TRUE(contains(result.error_output, "there is no flag --swift-fault"));
+  EXPECT_TRUE(contains(result.error_output,
+                       "SWIFT/cpu is not offered: org.fastvideo.test.attention is listed in [plugins] disable"));
+  EXPECT_TRUE(contains(result.error_output, "plugins.disable: no plugin has the id 'no.such'"));
 }
 
 TEST_F(Program, ABadOutputIsRefusedBeforeAnythingElse) {
@@ -261,7 +283,8 @@ TEST_F(Program, ExplainTellsWhatRunsAndWhy) {
   EXPECT_TRUE(contains(text, "1.00 KiB resident, 4.00 KiB scratch"));
   EXPECT_TRUE(contains(text, "--num-frames; 5 is used: frames are 1 plus a multiple of 4"));
   EXPECT_TRUE(std::regex_search(text, std::regex("weights of transformer +118 MiB")));
-  EXPECT_TRUE(std::regex_search(text, std::regex("peak of denoise +4.00 KiB +the most")));
+  EXPECT_TRUE(std::regex_search(text, std::regex("attention +5.00 KiB +1.00 KiB resident, 4.00 KiB scratch")));
+  EXPECT_TRUE(std::regex_search(text, std::regex("peak of denoise +9.00 KiB +the most")));
   EXPECT_TRUE(contains(text, "3 steps of 2 branches, 2 blocks"));
   EXPECT_FALSE(std::filesystem::exists(output()));
 }

@@ -75,6 +75,14 @@ TEST_F(Record, APromptTooLongForAFileIsRefused) {
   EXPECT_EQ(generate_to("video.mp4", {"--prompt", prompt, "--no-metadata"}).status.code, 0);
 }
 
+TEST_F(Record, PeakMemoryIsThatOfTheProgramAlone) {
+  if (test::kIsSanitized) GTEST_SKIP() << "the sanitizer's own memory counts";
+  const std::vector<char> held(400 << 20, 1);  // by the process that starts the program
+  const CommandResult result = generate_to("video.y4m", {"--perf-json", perf_path()});
+  ASSERT_EQ(result.status.code, 0) << result.error_output;
+  EXPECT_LT(perf().at("memory").at("peak_host_bytes"), held.size());
+}
+
 TEST_F(Record, PerfJsonTellsWhereTheTimeWent) {
   const std::string config = folder_.write("c.toml", "[log]\nlevel = \"WARNING\"\n").string();
   const CommandResult result =

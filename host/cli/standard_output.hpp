@@ -10,8 +10,8 @@
 #include <string_view>
 
 #include "host/error/printable.hpp"
-#include "host/process/cancel.hpp"
 #include "host/process/process_start.hpp"
+#include "host/process/signal_guard.hpp"
 
 namespace fastvideo {
 

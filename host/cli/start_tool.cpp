@@ -9,9 +9,17 @@
 
 namespace fastvideo {
 
+namespace {
+
+const char* tool_of(CommandLine::Command command) {
+  if (command == CommandLine::Command::check_plugin) return "fastvideo-check";
+  return command == CommandLine::Command::calibrate ? "fastvideo-calibrate" : "fastvideo-bench";
+}
+
+}  // namespace
+
 void start_tool(const ToolCall& call) {
-  const bool checks = call.line.command == CommandLine::Command::check_plugin;
-  const char* const name = checks ? "fastvideo-check" : "fastvideo-bench";
+  const char* const name = tool_of(call.line.command);
   const std::string program = (Installation::of_this_program().tools() / name).string();
   std::vector<std::string> words{name};
   words.insert(words.end(), call.arguments.begin(), call.arguments.end());

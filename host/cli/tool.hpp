@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "host/cli/command_line.hpp"
+#include "host/plugins/catalog.hpp"
 
 namespace fastvideo {
 
@@ -20,8 +21,8 @@ struct ToolCall {
 /// Does what the call says, or throws as run_program's commands do. [the main thread]
 using RunTool = void (*)(const ToolCall& call);
 
-/// Goes on as the tool for the call's command, `fastvideo-bench` or `fastvideo-check` in the installation's
-/// libexec/fastvideo, with the same arguments. Returns never. Throws RequestError if it is not there.
+/// Goes on as the tool for the call's command, `fastvideo-bench`, `fastvideo-calibrate` or `fastvideo-check` in the
+/// installation's libexec/fastvideo, with the same arguments. Returns never. Throws RequestError if it is not there.
 [[noreturn]] void start_tool(const ToolCall& call);
 
 }  // namespace fastvideo

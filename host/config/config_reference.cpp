@@ -63,7 +63,8 @@ std::string config_reference(const Schema& schema) {
       "environment\n"
       "variable, the command line. Without a flag of its own: `--set section.name=value`. `fastvideo explain` shows "
       "each\n"
-      "value with the place that it comes from.\n";
+      "parameter of the video, and `fastvideo doctor` each other setting that is no default, with the place that it "
+      "comes from.\n";
   for (const Part& part : parts) {
     out += "\n## `[" + part.section + "]`" + (part.owner.empty() ? "" : " of " + part.owner) + "\n\n";
     out += "| setting | what it may be | default | flag, variable | |\n|---|---|---|---|---|\n" + part.rows;

@@ -1,5 +1,11 @@
 #include "host/config/installation.hpp"
 
+#include <dlfcn.h>
+
+#include <fastvideo/broken_link.hpp>
+#include <stdexcept>
+
+#include "host/config/paths.hpp"
 #include "host/error/error.hpp"
 
 namespace fastvideo {
@@ -30,15 +36,32 @@ bool is_there(const fs::path& file) {
 }
 
 fs::path must_exist(const fs::path& file, const std::string& named_by) {
-  if (!is_there(file)) throw RequestError(named_by + ": the configuration file " + file.string() + " does not exist");
-  return fs::absolute(file);
+  if (!is_there(file)) {
+    const std::string link = broken_link(file.string());
+    throw RequestError(named_by + ": the configuration file " + file.string() +
+                       (link.empty() ? " does not exist" : " " + link));
+  }
+  return absolute_path(file);
 }
 
 }  // namespace
 
 Installation Installation::of_this_program() {
-  const fs::path above = fs::read_symlink("/proc/self/exe").parent_path().parent_path();
+  std::error_code failure;
+  const fs::path program = fs::read_symlink("/proc/self/exe", failure);
+  if (failure)
+    throw RequestError("/proc/self/exe, which says where fastvideo is installed, cannot be read: " + failure.message() +
+                       "; mount /proc");
+  const fs::path above = program.parent_path().parent_path();
   return {above.filename() == "libexec" ? above.parent_path() : above};
+}
+
+Installation Installation::of_this_library() {
+  static const char inside = 0;
+  Dl_info info{};
+  if (dladdr(&inside, &info) == 0 || info.dli_fname == nullptr)
+    throw std::runtime_error("the dynamic linker does not know the file of this library");
+  return {fs::canonical(info.dli_fname).parent_path().parent_path()};
 }
 
 std::vector<fs::path> config_files(const Installation& installation, const std::optional<fs::path>& explicit_file,

@@ -27,6 +27,10 @@ TEST(Installation, IsFoundFromTheProgram) {
   EXPECT_EQ(settings.strings("libraries.path"), std::vector<std::string>{FASTVIDEO_LIBTORCH_LIB});
 }
 
+TEST(Installation, IsFoundFromTheFileThatHoldsTheCode) {
+  EXPECT_EQ(Installation::of_this_library().prefix, std::filesystem::canonical(FASTVIDEO_BINARY_DIR));
+}
+
 TEST(ConfigFiles, NamedFileReplacesTheUsers) {
   const test::TemporaryFolder folder;
   const Installation installation{folder.path() / "prefix"};

@@ -52,7 +52,7 @@ std::vector<std::string> split(std::string_view text, char separator) {
 
 template <class Number>
 bool parse_number(std::string_view text, Number& number) {
-  if (text.starts_with('+')) text.remove_prefix(1);
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
   return code == std::errc() && end == text.data() + text.size();
 }
@@ -171,7 +171,8 @@ Value OptionSpec::parse(std::string_view text, std::string_view where) const {
     }
     case OptionType::seed: {
       uint64_t seed = 0;
-      if (parse_number(text, seed)) return seed_value(seed);
+      const bool is_minus_zero = text.size() > 1 && text.front() == '-' && text.find_first_not_of('0', 1) == text.npos;
+      if (is_minus_zero || parse_number(text, seed)) return seed_value(seed);  // TOML has -0 too, and there it is 0
       const bool is_number =
           !text.empty() &&
           text.find_first_not_of("0123456789", text.front() == '-' ? 1 : 0) == std::string_view::npos && text != "-";

@@ -17,6 +17,16 @@ const OptionSpec kernel = {.name = "kernel", .choices = {"auto", "Math"}};
 const OptionSpec flag = {.name = "on", .type = Type::boolean};
 const OptionSpec names = {.name = "names", .type = Type::strings};
 
+TEST(Option, ASeedOfMinusZeroIsZero) {
+  const OptionSpec seed = {.name = "seed", .type = Type::seed};
+  EXPECT_EQ(seed.parse("-0", "w"), Value(0)) << "as in TOML";
+  EXPECT_EQ(seed.parse("+0", "w"), Value(0));
+  EXPECT_EQ(seed.parse("-000", "w"), Value(0));
+  for (const char* other : {"-", "--0", "-0x", "+-0", "-0.0"})
+    EXPECT_NE(refusal([&] { seed.parse(other, "w"); }).find("is not understood"), std::string::npos) << other;
+  EXPECT_NE(refusal([&] { seed.parse("-01", "w"); }).find("leave the seed out"), std::string::npos);
+}
+
 TEST(Option, SaysWhatIsAllowed) {
   EXPECT_EQ(steps.allowed(), "int from 1 to 1000");
   EXPECT_EQ(scale.allowed(), "float of at least 0.5");

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "host/config/paths.hpp"
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
@@ -40,9 +41,9 @@ Value absolute_paths(const Value& value, const Given& given) {
     if (given.source.kind == Source::Kind::environment)
       throw RequestError(where(given) + ": '" + shortened(name) + "' is not an absolute path");
     const std::filesystem::path base = given.source.kind == Source::Kind::file
-                                           ? std::filesystem::absolute(given.source.name).parent_path()
-                                           : std::filesystem::current_path();
-    return (base / path).lexically_normal().string();
+                                           ? std::filesystem::path(given.source.name).parent_path()
+                                           : std::filesystem::path();
+    return absolute_path(base / path).lexically_normal().string();
   };
   if (value.type() != FV_VALUE_LIST) return absolute(value.string());
   Value::List list;
@@ -64,7 +65,7 @@ Value check(const std::vector<const SettingSpec*>& specs, const Given& given) {
       if (refusal.empty()) refusal = e.what();
     }
   }
-  throw RequestError(refusal);
+  throw RequestError(refusal, specs.front()->path);
 }
 
 // A table without keys: known if a setting or a name of an item lies under it.
@@ -74,6 +75,14 @@ bool is_known_table(const Schema& schema, const std::string& path) {
         strncasecmp(spec.path.data(), path.data(), path.size()) == 0)
       return true;
   return false;
+}
+
+// One file says it twice, as `dit.self` and as `"dit.self"`: to TOML these are two keys.
+void require_said_once(const Setting& setting, const Given& given) {
+  const Source &one = setting.source, &two = given.source;
+  if (one.kind != Source::Kind::file || two.kind != Source::Kind::file || one.name != two.name) return;
+  if (one.line == two.line && one.column == two.column) return;
+  throw RequestError(where(given) + ": is given on line " + std::to_string(one.line) + " already; leave one out");
 }
 
 bool repeats_flag(const Setting& setting, const Given& given) {
@@ -127,7 +136,11 @@ std::vector<ItemSetting> Settings::of_item(std::string_view prefix, const std::v
     const std::string path = std::string(prefix) + "." + option.name;
     if (const Setting* setting = find(path)) {
       Setting checked = *setting;
-      checked.value = option.check(setting->value, where({path, setting->value, setting->source}));
+      try {
+        checked.value = option.check(setting->value, where({path, setting->value, setting->source}));
+      } catch (const RequestError& e) {
+        throw RequestError(e.what(), path);
+      }
       out.push_back({option.name, std::move(checked)});
     } else if (!option.default_value.empty()) {
       out.push_back({option.name, {option.check(option.default_value, path), Source::built_in(), {}}});
@@ -147,8 +160,8 @@ Settings resolve(const Schema& schema, const std::vector<Given>& given, Unknown 
     if (specs.empty()) {
       const bool empty_table = one.value.type() == FV_VALUE_TABLE && one.value.table().empty();
       if (unknown == Unknown::keep_out || (empty_table && is_known_table(schema, one.path))) continue;
-      throw RequestError(one.source.describe() + ": unknown key '" + shortened(one.path) + "'" +
-                         schema.suggest(one.path));
+      throw RequestError(
+          one.source.describe() + ": unknown key '" + shortened(one.path) + "'" + schema.suggest(one.path), one.path);
     }
     Value value = check(specs, one);
     const auto [place, fresh] = settings.settings_.try_emplace(specs.front()->path);
@@ -159,6 +172,7 @@ Settings resolve(const Schema& schema, const std::vector<Given>& given, Unknown 
       setting.value = std::move(joined);
       continue;
     }
+    if (!fresh) require_said_once(setting, one);
     if (!fresh && setting.source.kind != Source::Kind::built_in)
       setting.outranked.insert(setting.outranked.begin(), {std::move(setting.value), std::move(setting.source)});
     setting.value = std::move(value);

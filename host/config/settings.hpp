@@ -101,6 +101,9 @@ class Settings {
 /// type, a value out of range with the allowed range.
 Settings resolve(const Schema& schema, const std::vector<Given>& given, Unknown unknown);
 
+/// The settings in force, with more of them given as if at the end of the command line.
+using ResolveSettings = std::function<Settings(const std::vector<Given>& more)>;
+
 /// Name and value only, as options are passed to an item.
 Value::Table to_table(const std::vector<ItemSetting>& settings);
 

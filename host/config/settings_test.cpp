@@ -50,6 +50,13 @@ class SettingsTest : public ::testing::Test {
   std::vector<OptionSpec> sdpa_, small_, large_;
 };
 
+TEST_F(SettingsTest, OneFileSaysASettingOnce) {
+  EXPECT_EQ(refused_toml("[attention.roles]\ndit.self = \"A\"\n\"dit.self\" = \"B\"\n"),
+            "3:1: attention.roles.dit.self: is given on line 2 already; leave one out");
+  EXPECT_EQ(refused_toml("[attention.torch_sdpa]\nlimit = 1\n[attention.TORCH_SDPA]\nlimit = 2\n"),
+            "4:1: attention.TORCH_SDPA.limit: is given on line 2 already; leave one out");
+}
+
 TEST_F(SettingsTest, HasDefaults) {
   const Settings settings = resolve(schema_, {}, Unknown::refuse);
   EXPECT_EQ(settings.string("attention.backend"), "auto");

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace fastvideo {
 
@@ -18,6 +19,19 @@ enum class ExitCode : int {
 /// Something impossible was asked for. The text says what, the number, and what to do. Everything else that ends a run
 /// (std::runtime_error and others) is a failure while running.
 class RequestError : public std::runtime_error {
+ public:
+  /// `setting`: the path of the setting that the text is about ("request.height"); empty if it is about none, or
+  /// several.
+  explicit RequestError(const std::string& text, std::string setting = {})
+      : std::runtime_error(text), setting_(std::move(setting)) {}
+  const std::string& setting() const { return setting_; }
+
+ private:
+  std::string setting_;
+};
+
+/// Memory of the host or of the device is not there: a failure while running that a smaller request may not meet.
+class OutOfMemory : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "host/media/staged_output.hpp"
+#include "host/media/write_error.hpp"
 #include "host/media/writers.hpp"
 #include "host/process/child_process.hpp"
 
@@ -116,6 +117,7 @@ class FfmpegWriter final : public VideoWriter {
 
  private:
   void open(const VideoFormat& format) override {
+    require_frame_rate(output_, format.fps_numerator, format.fps_denominator);
     const fs::path program = find_ffmpeg(output_);
     file_.emplace(target_);
     Arguments arguments = input_arguments(format);
@@ -167,8 +169,11 @@ class FfmpegWriter final : public VideoWriter {
   }
 
   [[noreturn]] void fail(const std::string& how) const {
+    std::error_code none;
+    const std::uintmax_t written = fs::file_size(file_->path(), none);
+    const std::string likely = likely_write_error(target_, none ? 0 : written);
     throw std::runtime_error("ffmpeg could not write " + target_.string() + " (" + how +
-                             "): " + tail(ffmpeg_->error_output()));
+                             "): " + tail(ffmpeg_->error_output()) + (likely.empty() ? "" : "; " + likely));
   }
 
   OutputFormat output_;

@@ -9,13 +9,15 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "host/media/write_error.hpp"
+
 namespace fastvideo {
 namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void throw_system_error(const std::string& what, int error) {
-  throw std::runtime_error(what + ": " + std::error_code(error, std::generic_category()).message());
+[[noreturn]] void refuse_write(const fs::path& target, int error) {
+  throw std::runtime_error("cannot write " + target.string() + ": " + write_error(target, error));
 }
 
 void write_all(int fd, std::span<const std::uint8_t> bytes, const fs::path& target) {
@@ -24,7 +26,7 @@ void write_all(int fd, std::span<const std::uint8_t> bytes, const fs::path& targ
     if (count >= 0) {
       bytes = bytes.subspan(static_cast<std::size_t>(count));
     } else if (errno != EINTR) {
-      throw_system_error("cannot write " + target.string(), errno);
+      refuse_write(target, errno);
     }
   }
 }
@@ -80,8 +82,6 @@ bool rename_to_new(const fs::path& from, const fs::path& to) {
                            kept.string() + ": move it to where it shall be");
 }
 
-std::string text_of_error(int error) { return std::error_code(error, std::generic_category()).message(); }
-
 }  // namespace
 
 StagedFile::StagedFile(const fs::path& target)
@@ -100,15 +100,15 @@ void StagedFile::publish() {
   // By path: a program may have replaced the file it was given.
   const FileDescriptor written(::open(made_.path.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat status = {};
-  if (!written || ::fstat(written.get(), &status) != 0) throw_system_error("cannot write " + target_.string(), errno);
+  if (!written || ::fstat(written.get(), &status) != 0) refuse_write(target_, errno);
   if (!S_ISREG(status.st_mode))
     throw std::runtime_error("cannot write " + target_.string() + ": what was made is not a file");
   // Some file systems report a full disk only here.
-  if (::fsync(written.get()) != 0) throw_system_error("cannot write " + target_.string(), errno);
+  if (::fsync(written.get()) != 0) refuse_write(target_, errno);
   copy_permissions(target_, made_.path);
   leftover_.forget();
   published_ = true;
-  if (::rename(made_.path.c_str(), target_.c_str()) != 0) keep(made_.path, target_, text_of_error(errno));
+  if (::rename(made_.path.c_str(), target_.c_str()) != 0) keep(made_.path, target_, write_error(target_, errno));
 }
 
 StagedFolder::StagedFolder(const fs::path& target)
@@ -122,9 +122,9 @@ StagedFolder::~StagedFolder() {
 void StagedFolder::add(const std::string& name, std::span<const std::uint8_t> bytes) {
   const fs::path path = made_.path / name;
   const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-  if (!file) throw_system_error("cannot write " + (target_ / name).string(), errno);
+  if (!file) refuse_write(target_ / name, errno);
   write_all(file.get(), bytes, target_ / name);
-  if (::fsync(file.get()) != 0) throw_system_error("cannot write " + (target_ / name).string(), errno);
+  if (::fsync(file.get()) != 0) refuse_write(target_ / name, errno);
 }
 
 void StagedFolder::publish() {
@@ -139,7 +139,7 @@ void StagedFolder::publish() {
 
 // Throws std::runtime_error with the reason alone; then all is where it was.
 void StagedFolder::replace() {
-  const auto fail = [](int error) { throw std::runtime_error(text_of_error(error)); };
+  const auto fail = [&](int error) { throw std::runtime_error(write_error(target_, error)); };
   check_folder_target(target_);
   copy_permissions(target_, made_.path);
   // Onto nothing or an empty folder a rename is enough.

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <fastvideo/broken_link.hpp>
 #include <fastvideo/core.hpp>
 #include <string_view>
 #include <system_error>
@@ -47,6 +48,20 @@ void check_name(const fs::path& target) {
   }
   if (error == EINVAL || error == EILSEQ)
     throw Refused(target.string() + " is no name for a file there: " + std::strerror(error) + kChooseAnother);
+}
+
+// One that leads back to itself, or to where nothing can be made, would be replaced by what it should lead to.
+void check_link(const fs::path& target) {
+  if (const std::string link = broken_link(target.string()); !link.empty())
+    throw Refused(target.string() + " " + link + ": remove the link, or choose another path");
+}
+
+// As much of it as is there without links, and no slash at the end.
+fs::path canonical_beginning(const fs::path& path) {
+  std::error_code failure;
+  fs::path target = fs::weakly_canonical(path, failure);
+  if (failure) target = path.lexically_normal();
+  return target.has_filename() ? target : target.parent_path();
 }
 
 // What the system says of a file beyond its mode; 0 where it does not.
@@ -90,14 +105,33 @@ std::string frame_file_name(std::int64_t index) {
 fs::path resolve_target(const fs::path& path) {
   std::error_code failure;
   const fs::path absolute = fs::absolute(path, failure);
-  if (failure) return path;
-  fs::path target = fs::weakly_canonical(absolute, failure);
-  if (failure) target = absolute.lexically_normal();
-  return target.has_filename() ? target : target.parent_path();
+  if (failure)
+    throw Refused(path.string() + ": the working directory, which it is relative to, cannot be told (" +
+                  failure.message() + "): change to another one, or give the path from / on");
+  fs::path target = canonical_beginning(absolute);
+  // A link to what is not there yet, in a folder that is: there it goes, as when any program opens it.
+  if (fs::is_symlink(fs::symlink_status(target, failure)) && !fs::exists(target, failure) && !failure) {
+    const fs::path end = canonical_beginning(end_of_links(target.string()));
+    if (fs::is_directory(end.parent_path(), failure)) return end;
+  }
+  return target;
+}
+
+void check_folder_of(const fs::path& target) {
+  const fs::path parent = target.parent_path();
+  std::error_code ignored;
+  if (fs::is_directory(parent, ignored)) return;
+  if (const std::string link = broken_link(parent.string()); !link.empty())
+    throw Refused("the folder " + parent.string() + " " + link + ": make the link anew, or choose another output path");
+  if (fs::exists(fs::status(parent, ignored)))
+    throw Refused(parent.string() + " is not a folder, so nothing can be written in it: choose another output path");
+  throw Refused("the folder " + parent.string() + " does not exist: make it (mkdir -p) or choose another output path");
 }
 
 void check_file_target(const fs::path& target) {
+  check_folder_of(target);
   check_name(target);
+  check_link(target);
   std::error_code ignored;
   const fs::file_status status = fs::status(target, ignored);
   if (fs::exists(status) && !fs::is_regular_file(status)) {
@@ -107,24 +141,28 @@ void check_file_target(const fs::path& target) {
 }
 
 void check_folder_target(const fs::path& target) {
+  check_folder_of(target);
   check_name(target);
-  std::error_code error;
-  const fs::file_status status = fs::status(target, error);
+  check_link(target);
+  std::error_code error, ignored;
+  const fs::file_status status = fs::status(target, ignored);
   if (!fs::exists(status)) return check_replaceable(target);
   if (!fs::is_directory(status)) {
     throw Refused(target.string() + " exists and is not a folder; frames as PNG files go into a folder: choose " +
                   "another path, or one that ends in .mp4, .webm, .gif or .y4m");
   }
-  fs::directory_iterator entries(target, error);
-  if (error) throw Refused("cannot read the folder " + target.string() + ": " + error.message());
   bool holds_frames = false;
-  for (const fs::directory_entry& entry : entries) {
-    if (!is_frame_name(entry.path().filename().string()) || !entry.is_regular_file(error)) {
+  fs::directory_iterator entries(target, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    const fs::directory_entry& entry = *entries;
+    if (!fs::exists(entry.symlink_status(ignored))) continue;  // another run has just replaced the folder
+    if (!is_frame_name(entry.path().filename().string()) || !entry.is_regular_file(ignored)) {
       throw Refused("the folder " + target.string() + " holds " + entry.path().filename().string() +
                     ", which is no frame_NNNNN.png: choose a new or empty folder for the frames");
     }
     holds_frames = true;
   }
+  if (error) throw Refused("cannot read the folder " + target.string() + ": " + error.message());
   if (holds_frames && ::access(target.c_str(), W_OK | X_OK) != 0)
     throw Refused("the frames in the folder " + target.string() + " cannot be removed: " + std::strerror(errno) +
                   kChooseAnother);

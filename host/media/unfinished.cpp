@@ -17,6 +17,7 @@
 #include <system_error>
 
 #include "host/log/log.hpp"
+#include "host/media/write_error.hpp"
 
 namespace fastvideo {
 namespace {
@@ -100,8 +101,7 @@ Unfinished make_unfinished(const fs::path& target, Make&& make) {
     made.locked = make(made.path);
     if (!made.locked) {
       if (errno == EEXIST) continue;
-      throw std::runtime_error("cannot create a file in " + folder.string() + ": " +
-                               std::error_code(errno, std::generic_category()).message());
+      throw std::runtime_error("cannot create a file in " + folder.string() + ": " + write_error(target, errno));
     }
     // Where there are no locks it is nobody's leftover either. One that looked for leftovers may have been quicker.
     while (::flock(made.locked.get(), LOCK_EX) != 0 && errno == EINTR) {

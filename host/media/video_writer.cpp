@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdio>
 #include <fastvideo/core.hpp>
 #include <stdexcept>
+#include <string_view>
 
 #include "host/media/staged_output.hpp"
 #include "host/media/writers.hpp"
@@ -56,6 +58,15 @@ void VideoWriter::step(Body&& body, State next) {
   if (options_.cancel != nullptr) options_.cancel->throw_if_requested();
   body();
   state_ = next;
+}
+
+void require_frame_rate(OutputFormat format, int fps_numerator, int fps_denominator) {
+  constexpr int kMostOfGif = 100;  // it counts time in hundredths of a second
+  if (format != OutputFormat::kGif || fps_numerator <= int64_t{kMostOfGif} * fps_denominator) return;
+  char rate[32];
+  std::snprintf(rate, sizeof rate, "%g", static_cast<double>(fps_numerator) / fps_denominator);
+  throw Refused("GIF files show at most " + std::to_string(kMostOfGif) + " frames a second, and " + rate +
+                " are asked for: ask for fewer, or write .mp4, .webm or .y4m");
 }
 
 void VideoWriter::begin(const VideoFormat& format) {
@@ -132,14 +143,6 @@ void check_output(const fs::path& path) {
   require_name_of_output(path);
   const OutputFormat format = output_format(path);
   const fs::path target = resolve_target(path);
-  const fs::path parent = target.parent_path();
-  std::error_code ignored;
-  if (!fs::is_directory(parent, ignored)) {
-    if (const fs::file_status status = fs::status(parent, ignored); fs::exists(status))
-      throw Refused(parent.string() + " is not a folder, so nothing can be written in it: choose another output path");
-    throw Refused("the folder " + parent.string() +
-                  " does not exist: make it (mkdir -p) or choose another output path");
-  }
   try {
     // Trying is the only test that permissions, read-only mounts and quotas cannot fool.
     if (format == OutputFormat::kPngFolder) {
@@ -150,7 +153,8 @@ void check_output(const fs::path& path) {
   } catch (const Refused&) {
     throw;
   } catch (const std::runtime_error& error) {
-    throw Refused(std::string(error.what()) + "; choose another output path");
+    const std::string_view advice = "choose another output path", said = error.what();
+    throw Refused(std::string(said) + (said.ends_with(advice) ? "" : "; " + std::string(advice)));
   }
   check_ffmpeg_for(path);
 }

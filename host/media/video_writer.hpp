@@ -9,7 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "host/process/cancel.hpp"
+#include "host/calls/cancel.hpp"
+#include "host/run/frame_sink.hpp"
 
 namespace fastvideo {
 
@@ -27,14 +28,8 @@ enum class OutputFormat {
 /// no format here, naming the possible ones.
 OutputFormat output_format(const std::filesystem::path& path);
 
-/// Size and speed of a video; all numbers at least 1.
-struct VideoFormat {
-  int width = 0;
-  int height = 0;
-  std::int64_t frame_count = 0;
-  int fps_numerator = 0;
-  int fps_denominator = 1;
-};
+/// Throws Refused if a video in that format cannot show so many frames a second.
+void require_frame_rate(OutputFormat format, int fps_numerator, int fps_denominator);
 
 /// How to write.
 struct VideoOptions {
@@ -50,19 +45,18 @@ struct VideoOptions {
 /// is as it was. Destroying the writer early removes what it wrote. A folder is replaced as a whole. One thread at a
 /// time. Calls: begin, write any number of times, finish; after an exception none.
 ///
-/// All three throw CancelledError once the token is set, std::runtime_error when writing fails (no space, ffmpeg's own
-/// words), std::logic_error when called in a wrong order or with frames that do not fit what begin was told.
-class VideoWriter {
+/// begin throws Refused as require_frame_rate. All three throw CancelledError once the token is set, std::runtime_error
+/// when writing fails (no space, ffmpeg's own words), std::logic_error when called in a wrong order or with frames that
+/// do not fit what begin was told.
+class VideoWriter : public FrameSink {
  public:
-  virtual ~VideoWriter() = default;
   VideoWriter(const VideoWriter&) = delete;
   VideoWriter& operator=(const VideoWriter&) = delete;
 
-  void begin(const VideoFormat& format);
-  /// One or more whole frames, in order: uint8 [frames, height, width, 3], RGB, contiguous.
-  void write(std::span<const std::uint8_t> frames);
+  void begin(const VideoFormat& format) final;
+  void write(std::span<const std::uint8_t> frames) final;
   /// Completes the file and gives it its name. All frames that begin announced must have been written.
-  void finish();
+  void finish() final;
 
  protected:
   explicit VideoWriter(VideoOptions options) : options_(std::move(options)) {}

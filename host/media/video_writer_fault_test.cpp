@@ -3,12 +3,15 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include <csignal>
+#include <cstdio>
 #include <fastvideo/core.hpp>
 #include <thread>
 
 #include "host/media/media_test_support.hpp"
+#include "host/media/target.hpp"
 
 namespace fastvideo {
 namespace {
@@ -54,6 +57,16 @@ class Faults : public testing::Test {
     write_text(folder_ / "bin" / "ffmpeg", "#!/bin/sh\n" + script + "\n");
     fs::permissions(folder_ / "bin" / "ffmpeg", fs::perms::owner_all);
     return (folder_ / "bin").string() + ":" + std::getenv("PATH");
+  }
+
+  // The bytes of a file, or of each file in a folder.
+  static std::vector<std::string> contents(const fs::path& path) {
+    if (!fs::is_directory(path)) return {read_text(path)};
+    std::vector<fs::path> files(fs::directory_iterator(path), {});
+    std::sort(files.begin(), files.end());
+    std::vector<std::string> all;
+    for (const fs::path& file : files) all.push_back(file.filename().string() + read_text(file));
+    return all;
   }
 
   TestFolder folder_;
@@ -222,7 +235,11 @@ TEST_F(Faults, NoSpaceIsSaidAndLeavesNothing) {
     const FileSizeLimit limit(100'000);
     write_video(y4m, kFormat, smooth_frames(kFormat));
   });
-  EXPECT_EQ(message, "cannot write " + y4m.string() + ": File too large");
+  const auto limit_of = [](const std::string& bytes) {
+    return "File too large; this process may write files of at most " + bytes +
+           " bytes (RLIMIT_FSIZE): raise that with ulimit -f unlimited, or ask for a smaller video";
+  };
+  EXPECT_EQ(message, "cannot write " + y4m.string() + ": " + limit_of("100000"));
   expect_untouched(y4m);
   fs::remove(y4m);
 
@@ -232,17 +249,16 @@ TEST_F(Faults, NoSpaceIsSaidAndLeavesNothing) {
     const FileSizeLimit limit(10'000);
     write_video(frame.parent_path(), kFormat, noisy_frames(kFormat));
   });
-  EXPECT_EQ(message, "cannot write " + frame.string() + ": File too large");
+  EXPECT_EQ(message, "cannot write " + frame.string() + ": " + limit_of("10000"));
   expect_untouched(frame);
   fs::remove_all(frame.parent_path());
 
   const fs::path mp4 = earlier("video.mp4");
-  EXPECT_THROW(
-      [&] {
-        const FileSizeLimit limit(20'000);
-        write_video(mp4, kFormat, noisy_frames(kFormat));
-      }(),
-      std::runtime_error);
+  message = message_of<std::runtime_error>([&] {
+    const FileSizeLimit limit(20'000);
+    write_video(mp4, kFormat, noisy_frames(kFormat));
+  });
+  EXPECT_NE(message.find("; " + limit_of("20000")), std::string::npos) << message;
   expect_untouched(mp4);
 }
 
@@ -259,7 +275,10 @@ TEST_F(Faults, AFullDiskIsNeverASuccess) {
     const fs::path target = earlier(name);
     const std::string message = message_of<std::runtime_error>(
         [&] { write_video(folder ? target.parent_path() : target, format, noisy_frames(format)); });
-    EXPECT_NE(message.find("No space left on device"), std::string::npos) << message;
+    EXPECT_NE(message.find("No space left on device; the disk of " + target.parent_path().string() + " has "),
+              std::string::npos)
+        << message;
+    EXPECT_NE(message.find(": make room there, or choose another output path"), std::string::npos) << message;
     expect_untouched(target);
     fs::remove(target);
   }
@@ -291,6 +310,78 @@ TEST_F(Faults, CheckOutputSaysWhatIsMissing) {
   EXPECT_THROW(write_video(out + "/frames", kFormat, smooth_frames(kFormat)), Refused);
   EXPECT_EQ(read_text(out + "/frames/notes.txt"), "mine");
   EXPECT_THROW(check_output("/proc/video.y4m"), Refused);
+}
+
+TEST_F(Faults, LinksThatLeadNowhereAreRefused) {
+  const std::string out = (folder_ / "out").string();
+  fs::create_directory(out + "/real");
+  for (const char* name : {"loop.y4m", "loop.mp4", "loop.json", "loop"}) {
+    fs::create_symlink(name, out + "/" + name);
+    const std::string path = out + "/" + name;
+    const bool is_folder = path.ends_with("loop");
+    const std::string message = message_of<Refused>(
+        [&] { is_folder ? check_folder_target(resolve_target(path + "/")) : check_file_target(resolve_target(path)); });
+    EXPECT_EQ(message, path + " is a link that leads back to itself: remove the link, or choose another path");
+    EXPECT_TRUE(fs::is_symlink(path));
+  }
+  EXPECT_THROW(write_video(out + "/loop.y4m", kFormat, smooth_frames(kFormat)), Refused);
+  EXPECT_NE(message_of<Refused>([&] {
+              check_output(out + "/loop/video.y4m");
+            }).find("the folder " + out + "/loop is a link that leads back to itself"),
+            std::string::npos);
+  fs::create_symlink("gone", out + "/away");
+  EXPECT_NE(message_of<Refused>([&] {
+              check_output(out + "/away/video.y4m");
+            }).find("the folder " + out + "/away is a link to gone, that is " + out + "/gone, which is not there"),
+            std::string::npos);
+  fs::create_symlink("gone/video.y4m", out + "/far.y4m");
+  EXPECT_NE(message_of<Refused>([&] { check_output(out + "/far.y4m"); }).find("is a link to gone/video.y4m, that is "),
+            std::string::npos);
+  // A place that can be made is where the link leads, as for every program.
+  fs::create_symlink("real/video.y4m", out + "/near.y4m");
+  write_video(out + "/near.y4m", kFormat, smooth_frames(kFormat));
+  EXPECT_TRUE(fs::is_symlink(out + "/near.y4m"));
+  EXPECT_TRUE(fs::is_regular_file(out + "/real/video.y4m"));
+}
+
+TEST_F(Faults, OfTwoProcessesAtOneOutputEachVideoIsWhole) {
+  constexpr int kRounds = 25;
+  for (const char* name : {"video.y4m", "frames"}) {
+    const fs::path target = folder_ / "out" / name;
+    const VideoFormat format = {16, 16, 6, 16, 1};
+    const auto frames_of = [&](int writer) { return Bytes(16UL * 16 * 3 * 6, static_cast<std::uint8_t>(80 * writer)); };
+    const auto write_often = [&](int writer) {
+      for (int round = 0; round < kRounds; ++round) write_video(target, format, frames_of(writer));
+    };
+    const pid_t other = ::fork();
+    ASSERT_GE(other, 0);
+    if (other == 0) {
+      try {
+        write_often(1);
+        ::_exit(0);
+      } catch (const std::exception& e) {
+        std::fprintf(stderr, "%s\n", e.what());
+        ::_exit(1);
+      }
+    }
+    EXPECT_NO_THROW(write_often(2));
+    int status = -1;
+    ASSERT_EQ(::waitpid(other, &status, 0), other);
+    EXPECT_EQ(status, 0);
+
+    // What each would have written alone.
+    std::vector<std::vector<std::string>> whole;
+    for (const int writer : {1, 2}) {
+      const fs::path alone = folder_ / ("alone" + std::to_string(writer)) / name;
+      fs::create_directories(alone.parent_path());
+      write_video(alone, format, frames_of(writer));
+      whole.push_back(contents(alone));
+    }
+    const std::vector<std::string> there = contents(target);
+    EXPECT_TRUE(there == whole[0] || there == whole[1]) << there.size() << " files";
+    fs::remove_all(target);
+    EXPECT_TRUE(fs::is_empty(folder_ / "out")) << "left behind";
+  }
 }
 
 TEST_F(Faults, CheckOutputNamesWhatWorksWithoutFfmpeg) {

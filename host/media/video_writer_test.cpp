@@ -146,6 +146,21 @@ TEST(Gif, HasAPaletteForEachFrame) {
   expect_good_copy("a.gif", "gif 97 63 bgra unknown unknown 9 ", 28, {97, 63, 9, 10, 1});
 }
 
+TEST(Gif, RefusesWhatItsClockCannotCount) {
+  EXPECT_NO_THROW(require_frame_rate(OutputFormat::kGif, 100, 1));
+  EXPECT_NO_THROW(require_frame_rate(OutputFormat::kMp4, 240, 1));
+  const TestFolder folder;
+  const auto writer = make_video_writer(folder / "a.gif", {});
+  try {
+    writer->begin({64, 48, 5, 100001, 1000});
+    FAIL() << "begun";
+  } catch (const Refused& e) {
+    EXPECT_STREQ(e.what(),
+                 "GIF files show at most 100 frames a second, and 100.001 are asked for: ask for fewer, or write .mp4, "
+                 ".webm or .y4m");
+  }
+}
+
 TEST(Mp4, KeepsRateAndMetadataAndStartsFast) {
   const VideoFormat format = {64, 48, 5, 24000, 1001};
   const TestFolder folder;

@@ -4,9 +4,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <fastvideo/broken_link.hpp>
 #include <unordered_set>
 
+#include "host/config/paths.hpp"
 #include "host/error/error.hpp"
+#include "host/error/printable.hpp"
 
 namespace fastvideo {
 namespace {
@@ -43,7 +46,7 @@ std::vector<fs::path> plugin_folders(const fs::path& folder) {
 std::vector<SearchFolder> plugin_search_path(const Settings& settings, const Installation& installation) {
   std::vector<SearchFolder> folders;
   const auto add = [&](const Value& paths, const Source& source) {
-    const bool named_now = source.kind == Source::Kind::command_line;
+    const bool named_now = source.kind >= Source::Kind::embedder;
     for (const std::string& path : paths.strings()) folders.push_back({path, source.describe(), named_now});
   };
   if (const Setting* path = settings.find("plugins.path")) {
@@ -62,8 +65,10 @@ Catalog Catalog::discover(const std::vector<SearchFolder>& folders, const std::v
     std::error_code code;
     const std::string named = folder.origin + ": ";
     if (!fs::is_directory(folder.path, code)) {
-      const std::string problem = named + "the folder of plugins " + folder.path.string() + " does not exist";
-      if (folder.must_exist) throw RequestError(problem);
+      const std::string link = broken_link(folder.path.string());
+      const std::string problem =
+          named + "the folder of plugins " + folder.path.string() + (link.empty() ? " does not exist" : " " + link);
+      if (folder.must_exist) throw RequestError(problem, "plugins.path");
       catalog.warnings_.push_back(problem);
       continue;
     }
@@ -73,6 +78,9 @@ Catalog Catalog::discover(const std::vector<SearchFolder>& folders, const std::v
                                   " holds no plugin: neither a plugin.toml nor folders with one");
     for (const fs::path& plugin : found) catalog.add_folder(plugin, folder, disabled);
   }
+  for (const std::string& id : disabled)
+    if (!catalog.ids_.contains(id))
+      catalog.warnings_.push_back("plugins.disable: no plugin has the id '" + shortened(id) + "'");
   return catalog;
 }
 
@@ -84,7 +92,7 @@ void Catalog::add_folder(const fs::path& folder, const SearchFolder& found_in,
   if (is_known && folders_.contains(place)) return;  // one folder found on two ways
   auto plugin = std::make_unique<Plugin>();
   try {
-    plugin->manifest = read_manifest(fs::absolute(folder).lexically_normal());
+    plugin->manifest = read_manifest(absolute_path(folder).lexically_normal());
   } catch (const std::exception& e) {
     refused_.push_back({folder, found_in.origin, e.what()});
     return;

@@ -22,7 +22,7 @@ namespace fastvideo {
 struct SearchFolder {
   std::filesystem::path path;  ///< absolute
   std::string origin;          ///< "--plugin-dir", "FASTVIDEO_PLUGIN_PATH", "fastvideo.toml:3:8", "installation"
-  bool must_exist = false;     ///< named on the command line: a RequestError if it is not there
+  bool must_exist = false;     ///< named on the command line or by an embedder: a RequestError if it is not there
 };
 
 /// --plugin-dir, then FASTVIDEO_PLUGIN_PATH, then [plugins] path, then the installation's own folder. Throws

@@ -17,7 +17,8 @@ using Json = nlohmann::json;
 // Builds a value while the text is read: tables keep their order, and a file of 100,000 entries takes no second.
 class Builder final : public nlohmann::json_sax<Json> {
  public:
-  explicit Builder(const std::string& file) : file_(file) {}
+  /// Both are borrowed; `text` is the one that is read.
+  Builder(const std::string& text, const std::string& file) : text_(text), file_(file) {}
 
   Value take() { return std::move(root_); }
 
@@ -46,7 +47,7 @@ class Builder final : public nlohmann::json_sax<Json> {
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const Json::exception& error) override {
-    throw refuse("is not JSON: " + quoted_reason(error.what()));
+    throw RequestError(json_fault(text_, file_, error));
   }
 
  private:
@@ -82,6 +83,7 @@ class Builder final : public nlohmann::json_sax<Json> {
     return closed.is_table ? add(std::move(closed.table)) : add(std::move(closed.list));
   }
 
+  const std::string& text_;
   const std::string& file_;
   std::vector<Open> open_;
   Value root_;
@@ -93,7 +95,7 @@ Value parse_json(const std::string& text, const std::string& file) {
   } catch (const Refused& e) {
     throw RequestError(e.what());
   }
-  Builder builder(file);
+  Builder builder(text, file);
   Json::sax_parse(text, &builder);
   return builder.take();
 }

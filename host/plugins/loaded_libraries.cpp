@@ -3,6 +3,7 @@
 #include <link.h>
 
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <vector>
 
@@ -30,6 +31,8 @@ OpenLibrary::OpenLibrary(const std::filesystem::path& file) {
   try {
     const auto mode = static_cast<Mode>(Mode::rtld_now | Mode::rtld_local);
     libraries.push_back(std::make_unique<boost::dll::shared_library>(file, mode));
+  } catch (const std::bad_alloc&) {
+    throw std::runtime_error("out of memory");
   } catch (const std::exception& e) {
     throw std::runtime_error(linker_words(e.what()));
   }

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <fastvideo/core.hpp>
 
+#include "host/calls/call_note.hpp"
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
 #include "host/plugins/loaded_libraries.hpp"
 #include "host/plugins/plugin_code.hpp"
-#include "host/process/call_note.hpp"
 
 namespace fastvideo {
 namespace {
@@ -60,6 +60,11 @@ const fv_plugin* enter(fv_plugin_entry entry, const fv_services* host, const fs:
 }
 
 }  // namespace
+
+LoaderTurn::LoaderTurn() {
+  static auto& mutex = *new std::recursive_mutex;  // plugins are never unloaded: it is never destroyed
+  lock_ = std::unique_lock(mutex);
+}
 
 // A wheel has version.py ("__version__ = '2.11.0+cu130'"), a zip
 // archive build-version ("2.11.0+cpu").

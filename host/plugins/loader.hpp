@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,18 @@ struct LoadedItem {
   const Interface* interface() const {
     return static_cast<const Interface*>(table);
   }
+};
+
+/// While it lives, this thread is the loader's: functions of plugins with the tag [loader] are called by one thread at
+/// a time, whichever that is. One thread may take it again.
+class LoaderTurn {
+ public:
+  LoaderTurn();
+  LoaderTurn(const LoaderTurn&) = delete;
+  LoaderTurn& operator=(const LoaderTurn&) = delete;
+
+ private:
+  std::unique_lock<std::recursive_mutex> lock_;
 };
 
 /// "2.11" of the LibTorch whose lib/ folder this is. Throws RequestError if its version is not to be found.

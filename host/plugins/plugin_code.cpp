@@ -9,8 +9,8 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "host/calls/call_note.hpp"
 #include "host/error/error.hpp"
-#include "host/process/call_note.hpp"
 
 namespace fastvideo {
 namespace {

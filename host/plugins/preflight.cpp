@@ -10,6 +10,7 @@
 #include <optional>
 #include <sstream>
 
+#include "host/config/paths.hpp"
 #include "host/error/error.hpp"
 
 namespace fastvideo {
@@ -68,7 +69,7 @@ class ElfFile {
  private:
   // "$ORIGIN/../lib:/opt/lib" as folders
   void add_search_path(const std::string& list, std::vector<std::filesystem::path>& folders) const {
-    const std::string origin = std::filesystem::absolute(name_).parent_path().string();
+    const std::string origin = absolute_path(name_).parent_path().string();
     std::istringstream parts(list);
     for (std::string part; std::getline(parts, part, ':');) {
       for (const std::string_view token : {"$ORIGIN", "${ORIGIN}"})

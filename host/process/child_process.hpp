@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "host/process/cancel.hpp"
+#include "host/calls/cancel.hpp"
 #include "host/process/file_descriptor.hpp"
 #include "host/process/leftovers.hpp"
 

@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "host/process/call_note.hpp"
+#include "host/calls/call_note.hpp"
 #include "host/process/handler_text.hpp"
 #include "host/process/leftovers.hpp"
 
@@ -39,16 +39,35 @@ bool is_first_to_end() noexcept {
   for (;;) ::pause();
 }
 
-void on_crash(int signal) {
+// A text that is put together in a signal handler.
+class HandlerLine {
+ public:
+  HandlerLine& operator<<(std::string_view text) noexcept {
+    for (const char c : text)
+      if (length_ < sizeof text_) text_[length_++] = c;
+    return *this;
+  }
+  HandlerLine& operator<<(unsigned long number) noexcept {
+    char digits[20];
+    std::size_t count = 0;
+    do digits[count++] = static_cast<char>('0' + number % 10);
+    while ((number /= 10) != 0);
+    while (count > 0) *this << std::string_view(&digits[--count], 1);
+    return *this;
+  }
+  std::string_view text() const noexcept { return {text_, length_}; }
+
+ private:
+  char text_[128];
+  std::size_t length_ = 0;
+};
+
+void on_crash(int signal, siginfo_t* info, void*) {
   if (::getpid() == program_id && is_first_to_end()) {
     const char* name = "";
     for (const NamedSignal& one : kCrashes)
       if (one.number == signal) name = one.name;
-    char what[40] = "crashed (";
-    std::size_t at = 9;
-    while (*name != '\0') what[at++] = *name++;
-    what[at++] = ')';
-    write_crash_note({what, at});
+    write_signal_note(name, *info);
   }
   // Blocked until this handler returns; then it ends the process, with its own exit code and core file.
   std::signal(signal, SIG_DFL);
@@ -89,6 +108,23 @@ void write_crash_note(std::string_view what) noexcept {
   errno = saved_errno;
 }
 
+void write_signal_note(std::string_view name, const siginfo_t& info) noexcept {
+  // What a fault raises comes from the kernel, and abort() from this process itself.
+  const bool was_sent = info.si_code <= 0 && info.si_pid != ::getpid();
+  if (!was_sent) {
+    write_crash_note((HandlerLine() << "crashed (" << name << ")").text());
+    return;
+  }
+  HandlerLine line;
+  line << "\nfastvideo: ended by " << name << ", which ";
+  if (info.si_pid > 0)
+    line << "process " << static_cast<unsigned long>(info.si_pid) << " sent";
+  else
+    line << "another process sent";  // of another namespace
+  write_from_handler((line << "; files that were not complete are removed\n").text());
+  remove_leftovers();
+}
+
 void install_crash_notes() {
   program_id = ::getpid();
   ::on_exit(on_exit_by_anyone, nullptr);
@@ -100,9 +136,9 @@ void install_crash_notes() {
     sigaction(one.number, nullptr, &former);
     if (former.sa_handler != SIG_DFL) continue;
     struct sigaction action = {};
-    action.sa_handler = on_crash;
+    action.sa_sigaction = on_crash;
     sigemptyset(&action.sa_mask);
-    action.sa_flags = SA_ONSTACK;
+    action.sa_flags = SA_ONSTACK | SA_SIGINFO;
     sigaction(one.number, &action, nullptr);
   }
 }

@@ -1,6 +1,7 @@
 // What the program says when a plugin ends it: by a crash, or by exit().
 #pragma once
 
+#include <csignal>
 #include <string_view>
 
 namespace fastvideo {
@@ -17,5 +18,8 @@ void result_is_known() noexcept;
 /// Writes "fastvideo: WHAT in run of EVIL/cpu at dit.self; ..." to standard error and removes partial files: for
 /// handlers of other signals. Async-signal-safe.
 void write_crash_note(std::string_view what) noexcept;
+
+/// The same of a signal, "crashed (SIGSEGV)"; of one that another process has sent only that, and no call of a plugin.
+void write_signal_note(std::string_view name, const siginfo_t& info) noexcept;
 
 }  // namespace fastvideo

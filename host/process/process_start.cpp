@@ -17,10 +17,11 @@
 #include <string_view>
 #include <system_error>
 
-#include "host/process/cancel.hpp"
+#include "host/hardware/process_limits.hpp"
 #include "host/process/crash_note.hpp"
 #include "host/process/handler_text.hpp"
 #include "host/process/leftovers.hpp"
+#include "host/process/signal_guard.hpp"
 
 namespace fastvideo {
 namespace {
@@ -28,7 +29,6 @@ namespace {
 constexpr int kFailedExit = 1;
 
 bool closed_pipes_ignored = false;
-char limit_advice[160] = "";
 
 void open_standard_descriptors() noexcept {
   for (const int wanted : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
@@ -130,7 +130,7 @@ void on_bus_error(int signal, siginfo_t* info, void*) {
   const char* file =
       info->si_code == BUS_ADRERR ? mapped_file_at(reinterpret_cast<std::uintptr_t>(info->si_addr)) : nullptr;
   if (file == nullptr) {
-    write_crash_note("crashed (SIGBUS)");
+    write_signal_note("SIGBUS", *info);
     std::signal(signal, SIG_DFL);
     std::raise(signal);
     return;
@@ -157,17 +157,9 @@ void watch_mapped_files() noexcept {
 
 // ---- Memory and exceptions ----
 
-void note_memory_limit() noexcept {
-  rlimit limit = {};
-  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
-  std::snprintf(limit_advice, sizeof limit_advice,
-                " (the address space of this process is limited to %llu MiB, ulimit -v: raise the limit)",
-                static_cast<unsigned long long>(limit.rlim_cur >> 20));
-}
-
 [[noreturn]] void end_for_want_of_memory() noexcept {
   write_from_handler("fastvideo: out of memory");
-  write_from_handler(limit_advice);
+  write_from_handler(memory_limit_advice());
   write_from_handler("\n");
   remove_leftovers();
   ::_exit(kFailedExit);
@@ -183,7 +175,7 @@ void note_memory_limit() noexcept {
       // A thread that cannot be started, mostly, in a place that may not throw.
       write_from_handler("fastvideo: ");
       write_from_handler(e.what());
-      write_from_handler(limit_advice);
+      write_from_handler(memory_limit_advice());
       write_from_handler("\n");
       remove_leftovers();
       ::_exit(kFailedExit);
@@ -205,14 +197,12 @@ void prepare_process() noexcept {
   put_signals_right();
   remove_leftovers_at_signals();
   watch_mapped_files();
-  note_memory_limit();
+  memory_limit_advice();  // read before it is needed where nothing may be read
   std::set_terminate(on_terminate);
   // A library or a plugin may call exit(), and then no destructor of a running function runs.
   std::atexit([] { remove_leftovers(); });
 }
 
 bool ignores_closed_pipes() noexcept { return closed_pipes_ignored; }
-
-const char* memory_limit_advice() noexcept { return limit_advice; }
 
 }  // namespace fastvideo

@@ -1,8 +1,6 @@
 // What a program puts right before it does anything: the process that it inherited may be odd.
 #pragma once
 
-#include <string>
-
 namespace fastvideo {
 
 /// For main() alone, before any thread and any file: it changes the whole process.
@@ -17,9 +15,5 @@ void prepare_process() noexcept;
 
 /// Whether SIGPIPE was ignored when prepare_process() came: then a closed pipe is an error like others.
 bool ignores_closed_pipes() noexcept;
-
-/// " (the address space is limited to 2048 MiB, ulimit -v: raise the limit)", or nothing where there is no limit. For
-/// messages about memory that is not there.
-const char* memory_limit_advice() noexcept;
 
 }  // namespace fastvideo

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "host/run/device.hpp"
+#include "host/model/device.hpp"
 
 namespace fastvideo {
 
@@ -32,5 +32,9 @@ class PeakMemory {
   std::unique_ptr<DeviceWatch> watch_;  // of CUDA; null on the CPU
   bool is_own_mark_ = false;
 };
+
+/// Bytes of the process at its peak, in main memory; 0 if the system does not say. (VmHWM: getrusage also counts the
+/// process that started this one, until it became this program.)
+std::uint64_t peak_host_memory();
 
 }  // namespace fastvideo

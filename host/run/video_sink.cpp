@@ -31,7 +31,7 @@ bool is_contiguous(const fv_tensor& tensor) {
 
 }  // namespace
 
-VideoSink::VideoSink(VideoWriter& writer) : writer_(writer) {
+VideoSink::VideoSink(FrameSink& frames) : frames_(frames) {
   abi_.struct_size = sizeof abi_;
   abi_.context = this;
   abi_.accept = [](void* context, const fv_pipeline_output* output, fv_text* error) {
@@ -64,7 +64,7 @@ void VideoSink::begin(const fv_pipeline_output& output) {
                              " frames per second");
   const VideoFormat format{output.width, output.height, output.frame_count, output.fps_numerator,
                            output.fps_denominator};
-  writer_.begin(format);
+  frames_.begin(format);
   format_ = format;
 }
 
@@ -98,7 +98,7 @@ void VideoSink::write(const fv_pipeline_output& output) {
             packed_.push_back(first[f * t.strides[0] + y * t.strides[1] + x * t.strides[2] + c * t.strides[3]]);
     first = packed_.data();
   }
-  writer_.write({first, bytes});
+  frames_.write({first, bytes});
   written_ += t.shape[0];
 }
 
@@ -107,7 +107,7 @@ void VideoSink::finish() {
   if (written_ != format_->frame_count)
     throw std::runtime_error("the pipeline ended after " + std::to_string(written_) + " of the " +
                              std::to_string(format_->frame_count) + " frames that it announced");
-  writer_.finish();
+  frames_.finish();
 }
 
 }  // namespace fastvideo

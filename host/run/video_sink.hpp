@@ -1,4 +1,4 @@
-// Where the outputs of a pipeline go: into a video writer.
+// Where the outputs of a pipeline go: checked, into a frame sink.
 #pragma once
 
 #include <fastvideo/pipeline.h>
@@ -7,15 +7,15 @@
 #include <optional>
 #include <vector>
 
-#include "host/media/video_writer.hpp"
+#include "host/run/frame_sink.hpp"
 
 namespace fastvideo {
 
-/// fv_pipeline_sink over a writer. One thread at a time.
+/// fv_pipeline_sink over a frame sink. One thread at a time.
 class VideoSink {
  public:
-  /// The writer is borrowed.
-  explicit VideoSink(VideoWriter& writer);
+  /// `frames` is borrowed.
+  explicit VideoSink(FrameSink& frames);
   VideoSink(const VideoSink&) = delete;
   VideoSink& operator=(const VideoSink&) = delete;
 
@@ -33,7 +33,7 @@ class VideoSink {
   void begin(const fv_pipeline_output& output);
   void write(const fv_pipeline_output& output);
 
-  VideoWriter& writer_;
+  FrameSink& frames_;
   std::optional<VideoFormat> format_;
   std::int64_t written_ = 0;
   std::vector<std::uint8_t> packed_;  // frames that did not come contiguous

@@ -63,6 +63,13 @@ std::vector<Ruled> others_of(const Candidate& taken, const std::vector<Candidate
   return rows;
 }
 
+// The setting that a request comes from.
+std::string setting_of(const AttentionRequest& request, std::string_view role) {
+  using Scope = AttentionRequest::Scope;
+  if (request.scope == Scope::role) return std::string(kRolesPrefix) + std::string(role);
+  return request.scope == Scope::rest ? "attention.default" : "attention.backend";
+}
+
 std::string without_prefix(std::string_view text, std::string_view prefix) {
   return std::string(text.starts_with(prefix) ? text.substr(prefix.size()) : text);
 }
@@ -76,26 +83,30 @@ std::string joined(const std::vector<Ruled>& rows) {
 }  // namespace
 
 AttentionSelector::AttentionSelector(const Settings& settings, const Catalog& catalog, OpenBackends& backends,
-                                     DeviceFacts device)
+                                     SelfTests& self_tests, DeviceFacts device)
     : settings_(settings),
       catalog_(catalog),
       backends_(backends),
       device_(device),
       auto_numerics_(settings.strings("attention.numerics")),
       priority_(settings.strings("attention.priority")),
-      self_tests_(device) {}
+      self_tests_(self_tests) {}
 
-void AttentionSelector::require_known(const std::string& name, const std::string& asked) const {
+void AttentionSelector::require_known(const std::string& name, const std::string& asked,
+                                      const std::string& setting) const {
   if (same_name(name, kAuto) || !catalog_.find("attention", name).empty()) return;
-  throw RequestError(unknown_name_refusal(name, asked, "attention", catalog_, device_));
+  throw RequestError(unknown_name_refusal(name, asked, "attention", catalog_, device_), setting);
 }
 
 void AttentionSelector::require_known_names() const {
   const Setting& global = *settings_.find("attention.backend");
-  require_known(global.value.string(), global.source.describe());
+  require_known(global.value.string(), global.source.describe(), "attention.backend");
   for (auto at = settings_.all().lower_bound(kRolesPrefix);
        at != settings_.all().end() && at->first.starts_with(kRolesPrefix); ++at)
-    require_known(at->second.value.string(), at->second.source.describe());
+    require_known(at->second.value.string(), at->second.source.describe(), at->first);
+  for (const char* list : {"attention.fallback", "attention.priority"})
+    if (const Setting* setting = settings_.find(list))
+      for (const Value& name : setting->value.list()) require_known(name.string(), setting->source.describe(), list);
 }
 
 bool AttentionSelector::auto_takes(uint32_t numerics) const {
@@ -116,7 +127,7 @@ bool AttentionSelector::is_free(const char* role) const {
 AttentionChoice AttentionSelector::choose(const fv_attention_site& site, const PlanSite& plan) {
   AttentionRequest request =
       request_for_role(settings_, site.role, [this](const auto& name, auto role) { return claims(name, role); });
-  require_known(request.name, request.asked_by());
+  require_known(request.name, request.asked_by(), setting_of(request, site.role));
   std::vector<Candidate> tried = candidates(request.name, site);
   const Candidate* taken = best_that_computes(tried, site, plan);
   if (taken == nullptr) return fall_back(std::move(request), site, plan, std::move(tried));
@@ -169,7 +180,7 @@ Candidate AttentionSelector::examine(const CatalogItem& item, const fv_attention
   candidate.reason = what_is_missing(*item.item, settings_);
   if (!candidate.fits()) return candidate;
   try {
-    candidate.backend = &backends_.open(item);
+    candidate.backend = &backends_.open(item, settings_);
   } catch (const std::exception& e) {
     candidate.reason = without_prefix(e.what(), item.item->full_name() + ": ");
     if (logged_.insert("open " + item.item->full_name()).second)
@@ -265,7 +276,7 @@ AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_
                                              const PlanSite& plan, std::vector<Candidate> tried) {
   const std::string reason = joined(ruled(tried));
   for (const std::string& name : settings_.strings("attention.fallback")) {
-    require_known(name, settings_.find("attention.fallback")->source.describe());
+    require_known(name, settings_.find("attention.fallback")->source.describe(), "attention.fallback");
     std::vector<Candidate> substitutes = candidates(name, site);
     if (const Candidate* taken = best_that_computes(substitutes, site, plan)) {
       log_substitute(site.role, taken->item->item->full_name(), request, reason);
@@ -283,7 +294,7 @@ AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_
   const std::string refusal = site_refusal(request, site, ruled(tried), catalog_, device_);
   if (std::any_of(tried.begin(), tried.end(), [](const Candidate& one) { return one.failed; }))
     throw std::runtime_error(refusal);
-  throw RequestError(refusal);
+  throw RequestError(refusal, setting_of(request, site.role));
 }
 
 }  // namespace fastvideo

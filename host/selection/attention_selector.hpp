@@ -59,7 +59,8 @@ using PlanSite = std::function<void(const Candidate&)>;
 class AttentionSelector {
  public:
   /// All are borrowed and must outlive this object.
-  AttentionSelector(const Settings& settings, const Catalog& catalog, OpenBackends& backends, DeviceFacts device);
+  AttentionSelector(const Settings& settings, const Catalog& catalog, OpenBackends& backends, SelfTests& self_tests,
+                    DeviceFacts device);
 
   /// Throws RequestError, with the nearest name and the table of what is installed, if a backend is asked for (globally
   /// or for any role) that no plugin offers.
@@ -84,7 +85,7 @@ class AttentionSelector {
   std::string slower_than(const Candidate& taken, const fv_attention_site& site);
   bool auto_takes(uint32_t numerics) const;
   bool claims(const std::string& name, std::string_view role) const;
-  void require_known(const std::string& name, const std::string& asked) const;
+  void require_known(const std::string& name, const std::string& asked, const std::string& setting) const;
   void log_substitute(const std::string& role, const std::string& used, const AttentionRequest& request,
                       const std::string& reason);
   AttentionChoice fall_back(AttentionRequest request, const fv_attention_site& site, const PlanSite& plan,
@@ -96,7 +97,7 @@ class AttentionSelector {
   DeviceFacts device_;
   std::vector<std::string> auto_numerics_;  // what auto may take: "exact", "reordered"
   std::vector<std::string> priority_;       // names that auto prefers, best first
-  SelfTests self_tests_;
+  SelfTests& self_tests_;
   std::set<std::string> logged_;  // what has been said once
 };
 

@@ -167,6 +167,8 @@ TEST(AttentionSelector, UnknownNamesAreRefusedBeforeAnythingIsOpened) {
   EXPECT_TRUE(contains(global, "\n  SWIFT/gpu     runs on cuda, not on cpu"));
   EXPECT_TRUE(contains(global, "\n  FORMULA/cpu   usable: "));
   EXPECT_TRUE(contains(unknown(in_file("attention.roles.dit.cross", "SWIFT/cpi")), "did you mean 'SWIFT/cpu'?"));
+  for (const char* list : {"attention.fallback", "attention.priority"})
+    EXPECT_TRUE(contains(unknown(in_file(list, Value::List{"FORMULA", "SWIFFT"})), "did you mean 'SWIFT'?")) << list;
   EXPECT_EQ(unknown(flag("attention.backend", "Auto")), "(accepted)");
 }
 

@@ -9,10 +9,10 @@
 #include <string>
 #include <utility>
 
+#include "host/calls/call_note.hpp"
+#include "host/calls/cancel.hpp"
 #include "host/error/error.hpp"
 #include "host/log/log.hpp"
-#include "host/process/call_note.hpp"
-#include "host/process/cancel.hpp"
 
 namespace fastvideo {
 
@@ -30,7 +30,8 @@ inline void require_ok(fv_status status, const TextBuffer& text, const std::stri
   if (status == FV_CANCELLED) throw CancelledError("cancelled");
   if (said.empty()) said = "gave status " + std::to_string(status) + " and no reason";
   if (status == FV_REFUSED) throw RequestError(who + ": " + said);
-  if (status == FV_OUT_OF_MEMORY) throw std::runtime_error(who + ": out of memory: " + said);
+  if (status == FV_OUT_OF_MEMORY)
+    throw OutOfMemory(who + (said.starts_with("out of memory") ? ": " : ": out of memory: ") + said);
   if (status != FV_FAILED) said += " (unknown status " + std::to_string(status) + ")";
   throw std::runtime_error(who + ": " + said);
 }

@@ -18,7 +18,8 @@ void compete(CacheRequest& request, const std::string& name, const Source& sourc
   const bool same = same_name(public_name(request.name), public_name(name));
   if (source.kind == request.source.kind && !request.is_none() && !same)
     throw RequestError("two caching strategies are asked for: " + request.name + " by " + request.source.describe() +
-                       ", and " + name + " by " + source.describe() + "; a run has one");
+                           ", and " + name + " by " + source.describe() + "; a run has one",
+                       "cache.strategy");
   if (source.kind < request.source.kind) {
     request.overridden.push_back({name, source});
     return;
@@ -56,7 +57,8 @@ const CatalogItem* chosen_cache_strategy(const CacheRequest& request, const Cata
   if (request.is_none()) return nullptr;
   const std::vector<const CatalogItem*> candidates = catalog.find("cache", request.name);
   if (candidates.empty())
-    throw RequestError(unknown_name_refusal(request.name, request.source.describe(), "cache", catalog, device));
+    throw RequestError(unknown_name_refusal(request.name, request.source.describe(), "cache", catalog, device),
+                       "cache.strategy");
   std::vector<Ruled> ruled;
   std::vector<const CatalogItem*> fitting;
   for (const CatalogItem* item : candidates) {
@@ -68,7 +70,8 @@ const CatalogItem* chosen_cache_strategy(const CacheRequest& request, const Cata
   }
   if (!fitting.empty()) return &one_of_rivals(fitting, "the caching strategy " + request.name, "--cache-strategy ");
   throw RequestError("caching cannot be done as configured: " + request.name + ", asked for by " +
-                     request.source.describe() + refusal_table(ruled));
+                         request.source.describe() + refusal_table(ruled),
+                     "cache.strategy");
 }
 
 }  // namespace fastvideo

@@ -9,17 +9,19 @@
 namespace fastvideo {
 
 OpenBackends::~OpenBackends() {
-  for (const auto& [item, slot] : slots_)
-    if (slot->is_owned && slot->backend.backend != nullptr)
+  for (const auto& [key, slot] : slots_)
+    if (slot->backend.backend != nullptr)
       released(call_name("destroy", slot->backend.name), [&] { slot->backend.table->destroy(slot->backend.backend); });
 }
 
-const OpenBackend& OpenBackends::open(const CatalogItem& item) {
-  std::unique_ptr<Slot>& slot = slots_[item.item];
+const OpenBackend& OpenBackends::open(const CatalogItem& item, const Settings& settings) {
+  if (const auto stand_in = stand_ins_.find(item.item); stand_in != stand_ins_.end()) return stand_in->second;
+  const Value given(to_table(settings.of_item(item.item->settings_prefix(), item.item->options)));
+  std::unique_ptr<Slot>& slot = slots_[{item.item, given.to_toml()}];
   if (slot == nullptr) {
     slot = std::make_unique<Slot>();
     try {
-      slot->backend = create(item);
+      slot->backend = create(item, settings);
     } catch (...) {
       slot->failure = std::current_exception();
     }
@@ -30,18 +32,15 @@ const OpenBackend& OpenBackends::open(const CatalogItem& item) {
 
 void OpenBackends::use(const OpenCalibration& calibration) {
   const Item* item = calibration.item().item;
-  auto slot = std::make_unique<Slot>();
-  slot->backend = {item->full_name(), calibration.table<fv_attention_interface>(), calibration.object<fv_attention>(),
-                   /*is_stand_in=*/true};
-  slot->is_owned = false;
-  slots_[item] = std::move(slot);
+  stand_ins_[item] = {item->full_name(), calibration.table<fv_attention_interface>(),
+                      calibration.object<fv_attention>(), /*is_stand_in=*/true};
 }
 
-OpenBackend OpenBackends::create(const CatalogItem& item) {
+OpenBackend OpenBackends::create(const CatalogItem& item, const Settings& settings) {
   OpenBackend made;
   made.name = item.item->full_name();
   AbiValues memory;
-  const std::span<const fv_entry> options = memory.add(item_values(settings_, *item.item));
+  const std::span<const fv_entry> options = memory.add(item_values(settings, *item.item));
   made.table = loader_.load(item).interface<fv_attention_interface>();
   TextBuffer text;
   const fv_status status = called(call_name("create", made.name), text.get(), [&] {

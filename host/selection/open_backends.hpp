@@ -1,11 +1,13 @@
-// Attention backends that are open: each item once a process, with the options that the settings give it.
+// Attention backends that are open: each item once for all requests that give it the same options.
 #pragma once
 
 #include <fastvideo/attention.h>
 
+#include <exception>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "host/config/settings.hpp"
 #include "host/plugins/loader.hpp"
@@ -25,16 +27,15 @@ struct OpenBackend {
 class OpenBackends {
  public:
   /// All are borrowed and must outlive this object.
-  OpenBackends(Loader& loader, const Settings& settings, const fv_services* host)
-      : loader_(loader), settings_(settings), host_(host) {}
+  OpenBackends(Loader& loader, const fv_services* host) : loader_(loader), host_(host) {}
   /// Destroys the backends; their plans are gone by then.
   ~OpenBackends();
   OpenBackends(const OpenBackends&) = delete;
   OpenBackends& operator=(const OpenBackends&) = delete;
 
-  /// The item's backend, opened at the first call. Throws RequestError or std::runtime_error, which begins with the
-  /// item's name; a later call throws the same again.
-  const OpenBackend& open(const CatalogItem& item);
+  /// The item's backend with the options that the settings give it, opened at the first call. Throws RequestError or
+  /// std::runtime_error, which begins with the item's name; a later call throws the same again.
+  const OpenBackend& open(const CatalogItem& item, const Settings& settings);
 
   /// From now on the stand-in of a calibration, which is borrowed, is what open gives for its item.
   void use(const OpenCalibration& calibration);
@@ -43,14 +44,13 @@ class OpenBackends {
   struct Slot {
     OpenBackend backend;
     std::exception_ptr failure;
-    bool is_owned = true;
   };
-  OpenBackend create(const CatalogItem& item);
+  OpenBackend create(const CatalogItem& item, const Settings& settings);
 
   Loader& loader_;
-  const Settings& settings_;
   const fv_services* host_;
-  std::map<const Item*, std::unique_ptr<Slot>> slots_;
+  std::map<std::pair<const Item*, std::string>, std::unique_ptr<Slot>> slots_;  // by item and its options as text
+  std::map<const Item*, OpenBackend> stand_ins_;
 };
 
 }  // namespace fastvideo

@@ -213,7 +213,9 @@ SelfTest judge(const Item& item, const OpenBackend& backend, ProblemShape shape,
 
 // What tells small problems apart.
 std::string key_of(const OpenBackend& backend, const ProblemShape& s) {
-  std::string key = backend.name + " " + s.role + " " + dtype_name(s.dtype);
+  // Two backends of one item differ in their options.
+  std::string key =
+      std::to_string(reinterpret_cast<std::uintptr_t>(&backend)) + " " + s.role + " " + dtype_name(s.dtype);
   for (const std::int64_t one : {std::int64_t{s.head_size}, std::int64_t{s.query_heads}, std::int64_t{s.kv_heads},
                                  s.queries, s.keys, std::int64_t{s.masks}, static_cast<std::int64_t>(s.require)})
     key += " " + std::to_string(one);

@@ -37,6 +37,7 @@ BENCHMARK(plugin_alone);
 
 void through_the_service(benchmark::State& state) {
   Bound bound;
+  const CallNote pipeline({"run", "a pipeline", nullptr});  // which calls attention
   const fv_attention_service service = AttentionService::functions();
   for (auto _ : state)
     benchmark::DoNotOptimize(service.run(service.context, &bound.binding.abi, &bound.args, bound.text.get()));

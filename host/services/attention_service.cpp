@@ -28,9 +28,7 @@ void log_choice(const AttentionBinding& binding) {
 
 }  // namespace
 
-AttentionService::AttentionService(AttentionSelector& selector) : selector_(selector), service_(functions()) {
-  service_.context = this;
-}
+AttentionService::AttentionService(SitePlans& plans) : plans_(plans), service_(functions()) { service_.context = this; }
 
 fv_attention_service AttentionService::functions() {
   fv_attention_service service{};
@@ -40,8 +38,8 @@ fv_attention_service AttentionService::functions() {
                     fv_attention_session** session, fv_text* error) {
     return serve(error, [&] {
       auto& self = *static_cast<AttentionService*>(context);
-      auto& made =
-          *self.sessions_.emplace_back(std::make_unique<AttentionSession>(self.selector_, std::span(sites, count)));
+      const LoaderTurn turn;  // another request may be checked meanwhile, with the same backends
+      auto& made = *self.sessions_.emplace_back(self.plans_.take(std::span(sites, count)));
       for (size_t i = 0; i < count; ++i) bindings[i] = &made.bindings()[i]->abi;
       for (const auto& binding : made.bindings()) log_choice(*binding);
       *token_order = made.token_order().empty() ? nullptr : made.token_order().data();

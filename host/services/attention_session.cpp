@@ -38,6 +38,10 @@ fv_status with_name(fv_status status, const AttentionBinding& binding, fv_text* 
 }  // namespace
 
 AttentionSession::AttentionSession(AttentionSelector& selector, std::span<const fv_attention_site* const> sites)
+    : AttentionSession(selector, sites, {}) {}
+
+AttentionSession::AttentionSession(AttentionSelector& selector, std::span<const fv_attention_site* const> sites,
+                                   std::span<const AttentionChoice> choices)
     : selector_(selector) {
   for (const fv_attention_site* site : sites) {
     require_possible(site);
@@ -48,7 +52,8 @@ AttentionSession::AttentionSession(AttentionSelector& selector, std::span<const 
   try {
     for (const bool is_free : {false, true})
       for (size_t i = 0; i < sites.size(); ++i)
-        if (selector.is_free(sites[i]->role) == is_free) open(*sites[i], *bindings_[i]);
+        if (selector.is_free(sites[i]->role) == is_free)
+          open(*sites[i], choices.empty() ? nullptr : &choices[i], *bindings_[i]);
     token_order_ = merge_token_orders(wishes_);
   } catch (...) {
     destroy_plans();
@@ -63,20 +68,41 @@ void AttentionSession::destroy_plans() noexcept {
     if (binding->plan != nullptr) destroy_plan(*binding->choice.backend, *binding);
 }
 
-void AttentionSession::open(const fv_attention_site& site, AttentionBinding& binding) {
-  binding.choice = selector_.choose(site, [&](const Candidate& candidate) {
-    plan(site, candidate, binding);
-    try {
-      require_kept(site, candidate, binding);
-    } catch (...) {
-      destroy_plan(*candidate.backend, binding);
-      throw;
-    }
-  });
+void AttentionSession::open(const fv_attention_site& site, const AttentionChoice* chosen, AttentionBinding& binding) {
+  if (chosen == nullptr || !plan_as_chosen(site, *chosen, binding))
+    binding.choice =
+        selector_.choose(site, [&](const Candidate& candidate) { plan_as_promised(site, candidate, binding); });
   const OpenBackend& backend = *binding.choice.backend;
   binding.kernel = binding.info.kernel != nullptr ? binding.info.kernel : binding.choice.support.detail;
   binding.run = backend.table->run;
   binding.abi = {sizeof binding.abi, 0, backend.name.c_str(), &binding.info, &binding};
+}
+
+// False: it is no longer to be had, and why is said by whoever chooses again.
+bool AttentionSession::plan_as_chosen(const fv_attention_site& site, const AttentionChoice& chosen,
+                                      AttentionBinding& binding) {
+  Candidate candidate;
+  candidate.item = chosen.item;
+  candidate.backend = chosen.backend;
+  candidate.support = chosen.support;
+  try {
+    plan_as_promised(site, candidate, binding);
+  } catch (const std::exception&) {
+    return false;
+  }
+  binding.choice = chosen;
+  return true;
+}
+
+void AttentionSession::plan_as_promised(const fv_attention_site& site, const Candidate& candidate,
+                                        AttentionBinding& binding) {
+  plan(site, candidate, binding);
+  try {
+    require_kept(site, candidate, binding);
+  } catch (...) {
+    destroy_plan(*candidate.backend, binding);
+    throw;
+  }
 }
 
 void AttentionSession::plan(const fv_attention_site& site, const Candidate& candidate, AttentionBinding& binding) {

@@ -3,13 +3,14 @@
 
 #include <fastvideo/attention.h>
 
+#include <fastvideo/attention.hpp>
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "host/process/call_note.hpp"
+#include "host/calls/call_note.hpp"
 #include "host/selection/attention_selector.hpp"
 #include "host/services/token_order.hpp"
 
@@ -38,6 +39,10 @@ class AttentionSession {
   /// or another one gives way to the next. The selector and its backends must outlive the session. Throws RequestError
   /// (a site cannot be served), or std::runtime_error (and a plan failed).
   AttentionSession(AttentionSelector& selector, std::span<const fv_attention_site* const> sites);
+  /// The same where all has been chosen before, for the same sites: plans them with the backends of `choices`, and
+  /// chooses anew only if one of those can no longer be planned.
+  AttentionSession(AttentionSelector& selector, std::span<const fv_attention_site* const> sites,
+                   std::span<const AttentionChoice> choices);
   ~AttentionSession();
   AttentionSession(const AttentionSession&) = delete;
   AttentionSession& operator=(const AttentionSession&) = delete;
@@ -52,7 +57,9 @@ class AttentionSession {
   static fv_status run(AttentionBinding& binding, const fv_attention_args* args, fv_text* error);
 
  private:
-  void open(const fv_attention_site& site, AttentionBinding& binding);
+  void open(const fv_attention_site& site, const AttentionChoice* chosen, AttentionBinding& binding);
+  bool plan_as_chosen(const fv_attention_site& site, const AttentionChoice& chosen, AttentionBinding& binding);
+  void plan_as_promised(const fv_attention_site& site, const Candidate& candidate, AttentionBinding& binding);
   void plan(const fv_attention_site& site, const Candidate& candidate, AttentionBinding& binding);
   void require_kept(const fv_attention_site& site, const Candidate& candidate, const AttentionBinding& binding);
   void destroy_plans() noexcept;
@@ -61,6 +68,36 @@ class AttentionSession {
   std::vector<std::unique_ptr<AttentionBinding>> bindings_;
   std::vector<TokenOrderWish> wishes_;
   std::vector<std::int64_t> token_order_;
+};
+
+/// The sites of a request and who serves them: chosen and planned once, when the request is checked. A run takes the
+/// plans; those that follow plan again, as chosen. [one thread: the loader's]
+class SitePlans {
+ public:
+  /// Chooses and plans the sites, as AttentionSession does and throws. The selector must outlive this object.
+  SitePlans(AttentionSelector& selector, std::span<const fv_attention_site* const> sites);
+
+  /// In the order of the sites.
+  const std::vector<AttentionChoice>& choices() const { return choices_; }
+  /// Bytes of device memory that the plans keep as long as they live, all together, and that the neediest of them uses
+  /// while it runs.
+  std::uint64_t resident_bytes() const { return resident_bytes_; }
+  std::uint64_t scratch_bytes() const { return scratch_bytes_; }
+  /// What is planned, and not taken by a run yet: at the first call made again if it is. Throws as the constructor.
+  const AttentionSession& planned();
+
+  /// A session for the sites that a run opens: those of the request, or, if a pipeline opens others, chosen now.
+  std::unique_ptr<AttentionSession> take(std::span<const fv_attention_site* const> sites);
+
+ private:
+  bool are_mine(std::span<const fv_attention_site* const> sites) const;
+  std::unique_ptr<AttentionSession> plan_again();
+
+  AttentionSelector& selector_;
+  std::vector<std::unique_ptr<AttentionSiteCopy>> sites_;
+  std::vector<AttentionChoice> choices_;
+  std::uint64_t resident_bytes_ = 0, scratch_bytes_ = 0;
+  std::unique_ptr<AttentionSession> planned_;
 };
 
 /// What a run did at one role, for its summary.
@@ -73,10 +110,10 @@ struct AttentionUse {
   std::string slower_than = {};  ///< as AttentionChoice has it
 };
 
-/// fv_attention_service over a selector.
+/// fv_attention_service over the plans of a request.
 class AttentionService {
  public:
-  explicit AttentionService(AttentionSelector& selector);
+  explicit AttentionService(SitePlans& plans);
   AttentionService(const AttentionService&) = delete;
   AttentionService& operator=(const AttentionService&) = delete;
 
@@ -89,7 +126,7 @@ class AttentionService {
  private:
   void close(AttentionSession* session);
 
-  AttentionSelector& selector_;
+  SitePlans& plans_;
   std::vector<std::unique_ptr<AttentionSession>> sessions_;
   std::vector<AttentionUse> used_;
   fv_attention_service service_;

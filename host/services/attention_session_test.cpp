@@ -19,7 +19,11 @@ using test::TestPlugins;
 // The service, called as a pipeline does it.
 struct OpenedSites {
   OpenedSites(const std::vector<Given>& given, const std::vector<fv_attention_site>& sites)
-      : plugins(given), attention(*plugins.selector), service(*attention.service()), bindings(sites.size()) {
+      : plugins(given),
+        plans(*plugins.selector, {}),
+        attention(plans),
+        service(*attention.service()),
+        bindings(sites.size()) {
     std::vector<const fv_attention_site*> pointers;
     pointers.reserve(sites.size());
     for (const fv_attention_site& one : sites) pointers.push_back(&one);
@@ -31,6 +35,7 @@ struct OpenedSites {
   }
 
   TestPlugins plugins;
+  SitePlans plans;
   AttentionService attention;
   const fv_attention_service& service;
   std::vector<const fv_attention_binding*> bindings;

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "host/calls/call_note.hpp"
 #include "host/config/settings.hpp"
 #include "host/plugins/loader.hpp"
-#include "host/process/call_note.hpp"
 #include "host/selection/open_calibration.hpp"
 #include "host/services/cache_contract.hpp"
 

@@ -29,7 +29,11 @@ fv_status broadcast_of_one(void*, void*, uint64_t, int32_t root, fv_text* error)
 
 std::string_view host_version() { return FASTVIDEO_VERSION; }
 
-HostServices::HostServices(const Settings& settings, int threads) : parallel_(threads) {
+HostServices::HostServices(const Settings& settings, int threads)
+    : HostServices(settings, std::make_shared<Parallel>(threads)) {}
+
+HostServices::HostServices(const Settings& settings, std::shared_ptr<Parallel> parallel)
+    : parallel_(std::move(parallel)) {
   for (const auto& [path, setting] : settings.all()) by_path_.emplace(path, values_.add(setting.value));
 
   log_ = {sizeof log_, 0, nullptr, write};
@@ -62,7 +66,7 @@ const fv_value* HostServices::configured(const char* path) const {
 
 const void* HostServices::find(std::string_view id) const {
   if (id == FV_LOG_SERVICE) return &log_;
-  if (id == FV_PARALLEL_SERVICE) return parallel_.service();
+  if (id == FV_PARALLEL_SERVICE) return parallel_->service();
   if (id == FV_CONFIGURATION_SERVICE) return &configuration_;
   if (id == FV_WORLD_SERVICE) return &world_;
   return nullptr;

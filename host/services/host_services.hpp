@@ -4,6 +4,7 @@
 #include <fastvideo/abi.h>
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 
@@ -19,6 +20,8 @@ class HostServices {
  public:
   /// `threads`: 0 = as many CPUs as this process may use.
   HostServices(const Settings& settings, int threads);
+  /// With the CPU threads of other services: a process has one pool, and may have several configurations.
+  HostServices(const Settings& settings, std::shared_ptr<Parallel> parallel);
   /// Those of the process: made at the first call, with the settings and their `run.threads`, and never destroyed.
   /// Throws RequestError if so many threads cannot be started.
   static const HostServices& of_process(const Settings& settings);
@@ -26,7 +29,7 @@ class HostServices {
   HostServices& operator=(const HostServices&) = delete;
 
   const fv_services* get() const { return &handle_.abi; }
-  Parallel& parallel() { return parallel_; }
+  Parallel& parallel() { return *parallel_; }
 
   /// The service of an id, nullptr if the host has none of it.
   const void* find(std::string_view id) const;
@@ -39,7 +42,7 @@ class HostServices {
   };
   const fv_value* configured(const char* path) const;
 
-  Parallel parallel_;
+  std::shared_ptr<Parallel> parallel_;
   AbiValues values_;
   std::map<std::string, const fv_value*, std::less<>> by_path_;
   fv_log_service log_{};

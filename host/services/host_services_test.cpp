@@ -4,8 +4,8 @@
 
 #include <fastvideo/core.hpp>
 
+#include "host/calls/cancel.hpp"
 #include "host/config/test_files.hpp"
-#include "host/process/cancel.hpp"
 #include "host/selection/testing/test_plugins.hpp"
 #include "host/services/run_services.hpp"
 
@@ -60,10 +60,10 @@ TEST(HostServices, AWorldOfOne) {
 TEST(RunServices, AddsThoseOfTheRun) {
   TestPlugins plugins;
   HostServices host(plugins.settings, 1);
-  Console console(-1);
-  Progress progress(console, ProgressStyle::none);
+  RunProgress progress(nullptr);
   CancelToken cancel;
-  AttentionService attention(*plugins.selector);
+  SitePlans plans(*plugins.selector, {});
+  AttentionService attention(plans);
   const RunServices run(host, progress, cancel, attention, nullptr);
   const fv_services* services = run.get();
   EXPECT_EQ(services->get(services, FV_LOG_SERVICE), host.find(FV_LOG_SERVICE));

@@ -55,6 +55,7 @@ Parallel::Parallel(int threads) : own_(threads > 0 ? threads : usable_cpus()) {
 
 void Parallel::lend(const Lent& lent) {
   const std::lock_guard lock(lending_);
+  if (const Lent* now = lent_.load(std::memory_order_relaxed); now != nullptr && *now == lent) return;  // by each run
   all_lent_.push_back(std::make_unique<Lent>(lent));
   lent_.store(all_lent_.back().get(), std::memory_order_release);
 }

@@ -28,6 +28,7 @@ class Parallel {
     void* pool;
     std::int32_t (*threads)(void* pool);
     void (*parallel_for)(void* pool, std::int64_t count, std::int64_t grain, fv_parallel_body body, void* data);
+    bool operator==(const Lent&) const = default;
   };
 
   void lend(const Lent& lent);

@@ -2,12 +2,12 @@
 
 #include <fastvideo/core.hpp>
 
-#include "host/process/call_note.hpp"
+#include "host/calls/call_note.hpp"
 
 namespace fastvideo {
 namespace {
 
-// The bar must not end a run: what it throws (no memory for its text) is dropped.
+// An observer must not end a run: what it throws (no memory for its text) is dropped.
 template <class Body>
 void harmlessly(Body&& body) noexcept {
   static_cast<void>(guard(nullptr, std::forward<Body>(body)));
@@ -15,7 +15,7 @@ void harmlessly(Body&& body) noexcept {
 
 }  // namespace
 
-RunServices::RunServices(const HostServices& host, Progress& progress, const CancelToken& cancel,
+RunServices::RunServices(const HostServices& host, RunProgress& progress, const CancelToken& cancel,
                          AttentionService& attention, CacheService* cache)
     : host_(host),
       progress_(progress),

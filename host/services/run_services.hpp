@@ -5,8 +5,8 @@
 
 #include <string_view>
 
-#include "host/process/cancel.hpp"
-#include "host/progress/progress.hpp"
+#include "host/calls/cancel.hpp"
+#include "host/progress/run_progress.hpp"
 #include "host/services/attention_session.hpp"
 #include "host/services/cache_session.hpp"
 #include "host/services/host_services.hpp"
@@ -16,7 +16,7 @@ namespace fastvideo {
 /// The services of a run. Everything is borrowed and must outlive it; a cache of nullptr means that caching is off.
 class RunServices {
  public:
-  RunServices(const HostServices& host, Progress& progress, const CancelToken& cancel, AttentionService& attention,
+  RunServices(const HostServices& host, RunProgress& progress, const CancelToken& cancel, AttentionService& attention,
               CacheService* cache);
   RunServices(const RunServices&) = delete;
   RunServices& operator=(const RunServices&) = delete;
@@ -31,7 +31,7 @@ class RunServices {
   const void* find(std::string_view id) const;
 
   const HostServices& host_;
-  Progress& progress_;
+  RunProgress& progress_;
   const CancelToken& cancel_;
   const fv_attention_service* attention_;
   const fv_cache_service* cache_;

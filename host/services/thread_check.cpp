@@ -1,17 +1,70 @@
 #include "host/services/thread_check.hpp"
 
+#include <pthread.h>
+
+#include <algorithm>
+#include <cctype>
 #include <condition_variable>
+#include <cstdint>
+#include <cstdlib>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
 #include <vector>
 
 #include "host/error/error.hpp"
-#include "host/process/process_start.hpp"
+#include "host/hardware/process_limits.hpp"
 
 namespace fastvideo {
+namespace {
+
+// Four times what attention of LibTorch overflows; the usual is 8 MiB.
+constexpr std::uint64_t kLeastStack = 256 << 10;
+
+[[noreturn]] void refuse_stack(std::uint64_t bytes, const std::string& what_to_do) {
+  throw RequestError("the threads of this run would have stacks of " + std::to_string(bytes >> 10) +
+                     " KiB, and would crash in code that needs more; " + std::to_string(kLeastStack >> 10) +
+                     " KiB are the least: " + what_to_do);
+}
+
+// As OpenMP reads it: a number of KiB, or of what the letter behind it says. Nothing if it is none, as OpenMP takes it.
+std::optional<std::uint64_t> openmp_size(const char* text) {
+  char* end = nullptr;
+  const std::uint64_t number = std::strtoull(text, &end, 10);
+  if (end == text) return std::nullopt;
+  while (std::isspace(static_cast<unsigned char>(*end)) != 0) ++end;
+  switch (std::tolower(static_cast<unsigned char>(*end))) {
+    case 'b':
+      return number;
+    case 'm':
+      return number << 20;
+    case 'g':
+      return number << 30;
+    default:
+      return number << 10;
+  }
+}
+
+// Overflowing a stack ends the process without a word.
+void require_stacks() {
+  pthread_attr_t attributes;
+  std::size_t bytes = 0;
+  if (pthread_getattr_default_np(&attributes) == 0) {
+    pthread_attr_getstacksize(&attributes, &bytes);
+    pthread_attr_destroy(&attributes);
+    if (bytes < kLeastStack) refuse_stack(bytes, "raise the limit (ulimit -s 8192)");
+  }
+  for (const char* variable : {"OMP_STACKSIZE", "GOMP_STACKSIZE"}) {
+    const char* text = std::getenv(variable);
+    const std::optional<std::uint64_t> size = text != nullptr ? openmp_size(text) : std::nullopt;
+    if (size && *size < kLeastStack) refuse_stack(*size, std::string("unset ") + variable + ", or set it to 8M");
+  }
+}
+
+}  // namespace
 
 int threads_that_start(int wanted) {
   std::mutex mutex;
@@ -37,7 +90,10 @@ int threads_that_start(int wanted) {
   return static_cast<int>(started.size()) + 1;
 }
 
-void require_threads(int wanted) {
+void require_threads(int threads) {
+  require_stacks();
+  // A framework has a pool beside ours, and one thread watches the calls.
+  const int wanted = threads > 1 ? 2 * threads : 1;
   const int came = threads_that_start(wanted);
   if (came >= wanted) return;
   throw RequestError("only " + std::to_string(came) + " of the " + std::to_string(wanted) +

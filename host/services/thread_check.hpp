@@ -1,4 +1,5 @@
-// Whether the threads of a run can be started, found out before a framework waits for them for ever.
+// Whether the threads of a run can be started, found out before a framework waits for them for ever, or ends the
+// process.
 #pragma once
 
 namespace fastvideo {
@@ -7,7 +8,8 @@ namespace fastvideo {
 /// fewer if the system gives no more.
 int threads_that_start(int wanted);
 
-/// Throws RequestError, saying how many came and what to do, if `wanted` threads cannot be started.
-void require_threads(int wanted);
+/// Throws RequestError, with the number and what to do, if a run on so many threads cannot have those that it starts in
+/// all, or if their stacks are too small.
+void require_threads(int threads);
 
 }  // namespace fastvideo

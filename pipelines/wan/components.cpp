@@ -1,10 +1,12 @@
 #include "pipelines/wan/components.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
 
 #include <utility>
 
 #include "pipelines/common/residency/loading.hpp"
+#include "pipelines/common/text/umt5/umt5_encoder.hpp"
 #include "pipelines/common/weights/weights.hpp"
 
 namespace fastvideo::wan {
@@ -53,7 +55,25 @@ void Components::begin(const Request& request) {
   key_ = key;
 }
 
+void Components::check(const Request& request) {
+  if (!is_outlined_) {
+    const c10::InferenceMode inference;
+    const auto outline = [](const ComponentWeights& weights) {
+      return Weights::outline(weights.folder, weights.files);
+    };
+    Weights text = outline(folder_.text_encoder_weights), transformer = outline(folder_.transformer_weights),
+            vae = outline(folder_.vae_weights);
+    AttentionOfRun never_called;
+    const UMT5Encoder encoder(folder_.text_encoder, text, {at::kFloat, at::kMeta});
+    const WanTransformer denoiser(folder_.transformer, transformer, {at::kFloat, at::kMeta});
+    const AutoencoderKLWanDecoder decoder(folder_.vae, vae, at::kFloat, at::kMeta, never_called);
+    is_outlined_ = true;
+  }
+  prompts_->check(request);
+}
+
 void Components::forget() {
+  is_outlined_ = false;
   forget_prompts();
   transformer_.reset();
   decoder_.reset();

@@ -24,6 +24,10 @@ class Components {
   /// To be called at the beginning of a run, before the others.
   void begin(const Request& request);
 
+  /// Whether all can be loaded, and the request's texts read, by the files' headers and the tokenizer alone. Throws
+  /// Refused naming file and tensor, or file and token.
+  void check(const Request& request);
+
   /// Drops all that was loaded: the folder's weights are others now.
   void forget();
 
@@ -50,6 +54,7 @@ class Components {
 
   const WanFolder& folder_;
   std::optional<Key> key_;
+  bool is_outlined_ = false;  // the weights were found to fit
   std::unique_ptr<PromptEncoder> prompts_;
   std::unique_ptr<Transformer> transformer_;
   std::unique_ptr<Decoder> decoder_;

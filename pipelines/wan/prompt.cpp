@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <limits>
 #include <mutex>
 #include <set>
@@ -10,7 +11,6 @@
 
 #include "pipelines/common/residency/loading.hpp"
 #include "pipelines/common/text/tokenizer/clean_prompt.hpp"
-#include "pipelines/common/text/tokenizer/tokenizer.hpp"
 #include "pipelines/common/text/umt5/umt5_encoder.hpp"
 #include "pipelines/common/weights/weights.hpp"
 
@@ -37,6 +37,14 @@ void warn_of_cut(const Host& run, const std::string& text, size_t tokens, size_t
               std::to_string(most) + " (max_sequence_length): its end is cut off and has no effect; shorten it");
 }
 
+// The texts of a request; all: with those of later runs.
+std::vector<std::string> texts_of(const Request& request, bool all) {
+  std::vector<std::string> texts{request.prompt};
+  if (request.guided()) texts.push_back(request.negative_prompt);
+  if (all) texts.insert(texts.end(), request.later_prompts.begin(), request.later_prompts.end());
+  return texts;
+}
+
 }  // namespace
 
 bool is_finite(const EncodedPrompts& prompts) {
@@ -47,23 +55,9 @@ bool is_finite(const EncodedPrompts& prompts) {
 
 struct PromptEncoder::TextEncoder {
   TextEncoder(const WanFolder& folder, const Request& request, LoadWatch watch)
-      : tokenizer(
-            Tokenizer::open(folder.tokenizer, folder.tokenizer_is_t5 ? TokenizerClass::t5 : TokenizerClass::backend)),
-        weights(Weights::open(folder.text_encoder_weights.folder, folder.text_encoder_weights.files, std::move(watch))),
+      : weights(Weights::open(folder.text_encoder_weights.folder, folder.text_encoder_weights.files, std::move(watch))),
         model(folder.text_encoder, weights, {request.dtype, request.device}) {}
 
-  at::Tensor encode(const Host& run, const std::string& text, int64_t max_length, Attention& attention) const {
-    std::vector<int64_t> ids = tokenizer.encode(clean_prompt(text), std::numeric_limits<int64_t>::max());
-    const auto most = static_cast<size_t>(max_length);
-    if (ids.size() > most) {
-      warn_of_cut(run, text, ids.size(), most);
-      ids.resize(most);
-      ids.back() = Tokenizer::eos_id;
-    }
-    return model.encode(ids, attention);
-  }
-
-  Tokenizer tokenizer;
   Weights weights;
   UMT5Encoder model;
 };
@@ -71,14 +65,48 @@ struct PromptEncoder::TextEncoder {
 PromptEncoder::PromptEncoder(const WanFolder& folder) : folder_(folder) {}
 PromptEncoder::~PromptEncoder() = default;
 
+const Tokenizer& PromptEncoder::tokenizer() {
+  if (tokenizer_ == nullptr)
+    tokenizer_ = std::make_unique<Tokenizer>(
+        Tokenizer::open(folder_.tokenizer, folder_.tokenizer_is_t5 ? TokenizerClass::t5 : TokenizerClass::backend));
+  return *tokenizer_;
+}
+
+std::vector<int64_t> PromptEncoder::ids_of(const std::string& text) {
+  return tokenizer().encode(clean_prompt(text), std::numeric_limits<int64_t>::max());
+}
+
+std::vector<int64_t> PromptEncoder::cut_ids_of(const Host& run, const std::string& text, int64_t most) {
+  std::vector<int64_t> ids = ids_of(text);
+  if (ids.size() <= static_cast<size_t>(most)) return ids;
+  warn_of_cut(run, text, ids.size(), static_cast<size_t>(most));
+  ids.resize(static_cast<size_t>(most));
+  ids.back() = Tokenizer::eos_id;
+  return ids;
+}
+
+void PromptEncoder::check(const Request& request) {
+  for (const std::string& text : texts_of(request, /*all=*/true)) {
+    const std::pair key(text, request.max_sequence_length);
+    if (checked_.contains(key)) continue;
+    std::vector<int64_t> ids = ids_of(text);
+    ids.resize(std::min(ids.size(), static_cast<size_t>(request.max_sequence_length)));
+    const int64_t largest = *std::max_element(ids.begin(), ids.end());
+    if (largest < folder_.text_encoder.vocab_size) {
+      checked_.insert(key);
+      continue;
+    }
+    throw Refused(folder_.tokenizer.string() + ": the prompt \"" + beginning_of(text) + "\" has a token of id " +
+                  std::to_string(largest) + ", and " + (folder_.path / "text_encoder" / "config.json").string() +
+                  " says vocab_size " + std::to_string(folder_.text_encoder.vocab_size) +
+                  ": tokenizer and text encoder are of different models");
+  }
+}
+
 EncodedPrompts PromptEncoder::encode(const Host& run, const Request& request, Attention& attention,
                                      const Progress& progress) {
-  std::vector<std::string> wanted{request.prompt};
-  if (request.guided()) wanted.push_back(request.negative_prompt);
-  if (request.offload != Offload::nothing)
-    wanted.insert(wanted.end(), request.later_prompts.begin(), request.later_prompts.end());
   std::set<std::string> texts;
-  for (const std::string& text : wanted)
+  for (const std::string& text : texts_of(request, /*all=*/request.offload != Offload::nothing))
     if (rows_.count(text) == 0) texts.insert(text);
 
   if (!texts.empty()) {
@@ -90,12 +118,16 @@ EncodedPrompts PromptEncoder::encode(const Host& run, const Request& request, At
     progress.stage("encode text", static_cast<int64_t>(texts.size()));
     int64_t done = 0;
     for (const std::string& text : texts) {
-      rows_[text] = encoder_->encode(run, text, request.max_sequence_length, attention).to(request.dtype).cpu();
+      const std::vector<int64_t> ids = cut_ids_of(run, text, request.max_sequence_length);
+      rows_[text] = encoder_->model.encode(ids, attention).to(request.dtype).cpu();
       progress.step(++done);
     }
     encoder_->weights.require_unchanged();
   }
-  if (request.offload != Offload::nothing) encoder_.reset();
+  if (request.offload != Offload::nothing) {
+    encoder_.reset();
+    tokenizer_.reset();
+  }
   EncodedPrompts prompts{padded(request.prompt, request), {}};
   if (request.guided()) prompts.unconditional = padded(request.negative_prompt, request);
   if (request.later_prompts.empty()) rows_.clear();

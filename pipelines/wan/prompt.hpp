@@ -6,9 +6,13 @@
 #include <fastvideo/pipeline.hpp>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "pipelines/common/attention/attention.hpp"
+#include "pipelines/common/text/tokenizer/tokenizer.hpp"
 #include "pipelines/wan/folder/wan_folder.hpp"
 #include "pipelines/wan/request.hpp"
 
@@ -31,6 +35,10 @@ class PromptEncoder {
   explicit PromptEncoder(const WanFolder& folder);
   ~PromptEncoder();
 
+  /// Opens the tokenizer, which stays open for encode, and splits the request's texts. Throws Refused for files that
+  /// are no tokenizer's, and for an id beyond the text encoder's table.
+  void check(const Request& request);
+
   /// Loads the text encoder if a text is new; unless request.offload keeps it, it then encodes the prompts of later
   /// runs too and lets it go. A text of more tokens than request.max_sequence_length is cut, which the log of `run`
   /// says once. Throws Refused for a prompt that is not UTF-8.
@@ -38,11 +46,16 @@ class PromptEncoder {
 
  private:
   struct TextEncoder;
+  const Tokenizer& tokenizer();
+  std::vector<int64_t> ids_of(const std::string& text);
+  std::vector<int64_t> cut_ids_of(const Host& run, const std::string& text, int64_t most);
   at::Tensor padded(const std::string& text, const Request& request) const;
 
   const WanFolder& folder_;
-  std::unique_ptr<TextEncoder> encoder_;    // null: not loaded
-  std::map<std::string, at::Tensor> rows_;  // text -> [1, tokens, d_model] on the CPU
+  std::unique_ptr<Tokenizer> tokenizer_;               // null: not opened
+  std::set<std::pair<std::string, int64_t>> checked_;  // texts, and the most tokens that are read of them
+  std::unique_ptr<TextEncoder> encoder_;               // null: not loaded
+  std::map<std::string, at::Tensor> rows_;             // text -> [1, tokens, d_model] on the CPU
 };
 
 }  // namespace fastvideo::wan

@@ -73,7 +73,7 @@ void require_text(const std::string& prompt) {
 Request parse_request(const Options& parameters, const Geometry& geometry) {
   const at::Device device{std::string(parameters.string("device"))};
   Request request{
-      .prompt = std::string(parameters.string("prompt")),
+      .prompt = parameters.has("prompt") ? std::string(parameters.string("prompt")) : std::string(),
       .later_prompts = later_prompts(parameters),
       .negative_prompt = std::string(parameters.string("negative_prompt")),
       .height = side(parameters, "height", geometry.spatial_stride * geometry.patch_h),
@@ -94,7 +94,7 @@ Request parse_request(const Options& parameters, const Geometry& geometry) {
       .variant = std::string(parameters.string("variant")),
   };
   if (parameters.has("flow_shift")) request.flow_shift = parameters.number("flow_shift");
-  require_text(request.prompt);
+  if (parameters.has("prompt")) require_text(request.prompt);
   for (const std::string& prompt : request.later_prompts) require_text(prompt);
   return request;
 }

@@ -4,6 +4,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <fastvideo/torch.hpp>
+#include <fastvideo/torch_errors.hpp>
 
 #include "pipelines/common/attention/host_attention.hpp"
 #include "pipelines/common/cache/step_cache.hpp"
@@ -61,10 +62,15 @@ WanPipeline::WanPipeline(const Host& host, const std::string& folder)
 
 Request WanPipeline::prepared(const Options& parameters) {
   Request request = parse_request(parameters, geometry_);
-  if (variant_ == request.variant) return request;
-  find_weights(folder_, request.variant);
+  if (variant_ != request.variant) choose_weights(request.variant);
+  components_.check(request);
+  return request;
+}
+
+void WanPipeline::choose_weights(const std::string& variant) {
+  find_weights(folder_, variant);
   if (variant_) components_.forget();
-  variant_ = request.variant;
+  variant_ = variant;
   for (const ComponentWeights* weights :
        {&folder_.text_encoder_weights, &folder_.transformer_weights, &folder_.vae_weights}) {
     if (weights->left_over.empty()) continue;
@@ -75,7 +81,6 @@ Request WanPipeline::prepared(const Options& parameters) {
     for (const std::string& name : weights->left_over) text += " " + name;
     host_.log(FV_LOG_INFO, "wan", text);
   }
-  return request;
 }
 
 void WanPipeline::check(const Options& parameters, const fv_pipeline_plan_sink& sink) {
@@ -95,15 +100,22 @@ std::vector<double> WanPipeline::measure_early(const Options& parameters, std::s
   const Request request = prepared(parameters);
   const std::unique_ptr<Scheduler> scheduler = scheduler_of(folder_, request);
   Weights weights = Weights::open(folder_.transformer_weights.folder, folder_.transformer_weights.files);
-  const TimeEmbedder embedder(folder_.transformer, weights, {request.dtype, request.device});
-  const EarlySignals signals = early_signals(embedder(timesteps_on(request.device, *scheduler)));
-  return early_norms(measures, signals, scheduler->timesteps().size());
+  return with_short_torch_errors([&] {
+    const TimeEmbedder embedder(folder_.transformer, weights, {request.dtype, request.device});
+    const EarlySignals signals = early_signals(embedder(timesteps_on(request.device, *scheduler)));
+    return early_norms(measures, signals, scheduler->timesteps().size());
+  });
 }
 
 void WanPipeline::run(const Host& run, const Options& parameters, const PipelineSink& sink) {
+  with_short_torch_errors([&] { make_video(run, parameters, sink); });
+}
+
+void WanPipeline::make_video(const Host& run, const Options& parameters, const PipelineSink& sink) {
   const c10::InferenceMode inference;
   lend_torch_threads(run);
   const Progress progress(run);
+  if (!parameters.has("prompt")) throw Refused("there is no prompt; say what the video shows with --prompt");
   const Request request = prepared(parameters);
   const Shape shape = shape_of(request, geometry_);
   const std::unique_ptr<Scheduler> scheduler = scheduler_of(folder_, request);

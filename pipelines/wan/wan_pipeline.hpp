@@ -13,8 +13,8 @@
 
 namespace fastvideo::wan {
 
-/// A folder in the format of diffusers' WanPipeline. Weights are read by run, one component at a time; parameter
-/// offload says how long they stay. One thread at a time.
+/// A folder in the format of diffusers' WanPipeline. check reads the weights' headers and opens the tokenizer; weights
+/// are read by run, one component at a time, and parameter offload says how long they stay. One thread at a time.
 class WanPipeline final : public Pipeline {
  public:
   /// Reads the configurations. Throws Refused, with file and field, if the folder is not one that this can run.
@@ -26,8 +26,10 @@ class WanPipeline final : public Pipeline {
   void run(const Host& run, const Options& parameters, const PipelineSink& sink) override;
 
  private:
-  /// The request, with the weights of its variant chosen.
+  void make_video(const Host& run, const Options& parameters, const PipelineSink& sink);
+  /// The request, with the weights of its variant chosen and found to fit.
   Request prepared(const Options& parameters);
+  void choose_weights(const std::string& variant);
 
   Host host_;
   WanFolder folder_;

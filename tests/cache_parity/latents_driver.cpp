@@ -10,8 +10,7 @@
 #include <optional>
 
 #include "host/config/installation.hpp"
-#include "host/run/prepared_run.hpp"
-#include "host/services/run_services.hpp"
+#include "host/run/run.hpp"
 
 namespace fastvideo {
 namespace {
@@ -58,18 +57,11 @@ Json make(const Json& job, const std::vector<Given>& installed, const Schema& sc
   const Settings settings = settings_of(schema, installed, job.at("settings"));
   const HostServices& host = HostServices::of_process(settings);
   const CancelToken cancel;
-  PreparedRun run(settings, catalog, host);
-  run.require_served();
+  LoadedModel model(settings, catalog, host);
+  CheckedRequest request(model, settings);
   LatentsSink sink(job.at("output").get<std::string>());
-  Progress progress(Console::standard_error(), ProgressStyle::none);
-  AttentionService attention(run.selector());
-  std::optional<CacheService> cache;
-  if (run.cache() != nullptr) cache.emplace(*run.cache());
-  const RunServices services(host, progress, cancel, attention, cache ? &*cache : nullptr);
-  run.pipeline().run(services.get(), run.request().get(), sink.get(), cancel);
-  Json left_out = Json::array();
-  if (cache) left_out = cache->left_out();
-  return {{"shape", sink.shape()}, {"left_out", left_out}};
+  const RunResult result = run(request, nullptr, sink.get(), cancel);
+  return {{"shape", sink.shape()}, {"left_out", result.left_out}};
 }
 
 void serve(const std::string& install, const std::vector<std::string>& folders) {

@@ -25,7 +25,7 @@ def pattern(row):
 def literals():
     """Every string of the sources, neighbours joined as the compiler joins them."""
     found = []
-    for folder in ("host", "pipelines", "plugins", "sdk"):
+    for folder in ("host", "tools", "pipelines", "plugins", "sdk"):
         for file in (SOURCE / folder).rglob("*.[ch]pp"):
             if file.name.endswith("_test.cpp") or "testing" in file.parts:
                 continue

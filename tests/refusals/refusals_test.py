@@ -22,8 +22,8 @@ BEFORE = b"what was here before"
 class Case:
     """One bad input: flags, a change of the model folder, a configuration file, and the parts of the message."""
 
-    def __init__(self, name, *flags, says, model=None, config=None, output="video.y4m", environment=None):
-        self.name, self.flags, self.says, self.model = name, flags, says, model
+    def __init__(self, name, *flags, says, model=None, config=None, output="video.y4m", environment=None, explained=False):
+        self.name, self.flags, self.says, self.model, self.explained = name, flags, says, model, explained
         self.config, self.output, self.environment = config, output, environment or {}
 
 
@@ -70,6 +70,25 @@ def wrap(header):
         header["_orig_mod." + name] = header.pop(name)
 
 
+def seven_layers(model):
+    """A transformer of another depth, for which nothing is measured."""
+    header, data = header_of(model / WEIGHTS)
+    kept, whole = b"", {name: entry for name, entry in header.items() if not name.startswith("blocks.7.")}
+    for name, entry in sorted(whole.items(), key=lambda item: item[1].get("data_offsets", [0])):
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            entry["data_offsets"] = [len(kept), len(kept) + end - begin]
+            kept += data[begin:end]
+    text = json.dumps(whole).encode()
+    (model / WEIGHTS).write_bytes(struct.pack("<Q", len(text)) + text + kept)
+    change_json("transformer/config.json", num_layers=7)(model)
+
+
+def add_token(model):
+    """To the tokenizer, and not to the table of the text encoder."""
+    (model / "tokenizer" / "added_tokens.json").write_text('{"sks": 93}')
+
+
 def truncate(path, bytes_):
     def apply(model):
         with open(model / path, "r+b") as file:
@@ -93,10 +112,10 @@ def caching_cases():
     """What a strategy is told that cannot be. The embedded model has 30 steps by default; here they are named."""
     teacache = ("--cache-strategy", "teacache")
     yield Case("strategy without coefficients", *teacache, "--num-inference-steps", "9",
-               model=change_json("transformer/config.json", num_layers=7),
+               model=seven_layers,
                says=["no TeaCache coefficients for the model 'wan-t2v-7x256'", "fastvideo calibrate teacache"])
     yield Case("strategy without ratios", "--cache-strategy", "magcache", "--num-inference-steps", "9",
-               model=change_json("transformer/config.json", num_layers=7),
+               model=seven_layers,
                says=["no MagCache ratios for the model 'wan-t2v-7x256'", "fastvideo calibrate magcache"])
     for name in ("teacache", "magcache", "first-block", "easycache"):
         strategy = ("--cache-strategy", name.replace("-", "_"), "--num-inference-steps", "20")
@@ -160,7 +179,25 @@ CASES = [
     Case("GGUF", model=move(WEIGHTS, "transformer/wan.gguf"), says=["wan.gguf", "GGUF", "bfloat16"]),
     Case("dangling link", model=dangle(WEIGHTS), says=[re.escape(WEIGHTS), "a link to ../blobs/0a1b", "copy the file"]),
     Case("dangling tokenizer", model=dangle("tokenizer/spiece.model"), says=["a link to ../blobs/0a1b"]),
-    Case("wrapped names", model=change_header(WEIGHTS, wrap), says=["its names begin with '_orig_mod.'", "removeprefix"]),
+    Case("wrapped names", model=change_header(WEIGHTS, wrap), says=["its names begin with '_orig_mod.'", "removeprefix"], explained=True),
+    Case("fewer layers of text", model=change_json("text_encoder/config.json", num_layers=2), explained=True,
+         says=["text_encoder: config.json says that num_layers is 2, and the weights have 3 layers 'encoder.block.N'"]),
+    Case("more layers of text", model=change_json("text_encoder/config.json", num_layers=4), says=["num_layers is 4", "3 layers"]),
+    Case("layers of another transformer", model=change_json("transformer/config.json", num_layers=9), explained=True,
+         says=["transformer: config.json says that num_layers is 9, and the weights have 8 layers 'blocks.N'"]),
+    Case("heads of another text encoder", model=change_json("text_encoder/config.json", d_kv=32), explained=True,
+         says=[r"SelfAttention.q.weight' has shape \[192, 192\], and the model needs \[96, 192\]", r"config.json: num_heads \* d_kv = 96"]),
+    Case("another vocabulary", model=change_json("text_encoder/config.json", vocab_size=80), says=["vocab_size = 80"]),
+    Case("patches of another size", "--height", "64", "--width", "64",
+         model=change_json("transformer/config.json", patch_size=[1, 4, 4]), says=[r"patch_size\[1\] = 4"]),
+    Case("levels of another VAE", model=change_json("vae/config.json", num_res_blocks=2), explained=True,
+         says=["vae: config.json says that num_res_blocks is 2", "the weights have 2 layers"]),
+    Case("a token without a row", "--prompt", "a sks circle", model=add_token, explained=True,
+         says=["/tokenizer: the prompt \"a sks circle\" has a token of id 93", "text_encoder/config.json says vocab_size 93"]),
+    Case("a damaged tokenizer", model=lambda m: (m / "tokenizer/spiece.model").write_bytes(b"\xff" * 100), explained=True,
+         says=["spiece.model", "not a sentencepiece model"]),
+    Case("a link to itself", model=lambda m: (shutil.rmtree(m / "vae"), (m / "vae").symlink_to("vae")),
+         says=["/model/vae: is a link that leads back to itself"]),
     Case("a part of the model alone", model=lambda m: shutil.rmtree(m / "vae"), says=["these folders are not: vae", "hf download"]),
     Case("unknown backend", "--attention-backend", "TORCH_SPDA", says=["TORCH_SPDA", "did you mean 'TORCH_SDPA'"]),
     Case("unknown strategy", "--cache-strategy", "teecache", says=["teecache", "did you mean 'teacache'"]),
@@ -171,7 +208,7 @@ CASES = [
     Case("truncated weights", model=truncate(WEIGHTS, 1000000), says=[re.escape(WEIGHTS), "1000000|bytes"]),
     Case("no weights but text", model=lambda m: (m / WEIGHTS).write_text("hello, I am no tensor"),
          says=[re.escape(WEIGHTS), "not a safetensors file"]),
-    Case("missing tensor", model=change_header(WEIGHTS, rename_first), says=[re.escape(FIRST)]),
+    Case("missing tensor", model=change_header(WEIGHTS, rename_first), says=[re.escape(FIRST)], explained=True),
     Case("tensor of another shape", model=change_header(WEIGHTS, flatten_first),
          says=[re.escape(FIRST), r"\[1, \d+\]", r"\[\d+\]"]),
     Case("torn configuration", model=lambda m: (m / "transformer/config.json").write_text('{"num_layers": '),
@@ -216,6 +253,12 @@ def run_case(program, folder, case):
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(here), "OMP_NUM_THREADS": "2", **case.environment}
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=environment, timeout=120)
     wrong = []
+    if case.explained:  # what headers and the tokenizer show is found without a run, and in the same words
+        at = command.index("--output-path")
+        asked = [program, "explain", *command[2:at], *command[at + 2:]]
+        said = subprocess.run([str(part) for part in asked], capture_output=True, text=True, env=environment, timeout=120)
+        if (said.returncode, said.stderr) != (done.returncode, done.stderr):
+            wrong.append(f"explain ends with {said.returncode} and says: {said.stderr.strip()[-300:]}")
     if done.returncode != 2:
         wrong.append(f"exit code {done.returncode}, not 2")
     wrong += [f"the message has no '{part}'" for part in case.says if not re.search(part, done.stderr)]
@@ -228,6 +271,22 @@ def run_case(program, folder, case):
     return [f"{case.name}: {one}\n    {done.stderr.strip()[-600:]}" for one in wrong]
 
 
+def memory_that_is_not_there(program, folder):
+    """Exit code 1, and one line: what LibTorch says has a line for each of forty callers."""
+    output = folder / "video.y4m"
+    output.write_bytes(BEFORE)
+    command = [program, "generate", "--model-path", SOURCE / "models" / "shapes", "--prompt", "a", "--height", "16384", "--width",
+               "16384", "--num-frames", "9997", "--num-inference-steps", "1", "--set", "run.memory_check=false", "--device",
+               "cpu", "--log-level", "ERROR", "--no-progress", "--output-path", output]
+    limited = ["/bin/sh", "-c", 'ulimit -v 4000000; exec "$@"', "sh", *map(str, command)]
+    for words, advice in ((limited, "limited to 3906 MiB"), (list(map(str, command)), "a smaller or shorter video")):
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+        right = (done.returncode == 1 and re.search(r"out of memory: [0-9.]+ MiB were asked for", done.stderr) and
+                 advice in done.stderr and done.stderr.count("\n") == 1 and output.read_bytes() == BEFORE)
+        if not right:
+            yield f"memory that is not there: exit code {done.returncode}: {done.stderr[:2000]}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", type=pathlib.Path)
@@ -236,6 +295,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="fastvideo_refusals_") as folder:
         for case in CASES:
             wrong += run_case(program, pathlib.Path(folder), case)
+        wrong += memory_that_is_not_there(program, pathlib.Path(folder))
     print("\n".join(wrong) or f"{len(CASES)} kinds of bad input are refused")
     sys.exit(1 if wrong else 0)
 

@@ -165,7 +165,7 @@ REFUSED = {  # name: (change, what is given of the folder, flags, parts of the m
     "dangling weights": (dangling(TRANSFORMER), "", [], ["a link to ../../blobs/0a1b2c", "which is not there"]),
     "dangling configuration": (dangling("vae/config.json"), "", [], ["config.json"]),
     "dangling tokenizer": (dangling("tokenizer/tokenizer.json"), "", [], ["a link to ../../blobs/0a1b2c"]),
-    "dangling index": (dangling("model_index.json"), "", [], ["a link of that name to ../../blobs/0a1b2c"]),
+    "dangling index": (dangling("model_index.json"), "", [], ["a link to ../../blobs/0a1b2c"]),
     "a file": (lambda f: None, TRANSFORMER, [], ["is not a folder", "hf download"]),
     "the index": (lambda f: None, "model_index.json", [], ["is not a folder", "give "]),
     "a part": (lambda f: None, "transformer", [], ["a part of the model above it"]),

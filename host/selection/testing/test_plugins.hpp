@@ -63,14 +63,15 @@ struct TestPlugins {
       : schema(Schema::host()), catalog(Catalog::discover({{folder, "test", true}})) {
     add_options(schema, catalog);
     settings = resolve(schema, given, Unknown::refuse);
-    selector = std::make_unique<AttentionSelector>(settings, catalog, backends, DeviceFacts{});
+    selector = std::make_unique<AttentionSelector>(settings, catalog, backends, self_tests, DeviceFacts{});
   }
 
   Schema schema;
   Catalog catalog;
   Settings settings;
   Loader loader{{}, no_services(), false};
-  OpenBackends backends{loader, settings, no_services()};
+  OpenBackends backends{loader, no_services()};
+  SelfTests self_tests{DeviceFacts{}};
   std::unique_ptr<AttentionSelector> selector;
 };
 

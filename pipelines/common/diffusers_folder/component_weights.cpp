@@ -11,6 +11,12 @@
 #include "pipelines/common/weights/weight_files.hpp"
 
 namespace fastvideo {
+namespace {
+
+// Types that hold rounded weights; others hold positions, masks and counters.
+bool is_of_quantised(std::string_view dtype) { return dtype.starts_with("F8") || dtype == "I8" || dtype == "U8"; }
+
+}  // namespace
 
 ComponentWeights find_component_weights(const std::filesystem::path& folder, const std::string& stem,
                                         const std::string& variant) {
@@ -24,8 +30,11 @@ ComponentWeights find_component_weights(const std::filesystem::path& folder, con
     for (const auto& [name, entry] : header.tensors) {
       static constexpr std::array<std::string_view, 4> floating = {"F32", "BF16", "F16", "F64"};
       if (std::find(floating.begin(), floating.end(), entry.dtype) == floating.end())
-        throw Refused(header.file.string() + ": tensor " + quote_name(name) + " is " + entry.dtype +
-                      ": quantised weights are not read; use the folder in bfloat16 or float32");
+        throw Refused(
+            header.file.string() + ": tensor " + quote_name(name) + " is " + entry.dtype +
+            (is_of_quantised(entry.dtype)
+                 ? ": quantised weights are not read; use the folder in bfloat16 or float32"
+                 : ": weights are F32, BF16, F16 or F64; it is none of this model, save the file without it"));
       weights.elements += entry.elements;
       weights.bytes += entry.bytes();
       elements_of[entry.dtype] += entry.elements;

@@ -16,7 +16,7 @@ bool is_there(const std::filesystem::path& file) {
 
 // The file, once folder and file are there.
 std::filesystem::path index_of(const std::filesystem::path& folder) {
-  if (std::error_code none; !std::filesystem::is_directory(folder, none))
+  if (std::error_code none; !file_is_there(folder) || !std::filesystem::is_directory(folder, none))
     throw Refused(folder.string() +
                   ": no such folder. A model is a local folder in diffusers format: download it, for instance with "
                   "'hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers --local-dir FOLDER'");
@@ -52,7 +52,7 @@ void DiffusersFolder::require_class(std::string_view component, std::initializer
 void DiffusersFolder::require_folders(std::initializer_list<const char*> components) const {
   std::string missing;
   for (const char* component : components)
-    if (!std::filesystem::exists(path_ / component)) missing += (missing.empty() ? "" : ", ") + std::string(component);
+    if (!file_is_there(path_ / component)) missing += (missing.empty() ? "" : ", ") + std::string(component);
   if (!missing.empty())
     throw Refused(path_.string() + ": model_index.json is there, and these folders are not: " + missing + "; " +
                   download_advice(path_));

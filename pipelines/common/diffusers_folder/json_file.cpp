@@ -120,7 +120,8 @@ void JsonFile::require_one_of(std::string_view key, std::string_view absent,
   const auto equals = [&](std::string_view text) { return value == json(text); };
   if (std::any_of(allowed.begin(), allowed.end(), equals)) return;
   if (found != document_.end()) refuse(key, why);
-  refuse(std::string(key) + " is absent, which means '" + std::string(absent) + "': " + std::string(why));
+  const std::string meaning = absent.empty() ? "" : ", which means '" + std::string(absent) + "'";
+  refuse(std::string(key) + " is absent" + meaning + ": " + std::string(why));
 }
 
 void JsonFile::refuse(std::string_view what) const { throw Refused(file_.string() + ": " + std::string(what)); }

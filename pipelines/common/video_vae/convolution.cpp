@@ -77,6 +77,7 @@ Convolution::Convolution(const at::Tensor& weight, at::Tensor bias, std::array<i
       is_of_images_(weight.size(2) == 1 || (path_ == ConvolutionPath::libtorch && faster_as_images(weight))),
       bias_(std::move(bias)),
       padding_{0, padding[0], padding[1]} {
+  if (weight.is_meta()) return;  // an outline's: nothing to pack
   weights_ = is_of_images_ ? weight.unbind(2) : std::vector{weight};
   if (path_ == ConvolutionPath::onednn_in_float32) bias_ = bias_.to(at::kFloat);
   for (at::Tensor& w : weights_) {

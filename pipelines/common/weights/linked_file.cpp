@@ -1,5 +1,6 @@
 #include "pipelines/common/weights/linked_file.hpp"
 
+#include <fastvideo/broken_link.hpp>
 #include <fastvideo/core.hpp>
 #include <string>
 
@@ -23,17 +24,14 @@ std::string cached_repository(const std::filesystem::path& file) {
 bool file_is_there(const std::filesystem::path& file) {
   std::error_code error;
   if (std::filesystem::exists(file, error)) return true;
-  if (error == std::errc::too_many_symbolic_link_levels) return true;  // reading it says so
-  if (!std::filesystem::is_symlink(std::filesystem::symlink_status(file, error))) return false;
-  const std::filesystem::path target = std::filesystem::read_symlink(file, error);
-  std::string message = file.string() + ": a link to " + target.string();
-  message += target.is_relative() ? ", that is " + (file.parent_path() / target).lexically_normal().string() : "";
-  message += ", which is not there: ";
+  const std::string link = broken_link(file.string());
+  if (link.empty()) return static_cast<bool>(error);  // reading it says what the error is
   const std::string repository = cached_repository(std::filesystem::absolute(file, error));
-  message += repository.empty() ? "copy the file itself to its place, or make the link anew"
-                                : "the Hugging Face cache has lost its content; download it again with: hf download " +
-                                      repository + " --force-download";
-  throw Refused(message);
+  throw Refused(file.string() + ": " + link + ": " +
+                (repository.empty() ? "copy the file itself to its place, or make the link anew"
+                                    : "the Hugging Face cache has lost its content; download it again with: hf "
+                                      "download " +
+                                          repository + " --force-download"));
 }
 
 std::string download_advice(const std::filesystem::path& file_or_folder) {

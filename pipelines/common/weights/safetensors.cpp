@@ -21,10 +21,9 @@ constexpr uint64_t length_bytes = 8;
 class MemberReader final : public nlohmann::json_sax<json> {
  public:
   using Take = std::function<void(const std::string& name, const json& value)>;
-  explicit MemberReader(Take take) : take_(std::move(take)) {}
-
-  /// Why the text is no JSON; empty if it is.
-  const std::string& error() const { return error_; }
+  /// `text` is the one that is read, borrowed; `name` is how messages call it.
+  MemberReader(const std::string& text, std::string name, Take take)
+      : text_(text), text_name_(std::move(name)), take_(std::move(take)) {}
 
   bool null() override { return add(nullptr); }
   bool boolean(bool value) override { return add(value); }
@@ -38,12 +37,13 @@ class MemberReader final : public nlohmann::json_sax<json> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
+    if (!open_.empty() && open_.back().value.contains(name))
+      throw Refused(text_name_ + ": " + quote_name(name) + " comes twice under " + quote_name(name_));
     (open_.empty() ? name_ : open_.back().key) = std::move(name);
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const json::exception& problem) override {
-    error_ = problem.what();
-    return false;
+    throw Refused(json_fault(text_, text_name_, problem));
   }
 
  private:
@@ -75,9 +75,11 @@ class MemberReader final : public nlohmann::json_sax<json> {
     return add(std::move(closed));
   }
 
+  const std::string& text_;
+  std::string text_name_;
   Take take_;
   bool is_inside_ = false;
-  std::string name_, error_;
+  std::string name_;
   std::vector<Open> open_;
 };
 
@@ -124,9 +126,10 @@ class HeaderReader {
 
   void parse(const std::string& text) {
     if (text.empty() || text.front() != '{') refuse("not a safetensors file: the header does not begin with '{'");
-    require_shallow_json(text, file_.string() + ": the header");
+    const std::string text_name = file_.string() + ": the header";
+    require_shallow_json(text, text_name);
     bool has_metadata = false;
-    MemberReader reader([&](const std::string& name, const json& value) {
+    MemberReader reader(text, text_name, [&](const std::string& name, const json& value) {
       const bool is_metadata = name == "__metadata__";
       // A name that comes again would silently win over the first one.
       if (is_metadata ? has_metadata : header_.tensors.contains(name)) refuse(name, "named twice in the header");
@@ -138,7 +141,6 @@ class HeaderReader {
       }
     });
     json::sax_parse(text, &reader);
-    if (!reader.error().empty()) refuse("the header is not JSON: " + quoted_reason(reader.error()));
   }
 
   void read_metadata(const json& value) {

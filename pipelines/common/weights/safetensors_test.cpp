@@ -68,6 +68,10 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"empty", "", "", "does not begin with '{'"}, Damage{"space_first", " {}", "", "does not begin with '{'"},
         Damage{"not_json", "{nonsense}", "", "not JSON"}, Damage{"cut_json", R"({"a":)", "", "not JSON"},
         Damage{"deep_json", "{\"a\":" + std::string(100000, '['), "", "1:69: nested more than 64 deep"},
+        Damage{"beyond_double", R"({"a":{"shape":[1e400]}})", "",
+               "the header:1:16: the number 1e400 is larger than a double holds"},
+        Damage{"shape_twice", R"({"a":{"dtype":"F32","shape":[1],"shape":[2],"data_offsets":[0,4]}})", four,
+               "the header: 'shape' comes twice under 'a'"},
         Damage{"bad_utf8", "{\"\xFF\":1}", "", "not JSON"},
         Damage{"metadata_number", R"({"__metadata__":{"step":3}})", "", "__metadata__ 'step' is not a string"},
         Damage{"metadata_list", R"({"__metadata__":[]})", "", "__metadata__ is not an object"},
@@ -223,7 +227,7 @@ TEST(WeightFiles, SaysWhatIsThereInstead) {
   EXPECT_CONTAINS(message(),
                   "only model.fp16.safetensors, my_model.safetensors: read that variant with --variant fp16");
   std::filesystem::create_symlink("../../blobs/0a1b", folder / "model.safetensors");
-  EXPECT_CONTAINS(message(), "model.safetensors: a link to ../../blobs/0a1b, that is ");
+  EXPECT_CONTAINS(message(), "model.safetensors: is a link to ../../blobs/0a1b, that is ");
   EXPECT_CONTAINS(message(), "which is not there: copy the file itself to its place");
   const auto cached = folder / "models--o--n/snapshots/aaa/vae";
   std::filesystem::create_directories(cached);

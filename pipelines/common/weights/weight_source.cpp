@@ -24,18 +24,18 @@ constexpr uint64_t kAhead = 64 << 20;
 
 bool aligned(const void* data, uint64_t element_size) { return reinterpret_cast<uintptr_t>(data) % element_size == 0; }
 
-class WeightFilesSource final : public WeightSource {
+// The tensors of files by their headers.
+class StoredFiles : public WeightSource {
  public:
-  explicit WeightFilesSource(std::span<const std::filesystem::path> files) {
+  explicit StoredFiles(std::span<const std::filesystem::path> files) {
     for (const std::filesystem::path& file : files) {
       SafetensorsHeader header = read_safetensors_header(file);
-      const auto mapping = std::make_shared<MappedFile>(header.file, header.file_bytes);
       for (auto& [name, entry] : header.tensors)
         tensors_.emplace(
             name,
             Tensor{
                 {name, entry.dtype, entry.shape, entry.bytes(), header.file}, entry.begin, entry.end, files_.size()});
-      files_.push_back({mapping, 0});
+      files_.push_back({std::move(header.file), header.file_bytes});
     }
   }
 
@@ -50,10 +50,48 @@ class WeightFilesSource final : public WeightSource {
     return found == tensors_.end() ? nullptr : &found->second.stored;
   }
 
+ protected:
+  struct Tensor {
+    StoredTensor stored;
+    uint64_t begin, end;  // in its file
+    size_t file;
+  };
+  struct File {
+    std::filesystem::path path;
+    uint64_t bytes;
+  };
+
+  const Tensor& entry(std::string_view name) const { return tensors_.find(name)->second; }
+  const std::vector<File>& files() const { return files_; }
+
+ private:
+  std::vector<File> files_;
+  std::map<std::string, Tensor, std::less<>> tensors_;
+};
+
+class OutlinedFiles final : public StoredFiles {
+ public:
+  using StoredFiles::StoredFiles;
+
   at::Tensor read(std::string_view name) override {
-    const Tensor& tensor = tensors_.find(name)->second;
+    const StoredTensor& stored = entry(name).stored;
+    return at::empty(stored.shape, at::TensorOptions(at::kMeta).dtype(floating_type(stored.dtype)));
+  }
+  void release(std::string_view /*name*/) override {}
+  void require_unchanged() const override {}
+};
+
+class MappedFiles final : public StoredFiles {
+ public:
+  explicit MappedFiles(std::span<const std::filesystem::path> paths) : StoredFiles(paths) {
+    for (const File& file : files())
+      mappings_.push_back({std::make_shared<MappedFile>(file.path, file.bytes), /*read_to=*/0});
+  }
+
+  at::Tensor read(std::string_view name) override {
+    const Tensor& tensor = entry(name);
     read_ahead(tensor);
-    const std::shared_ptr<MappedFile>& mapping = files_[tensor.file].mapping;
+    const std::shared_ptr<MappedFile>& mapping = mappings_[tensor.file].file;
     mapping->require_unchanged();
     const std::span<const std::byte> bytes = mapping->bytes(tensor.begin, tensor.end);
     const auto options = at::TensorOptions(at::kCPU).dtype(floating_type(tensor.stored.dtype));
@@ -71,36 +109,30 @@ class WeightFilesSource final : public WeightSource {
   }
 
   void release(std::string_view name) override {
-    const Tensor& tensor = tensors_.find(name)->second;
-    files_[tensor.file].mapping->drop(tensor.begin, tensor.end);
+    const Tensor& tensor = entry(name);
+    mappings_[tensor.file].file->drop(tensor.begin, tensor.end);
   }
 
   void require_unchanged() const override {
-    for (const File& file : files_) file.mapping->require_unchanged();
+    for (const Mapping& mapping : mappings_) mapping.file->require_unchanged();
   }
 
  private:
-  struct Tensor {
-    StoredTensor stored;
-    uint64_t begin, end;  // in its file
-    size_t file;
-  };
-  struct File {
-    std::shared_ptr<MappedFile> mapping;
+  struct Mapping {
+    std::shared_ptr<MappedFile> file;
     uint64_t read_to;  // up to where it was read ahead last
   };
 
   // Tensors are taken by and large in the order of the file; where one is not, reading ahead begins anew there.
   void read_ahead(const Tensor& tensor) {
-    File& file = files_[tensor.file];
+    Mapping& mapping = mappings_[tensor.file];
     const uint64_t wanted = tensor.end + kAhead;
-    if (file.read_to < tensor.begin || file.read_to > wanted) file.read_to = tensor.begin;
-    file.mapping->prefetch(file.read_to, wanted);
-    file.read_to = wanted;
+    if (mapping.read_to < tensor.begin || mapping.read_to > wanted) mapping.read_to = tensor.begin;
+    mapping.file->prefetch(mapping.read_to, wanted);
+    mapping.read_to = wanted;
   }
 
-  std::vector<File> files_;
-  std::map<std::string, Tensor, std::less<>> tensors_;
+  std::vector<Mapping> mappings_;
 };
 
 class RenamedSource final : public WeightSource {
@@ -141,7 +173,11 @@ at::ScalarType floating_type(std::string_view dtype) {
 }
 
 std::unique_ptr<WeightSource> open_weight_files(std::span<const std::filesystem::path> files) {
-  return std::make_unique<WeightFilesSource>(files);
+  return std::make_unique<MappedFiles>(files);
+}
+
+std::unique_ptr<WeightSource> outline_weight_files(std::span<const std::filesystem::path> files) {
+  return std::make_unique<OutlinedFiles>(files);
 }
 
 std::unique_ptr<WeightSource> renamed(std::unique_ptr<WeightSource> source, std::string from, std::string to) {

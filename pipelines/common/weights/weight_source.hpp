@@ -32,8 +32,9 @@ class WeightSource {
   /// nullptr if there is none of that name; valid while the source lives.
   virtual const StoredTensor* find(std::string_view name) const = 0;
 
-  /// The tensor as it is stored, on the CPU: read it, never write to it. It may borrow the file, which then stays open
-  /// for it. Only for names that are there and floating point types. Throws std::runtime_error if the file has changed.
+  /// The tensor as it is stored, on the CPU or, where nothing is read, on the device meta: read it, never write to it.
+  /// It may borrow the file, which then stays open for it. Only for names that are there and floating point types.
+  /// Throws std::runtime_error if the file has changed.
   virtual at::Tensor read(std::string_view name) = 0;
 
   /// Gives the memory behind a tensor back to the system; what still borrows it is read from the file again.
@@ -49,6 +50,9 @@ bool is_floating_type(std::string_view dtype);
 
 /// Safetensors files, mapped. Throws Refused naming the file and what is wrong with it.
 std::unique_ptr<WeightSource> open_weight_files(std::span<const std::filesystem::path> files);
+
+/// The same by the files' headers alone, which are closed again: read gives tensors of the device meta, without data.
+std::unique_ptr<WeightSource> outline_weight_files(std::span<const std::filesystem::path> files);
 
 /// The same tensors with that of the name `from` under the name `to`; as they are where `from` is not there or `to` is
 /// taken.

@@ -19,6 +19,7 @@ struct Weights::Impl {
   std::unique_ptr<WeightSource> source;
   LoadWatch watch;
   std::set<std::string, std::less<>> used;
+  std::vector<std::pair<std::string, int64_t>> sizes;  // keys of config.json
   uint64_t all_bytes = 0, done_bytes = 0;
 
   uint64_t bytes_of(std::string_view name) const { return source->find(name)->bytes; }
@@ -33,6 +34,18 @@ struct Weights::Impl {
   }
   void tell() const {
     if (watch) watch(done_bytes, all_bytes);
+  }
+
+  // Which keys ask for the sizes that a tensor has otherwise; empty if none.
+  std::string why_other(const std::vector<int64_t>& found, at::IntArrayRef wanted) const {
+    std::string text;
+    for (size_t axis = 0; axis < wanted.size(); ++axis) {
+      if (found.size() == wanted.size() && found[axis] == wanted[axis]) continue;
+      for (const auto& [key, size] : sizes)
+        if (size == wanted[axis] && text.find(" " + key + " ") == std::string::npos)
+          text += (text.empty() ? " (config.json: " : ", ") + key + " = " + std::to_string(size);
+    }
+    return text.empty() ? "" : text + ")";
   }
 
   // What the names that are there say about one that is not; empty if nothing.
@@ -93,9 +106,17 @@ Weights Weights::open(const std::filesystem::path& file_or_folder) {
 
 Weights Weights::open(const std::filesystem::path& folder, std::span<const std::filesystem::path> files,
                       LoadWatch watch) {
+  return over(folder, open_weight_files(files), std::move(watch));
+}
+
+Weights Weights::outline(const std::filesystem::path& folder, std::span<const std::filesystem::path> files) {
+  return over(folder, outline_weight_files(files), {});
+}
+
+Weights Weights::over(const std::filesystem::path& folder, std::unique_ptr<WeightSource> source, LoadWatch watch) {
   auto impl = std::make_unique<Impl>();
   impl->path = folder;
-  impl->source = open_weight_files(files);
+  impl->source = std::move(source);
   impl->watch = std::move(watch);
   for (const std::string& name : impl->source->names()) impl->all_bytes += impl->bytes_of(name);
   return Weights(std::move(impl));
@@ -110,14 +131,17 @@ at::Tensor Weights::take(std::string_view name, at::IntArrayRef shape, at::Scala
     throw Refused(stored->file.string() + ": tensor " + quote_name(stored->name) + " " + what);
   };
   if (shape != at::IntArrayRef(stored->shape))
-    refuse("has shape " + shape_text(stored->shape) + ", and the model needs " + shape_text(shape.vec()));
+    refuse("has shape " + shape_text(stored->shape) + ", and the model needs " + shape_text(shape.vec()) +
+           impl_->why_other(stored->shape, shape));
   if (!is_floating_type(stored->dtype))
     refuse("is " + stored->dtype + ": weights are read as F32, BF16, F16 or F64, not quantised");
 
   impl_->tell();  // before the file is waited for
   uint64_t counted = 0;
   at::Tensor tensor = impl_->source->read(name);
-  if (!device.is_cpu() || dtype != tensor.scalar_type()) {
+  if (tensor.is_meta()) {
+    tensor = at::empty_like(tensor, dtype);  // an outline's
+  } else if (!device.is_cpu() || dtype != tensor.scalar_type()) {
     tensor = impl_->converted(tensor, dtype, device, counted);
     impl_->source->require_unchanged();
     impl_->source->release(name);
@@ -132,6 +156,19 @@ void Weights::rename(std::string from, std::string to) {
 
 void Weights::release(std::string_view name) {
   if (has(name)) impl_->source->release(name);
+}
+
+void Weights::name_sizes(std::vector<std::pair<std::string, int64_t>> sizes) { impl_->sizes = std::move(sizes); }
+
+void Weights::require_layers(std::string_view prefix, int64_t count, std::string_view says) const {
+  std::set<std::string> layers;
+  for (const std::string& name : names())
+    if (name.starts_with(prefix))
+      layers.insert(name.substr(prefix.size(), name.find('.', prefix.size()) - prefix.size()));
+  if (layers.empty() || static_cast<int64_t>(layers.size()) == count) return;  // other names are told of one by one
+  throw Refused(impl_->path.string() + ": config.json says that " + std::string(says) + ", and the weights have " +
+                std::to_string(layers.size()) + " layers " + quote_name(std::string(prefix) + "N") +
+                ": they are of different models; take both from one, or set the number that the weights have");
 }
 
 bool Weights::has(std::string_view name) const { return impl_->source->find(name) != nullptr; }

@@ -11,9 +11,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace fastvideo {
+
+class WeightSource;
 
 /// Follows weights that are read: bytes taken or skipped so far, of all. Called before and after each tensor, and after
 /// each part of one of more than kLoadPart bytes that is copied. What it throws (Cancelled) ends the taking.
@@ -31,6 +34,16 @@ class Weights {
   /// while tensors are taken.
   static Weights open(const std::filesystem::path& folder, std::span<const std::filesystem::path> files,
                       LoadWatch watch = {});
+  /// The same by the files' headers alone: take checks as ever and gives tensors of the device meta, without data. A
+  /// model that is made of them is one that can be loaded.
+  static Weights outline(const std::filesystem::path& folder, std::span<const std::filesystem::path> files);
+
+  /// Sizes that config.json gives, by key: a shape that does not fit is explained by them.
+  void name_sizes(std::vector<std::pair<std::string, int64_t>> sizes);
+
+  /// Throws Refused if there are tensors PREFIX0..., PREFIX1..., but not of `count` such layers; `says` is what
+  /// config.json says of their number: "num_layers is 30".
+  void require_layers(std::string_view prefix, int64_t count, std::string_view says) const;
 
   Weights(Weights&&) noexcept;
   Weights& operator=(Weights&&) noexcept;
@@ -71,6 +84,7 @@ class Weights {
 
  private:
   struct Impl;
+  static Weights over(const std::filesystem::path& folder, std::unique_ptr<WeightSource> source, LoadWatch watch);
   explicit Weights(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -195,6 +195,53 @@ TEST(Weights, SaysWhatIsInFrontOfTheNames) {
   EXPECT_CONTAINS(message("model.diffusion_model.blocks.0.self_attn.q.weight"), "Wan's original checkpoints");
 }
 
+TEST(Weights, AnOutlineChecksAndReadsNothing) {
+  const TemporaryFolder folder;
+  const auto file = folder / "x.safetensors";
+  write_safetensors(file, header("BF16", "[2,3]", 12), "123456789012");
+  Weights outline = Weights::outline(folder.path(), {&file, 1});
+  const at::Tensor taken = outline.take("w", {2, 3}, at::kFloat, at::kCPU);
+  EXPECT_TRUE(taken.is_meta());
+  EXPECT_EQ(taken.sizes(), (at::IntArrayRef{2, 3}));
+  EXPECT_EQ(taken.scalar_type(), at::kFloat);
+  outline.release("w");
+  outline.finish();
+  Weights other = Weights::outline(folder.path(), {&file, 1});
+  other.rename("w", "v");
+  EXPECT_CONTAINS(refusal([&] { other.take("v", {3, 2}, at::kFloat, at::kCPU); }), "and the model needs [3, 2]");
+  EXPECT_CONTAINS(refusal([&] { other.finish(); }), "1 of 1 tensors are not used by this model: 'v'");
+  EXPECT_TRUE(other.take("v", {2, 3}, at::kBFloat16, at::kCPU).is_meta());
+  other.finish();
+}
+
+TEST(Weights, TellsByTheKeysOfTheConfigurationWhatDoesNotFit) {
+  const TemporaryFolder folder;
+  const auto file = folder / "x.safetensors";
+  write_safetensors(file, header("F32", "[2,3]", 24), std::string(24, '\0'));
+  Weights weights = Weights::open(file);
+  weights.name_sizes({{"d_model", 5}, {"num_heads * d_kv", 8}, {"d_ff", 3}});
+  const auto take = [&](at::IntArrayRef shape) {
+    return refusal([&] { weights.take("w", shape, at::kFloat, at::kCPU); });
+  };
+  EXPECT_CONTAINS(take({8, 3}), "and the model needs [8, 3] (config.json: num_heads * d_kv = 8)");
+  EXPECT_CONTAINS(take({8, 5}), "(config.json: num_heads * d_kv = 8, d_model = 5)");
+  EXPECT_TRUE(take({7, 3}).ends_with("and the model needs [7, 3]"));
+}
+
+TEST(Weights, CountsLayers) {
+  const TemporaryFolder folder;
+  std::string text = "{";
+  for (const char* name : {"blocks.0.a", "blocks.0.b", "blocks.1.a", "blocks.10.a", "head"})
+    text += std::string(text.size() > 1 ? "," : "") + "\"" + name +
+            "\":" + R"({"dtype":"F32","shape":[0],"data_offsets":[0,0]})";
+  write_safetensors(folder / "x.safetensors", text + "}", "");
+  const Weights weights = Weights::open(folder / "x.safetensors");
+  weights.require_layers("blocks.", 3, "num_layers is 3");
+  weights.require_layers("module.blocks.", 2, "num_layers is 2");
+  EXPECT_CONTAINS(refusal([&] { weights.require_layers("blocks.", 2, "num_layers is 2"); }),
+                  "config.json says that num_layers is 2, and the weights have 3 layers 'blocks.N'");
+}
+
 TEST(Weights, NamesWhatIsLeftOver) {
   const TemporaryFolder folder;
   std::string text = R"({"w":{"dtype":"F32","shape":[],"data_offsets":[0,4]})";

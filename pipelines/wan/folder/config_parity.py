@@ -52,6 +52,8 @@ def check_configs(driver, folder):
     euler = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
     documents = [
         ("text_encoder", {"model_type": "umt5"}),
+        ("text_encoder", {"model_type": "umt5", "hidden_size": 48, "num_attention_heads": 3, "head_dim": 8,
+                          "num_hidden_layers": 5}),
         ("text_encoder", {"model_type": "umt5", "d_model": 48, "num_heads": 3, "d_kv": 8, "num_layers": 5}),
         ("transformer", {"_class_name": "WanTransformer3DModel"}),
         ("transformer", {"_class_name": "WanTransformer3DModel", "patch_size": [2, 1, 3], "cross_attn_norm": False,
@@ -66,10 +68,12 @@ def check_configs(driver, folder):
         ("scheduler", {**unipc, "solver_type": "heun"}),
         ("scheduler", {**euler, "shift": 8.0, "shift_terminal": 0.02, "num_train_timesteps": 500}),
     ]
+    file = folder / "config.json"
     for kind, document in documents:
-        file = folder / "config.json"
         file.write_text(json.dumps(document))
         compare(kind, run(driver, kind, file), reference_config(kind, document))
+    file.write_text('{"model_type": "umt5", "d_ff": 7, "num_layers": 3, "d_ff": 9}')
+    compare("text_encoder", run(driver, "text_encoder", file), reference_config("text_encoder", json.loads(file.read_text())))
 
 
 def check_folder(driver, folder, **options):

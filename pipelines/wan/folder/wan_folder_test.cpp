@@ -182,6 +182,8 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     TextEncoder, ChangedFolder,
     testing::Values(text("model_type", "t5", "model_type is \"t5\""),
+                    text("hidden_size", 64, "hidden_size is 64: d_model is 4096, and both say the same thing"),
+                    text("num_attention_heads", 8, "num_attention_heads is 8: num_heads is 64"),
                     text("feed_forward_proj", "relu", "feed_forward_proj is \"relu\": only gated-gelu"),
                     text("dense_act_fn", "gelu", "dense_act_fn is \"gelu\""),
                     text("is_gated_act", false, "is_gated_act is false"),
@@ -225,6 +227,14 @@ INSTANTIATE_TEST_SUITE_P(
                     vae("scale_factor_spatial", 16, "scale_factor_spatial is 16, and the layers"),
                     vae("out_channels", 12, "the VAE's out_channels are 12: a video has 3"),
                     vae("base_dim", true, "base_dim is true")));
+
+TEST(WanFolder, AKeyWithoutADefaultIsSimplyAbsent) {
+  const Folder folder;
+  json config = scheduler_json;
+  config.erase("_class_name");
+  write_file(folder / "scheduler/scheduler_config.json", config.dump());
+  EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }), "_class_name is absent: the schedulers here are UniPC");
+}
 
 TEST(WanFolder, SaysWhatIsMissing) {
   for (const auto& [file, message] : std::vector<std::pair<std::string, std::string>>{
@@ -279,6 +289,11 @@ TEST(WanFolder, RefusesPickledAndQuantisedWeights) {
     EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }),
                     "tensor 'w' is " + std::string(dtype) + ": quantised weights are not read");
   }
+  for (const char* dtype : {"I32", "U32"}) {
+    write_safetensors(file, tensors(dtype, 4, 1), "1234");
+    EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }),
+                    "tensor 'w' is " + std::string(dtype) + ": weights are F32, BF16, F16 or F64; it is none of this");
+  }
   std::filesystem::rename(file, folder / "transformer/diffusion_pytorch_model.bin");
   EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }), "only pickled weights (diffusion_pytorch_model.bin)");
 }
@@ -289,11 +304,52 @@ TEST(WanFolder, RefusesWhatIsNotJson) {
     write_file(folder / "vae/config.json", content);
     return refusal([&] { open_whole(folder.path()); });
   };
-  EXPECT_CONTAINS(message(""), "vae/config.json: is not JSON");
-  EXPECT_CONTAINS(message("{"), "vae/config.json: is not JSON");
+  EXPECT_CONTAINS(message(""), "vae/config.json:1:1: is not JSON");
+  EXPECT_CONTAINS(message("{"), "vae/config.json:1:2: is not JSON");
   EXPECT_CONTAINS(message("[]"), "vae/config.json: not ");
+  // What comes after it would be passed over.
+  EXPECT_CONTAINS(message(std::string("{}\0nonsense", 11)), "vae/config.json:1:3: is not JSON: the character NUL");
   EXPECT_CONTAINS(message(std::string(80, '[') + std::string(80, ']')),
                   "vae/config.json:1:65: nested more than 64 deep");
+}
+
+TEST(WanFolder, LinksThatLeadNowhereAreNamed) {
+  for (const char* component : {"scheduler", "text_encoder", "tokenizer", "transformer", "vae"}) {
+    const Folder folder;
+    const auto link = folder.path() / component;
+    const auto with_link_to = [&](const char* target) {
+      std::filesystem::remove_all(link);
+      std::filesystem::create_symlink(target, link);
+      return refusal([&] { open_whole(folder.path()); });
+    };
+    EXPECT_CONTAINS(with_link_to(component), link.string() + ": is a link that leads back to itself");
+    EXPECT_CONTAINS(with_link_to("../gone"), link.string() + ": is a link to ../gone, that is ");
+  }
+  const Folder folder;
+  std::filesystem::remove(folder.path() / "vae/config.json");
+  std::filesystem::create_symlink("config.json", folder.path() / "vae/config.json");
+  EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }), "vae/config.json: is a link that leads back to itself");
+}
+
+TEST(WanFolder, NumbersThatNoDoubleHoldsAreNamedWithTheirPlace) {
+  const Folder folder;
+  const auto message = [&](const std::string& text) {
+    write_file(folder.path() / "vae/config.json", text);
+    return refusal([&] { open_whole(folder.path()); });
+  };
+  EXPECT_CONTAINS(message("{\"a\": \"1e999\",\n \"z_dim\": -1e400}"),
+                  "vae/config.json:2:12: the number 1e400 is larger than a double holds (1.8e308)");
+  EXPECT_CONTAINS(message(R"({"z_dim": 1e-400})"), "z_dim is 0.0: it must be a whole number");
+  EXPECT_CONTAINS(message(R"({"z_dim": 12345678901234567890123})"), "it must be a whole number from 1 to 4096");
+}
+
+TEST(WanFolder, OfTwoValuesOfOneKeyTheLaterCountsAsInPython) {
+  const Folder folder;
+  write_file(folder.path() / "transformer/config.json",
+             R"({"_class_name": "WanTransformer3DModel", "num_layers": 7, "ffn_dim": 5, "num_layers": 9,
+                 "num_attention_heads": 12})");
+  const WanFolder model = open_whole(folder.path());
+  EXPECT_EQ(model.transformer.num_layers, 9);
 }
 
 }  // namespace

@@ -6,9 +6,27 @@
 #include <string>
 
 namespace fastvideo::wan {
+namespace {
+
+// So that what does not fit is told by the keys of config.json.
+Weights& described(Weights& weights, const WanTransformerConfig& config) {
+  weights.name_sizes({{"num_attention_heads * attention_head_dim", config.inner_dim()},
+                      {"in_channels", config.in_channels},
+                      {"out_channels * patch_size", config.out_channels * config.patch_volume()},
+                      {"patch_size[0]", config.patch_size[0]},
+                      {"patch_size[1]", config.patch_size[1]},
+                      {"patch_size[2]", config.patch_size[2]},
+                      {"text_dim", config.text_dim},
+                      {"freq_dim", config.freq_dim},
+                      {"ffn_dim", config.ffn_dim}});
+  weights.require_layers("blocks.", config.num_layers, "num_layers is " + std::to_string(config.num_layers));
+  return weights;
+}
+
+}  // namespace
 
 WanTransformer::WanTransformer(const WanTransformerConfig& config, Weights& weights, Placement placement)
-    : config_(config), placement_(placement), time_(config, weights, placement) {
+    : config_(config), placement_(placement), time_(config, described(weights, config), placement) {
   const int64_t dim = config.inner_dim();
   const auto [pt, ph, pw] = config.patch_size;
 

@@ -96,10 +96,11 @@ Convolution quadrant_convolution(const VaeParameters& from, const std::string& n
     const at::Tensor a = w.narrow(axis, 0, 1), b = w.narrow(axis, 1, 1), c = w.narrow(axis, 2, 1);
     return quadrant == 0 ? at::cat({a, b + c}, axis) : at::cat({a + b, c}, axis);
   };
+  const at::Tensor bias = from.take(name + ".bias", {out});
+  if (weight.is_meta()) return {weight.unsqueeze(2), bias, {1, 1}};  // an outline's: nothing to compute
   std::vector<at::Tensor> quadrants;
   for (const int64_t dy : {0, 1})
     for (const int64_t dx : {0, 1}) quadrants.push_back(halves(halves(weight, 2, dy), 3, dx));
-  const at::Tensor bias = from.take(name + ".bias", {out});
   from.weights->release(name + ".weight");
   return {at::cat(quadrants).to(from.dtype).unsqueeze(2), bias.repeat({4}), {1, 1}};
 }

@@ -20,12 +20,23 @@ VaeParameters checked(const AutoencoderKLWanConfig& config, Weights& weights, at
   if (config.out_channels != 3)
     throw Refused("the VAE's out_channels is " + std::to_string(config.out_channels) +
                   ": only VAEs of RGB frames (3) can be decoded");
+  std::vector<std::pair<std::string, int64_t>> sizes{{"z_dim", config.z_dim}};
+  for (size_t i = 0; i < config.dim_mult.size(); ++i)
+    sizes.emplace_back("decoder_base_dim * dim_mult[" + std::to_string(i) + "]",
+                       config.decoder_base_dim * config.dim_mult[i]);
+  weights.name_sizes(std::move(sizes));
+  const std::string blocks = "decoder.up_blocks.";
+  const auto levels = static_cast<int64_t>(config.dim_mult.size());
+  weights.require_layers(blocks, levels, "dim_mult has " + std::to_string(levels) + " levels");
+  weights.require_layers(blocks + "0.resnets.", config.num_res_blocks + 1,
+                         "num_res_blocks is " + std::to_string(config.num_res_blocks) + " (one less than the layers)");
   weights.skip("encoder.");
   weights.skip("quant_conv.");
   return {&weights, dtype, device};
 }
 
 at::Tensor per_channel(const std::vector<double>& values, at::Device device) {
+  if (device.is_meta()) return at::empty({static_cast<int64_t>(values.size())}, at::TensorOptions(device));
   return at::tensor(at::ArrayRef<double>(values), at::kDouble).to(at::TensorOptions(device).dtype(at::kFloat));
 }
 

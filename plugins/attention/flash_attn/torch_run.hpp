@@ -7,6 +7,7 @@
 
 #include <fastvideo/plugin.hpp>
 #include <fastvideo/torch.hpp>
+#include <fastvideo/torch_errors.hpp>
 #include <optional>
 #include <string>
 
@@ -26,14 +27,10 @@ void run(const fv_attention_site& site, const fv_attention_args& args, Body&& bo
   if (device.is_cuda()) device_guard.emplace(device);
   const StreamScope stream(device, args.stream);
   const auto borrowed = [](const fv_tensor* tensor) { return tensor != nullptr ? borrow(*tensor) : at::Tensor(); };
-  try {
+  with_short_torch_errors([&] {
     body(Call{borrow(*args.q), borrow(*args.k), borrow(*args.v), borrow(*args.out), borrowed(args.key_lengths),
               borrowed(args.log_sum_exp), site.scale});
-  } catch (const c10::OutOfMemoryError&) {
-    throw std::bad_alloc();
-  } catch (const c10::Error& error) {
-    throw std::runtime_error(error.what_without_backtrace());
-  }
+  });
 }
 
 /// Why FlashAttention's operators cannot serve a site, whatever device it is on; empty if they can.

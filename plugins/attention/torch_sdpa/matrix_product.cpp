@@ -6,6 +6,7 @@
 
 #include <fastvideo/core.hpp>
 #include <fastvideo/torch.hpp>
+#include <fastvideo/torch_errors.hpp>
 #include <optional>
 
 namespace fastvideo::torch_sdpa {
@@ -18,14 +19,10 @@ fv_status multiply(const fv_tensor* a, const fv_tensor* b, const fv_tensor* c, v
     std::optional<c10::DeviceGuard> device_guard;
     if (device.is_cuda()) device_guard.emplace(device);
     const StreamScope scope(device, stream);
-    try {
+    with_short_torch_errors([&] {
       at::Tensor out = borrow(*c);
       at::mm_out(out, borrow(*a), borrow(*b));
-    } catch (const c10::OutOfMemoryError&) {
-      throw std::bad_alloc();
-    } catch (const c10::Error& failure) {
-      throw std::runtime_error(failure.what_without_backtrace());
-    }
+    });
   });
 }
 

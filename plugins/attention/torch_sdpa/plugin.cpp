@@ -5,6 +5,7 @@
 
 #include <fastvideo/plugin.hpp>
 #include <fastvideo/torch.hpp>
+#include <fastvideo/torch_errors.hpp>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -109,13 +110,7 @@ class Plan final : public AttentionPlan {
     std::optional<c10::DeviceGuard> device_guard;
     if (device.is_cuda()) device_guard.emplace(device);
     const StreamScope stream(device, args.stream);
-    try {
-      attend(args);
-    } catch (const c10::OutOfMemoryError&) {
-      throw std::bad_alloc();
-    } catch (const c10::Error& error) {
-      throw std::runtime_error(error.what_without_backtrace());
-    }
+    with_short_torch_errors([&] { attend(args); });
   }
 
  private:

@@ -8,12 +8,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "fastvideo/broken_link.hpp"
 #include "fastvideo/core.hpp"
 
 namespace fastvideo {
@@ -97,11 +100,9 @@ class InputFile {
   [[noreturn]] void refuse(const std::string& why) const { throw Refused(file_ + ": " + why); }
 
   [[noreturn]] void refuse_errno(int error) const {
-    struct stat link {};
-    if (error == ENOENT && ::lstat(file_.c_str(), &link) == 0)
-      refuse("is a link to a file that is not there: restore that file, or copy it in the place of the link");
+    if (const std::string link = broken_link(file_); !link.empty())
+      refuse(link + ": put the file in its place, or make the link anew");
     if (error == ENOENT || error == ENOTDIR) refuse("cannot be read: No such file or directory");
-    if (error == ELOOP) refuse("is a link that leads back to itself: put the file in its place");
     if (error == ENAMETOOLONG) refuse("cannot be read: a name is longer than one can be");
     refuse(std::string("cannot be read: ") + std::strerror(error));
   }
@@ -131,13 +132,14 @@ inline std::string place_in(std::string_view text, size_t offset, const std::str
   return file + ":" + std::to_string(line) + ":" + std::to_string(offset - begin + 1) + ": ";
 }
 
-/// Throws Refused with the place if brackets of a JSON text are nested deeper than kDeepestNesting. Whether it is JSON
-/// is for the parser to say.
+/// Throws Refused with the place if brackets of a JSON text are nested deeper than kDeepestNesting, or at a NUL, which
+/// is the end for the parser, whatever follows. Whether it is JSON otherwise is for the parser to say.
 inline void require_shallow_json(std::string_view text, const std::string& file) {
   int depth = 0;
   bool quoted = false;
   for (size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];
+    if (c == '\0') throw Refused(place_in(text, at, file) + "is not JSON: the character NUL");
     if (quoted) {
       if (c == '\\') ++at;
       quoted = c != '"';
@@ -159,15 +161,51 @@ inline std::string quoted_reason(std::string_view reason) {
   return std::string(reason.substr(0, most)) + "... (" + std::to_string(reason.size()) + " bytes)";
 }
 
-/// Parses JSON with nlohmann::json or ordered_json, which the caller includes. Throws Refused "FILE: is not JSON: why",
-/// or with the place where it is too deeply nested.
+/// The first number of a JSON text that is larger than a double holds; its own end if there is none.
+inline std::string_view number_beyond_double(std::string_view text) {
+  bool quoted = false;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (quoted && c == '\\') ++at;
+    if (c == '"') quoted = !quoted;
+    if (quoted || c < '0' || c > '9') continue;
+    const size_t end = std::min(text.find_first_not_of("0123456789+-.eE", at), text.size());
+    if (std::isinf(std::strtod(std::string(text.substr(at, end - at)).c_str(), nullptr)))
+      return text.substr(at, end - at);
+    at = end - 1;
+  }
+  return text.substr(text.size());
+}
+
+/// What is wrong with a JSON text, with its place, in place of what an exception of nlohmann's parser says.
+template <class Exception>
+std::string json_fault(std::string_view text, const std::string& file, const Exception& fault) {
+  constexpr int kOutOfRange = 406;
+  if (fault.id == kOutOfRange) {
+    const std::string_view number = number_beyond_double(text);
+    return place_in(text, static_cast<size_t>(number.data() - text.data()), file) + "the number " +
+           quoted_reason(number) + " is larger than a double holds (1.8e308)";
+  }
+  // "[json.exception.parse_error.101] parse error at line 1, column 2: why"
+  std::string_view reason = fault.what();
+  const size_t line = reason.find("at line "), column = reason.find(", column "), why = reason.find(": ", column);
+  if (line == std::string_view::npos || column == std::string_view::npos || why == std::string_view::npos)
+    return file + ": is not JSON: " + quoted_reason(reason.substr(reason.find("] ") + 2));
+  return file + ":" + std::string(reason.substr(line + 8, column - line - 8)) + ":" +
+         std::string(reason.substr(column + 9, why - column - 9)) +
+         ": is not JSON: " + quoted_reason(reason.substr(why + 2));
+}
+
+/// Parses JSON with nlohmann::json or ordered_json, which the caller includes. Of two values under one key the later
+/// counts, as in Python. Throws Refused "FILE:LINE:COLUMN: is not JSON: why", or with the place of a number that no
+/// double holds, or where it is too deeply nested.
 template <class Json>
 Json parse_json(std::string_view text, const std::string& file) {
   require_shallow_json(text, file);
   try {
     return Json::parse(text.begin(), text.end());
   } catch (const typename Json::exception& e) {
-    throw Refused(file + ": is not JSON: " + quoted_reason(e.what()));
+    throw Refused(json_fault(text, file, e));
   }
 }
 

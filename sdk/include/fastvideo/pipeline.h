@@ -16,8 +16,8 @@
 extern "C" {
 #endif
 
-/* What is asked for. parameters: every parameter of the manifest, checked and completed, and "prompt" (string), "seed"
- * (int), "device" ("cpu" or "cuda:0"); where more videos are to come, also "later_prompts" (list of strings): the
+/* What is asked for. parameters: every parameter of the manifest, checked and completed, and "prompt" (string; absent
+ * where check is asked what any prompt would take), "seed" (int), "device" ("cpu" or "cuda:0"); where more videos are to come, also "later_prompts" (list of strings): the
  * prompts of the runs that follow on this pipeline, all else being equal, so that it may encode them at once and keep
  * what it has loaded. Borrowed for the call. */
 typedef struct fv_pipeline_request {

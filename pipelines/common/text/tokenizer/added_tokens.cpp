@@ -42,14 +42,17 @@ bool stands_alone(std::string_view text, size_t begin, size_t end) {
 void AddedTokens::add(AddedToken token, int64_t model_size, const std::function<int64_t(std::string_view)>& piece_of) {
   if (token.content.empty()) return;
   if (const auto found = places_.find(token.content); found != places_.end()) {
-    entries_[found->second].token = std::move(token);
+    Entry& entry = entries_[found->second];
+    entry.was_special |= token.special;
+    entry.token = std::move(token);
     return;
   }
   int64_t id = piece_of(token.content);
   if (id < 0) id = std::max(end_id_, model_size);
   end_id_ = std::max(end_id_, id + 1);
   places_.emplace(token.content, entries_.size());
-  entries_.push_back({std::move(token), id});
+  const bool is_special = token.special;
+  entries_.push_back({std::move(token), id, is_special});
 }
 
 void AddedTokens::finish(bool split_special, const std::function<std::string(std::string_view)>& normalize) {
@@ -82,10 +85,10 @@ std::vector<AddedTokens::Part> AddedTokens::split(std::string_view text, bool no
       ++at;
       continue;
     }
-    const auto& [token, id] = entries_[static_cast<size_t>(place)];
+    const auto& [token, id, was_special] = entries_[static_cast<size_t>(place)];
     size_t begin = at, end = at + length;
     at = end;
-    if ((split_special_ && token.special) || (token.single_word && !stands_alone(text, begin, end))) continue;
+    if ((split_special_ && was_special) || (token.single_word && !stands_alone(text, begin, end))) continue;
     if (token.lstrip) begin -= trailing_white_space(text.substr(done, begin - done));
     if (token.rstrip) end += leading_white_space(text.substr(end));
     keep(begin);

@@ -29,11 +29,11 @@ struct AddedToken {
 class AddedTokens {
  public:
   /// Puts a token behind those that are there: its id is that of the model's piece (piece_of, -1 for none) or the next
-  /// free one. One that is there already takes the new flags.
+  /// free one. One that is there already takes the new flags, but stays special if it was.
   void add(AddedToken token, int64_t model_size, const std::function<int64_t(std::string_view)>& piece_of);
 
   /// To be called after the last add; `normalize` is the tokenizer's normaliser. With split_special, special tokens are
-  /// not found.
+  /// not found, those that were special in an earlier add among them.
   void finish(bool split_special, const std::function<std::string(std::string_view)>& normalize);
 
   /// A part of a text: a token's id, or -1 for text between tokens.
@@ -56,6 +56,7 @@ class AddedTokens {
   struct Entry {
     AddedToken token;
     int64_t id;
+    bool was_special;  // once said, it is never unsaid: so is tokenizers' set of special tokens
   };
 
   std::vector<Entry> entries_;

@@ -225,9 +225,13 @@ class Assembly {
 
   /// What the configuration names beyond the tokens that are there.
   void add_configured(const TokenizerConfig& config) {
+    std::set<std::string> names;
+    for (const auto& [key, token] : config.named) names.insert(token.content);
     std::vector<AddedToken> waiting;
-    for (const AddedToken& token : config.decoder)
+    for (AddedToken token : config.decoder) {
+      token.special |= names.contains(token.content);
       if (!model_.added.contains(token)) waiting.push_back(token);
+    }
     std::set<std::string> decoded;
     for (const AddedToken& token : waiting) decoded.insert(token.content);
     const auto add_missing = [&](const AddedToken& token) {

@@ -204,6 +204,40 @@ def check_added(compare, base, texts):
                     compare.folder(what + ", generic class", folder, texts, kind=PreTrainedTokenizerFast)
 
 
+# A name that everybody has, a combining mark, a word, and a mark behind its letter: with flags that are not their own.
+REFLAGGED = ["<pad>", "</s>", "<unk>", "\u0301", "sks", "e\u0301"]
+FLAGS = [dict(special=False), dict(special=False, normalized=True), dict(normalized=True), dict(single_word=True), dict(lstrip=True),
+         dict(rstrip=True), dict(lstrip=True, rstrip=True, normalized=True, special=False),
+         dict(single_word=True, normalized=True, special=False)]
+
+
+def check_flags(compare, base, texts):
+    """Special tokens that are added again with other flags, with and without split_special_tokens."""
+    plain = write(base / "flags", spiece=train(False, "nmt_nfkc"), tokenizer_config={"extra_ids": 10})
+    saved = base / "flags_saved"
+    T5TokenizerFast.from_pretrained(plain).save_pretrained(saved)
+    document = json.loads((saved / "tokenizer.json").read_text())
+    size = len(document["model"]["vocab"])
+    texts = texts + ["a <pad> b", "a<pad>b", "  <pad>  x", "e\u0301x", "a\u0301", "x\u0301\u0301y", "e \u0301", "sks sksks", "</s> b  </s>c"]
+    for place, content in enumerate(REFLAGGED):
+        others = [token for token in document["added_tokens"] if token["content"] != content]
+        for number, flags in enumerate(FLAGS):
+            token = {**dict(content=content, single_word=False, lstrip=False, rstrip=False, normalized=False, special=True), **flags}
+            number_of = place if place < 3 else size + place
+            decoder = {str(t["id"]): {k: v for k, v in t.items() if k != "id"} for t in others} | {str(number_of): token}
+            again = {**document, "added_tokens": sorted([*others, {"id": number_of, **token}], key=lambda t: t["id"])}
+            config = {"extra_ids": 10, "split_special_tokens": number % 2 == 0}
+            both = dict(tokenizer=again, tokenizer_config={**config, "added_tokens_decoder": decoder})
+            for where, files in {"tokenizer.json": dict(tokenizer=again, tokenizer_config=config),
+                                 "the decoder": {**both, "tokenizer": document}, "both": both}.items():
+                folder = write(base / f"flags{compare.folders}", **files)
+                for kind in (T5TokenizerFast, PreTrainedTokenizerFast):
+                    for split in (True, False) if content == "<pad>" else (config["split_special_tokens"],):
+                        changed = {**files["tokenizer_config"], "split_special_tokens": split}
+                        (folder / "tokenizer_config.json").write_text(json.dumps(changed))
+                        compare.folder(f"{kind.__name__}: {content!a} with {flags} in {where}, split {split}", folder, texts, kind=kind)
+
+
 def check_old_forms(compare, base, texts):
     """tokenizer.json as earlier versions of transformers wrote it."""
     folder = write(base / "old", spiece=train(False, "nmt_nfkc"), tokenizer_config={"extra_ids": 10})
@@ -252,6 +286,7 @@ def main():
         check_beside_sentencepiece(sys.argv[1], base)
         check_rules(compare, base, texts)
         check_added(compare, base, texts)
+        check_flags(compare, base, texts[:90])
         check_old_forms(compare, base, texts)
     if compare.failed:
         sys.exit("\n".join([*compare.failed, f"{len(compare.failed)} of {compare.folders} folders differ"]))

@@ -1,10 +1,25 @@
 #include "pipelines/common/text/umt5/umt5_config.hpp"
 
 #include <string>
+#include <string_view>
 
 #include "pipelines/common/diffusers_folder/json_file.hpp"
 
 namespace fastvideo {
+namespace {
+
+/// A size that transformers knows by two names. It takes the second where both are there, even if they differ.
+int64_t size_of(const JsonFile& json, std::string_view key, std::string_view other, int64_t absent,
+                int64_t maximum = 1 << 24) {
+  const int64_t size = json.integer(key, absent, 1, maximum);
+  const int64_t same = json.integer(other, size, 1, maximum);
+  if (json.has(key) && same != size)
+    json.refuse(other,
+                std::string(key) + " is " + std::to_string(size) + ", and both say the same thing: leave one out");
+  return same;
+}
+
+}  // namespace
 
 UMT5Config read_umt5_config(const std::filesystem::path& config_json) {
   const JsonFile json(config_json);
@@ -20,11 +35,11 @@ UMT5Config read_umt5_config(const std::filesystem::path& config_json) {
 
   UMT5Config config;
   config.vocab_size = json.integer("vocab_size", config.vocab_size);
-  config.d_model = json.integer("d_model", config.d_model);
-  config.d_kv = json.integer("d_kv", config.d_kv);
+  config.d_model = size_of(json, "d_model", "hidden_size", config.d_model);
+  config.d_kv = size_of(json, "d_kv", "head_dim", config.d_kv);
   config.d_ff = json.integer("d_ff", config.d_ff);
-  config.num_layers = json.integer("num_layers", config.num_layers, 1, 1024);
-  config.num_heads = json.integer("num_heads", config.num_heads, 1, 4096);
+  config.num_layers = size_of(json, "num_layers", "num_hidden_layers", config.num_layers, 1024);
+  config.num_heads = size_of(json, "num_heads", "num_attention_heads", config.num_heads, 4096);
   // Half of the buckets are for each direction, and half of those for exact distances: at least one of each.
   config.relative_attention_num_buckets =
       json.integer("relative_attention_num_buckets", config.relative_attention_num_buckets, 4);

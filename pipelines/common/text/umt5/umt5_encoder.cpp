@@ -58,6 +58,13 @@ UMT5Encoder::UMT5Encoder(const UMT5Config& config, Weights& weights, Placement p
   };
   const int64_t width = config.d_model;
   const int64_t inner = config.attention_dim();
+  weights.name_sizes({{"vocab_size", config.vocab_size},
+                      {"d_model", width},
+                      {"num_heads * d_kv", inner},
+                      {"num_heads", config.num_heads},
+                      {"d_ff", config.d_ff},
+                      {"relative_attention_num_buckets", config.relative_attention_num_buckets}});
+  weights.require_layers("encoder.block.", config.num_layers, "num_layers is " + std::to_string(config.num_layers));
 
   // One table under two names, of which a file may have either. Where they differ, the encoder's own is the one it
   // computes with.

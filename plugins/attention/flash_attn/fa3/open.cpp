@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 fs::path folder_of(const void* address) {
   Dl_info info{};
   if (dladdr(address, &info) == 0 || info.dli_fname == nullptr) return {};
-  return fs::absolute(info.dli_fname).parent_path();
+  std::error_code failure;
+  return fs::absolute(info.dli_fname, failure).parent_path();
 }
 
 // The words of the dynamic linker, empty if the library is open now. Every symbol is resolved: what a build for another
@@ -53,7 +54,8 @@ std::string advice(const std::string& words) {
 void open_operators(const fs::path& library, const std::function<bool()>& registered) {
   static fs::path opened;
   if (registered()) {
-    if (!opened.empty() && fs::equivalent(opened, library)) return;
+    std::error_code failure;
+    if (!opened.empty() && fs::equivalent(opened, library, failure)) return;
     throw std::runtime_error(library.string() + ": its operators are registered already, by " +
                              (opened.empty() ? std::string("another plugin") : opened.string()) +
                              "; a process takes one FlashAttention-3");

@@ -1,0 +1,56 @@
+#include "host/hardware/process_limits.hpp"
+
+#include <sys/resource.h>
+
+#include <cstdio>
+
+namespace fastvideo {
+namespace {
+
+using Resource = decltype(RLIMIT_AS);
+
+class MemoryAdvice {
+ public:
+  MemoryAdvice() noexcept {
+    note(RLIMIT_AS, "address space", "-v");
+    note(RLIMIT_DATA, "data segment", "-d");
+  }
+  const char* text() const noexcept { return text_; }
+
+ private:
+  void note(Resource resource, const char* what, const char* flag) noexcept {
+    rlimit limit = {};
+    if (::getrlimit(resource, &limit) != 0 || limit.rlim_cur >= lowest_) return;
+    lowest_ = limit.rlim_cur;
+    std::snprintf(text_, sizeof text_, " (the %s of this process is limited to %llu MiB, ulimit %s: raise the limit)",
+                  what, static_cast<unsigned long long>(lowest_ >> 20), flag);
+  }
+
+  rlim_t lowest_ = RLIM_INFINITY;
+  char text_[160] = "";
+};
+
+const char* advice_about(Resource resource, const char* form) noexcept {
+  static thread_local char text[160];
+  rlimit limit = {};
+  if (::getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return "";
+  std::snprintf(text, sizeof text, form, static_cast<unsigned long long>(limit.rlim_cur));
+  return text;
+}
+
+}  // namespace
+
+const char* memory_limit_advice() noexcept {
+  static const MemoryAdvice advice;
+  return advice.text();
+}
+
+const char* open_files_advice() noexcept {
+  return advice_about(RLIMIT_NOFILE, " (this process may have %llu files open, ulimit -n: raise the limit)");
+}
+
+const char* processes_advice() noexcept {
+  return advice_about(RLIMIT_NPROC, " (this user may have %llu processes and threads, ulimit -u: raise the limit)");
+}
+
+}  // namespace fastvideo

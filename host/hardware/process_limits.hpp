@@ -1,0 +1,16 @@
+// Limits of this process (ulimit), for messages about what cannot be had.
+#pragma once
+
+namespace fastvideo {
+
+/// " (the address space of this process is limited to 2048 MiB, ulimit -v: raise the limit)", of the lowest limit that
+/// says how much memory there may be, or nothing where there is none. Read at the first call; async-signal-safe from
+/// the second on. Any thread.
+const char* memory_limit_advice() noexcept;
+
+/// " (this process may have 20 files open, ulimit -n: raise the limit)", and the same of the processes and threads of
+/// the user (ulimit -u); nothing where there is no limit. The text lasts until the thread's next call.
+const char* open_files_advice() noexcept;
+const char* processes_advice() noexcept;
+
+}  // namespace fastvideo

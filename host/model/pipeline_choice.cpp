@@ -1,0 +1,67 @@
+#include "host/model/pipeline_choice.hpp"
+
+#include <algorithm>
+
+#include "host/error/error.hpp"
+#include "host/selection/names.hpp"
+#include "host/selection/refusal.hpp"
+#include "host/selection/rivals.hpp"
+
+namespace fastvideo {
+namespace {
+
+bool is_called(const CatalogItem& item, const std::string& name) {
+  return same_name(name, item.item->name) || same_name(name, item.item->full_name());
+}
+
+}  // namespace
+
+std::vector<const CatalogItem*> possible_pipelines(const Settings& settings, const Catalog& catalog,
+                                                   const ModelFolder& folder) {
+  const Setting& asked = *settings.find("request.pipeline");
+  const std::string& name = asked.value.string();
+  std::vector<const CatalogItem*> serving;
+  std::string served;
+  for (const CatalogItem* item : catalog.offered("pipeline")) {
+    const std::vector<std::string>& classes = item->item->model_classes;
+    if (std::find(classes.begin(), classes.end(), folder.class_name) != classes.end()) serving.push_back(item);
+    for (const std::string& one : classes) served += (served.empty() ? "" : ", ") + one;
+  }
+  if (serving.empty())
+    throw RequestError((folder.path / "model_index.json").string() + ": no installed pipeline serves the class " +
+                       folder.class_name + (served.empty() ? "; none is installed" : "; served are " + served));
+  std::sort(serving.begin(), serving.end(),
+            [](const CatalogItem* a, const CatalogItem* b) { return a->item->full_name() < b->item->full_name(); });
+  if (same_name(name, "auto")) return serving;
+  std::vector<std::string> names;
+  std::string those;
+  for (const CatalogItem* item : serving) {
+    those += (those.empty() ? "" : ", ") + item->item->full_name();
+    names.insert(names.end(), {item->item->name, item->item->full_name()});
+  }
+  serving.erase(std::remove_if(serving.begin(), serving.end(), [&](const auto* one) { return !is_called(*one, name); }),
+                serving.end());
+  if (!serving.empty()) return serving;
+  throw RequestError(asked.source.describe() + ": no installed pipeline called '" + name + "' serves the class " +
+                         folder.class_name + did_you_mean(name, names) + "; these do: " + those,
+                     "request.pipeline");
+}
+
+const CatalogItem& chosen_pipeline(const std::vector<const CatalogItem*>& possible, const ModelFolder& folder,
+                                   const RunDevice& device) {
+  std::vector<Ruled> ruled;
+  std::vector<const CatalogItem*> fitting;
+  for (const CatalogItem* item : possible) {
+    const auto reason = rule_out(item->item->limits, device.facts);
+    if (reason)
+      ruled.push_back({item->item->full_name(), *reason});
+    else
+      fitting.push_back(item);
+  }
+  if (fitting.empty())
+    throw RequestError("no pipeline of the class " + folder.class_name + " runs on " + device.name + " (" + device.why +
+                       ")" + refusal_table(ruled));
+  return one_of_rivals(fitting, "the class " + folder.class_name, "--pipeline ");
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,58 @@
+#include "host/progress/run_progress.hpp"
+
+#include <algorithm>
+
+#include "host/error/printable.hpp"
+
+namespace fastvideo {
+namespace {
+
+constexpr std::int64_t kMostSteps = 10'000'000;  // each has its time kept
+
+}  // namespace
+
+RunProgress::RunProgress(RunObserver* observer, Clock clock) : observer_(observer), timer_(std::move(clock)) {}
+
+RunProgress::~RunProgress() { stop(); }
+
+template <class Body>
+void RunProgress::tell(Body&& body) noexcept {
+  if (observer_ == nullptr) return;
+  try {
+    body(*observer_);
+  } catch (...) {  // NOLINT(bugprone-empty-catch): an observer has no say in a run
+  }
+}
+
+void RunProgress::stage(std::string_view name, std::int64_t steps) {
+  if (is_over_) return;
+  timer_.enter(name);
+  name_ = printable(name);
+  steps_ = std::clamp<std::int64_t>(steps, 0, kMostSteps);
+  done_ = 0;
+  tell([&](RunObserver& one) { one.stage(name_, steps_); });
+}
+
+void RunProgress::step(std::int64_t done) {
+  if (is_over_ || name_.empty()) return;
+  // Whatever a pipeline says, progress neither runs back nor past its end.
+  done = std::clamp(done, done_, std::max(steps_, done_));
+  timer_.add_steps(done - done_);
+  done_ = done;
+  tell([&](RunObserver& one) { one.step(done_); });
+}
+
+void RunProgress::end(bool is_whole) {
+  if (is_over_) return;
+  is_over_ = true;
+  timer_.stop();
+  tell([&](RunObserver& one) { one.end(is_whole); });
+}
+
+std::string RunProgress::position() const {
+  if (is_over_ || name_.empty()) return {};
+  if (steps_ == 0) return name_;
+  return name_ + " " + std::to_string(done_) + "/" + std::to_string(steps_);
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,97 @@
+#include "host/request/cache_schedule.hpp"
+
+#include <algorithm>
+
+#include "host/selection/border.hpp"
+#include "host/services/cache_session.hpp"
+
+namespace fastvideo {
+namespace {
+
+// A session of the strategy, closed at the end.
+class Session {
+ public:
+  Session(CacheService& cache, const fv_cache_session_info& info) : service_(*cache.service()) {
+    plan_.struct_size = sizeof plan_;
+    TextBuffer text;
+    require_ok(service_.open(service_.context, &info, &session_, &plan_, text.get()), text, service_.strategy);
+  }
+  ~Session() { service_.close(service_.context, session_); }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  bool is_static() const { return plan_.is_static != 0; }
+  std::span<const fv_cache_measure> measures() const { return {plan_.measures, plan_.measure_count}; }
+
+  // The answers are counted by the service; the coefficients are of no use here.
+  void schedule(const std::vector<double>& measurements, std::size_t decisions) {
+    const std::size_t width = plan_.slot_count + std::size_t{1};
+    std::vector<double> coefficients(decisions * width);
+    std::vector<fv_cache_decision> answers(decisions);
+    std::vector<fv_cache_decision*> pointers;
+    for (std::size_t i = 0; i < decisions; ++i) {
+      answers[i] = {sizeof(fv_cache_decision), FV_CACHE_COMPUTE, &coefficients[i * width]};
+      pointers.push_back(&answers[i]);
+    }
+    TextBuffer text;
+    require_ok(service_.schedule(service_.context, session_, measurements.data(), pointers.data(), text.get()), text,
+               service_.strategy);
+  }
+
+ private:
+  const fv_cache_service& service_;
+  fv_cache_session* session_ = nullptr;
+  fv_cache_plan plan_{};
+};
+
+std::string names_of(std::span<const fv_cache_measure> measures) {
+  std::vector<std::string> names;
+  for (const fv_cache_measure& measure : measures)
+    if (std::find(names.begin(), names.end(), measure.signal) == names.end()) names.emplace_back(measure.signal);
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+}  // namespace
+
+CacheSchedule cache_schedule(CheckedRequest& request) {
+  const fv_cache_session_info& info = request.estimate().cache->get();
+  CacheService service(*request.cache());
+  Session session(service, info);
+  CacheSchedule schedule;
+  schedule.steps = info.steps;
+  if (!session.is_static()) {
+    schedule.why_not = "decided step by step, by " + names_of(session.measures());
+    return schedule;
+  }
+  std::vector<double> measurements;
+  if (!session.measures().empty()) {
+    const auto measured =
+        request.model().checker().measure_early(request.request().get(), info.steps, session.measures());
+    if (!measured) {
+      schedule.why_not =
+          "known when the loop begins: the pipeline measures " + names_of(session.measures()) + " in a run only";
+      return schedule;
+    }
+    measurements = *measured;
+  }
+  session.schedule(measurements, static_cast<std::size_t>(info.steps) * static_cast<std::size_t>(info.branches));
+  schedule.is_known = true;
+  schedule.left_out = service.left_out();
+  return schedule;
+}
+
+std::string step_ranges(const std::vector<std::int32_t>& steps) {
+  std::string text;
+  for (std::size_t i = 0; i < steps.size();) {
+    std::size_t last = i;
+    while (last + 1 < steps.size() && steps[last + 1] == steps[last] + 1) ++last;
+    text += (text.empty() ? "" : ", ") + std::to_string(steps[i] + 1);
+    if (last > i) text += "-" + std::to_string(steps[last] + 1);
+    i = last + 1;
+  }
+  return text;
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,136 @@
+#include "host/request/checked_request.hpp"
+
+#include <algorithm>
+
+#include "host/error/error.hpp"
+#include "host/error/text_table.hpp"
+#include "host/request/memory_fit.hpp"
+#include "host/selection/names.hpp"
+
+namespace fastvideo {
+namespace {
+
+// Parameters that the host itself declares.
+bool is_of_every_request(std::string_view option) {
+  return option == "model_path" || option == "prompt" || option == "seed" || option == "output_path" ||
+         option == "prompt_file" || option == "no_metadata" || option == "perf_json" || option == "preset" ||
+         option == "pipeline";
+}
+
+CacheRequest cache_request_to(const LoadedModel& model, const Settings& settings) {
+  model.require_same(settings);
+  return cache_request(settings, model.catalog());
+}
+
+}  // namespace
+
+CheckedRequest::CheckedRequest(LoadedModel& model, Settings settings, const OpenCalibration* calibration)
+    : model_(model),
+      settings_(std::move(settings)),
+      cache_request_(cache_request_to(model, settings_)),
+      selector_(settings_, model.catalog(), model.backends(), model.self_tests(), model.device().facts),
+      cache_(open_cache(calibration)),
+      preset_((model.checker(), chosen_preset(settings_, *model.item().item, model.folder()))),
+      request_(settings_, *model.item().item, model.device(), preset()),
+      estimate_(ask_pipeline()) {
+  // Planned before anything is loaded: a backend whose plan is refused gives way here.
+  plans_.emplace(selector_, estimate_.site_pointers());
+  memory_ = memory_ledger(estimate_, *plans_);
+  require_cache();
+  require_effect();
+}
+
+std::unique_ptr<CacheStrategyHandle> CheckedRequest::open_cache(const OpenCalibration* calibration) {
+  const CatalogItem* item = chosen_cache_strategy(cache_request_, model_.catalog(), model_.device().facts);
+  selector_.require_known_names();  // before anything is opened
+  if (calibration != nullptr && calibration->item().item->kind == "attention") model_.backends().use(*calibration);
+  if (item == nullptr) return nullptr;
+  if (calibration != nullptr && item == &calibration->item())
+    return std::make_unique<CacheStrategyHandle>(*calibration);
+  return std::make_unique<CacheStrategyHandle>(model_.loader(), settings_, model_.host().get(), *item);
+}
+
+PipelineEstimate CheckedRequest::ask_pipeline() {
+  PipelineEstimate made = model_.checker().check(request_.get());
+  if (made.cache != nullptr && preset_) made.cache->name_preset(preset_->name);
+  return made;
+}
+
+void CheckedRequest::require_cache() const {
+  if (cache_ == nullptr) return;
+  if (estimate_.cache == nullptr)
+    throw RequestError("caching with " + cache_->name() + " is not possible: " + model_.item().item->full_name() +
+                           " offers nothing that could be left out; [cache] strategy = \"none\" turns caching off",
+                       "cache.strategy");
+  cache_->require_support(estimate_.cache->get());
+}
+
+void CheckedRequest::require_effect() const {
+  for (const auto& [path, setting] : settings_.all()) {
+    if (setting.source.kind != Source::Kind::command_line) continue;
+    const std::string why_not = no_effect(path);
+    if (why_not.empty()) continue;
+    std::string text = setting.source.describe();
+    text.append(" (").append(path).append(") would have no effect: ").append(why_not);
+    throw RequestError(text, path);
+  }
+}
+
+std::string CheckedRequest::no_effect(const std::string& path) const {
+  const Item& pipeline = *model_.item().item;
+  const size_t first = path.find('.'), last = path.rfind('.');
+  const std::string section = path.substr(0, first), option = path.substr(last + 1);
+  if (section == "request") {
+    const auto is_it = [&](const OptionSpec& one) { return one.name == option; };
+    if (is_of_every_request(option) || std::any_of(pipeline.options.begin(), pipeline.options.end(), is_it)) return {};
+    return "the pipeline " + pipeline.full_name() + " has no such parameter";
+  }
+  if (constexpr std::string_view roles = "attention.roles."; path.starts_with(roles))
+    return no_site_of(path.substr(roles.size()));
+  if (first == last) return {};  // a setting of the host
+  const std::string item = path.substr(first + 1, last - first - 1);
+  const auto is_item = [&](const std::string& name) { return same_name(name, item); };
+  if (section == "attention" && std::none_of(choices().begin(), choices().end(), [&](const AttentionChoice& choice) {
+        return is_item(choice.item->item->name);
+      }))
+    return "no site of this run is served by " + item;
+  if (section == "cache" && option != kEnableOption && (cache_ == nullptr || !is_item(cache_->item().item->name)))
+    return "the caching strategy is " + (cache_ == nullptr ? "none" : cache_->name());
+  return {};
+}
+
+// What a backend for the role would have no effect for; empty if the model has such a site.
+std::string CheckedRequest::no_site_of(const std::string& role) const {
+  std::vector<std::string> roles;
+  for (const fv_attention_site* site : estimate_.site_pointers())
+    if (std::find(roles.begin(), roles.end(), site->role) == roles.end()) roles.emplace_back(site->role);
+  if (std::any_of(roles.begin(), roles.end(), [&](const std::string& one) { return same_name(one, role); })) return {};
+  std::string text = "this model has no attention of the role " + role + "; its roles are";
+  for (const std::string& one : roles) text += (one == roles.front() ? " " : ", ") + one;
+  return text;
+}
+
+// " (these would fit: --num-frames 33; --height 240 --width 416)", or nothing.
+std::string CheckedRequest::what_fits(std::uint64_t available) {
+  const Item& pipeline = *model_.item().item;
+  const std::vector<std::string> fitting = smaller_requests(pipeline, request_.parameters(), [&](const Changes& to) {
+    PipelineRequest request(settings_, pipeline, model_.device(), preset());
+    for (const auto& [name, value] : to) request.set(name, value);
+    const auto peak = memory_ledger(model_.checker().check(request.get()), *plans_).peak();  // attention's at most
+    return peak && peak->bytes <= available;
+  });
+  std::string text;
+  for (const std::string& one : fitting) text += (text.empty() ? " (these would fit: " : "; ") + one;
+  return text.empty() ? "" : text + ")";
+}
+
+std::string CheckedRequest::memory_shortage() {
+  const auto peak = memory_.peak();
+  const auto available = available_memory(model_.device());
+  if (!settings_.boolean("run.memory_check") || !peak || !available || peak->bytes <= *available) return {};
+  return "the stage '" + peak->name + "' needs about " + readable_bytes(peak->bytes) + ", and " + model_.device().name +
+         " has " + readable_bytes(*available) + " available: ask for a smaller or shorter video" +
+         what_fits(*available) + ", or free memory (--set run.memory_check=false tries all the same)";
+}
+
+}  // namespace fastvideo

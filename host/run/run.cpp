@@ -1,0 +1,64 @@
+#include "host/run/run.hpp"
+
+#include <functional>
+#include <optional>
+
+#include "host/run/video_sink.hpp"
+#include "host/services/run_services.hpp"
+
+namespace fastvideo {
+namespace {
+
+// `finish` completes what the outputs went into; `failure` is what that has to say of a run that failed.
+RunResult run_into(CheckedRequest& request, RunObserver* observer, const fv_pipeline_sink& outputs,
+                   const CancelToken& cancel, const std::function<void()>& finish,
+                   const std::function<std::exception_ptr()>& failure) {
+  const double began = steady_seconds();
+  LoadedModel& model = request.model();
+  RunProgress progress(observer);
+  AttentionService attention(request.plans());
+  std::optional<CacheService> cache;
+  if (request.cache() != nullptr)
+    cache.emplace(*request.cache(), request.preset() != nullptr ? request.preset()->name : "");
+  const RunServices services(model.host(), progress, cancel, attention, cache ? &*cache : nullptr);
+  try {
+    model.pipeline().run(services.get(), request.request().get(), outputs, cancel);
+    finish();
+  } catch (const std::exception&) {
+    const std::string position = progress.position();
+    progress.stop();
+    if (cancel.requested()) throw CancelledError("cancelled" + (position.empty() ? "" : " at " + position));
+    if (const std::exception_ptr why = failure()) std::rethrow_exception(why);
+    throw;
+  }
+  progress.finish();
+  RunResult result;
+  result.prompt = request.request().prompt();
+  result.stages = progress.times();
+  result.seconds = steady_seconds() - began;
+  result.attention = attention.used();
+  if (cache) {
+    result.passes_decided = cache->decided();
+    result.passes_reused = cache->reused();
+    result.left_out = cache->left_out();
+  }
+  return result;
+}
+
+}  // namespace
+
+RunResult run(CheckedRequest& request, RunObserver* observer, FrameSink& frames, const CancelToken& cancel) {
+  VideoSink sink(frames);
+  RunResult result = run_into(
+      request, observer, sink.get(), cancel, [&] { sink.finish(); }, [&] { return sink.failure(); });
+  result.format = sink.format();
+  return result;
+}
+
+RunResult run(CheckedRequest& request, RunObserver* observer, const fv_pipeline_sink& outputs,
+              const CancelToken& cancel) {
+  return run_into(
+      request, observer, outputs, cancel, [] {}, [] { return std::exception_ptr(); });
+}
+
+}  // namespace fastvideo

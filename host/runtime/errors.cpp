@@ -1,0 +1,72 @@
+#include "host/runtime/errors.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <fastvideo/core.hpp>
+#include <filesystem>
+#include <new>
+#include <string>
+
+#include "host/error/error.hpp"
+#include "host/calls/cancel.hpp"
+
+namespace fastvideo {
+namespace {
+
+// Bytes of `text` that fit, whole characters alone: continuation bytes of UTF-8 are 10xxxxxx.
+std::size_t fitting(std::string_view text, std::size_t room) {
+  if (text.size() <= room) return text.size();
+  std::size_t end = room;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80) --end;
+  return end;
+}
+
+void copy_text(std::string_view text, char* to, std::size_t capacity) {
+  if (to == nullptr || capacity == 0) return;
+  const std::size_t length = fitting(text, capacity - 1);
+  std::memcpy(to, text.data(), length);
+  to[length] = '\0';
+}
+
+}  // namespace
+
+fvr_status write_error(fvr_error* error, fvr_status status, std::string_view text, std::string_view setting) noexcept {
+  if (error == nullptr || error->struct_size < sizeof error->struct_size) return status;
+  fvr_error whole{};
+  const std::size_t known = std::min<std::size_t>(error->struct_size, sizeof whole);
+  std::memcpy(&whole, error, known);
+  whole.status = status;
+  whole.length = static_cast<uint32_t>(text.size());
+  copy_text(text, whole.text, whole.capacity);
+  copy_text(setting, whole.setting, sizeof whole.setting);
+  std::memcpy(error, &whole, known);
+  return status;
+}
+
+fvr_status write_exception(fvr_error* error) noexcept {
+  try {
+    throw;
+  } catch (const InvalidCall& e) {
+    return write_error(error, FVR_INVALID, e.what());
+  } catch (const BusyError& e) {
+    return write_error(error, FVR_BUSY, e.what());
+  } catch (const CancelledError& e) {
+    return write_error(error, FVR_CANCELLED, e.what());
+  } catch (const RequestError& e) {
+    return write_error(error, FVR_REFUSED, e.what(), e.setting());
+  } catch (const Refused& e) {
+    return write_error(error, FVR_REFUSED, e.what());
+  } catch (const std::filesystem::filesystem_error& e) {
+    return write_error(error, FVR_REFUSED, e.what());
+  } catch (const OutOfMemory& e) {
+    return write_error(error, FVR_OUT_OF_MEMORY, e.what());
+  } catch (const std::bad_alloc&) {
+    return write_error(error, FVR_OUT_OF_MEMORY, "out of memory");
+  } catch (const std::exception& e) {
+    return write_error(error, FVR_FAILED, e.what());
+  } catch (...) {
+    return write_error(error, FVR_FAILED, "an exception that is not a std::exception");
+  }
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,88 @@
+// What stands behind the handles of runtime.h. Each keeps what it was made of.
+#pragma once
+
+#include <fastvideo/runtime.h>
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/config/installation.hpp"
+#include "host/model/loaded_model.hpp"
+#include "host/plugins/catalog.hpp"
+#include "host/calls/cancel.hpp"
+#include "host/request/cache_schedule.hpp"
+#include "host/request/checked_request.hpp"
+#include "host/runtime/explanation.hpp"
+#include "host/services/host_services.hpp"
+
+namespace fastvideo {
+
+/// Immutable once made; any thread.
+struct Runtime {
+  Schema schema = Schema::host();
+  std::vector<Given> given;
+  Catalog catalog;
+  Texts texts;
+  std::vector<fvr_item> items;
+  std::vector<const char*> warnings;
+  const HostServices* host = nullptr;  // of the process
+};
+
+/// An open model. Loading and checking take the loader's turn; running takes `is_running`.
+struct Model {
+  /// Opens all that needs the loader's turn. Throws as LoadedModel, or CancelledError.
+  Model(std::shared_ptr<const Runtime> runtime, std::vector<Given> given, const CancelToken& cancel);
+  ~Model();
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  const std::shared_ptr<const Runtime> runtime;
+  const std::vector<Given> given;  // of the runtime, and of the model
+  std::unique_ptr<LoadedModel> loaded;
+  Texts texts;
+  fvr_model_info info{};
+  std::atomic<bool> is_running{false};
+};
+
+/// A checked request, and what there is to say of it.
+struct Request {
+  Request(std::shared_ptr<Model> model, const std::vector<Given>& given);
+  ~Request();
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+
+  const std::shared_ptr<Model> model;
+  std::unique_ptr<CheckedRequest> checked;
+  std::unique_ptr<const Explanation> explanation;
+  std::optional<CacheSchedule> schedule;  // once it has been asked for, in the model's turn
+};
+
+/// Settings of `lower` and, above them, of `higher`.
+std::vector<Given> put_over(std::vector<Given> lower, const std::vector<Given>& higher);
+
+/// The entry `index` of a list, or InvalidCall.
+template <class T>
+const T& entry(const std::vector<T>& list, uint32_t index, const char* what) {
+  if (index < list.size()) return list[index];
+  throw InvalidCall("there is no " + std::string(what) + " " + std::to_string(index) + ": there are " +
+                    std::to_string(list.size()));
+}
+
+}  // namespace fastvideo
+
+struct fvr_runtime {
+  std::shared_ptr<const fastvideo::Runtime> runtime;
+};
+struct fvr_model {
+  std::shared_ptr<fastvideo::Model> model;
+};
+struct fvr_request {
+  std::shared_ptr<fastvideo::Request> request;
+};
+struct fvr_cancel {
+  fastvideo::CancelToken token;
+};

@@ -1,0 +1,53 @@
+// fastvideo/broken_link.hpp - which link of a path leads nowhere, and how.
+#pragma once
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string>
+
+namespace fastvideo {
+
+/// Where a link leads, as it is written in it; empty if it cannot be read.
+inline std::string link_text(const std::string& link) {
+  std::array<char, 4096> text{};  // PATH_MAX: no link holds more
+  const ssize_t size = ::readlink(link.c_str(), text.data(), text.size());
+  return {text.data(), size > 0 ? static_cast<size_t>(size) : 0};
+}
+
+/// The path that a link and those behind it lead to, be it there or not. `link` must not lead back to itself.
+inline std::string end_of_links(std::string link) {
+  for (int hops = 0; hops < 40; ++hops) {  // the system's own limit
+    const std::string text = link_text(link);
+    if (text.empty()) break;
+    link = text.front() == '/' ? text : link.substr(0, link.rfind('/') + 1) + text;
+  }
+  return link;
+}
+
+/// What is wrong with a path that a link makes lead nowhere, to stand behind it: "is a link that leads back to itself",
+/// "is a link to X, which is not there", "lies behind FOLDER, a link ...". Empty where no link is at fault, be
+/// something there or not.
+inline std::string broken_link(const std::string& path) {
+  struct stat status {};
+  if (path.empty() || ::stat(path.c_str(), &status) == 0 || (errno != ENOENT && errno != ENOTDIR && errno != ELOOP))
+    return {};
+  for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+    const bool is_whole = end == std::string::npos || path.find_first_not_of('/', end) == std::string::npos;
+    const std::string part = path.substr(0, end);
+    if (::lstat(part.c_str(), &status) != 0) return {};
+    if (S_ISLNK(status.st_mode) && ::stat(part.c_str(), &status) != 0) {
+      std::string what = "a link that leads back to itself";
+      if (errno != ELOOP) {
+        const std::string text = link_text(part), real = end_of_links(part);
+        what = "a link to " + text + (real != text ? ", that is " + real : "") + ", which is not there";
+      }
+      return is_whole ? "is " + what : "lies behind " + part + ", " + what;
+    }
+    if (is_whole) return {};
+  }
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,52 @@
+// fastvideo/torch_errors.hpp - LibTorch's errors in one line each, for plugins that use LibTorch.
+#pragma once
+
+#include <c10/util/Exception.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace fastvideo {
+
+namespace detail {
+
+inline std::string mebibytes(unsigned long long bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f MiB", static_cast<double>(bytes) / (1 << 20));
+  return text;
+}
+
+}  // namespace detail
+
+/// What a LibTorch error says, without its backtrace and without the place in LibTorch's sources. Of memory that is not
+/// there: "out of memory: " and how much was asked for at once.
+inline std::string torch_error_text(const c10::Error& error) {
+  std::string text = error.what_without_backtrace();
+  constexpr std::string_view cpu = "you tried to allocate ", cuda = "CUDA out of memory. ", free = " is free";
+  if (const size_t at = text.find(cpu); at != std::string::npos)
+    return "out of memory: " + detail::mebibytes(std::strtoull(text.c_str() + at + cpu.size(), nullptr, 10)) +
+           " were asked for at once on the CPU";
+  if (const size_t at = text.find(cuda); at != std::string::npos) {
+    text.erase(0, at + cuda.size());
+    if (const size_t end = text.find(free); end != std::string::npos) text.resize(end + free.size());
+    return "out of memory: " + text;
+  }
+  return text.substr(0, text.find("\nException raised from "));
+}
+
+/// Calls body. LibTorch's errors come as std::runtime_error with torch_error_text: what() of the original has a line
+/// for each of forty callers.
+template <class Body>
+decltype(auto) with_short_torch_errors(Body&& body) {
+  try {
+    return std::forward<Body>(body)();
+  } catch (const c10::Error& error) {
+    throw std::runtime_error(torch_error_text(error));
+  }
+}
+
+}  // namespace fastvideo

@@ -1,0 +1,42 @@
+// Attention in float64 for a sample of query rows, so that shapes of any size can be checked.
+#pragma once
+
+#include <fastvideo/core.hpp>
+#include <vector>
+
+#include "host/attention_problem/element.hpp"
+#include "tools/bench/attention_shape.hpp"
+
+namespace fastvideo {
+
+/// `count` numbers of about normal distribution, drawn from `seed` on the host's threads.
+Elements normal_elements(std::size_t count, fv_dtype dtype, std::uint64_t seed, const Host& host);
+
+/// Inputs of one call: q [B, Lq, H, D], k and v [B, Lk, H, D], dense, of about normal distribution.
+struct AttentionInputs {
+  Elements q, k, v;
+  AttentionInputs(const AttentionShape& shape, fv_dtype dtype, std::uint64_t seed, const Host& host);
+};
+
+/// A query row: its place, and what attention gives there.
+struct ReferenceRow {
+  std::int64_t batch = 0, query = 0, head = 0;
+  std::vector<double> out;  ///< D numbers
+};
+
+/// softmax(scale * q k^T) v for `count` rows drawn from `seed`, the first and the last row among them.
+std::vector<ReferenceRow> reference_rows(const AttentionShape& shape, const AttentionInputs& inputs, double scale,
+                                         std::size_t count, std::uint64_t seed, const Host& host);
+
+/// How far an output is from the reference.
+struct AttentionError {
+  double relative = 0;  ///< L2 norm of the difference over that of the reference, over all sampled rows
+  double largest = 0;   ///< largest difference of one element
+};
+
+/// Compares `out` [B, Lq, H, D]. Throws std::runtime_error if any element of it, sampled or not, is not finite: what a
+/// backend leaves unwritten is NaN.
+AttentionError compare(const AttentionShape& shape, const Elements& out, const std::vector<ReferenceRow>& rows,
+                       const Host& host);
+
+}  // namespace fastvideo

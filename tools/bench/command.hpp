@@ -1,0 +1,21 @@
+// `fastvideo bench`: from the flags to tables and files.
+#pragma once
+
+#include <string>
+
+#include "tools/bench/bench.hpp"
+
+namespace fastvideo {
+
+/// What a command of measuring found, and whether all of it could be measured.
+struct BenchReport {
+  std::string text;     ///< for standard output
+  std::string failure;  ///< not empty: something failed, and what is said of it
+};
+
+/// Runs the bench that the flags ask for and writes the files they name. Outputs are checked before the first run.
+/// Throws as run_bench, bench_plan and VideoWriter do. [one thread: the loader's]
+BenchReport bench(const BenchFlags& flags, const ResolveSettings& resolve, const Catalog& catalog,
+                  const HostServices& host, const CancelToken& cancel);
+
+}  // namespace fastvideo

@@ -1,0 +1,35 @@
+// A video that stays in memory, so that it can be compared with another one.
+#pragma once
+
+#include <vector>
+
+#include "host/run/frame_sink.hpp"
+#include "tools/bench/quality.hpp"
+
+namespace fastvideo {
+
+/// The frames of a run.
+struct Clip {
+  VideoFormat format;
+  std::vector<std::uint8_t> pixels;  ///< [frames, height, width, 3], RGB
+
+  FramesView view() const { return {pixels, format.frame_count, format.height, format.width}; }
+};
+
+/// Takes the place of a file.
+class FrameMemory final : public FrameSink {
+ public:
+  /// After finish(): the whole clip, which leaves this object.
+  Clip take() { return std::move(clip_); }
+
+  void begin(const VideoFormat& format) override { clip_.format = format; }
+  void write(std::span<const std::uint8_t> frames) override {
+    clip_.pixels.insert(clip_.pixels.end(), frames.begin(), frames.end());
+  }
+  void finish() override {}
+
+ private:
+  Clip clip_;
+};
+
+}  // namespace fastvideo

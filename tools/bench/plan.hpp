@@ -1,0 +1,45 @@
+// What `fastvideo bench` compares: settings, each under a name, and the prompts and seeds that all of them get.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "host/cli/tool_flags.hpp"
+#include "host/config/settings.hpp"
+#include "host/plugins/catalog.hpp"
+
+namespace fastvideo {
+
+/// One of the settings that are compared.
+struct BenchSetting {
+  std::string name;          ///< "TORCH_SDPA teacache:0.05"
+  std::vector<Given> given;  ///< over the settings that all share
+};
+
+/// What is run.
+struct BenchPlan {
+  std::vector<BenchSetting> settings;
+  std::size_t reference = 0;  ///< the exact run, which the others are compared with
+  std::vector<std::string> prompts;
+  std::vector<std::uint64_t> seeds;
+  std::int64_t rounds = 3;
+};
+
+/// The plan that the flags ask for.
+///
+/// --attention takes backends as --attention-backend does, --cache strategies; every pair is a setting. Behind either
+/// name may stand options, as in `teacache:threshold=0.05:use_ret_steps=true`; a number alone is the option
+/// `threshold`. The exact run is the first backend without caching, and is added if `none` is not in the list.
+///
+/// A matrix file has an array of tables [[setting]], each with a `name` and any settings of [attention], [cache] and
+/// [request]; and, if wanted, `reference` (a name; else the first), `prompts`, `seeds` and `repeat`.
+///
+/// `base`: the settings that all share. Throws RequestError: nothing to compare, a name or option that is not
+/// installed, one setting twice, the same thing asked for in two places, no prompt, a number out of range.
+BenchPlan bench_plan(const BenchFlags& flags, const Settings& base, const Catalog& catalog);
+
+/// Items of --cache or --attention: "teacache:0.05" gives what it sets. `kind` is "cache" or "attention".
+std::vector<Given> parse_choice(const std::string& word, const std::string& kind, const Catalog& catalog);
+
+}  // namespace fastvideo

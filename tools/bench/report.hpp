@@ -1,0 +1,27 @@
+// A bench as text, JSON and a picture.
+#pragma once
+
+#include <string>
+
+#include "tools/bench/figures.hpp"
+
+namespace fastvideo {
+
+/// Tables for the terminal: one line a setting, then seconds per stage, then what the figures mean.
+std::string bench_text(const BenchResult& result);
+
+/// Everything, every run included, as a JSON document.
+std::string bench_json(const BenchResult& result);
+
+/// Speed-up against PSNR as an SVG document; settings of one strategy are joined by a line. Settings whose pictures do
+/// not differ from the exact ones stand on a line of their own above the scale.
+std::string bench_plot(const BenchResult& result);
+
+/// "2.31x"
+std::string speed_up_text(double speed_up);
+/// "28.4 dB", "identical"
+std::string psnr_text(double psnr);
+/// `number` with so many digits behind the point.
+std::string fixed(double number, int digits);
+
+}  // namespace fastvideo

@@ -1,0 +1,74 @@
+// All that is timed at one shape of attention: backends and a matrix product, one behind the other in turn.
+#pragma once
+
+#include <fastvideo/matrix_product.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/calls/cancel.hpp"
+#include "host/device_memory/device_memory.hpp"
+#include "host/services/attention_session.hpp"
+#include "tools/bench/attention_reference.hpp"
+
+namespace fastvideo {
+
+/// One backend at one shape, or the matrix product.
+struct TimedLine {
+  std::string asked;    ///< as on the command line; "matrix product 8192"
+  std::string backend;  ///< "FLASH_ATTN/sm90"; of the product, the item that offers it
+  std::string kernel;
+  std::string failure;          ///< not empty: why there is no time
+  double operations = 0;        ///< of one run
+  double estimate = 0;          ///< seconds; 0: none
+  std::vector<double> seconds;  ///< of every timed run
+  AttentionError error;         ///< the worst of the first and the last run
+};
+
+/// A matrix product that an item offers.
+struct OfferedProduct {
+  const fv_matrix_product_interface* table = nullptr;
+  std::string item;  ///< "TORCH_SDPA/torch"
+};
+
+/// One shape on one device. Not thread-safe.
+class ShapeBench {
+ public:
+  /// Makes the inputs: up to three sets, until no cache holds them. Everything is borrowed.
+  ShapeBench(const AttentionShape& shape, const fv_attention_site& site, DeviceMemory& memory, const Host& host);
+  ~ShapeBench();
+  ShapeBench(const ShapeBench&) = delete;
+  ShapeBench& operator=(const ShapeBench&) = delete;
+
+  /// Plans a backend; a refusal or failure is kept as the line's.
+  void enter(const std::string& asked, AttentionSelector& selector);
+
+  /// The items that were entered, whose libraries are open.
+  std::vector<const CatalogItem*> items() const;
+
+  /// Adds the product of two square matrices of `size`.
+  void enter(const OfferedProduct& product, std::int64_t size);
+
+  /// One untimed run of each, then `repeats` timed ones in turn, the order reversed from round to round. Inputs rotate,
+  /// outputs are poisoned before every run and compared after the first and the last one. Throws CancelledError.
+  void run(std::int64_t repeats, const CancelToken& cancel);
+
+  /// What was found, in the order of entering.
+  std::vector<TimedLine> lines() const;
+
+ private:
+  class Entry;
+  class BackendEntry;
+  class ProductEntry;
+  struct InputSet;
+
+  const AttentionShape shape_;
+  const fv_attention_site site_;
+  DeviceMemory& memory_;
+  const Host& host_;
+  std::vector<InputSet> sets_;
+  std::vector<std::unique_ptr<Entry>> entries_;
+};
+
+}  // namespace fastvideo

@@ -1,0 +1,13 @@
+// fastvideo-check: what `fastvideo plugins check` goes on as, and the child processes in which it checks.
+#include "host/cli/program.hpp"
+#include "tools/check/plugin_check.hpp"
+
+namespace fastvideo {
+namespace {
+
+void run_check_tool(const ToolCall& call) { check_plugin(call.line.check, call.arguments, call.settings); }
+
+}  // namespace
+}  // namespace fastvideo
+
+int main(int argc, char** argv) { return fastvideo::program_main(argc, argv, fastvideo::run_check_tool); }

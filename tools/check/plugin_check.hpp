@@ -1,0 +1,16 @@
+// `fastvideo plugins check`, and its child processes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "host/cli/tool_flags.hpp"
+#include "host/config/settings.hpp"
+
+namespace fastvideo {
+
+/// Checks the plugin that the flags name and prints every check. `arguments` are those of the program: its
+/// child processes get them too. Throws RequestError if a check failed.
+void check_plugin(const CheckFlags& flags, const std::vector<std::string>& arguments, const Settings& settings);
+
+}  // namespace fastvideo

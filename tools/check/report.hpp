@@ -1,0 +1,114 @@
+// What checks found, and how a child process tells its parent: the parent reads it even if the child died in between.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/calls/call_note.hpp"
+#include "host/error/error.hpp"
+#include "host/selection/border.hpp"
+
+namespace fastvideo::conformance {
+
+/// A plugin breaks a rule: what it did, and what the rule is.
+class Fault : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A check does not apply, and why.
+class Skipped : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+enum class Outcome : char { passed = '+', failed = '-', skipped = '~' };
+
+/// One check and how it ended.
+struct Finding {
+  std::string check;
+  Outcome outcome = Outcome::passed;
+  std::string text;  ///< why it failed or was skipped
+};
+
+/// "passed", "FAILED: why", "skipped: why"
+std::string outcome_text(const Finding& finding);
+
+/// What functions without a status threw during the check that runs; empty if nothing.
+std::string& late_fault();
+
+/// Calls one of them, which destroys or closes something, in destructors too. What it throws is noted.
+template <class Call>
+void release(const char* function, Call&& call) noexcept {
+  try {
+    call();
+  } catch (...) {
+    late_fault() = thrown_by(function);
+  }
+}
+
+/// Runs checks and writes their beginnings and ends to a file descriptor at once. One thread.
+class Reporter {
+ public:
+  /// `plugin`: what is checked, for whoever must say where a crash was. `for_people`: lines of text instead of messages
+  /// that read_report takes apart.
+  explicit Reporter(int descriptor, std::string_view plugin = "the plugin", bool for_people = false)
+      : descriptor_(descriptor), plugin_(kept_text(plugin)), for_people_(for_people) {}
+
+  /// Runs one check: it fails with Fault or RequestError, is skipped with Skipped; whatever else comes out of it was
+  /// thrown by the plugin across the ABI. False if it failed.
+  template <class Body>
+  bool check(const std::string& name, Body&& body) {
+    begin(name);
+    const CallNote note({kept_text("the check '" + name + "'"), plugin_, nullptr});
+    late_fault().clear();
+    try {
+      body();
+      if (!late_fault().empty()) throw Fault(late_fault());
+    } catch (const Skipped& e) {
+      end(Outcome::skipped, e.what());
+      return true;
+    } catch (const Fault& e) {
+      return end(Outcome::failed, e.what());
+    } catch (const RequestError& e) {
+      return end(Outcome::failed, e.what());
+    } catch (const std::exception& e) {
+      return end(Outcome::failed, "threw an exception across the ABI: " + std::string(e.what()));
+    } catch (...) {
+      return end(Outcome::failed, "threw an exception across the ABI, which is no std::exception");
+    }
+    return end(Outcome::passed, "");
+  }
+
+  /// All checks are over: without it the parent knows that the child ended too early.
+  void complete();
+  /// How many checks have failed so far.
+  size_t failed() const { return failed_; }
+
+ private:
+  void begin(const std::string& name);
+  bool end(Outcome outcome, const std::string& text);
+  void write(char kind, std::string text);
+
+  void put(const std::string& text);
+
+  int descriptor_;
+  const char* plugin_;
+  bool for_people_;
+  size_t failed_ = 0;
+};
+
+/// What a child told.
+struct Report {
+  std::vector<Finding> findings;
+  std::string unfinished;  ///< the check that had begun and not ended; empty if none had
+  bool complete = false;
+  std::string stray;  ///< what else was written there: a plugin's own output
+};
+
+/// Takes apart what a Reporter wrote.
+Report read_report(std::string_view written);
+
+}  // namespace fastvideo::conformance
