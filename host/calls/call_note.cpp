@@ -70,7 +70,8 @@ void CallStack::push(const CallName& name) noexcept {
 
 void CallStack::pop() noexcept {
   const unsigned depth = depth_.load(std::memory_order_relaxed) - 1;
-  if (depth == 0 && first_in_a_call.load(std::memory_order_relaxed) == this) first_in_a_call.store(nullptr, std::memory_order_release);
+  if (depth == 0 && first_in_a_call.load(std::memory_order_relaxed) == this)
+    first_in_a_call.store(nullptr, std::memory_order_release);
   depth_.store(depth, std::memory_order_release);
   move();
 }

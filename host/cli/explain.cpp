@@ -168,8 +168,8 @@ std::string memory_section(const CheckedRequest& request) {
     rows.push_back({"weights of " + component.name, readable_bytes(component.bytes)});
   if (memory.attention_resident + memory.attention_scratch > 0)
     rows.push_back({"attention", readable_bytes(memory.attention_resident + memory.attention_scratch),
-                    readable_bytes(memory.attention_resident) + " resident, " + readable_bytes(memory.attention_scratch) +
-                        " scratch; part of every peak"});
+                    readable_bytes(memory.attention_resident) + " resident, " +
+                        readable_bytes(memory.attention_scratch) + " scratch; part of every peak"});
   for (const PipelineEstimate::Bytes& stage : memory.stages)
     rows.push_back(
         {"peak of " + stage.name, readable_bytes(stage.bytes), peak && stage.name == peak->name ? "the most" : ""});

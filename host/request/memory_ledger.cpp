@@ -14,8 +14,8 @@ std::uint64_t sum(std::uint64_t a, std::uint64_t b) {
 }  // namespace
 
 std::optional<PipelineEstimate::Bytes> MemoryLedger::peak() const {
-  const auto most = std::max_element(stages.begin(), stages.end(),
-                                     [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
+  const auto most =
+      std::max_element(stages.begin(), stages.end(), [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
   return most != stages.end() ? std::optional(*most) : std::nullopt;
 }
 

@@ -9,8 +9,8 @@
 
 namespace fastvideo {
 
-/// Bytes of each stage at its peak. A pipeline states its weights and activations; every attention plan its resident and
-/// scratch memory, of which the pipeline holds the first during the whole run and the second while a stage runs.
+/// Bytes of each stage at its peak. A pipeline states its weights and activations; every attention plan its resident
+/// and scratch memory, of which the pipeline holds the first during the whole run and the second while a stage runs.
 struct MemoryLedger {
   std::vector<PipelineEstimate::Bytes> stages;
   std::uint64_t attention_resident = 0;  ///< in every stage

@@ -7,8 +7,8 @@
 #include <new>
 #include <string>
 
-#include "host/error/error.hpp"
 #include "host/calls/cancel.hpp"
+#include "host/error/error.hpp"
 
 namespace fastvideo {
 namespace {

@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "host/calls/cancel.hpp"
 #include "host/config/installation.hpp"
 #include "host/model/loaded_model.hpp"
 #include "host/plugins/catalog.hpp"
-#include "host/calls/cancel.hpp"
 #include "host/request/cache_schedule.hpp"
 #include "host/request/checked_request.hpp"
 #include "host/runtime/explanation.hpp"

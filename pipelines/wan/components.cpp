@@ -3,7 +3,10 @@
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
-#include "pipelines/common/umt5/umt5_encoder.hpp"
+#include <utility>
+
+#include "pipelines/common/residency/loading.hpp"
+#include "pipelines/common/text/umt5/umt5_encoder.hpp"
 #include "pipelines/common/weights/weights.hpp"
 
 namespace fastvideo::wan {
@@ -27,24 +30,23 @@ class AttentionOfRun final : public Attention {
 }  // namespace
 
 struct Components::Transformer {
-  Transformer(const ModelFolder& folder, const Request& request)
-      : weights(Weights::open(folder.transformer_weights.folder, folder.transformer_weights.files)),
+  Transformer(const WanFolder& folder, const Request& request, LoadWatch watch)
+      : weights(Weights::open(folder.transformer_weights.folder, folder.transformer_weights.files, std::move(watch))),
         model(folder.transformer, weights, {request.dtype, request.device}) {}
   Weights weights;
   WanTransformer model;
 };
 
 struct Components::Decoder {
-  Decoder(const ModelFolder& folder, const Request& request)
-      : weights(Weights::open(folder.vae_weights.folder, folder.vae_weights.files)),
+  Decoder(const WanFolder& folder, const Request& request, LoadWatch watch)
+      : weights(Weights::open(folder.vae_weights.folder, folder.vae_weights.files, std::move(watch))),
         model(folder.vae, weights, request.vae_dtype, request.device, attention) {}
   AttentionOfRun attention;
   Weights weights;
   AutoencoderKLWanDecoder model;
 };
 
-Components::Components(const ModelFolder& folder)
-    : folder_(folder), prompts_(std::make_unique<PromptEncoder>(folder)) {}
+Components::Components(const WanFolder& folder) : folder_(folder), prompts_(std::make_unique<PromptEncoder>(folder)) {}
 Components::~Components() = default;
 
 void Components::begin(const Request& request) {
@@ -88,8 +90,8 @@ EncodedPrompts Components::encode(const Host& run, const Request& request, Atten
 
 const WanTransformer& Components::transformer(const Request& request, const Progress& progress) {
   if (transformer_ == nullptr) {
-    progress.stage("load transformer");
-    transformer_ = std::make_unique<Transformer>(folder_, request);
+    LoadWatch watch = begin_loading(progress, "load transformer", folder_.transformer_weights);
+    transformer_ = std::make_unique<Transformer>(folder_, request, std::move(watch));
     wait_for(request.device);
   }
   return transformer_->model;
@@ -103,8 +105,8 @@ void Components::release_transformer(const Request& request) {
 
 AutoencoderKLWanDecoder& Components::decoder(const Request& request, Attention& attention, const Progress& progress) {
   if (decoder_ == nullptr) {
-    progress.stage("load VAE");
-    decoder_ = std::make_unique<Decoder>(folder_, request);
+    LoadWatch watch = begin_loading(progress, "load VAE", folder_.vae_weights);
+    decoder_ = std::make_unique<Decoder>(folder_, request, std::move(watch));
   }
   decoder_->attention.set(attention);
   return decoder_->model;

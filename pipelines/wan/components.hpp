@@ -18,7 +18,7 @@ namespace fastvideo::wan {
 class Components {
  public:
   /// The folder is borrowed.
-  explicit Components(const ModelFolder& folder);
+  explicit Components(const WanFolder& folder);
   ~Components();
 
   /// To be called at the beginning of a run, before the others.
@@ -52,7 +52,7 @@ class Components {
   struct Transformer;
   struct Decoder;
 
-  const ModelFolder& folder_;
+  const WanFolder& folder_;
   std::optional<Key> key_;
   bool is_outlined_ = false;  // the weights were found to fit
   std::unique_ptr<PromptEncoder> prompts_;

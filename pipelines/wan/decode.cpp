@@ -7,9 +7,9 @@
 #include <stdexcept>
 #include <string>
 
+#include "pipelines/common/diffusion/bad_step.hpp"
+#include "pipelines/common/diffusion/latent_watch.hpp"
 #include "pipelines/common/readback/readback.hpp"
-#include "pipelines/wan/bad_step.hpp"
-#include "pipelines/wan/latent_watch.hpp"
 
 namespace fastvideo::wan {
 namespace {

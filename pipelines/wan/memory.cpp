@@ -21,13 +21,13 @@ uint64_t activations(int64_t tokens, int64_t width, Live live, uint64_t element)
 
 }  // namespace
 
-std::vector<Bytes> component_bytes(const ModelFolder& folder, const Request& request) {
+std::vector<Bytes> component_bytes(const WanFolder& folder, const Request& request) {
   return {{"text_encoder", folder.text_encoder_weights.bytes_at(size_of(request.dtype))},
           {"transformer", folder.transformer_weights.bytes_at(size_of(request.dtype))},
           {"vae", folder.vae_weights.bytes_at(decoder_element_size(request.vae_dtype, request.device))}};
 }
 
-std::vector<Bytes> stage_peaks(const ModelFolder& folder, const Request& request, const Shape& shape) {
+std::vector<Bytes> stage_peaks(const WanFolder& folder, const Request& request, const Shape& shape) {
   const std::vector<Bytes> weights = component_bytes(folder, request);
   const uint64_t element = size_of(request.dtype);
   const UMT5Config& text = folder.text_encoder;

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "pipelines/common/model_folder/model_folder.hpp"
+#include "pipelines/wan/folder/wan_folder.hpp"
 #include "pipelines/wan/request.hpp"
 
 namespace fastvideo::wan {
@@ -16,10 +16,10 @@ struct Bytes {
 };
 
 /// Weights as the run holds them, by component.
-std::vector<Bytes> component_bytes(const ModelFolder& folder, const Request& request);
+std::vector<Bytes> component_bytes(const WanFolder& folder, const Request& request);
 
 /// Peak of each stage, the weights then in memory included, as request.offload keeps them; what attention backends keep
 /// is not. Where more runs follow, it is the peak of all of them.
-std::vector<Bytes> stage_peaks(const ModelFolder& folder, const Request& request, const Shape& shape);
+std::vector<Bytes> stage_peaks(const WanFolder& folder, const Request& request, const Shape& shape);
 
 }  // namespace fastvideo::wan

@@ -9,8 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "pipelines/common/tokenizer/clean_prompt.hpp"
-#include "pipelines/common/umt5/umt5_encoder.hpp"
+#include "pipelines/common/residency/loading.hpp"
+#include "pipelines/common/text/tokenizer/clean_prompt.hpp"
+#include "pipelines/common/text/umt5/umt5_encoder.hpp"
 #include "pipelines/common/weights/weights.hpp"
 
 namespace fastvideo::wan {
@@ -46,16 +47,22 @@ std::vector<std::string> texts_of(const Request& request, bool all) {
 
 }  // namespace
 
+bool is_finite(const EncodedPrompts& prompts) {
+  for (const at::Tensor& one : {prompts.conditional, prompts.unconditional})
+    if (one.defined() && !at::isfinite(one).all().item<bool>()) return false;
+  return true;
+}
+
 struct PromptEncoder::TextEncoder {
-  TextEncoder(const ModelFolder& folder, const Request& request)
-      : weights(Weights::open(folder.text_encoder_weights.folder, folder.text_encoder_weights.files)),
+  TextEncoder(const WanFolder& folder, const Request& request, LoadWatch watch)
+      : weights(Weights::open(folder.text_encoder_weights.folder, folder.text_encoder_weights.files, std::move(watch))),
         model(folder.text_encoder, weights, {request.dtype, request.device}) {}
 
   Weights weights;
   UMT5Encoder model;
 };
 
-PromptEncoder::PromptEncoder(const ModelFolder& folder) : folder_(folder) {}
+PromptEncoder::PromptEncoder(const WanFolder& folder) : folder_(folder) {}
 PromptEncoder::~PromptEncoder() = default;
 
 const Tokenizer& PromptEncoder::tokenizer() {
@@ -104,8 +111,8 @@ EncodedPrompts PromptEncoder::encode(const Host& run, const Request& request, At
 
   if (!texts.empty()) {
     if (encoder_ == nullptr) {
-      progress.stage("load text encoder");
-      encoder_ = std::make_unique<TextEncoder>(folder_, request);
+      LoadWatch watch = begin_loading(progress, "load text encoder", folder_.text_encoder_weights);
+      encoder_ = std::make_unique<TextEncoder>(folder_, request, std::move(watch));
     }
     progress.throw_if_cancelled();
     progress.stage("encode text", static_cast<int64_t>(texts.size()));

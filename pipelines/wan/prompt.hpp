@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "pipelines/common/attention/attention.hpp"
-#include "pipelines/common/model_folder/model_folder.hpp"
-#include "pipelines/common/tokenizer/tokenizer.hpp"
+#include "pipelines/common/text/tokenizer/tokenizer.hpp"
+#include "pipelines/wan/folder/wan_folder.hpp"
 #include "pipelines/wan/request.hpp"
 
 namespace fastvideo::wan {
@@ -25,11 +25,14 @@ struct EncodedPrompts {
   at::Tensor unconditional;  ///< of the negative prompt; undefined without guidance
 };
 
+/// Whether no number in them is NaN or infinity. Waits for the device.
+bool is_finite(const EncodedPrompts& prompts);
+
 /// Encodes prompts, and remembers what has been encoded. One thread at a time.
 class PromptEncoder {
  public:
   /// The folder is borrowed.
-  explicit PromptEncoder(const ModelFolder& folder);
+  explicit PromptEncoder(const WanFolder& folder);
   ~PromptEncoder();
 
   /// Opens the tokenizer, which stays open for encode, and splits the request's texts. Throws Refused for files that
@@ -48,7 +51,7 @@ class PromptEncoder {
   std::vector<int64_t> cut_ids_of(const Host& run, const std::string& text, int64_t most);
   at::Tensor padded(const std::string& text, const Request& request) const;
 
-  const ModelFolder& folder_;
+  const WanFolder& folder_;
   std::unique_ptr<Tokenizer> tokenizer_;               // null: not opened
   std::set<std::pair<std::string, int64_t>> checked_;  // texts, and the most tokens that are read of them
   std::unique_ptr<TextEncoder> encoder_;               // null: not loaded

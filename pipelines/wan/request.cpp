@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "pipelines/common/tokenizer/clean_prompt.hpp"
+#include "pipelines/common/text/tokenizer/clean_prompt.hpp"
 
 namespace fastvideo::wan {
 namespace {

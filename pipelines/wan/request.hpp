@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "pipelines/common/diffusion/guidance.hpp"
+
 namespace fastvideo::wan {
 
 /// How pixels, latents and tokens relate: strides of the VAE and of the transformer's patches.
@@ -43,9 +45,9 @@ struct Request {
   Offload offload;
   std::string variant;  ///< of the weights: "fp16", or empty
 
-  /// Classifier-free guidance takes a second forward pass; at a scale of 1 and below it changes nothing.
-  bool guided() const { return guidance_scale > 1.0; }
-  int64_t branches() const { return guided() ? 2 : 1; }
+  Guidance guidance() const { return {guidance_scale}; }
+  bool guided() const { return guidance().is_on(); }
+  int64_t branches() const { return guidance().branches(); }
 };
 
 /// Sizes of a request in latents and tokens.

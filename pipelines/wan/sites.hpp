@@ -1,21 +1,13 @@
 // The attention sites of a run and how often each is called, from the configurations alone.
 #pragma once
 
-#include <fastvideo/attention.h>
-
-#include <cstdint>
 #include <vector>
 
-#include "pipelines/common/model_folder/configs.hpp"
+#include "pipelines/common/attention/planned_site.hpp"
+#include "pipelines/wan/folder/wan_folder.hpp"
 #include "pipelines/wan/request.hpp"
 
 namespace fastvideo::wan {
-
-/// A site, and the number of runs it sees while a video is made.
-struct PlannedSite {
-  fv_attention_site site;  ///< its strings are literals
-  int64_t runs;
-};
 
 /// The sites of `request`: text.self, dit.self, dit.cross, vae.mid.
 std::vector<PlannedSite> plan_sites(const Request& request, const Shape& shape, const UMT5Config& text_encoder,

@@ -8,32 +8,41 @@
 
 #include "pipelines/common/attention/host_attention.hpp"
 #include "pipelines/common/cache/step_cache.hpp"
+#include "pipelines/common/diffusion/bad_step.hpp"
 #include "pipelines/common/kernels/kernels.hpp"
+#include "pipelines/common/residency/give_back.hpp"
 #include "pipelines/common/schedulers/scheduler.hpp"
 #include "pipelines/common/weights/weights.hpp"
-#include "pipelines/wan/bad_step.hpp"
-#include "pipelines/wan/cached_pass.hpp"
 #include "pipelines/wan/decode.hpp"
-#include "pipelines/wan/denoise.hpp"
+#include "pipelines/wan/denoising_model.hpp"
 #include "pipelines/wan/memory.hpp"
 #include "pipelines/wan/sites.hpp"
-#include "pipelines/wan/vae/give_back.hpp"
 
 namespace fastvideo::wan {
 namespace {
 
-Geometry geometry_of(const ModelFolder& folder) {
+Geometry geometry_of(const WanFolder& folder) {
   return {folder.vae.temporal_stride(), folder.vae.spatial_stride(), folder.transformer.patch_size[0],
           folder.transformer.patch_size[1], folder.transformer.patch_size[2]};
 }
 
 // The schedule of a request.
-std::unique_ptr<Scheduler> scheduler_of(const ModelFolder& folder, const Request& request) {
+std::unique_ptr<Scheduler> scheduler_of(const WanFolder& folder, const Request& request) {
   SchedulerConfig config = folder.scheduler;
   if (request.flow_shift) config.shift = *request.flow_shift;
   std::unique_ptr<Scheduler> scheduler = make_scheduler(config);
   scheduler->set_timesteps(request.num_inference_steps);
   return scheduler;
+}
+
+void tell_site(const fv_pipeline_plan_sink& sink, const PlannedSite& planned) {
+  const fv_attention_site site = as_abi(planned);
+  sink.site(sink.context, &site, planned.runs);
+}
+
+at::Tensor noise_of(const Request& request, const Shape& shape, const WanTransformerConfig& transformer) {
+  return initial_noise({1, transformer.in_channels, shape.latent_frames, shape.latent_height, shape.latent_width},
+                       request.seed);
 }
 
 // Says it where a run on CUDA has to do without the project's kernels.
@@ -49,7 +58,7 @@ void report_kernels(const Host& run, at::Device device) {
 }  // namespace
 
 WanPipeline::WanPipeline(const Host& host, const std::string& folder)
-    : host_(host), folder_(open_model_folder(folder)), geometry_(geometry_of(folder_)), components_(folder_) {}
+    : host_(host), folder_(open_wan_folder(folder)), geometry_(geometry_of(folder_)), components_(folder_) {}
 
 Request WanPipeline::prepared(const Options& parameters) {
   Request request = parse_request(parameters, geometry_);
@@ -78,11 +87,11 @@ void WanPipeline::check(const Options& parameters, const fv_pipeline_plan_sink& 
   const Request request = prepared(parameters);
   const Shape shape = shape_of(request, geometry_);
   for (const PlannedSite& planned : plan_sites(request, shape, folder_.text_encoder, folder_.transformer, folder_.vae))
-    sink.site(sink.context, &planned.site, planned.runs);
+    tell_site(sink, planned);
   for (const Bytes& component : component_bytes(folder_, request))
     sink.component(sink.context, component.name, component.bytes);
   for (const Bytes& peak : stage_peaks(folder_, request, shape)) sink.peak(sink.context, peak.name, peak.bytes);
-  const CacheOffer offer = cache_offer(folder_.transformer, request, *scheduler_of(folder_, request));
+  const CacheOffer offer = wan_cache_offer(folder_.transformer, request, *scheduler_of(folder_, request));
   sink.cache(sink.context, CacheSessionInfo(offer).get());
 }
 
@@ -111,14 +120,11 @@ void WanPipeline::make_video(const Host& run, const Options& parameters, const P
   const Shape shape = shape_of(request, geometry_);
   const std::unique_ptr<Scheduler> scheduler = scheduler_of(folder_, request);
 
-  const std::vector<PlannedSite> planned =
-      plan_sites(request, shape, folder_.text_encoder, folder_.transformer, folder_.vae);
-  std::vector<const fv_attention_site*> sites;
-  sites.reserve(planned.size());
-  for (const PlannedSite& p : planned) sites.push_back(&p.site);
   report_kernels(run, request.device);
-  HostAttention attention(run, sites, request.device);
-  const std::unique_ptr<StepCache> cache = StepCache::open(run, cache_offer(folder_.transformer, request, *scheduler));
+  HostAttention attention(run, plan_sites(request, shape, folder_.text_encoder, folder_.transformer, folder_.vae),
+                          request.device);
+  const std::unique_ptr<StepCache> cache =
+      StepCache::open(run, wan_cache_offer(folder_.transformer, request, *scheduler));
 
   components_.begin(request);
   WatchedAttention watched(attention);
@@ -127,12 +133,18 @@ void WanPipeline::make_video(const Host& run, const Options& parameters, const P
   if (!is_finite(prompts))
     throw std::runtime_error(reason_of_text(watched, attention, [&](Attention& checked) {
       components_.forget_prompts();
-      return components_.encode(run, request, checked, progress);
+      return is_finite(components_.encode(run, request, checked, progress));
     }));
 
-  at::Tensor latents = initial_noise(shape, folder_.transformer.in_channels, request.seed).to(request.device);
-  latents = denoise(latents, request, shape, prompts, components_.transformer(request, progress), *scheduler, attention,
-                    cache.get(), progress);
+  at::Tensor latents = noise_of(request, shape, folder_.transformer).to(request.device);
+  {
+    const WanTransformer& transformer = components_.transformer(request, progress);
+    progress.stage("denoise", request.num_inference_steps);
+    const at::Tensor timesteps = timesteps_on(request.device, *scheduler);
+    const WanDenoisingModel model(transformer, prompts, shape, attention.token_order(), timesteps);
+    if (cache != nullptr) cache->schedule(early_signals(transformer.embed_time(timesteps)));
+    latents = denoise(latents, model, request.guidance(), *scheduler, attention, cache.get(), progress);
+  }
   components_.release_transformer(request);
   attention.release_scratch();
   give_back_freed_memory();

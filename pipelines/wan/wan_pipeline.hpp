@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "pipelines/common/model_folder/model_folder.hpp"
 #include "pipelines/wan/components.hpp"
+#include "pipelines/wan/folder/wan_folder.hpp"
 #include "pipelines/wan/request.hpp"
 
 namespace fastvideo::wan {
@@ -32,7 +32,7 @@ class WanPipeline final : public Pipeline {
   void choose_weights(const std::string& variant);
 
   Host host_;
-  ModelFolder folder_;
+  WanFolder folder_;
   std::optional<std::string> variant_;  // whose weights are chosen
   Geometry geometry_;
   Components components_;

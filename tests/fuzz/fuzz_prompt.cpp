@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <fastvideo/core.hpp>
 
-#include "pipelines/common/tokenizer/clean_prompt.hpp"
-#include "pipelines/common/tokenizer/utf8.hpp"
+#include "pipelines/common/text/tokenizer/clean_prompt.hpp"
+#include "pipelines/common/text/tokenizer/utf8.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {

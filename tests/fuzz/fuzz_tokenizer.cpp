@@ -4,7 +4,7 @@
 #include <fastvideo/core.hpp>
 #include <filesystem>
 
-#include "pipelines/common/tokenizer/tokenizer.hpp"
+#include "pipelines/common/text/tokenizer/tokenizer.hpp"
 #include "tests/fuzz/memory_file.hpp"
 #include "tests/support/temporary_folder.hpp"
 

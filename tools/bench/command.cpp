@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "host/media/video_writer.hpp"
 #include "host/cli/output_guard.hpp"
 #include "host/media/video_writer.hpp"
 #include "tools/bench/output_file.hpp"

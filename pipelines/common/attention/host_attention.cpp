@@ -4,7 +4,10 @@
 #include <ATen/Parallel.h>
 
 #include <fastvideo/torch.hpp>
+#include <optional>
+#include <set>
 #include <stdexcept>
+#include <utility>
 
 namespace fastvideo {
 namespace {
@@ -56,21 +59,31 @@ at::Tensor crossing(const at::Tensor& t) {
 
 }  // namespace
 
-HostAttention::HostAttention(const Host& run, std::span<const fv_attention_site* const> sites, at::Device device)
+HostAttention::HostAttention(const Host& run, std::vector<PlannedSite> sites, at::Device device)
     : service_(run.service<fv_attention_service>(FV_ATTENTION_SERVICE)), device_(device) {
   if (service_ == nullptr) throw std::runtime_error("this host offers no attention service to a run");
+  std::set<std::string_view> names;
+  std::vector<fv_attention_site> of_abi;
+  std::vector<const fv_attention_site*> pointers;
+  for (const PlannedSite& planned : sites) {
+    if (!names.insert(planned.site.name).second)
+      throw std::logic_error("two attention sites of the name " + planned.site.name);
+    of_abi.push_back(as_abi(planned));
+  }
+  for (const fv_attention_site& site : of_abi) pointers.push_back(&site);
   std::vector<const fv_attention_binding*> handles(sites.size());
   const int64_t* order = nullptr;
   int64_t order_count = 0;
   TextBuffer text;
-  check(service_->open(service_->context, sites.data(), static_cast<uint32_t>(sites.size()), handles.data(), &order,
+  check(service_->open(service_->context, pointers.data(), static_cast<uint32_t>(sites.size()), handles.data(), &order,
                        &order_count, &session_, text.get()),
         text);
   try {
     for (size_t i = 0; i < sites.size(); ++i) {
       const fv_attention_plan_info& info = *handles[i]->info;
-      Binding binding{sites[i]->role, handles[i],
-                      aligned_bytes(info.resident_bytes, device, "resident", *handles[i], sites[i]->role)};
+      const std::string role = sites[i].site.role;
+      Binding binding{std::move(sites[i]), handles[i],
+                      aligned_bytes(info.resident_bytes, device, "resident", *handles[i], role)};
       void* resident = binding.resident.defined() ? binding.resident.data_ptr() : nullptr;
       check(service_->prepare(service_->context, binding.handle, resident, current_stream(device), text.get()), text);
       bindings_.push_back(std::move(binding));
@@ -85,24 +98,40 @@ HostAttention::HostAttention(const Host& run, std::span<const fv_attention_site*
 
 HostAttention::~HostAttention() { service_->close(service_->context, session_); }
 
-const HostAttention::Binding& HostAttention::binding_of(const char* role) const {
+const HostAttention::Binding& HostAttention::binding_of(std::string_view site) const {
   for (const Binding& binding : bindings_)
-    if (binding.role == role) return binding;
-  throw std::logic_error("an attention call of role " + std::string(role) + ", for which the run has no site");
+    if (binding.planned.site.name == site) return binding;
+  throw std::logic_error("an attention call at site " + std::string(site) + ", which the run has not planned");
+}
+
+const int32_t* HostAttention::branches_of(const AttentionCall& call) const {
+  if (point_.branches.empty()) return nullptr;
+  if (static_cast<int64_t>(point_.branches.size()) != call.q.size(0))
+    throw std::logic_error("an attention call at site " + call.site.name + " with " + std::to_string(call.q.size(0)) +
+                           " rows, where the step has " + std::to_string(point_.branches.size()) + " branches");
+  return point_.branches.data();
 }
 
 at::Tensor HostAttention::run(const AttentionCall& call) {
-  const Binding& binding = binding_of(call.role);
+  const Binding& binding = binding_of(call.site.name);
+  require_planned(call, binding.planned);
+  const int32_t* branches = branches_of(call);
   const uint64_t needed = binding.handle->info->scratch_bytes;
   if (needed > 0 && (!scratch_.defined() || static_cast<uint64_t>(scratch_.numel()) < needed)) {
     scratch_ = at::Tensor();  // the smaller one goes first
-    scratch_ = aligned_bytes(needed, device_, "scratch", *binding.handle, call.role);
+    scratch_ = aligned_bytes(needed, device_, "scratch", *binding.handle, call.site.role);
   }
   const LentTensor q(crossing(call.q)), k(crossing(call.k)), v(crossing(call.v));
   at::Tensor result = empty_rows(call.q.sizes(), call.q.options());
   const LentTensor out(result);
-  std::optional<LentTensor> mask;
-  if (call.bias.defined()) mask.emplace(crossing(call.bias));
+  std::optional<LentTensor> mask, key_lengths, log_sum_exp;
+  if (call.mask.defined()) mask.emplace(crossing(call.mask));
+  if (call.key_lengths.defined()) key_lengths.emplace(crossing(call.key_lengths));
+  if (call.log_sum_exp != nullptr) {
+    *call.log_sum_exp =
+        empty_rows({call.q.size(0), call.q.size(2), call.q.size(1)}, call.q.options().dtype(at::kFloat));
+    log_sum_exp.emplace(*call.log_sum_exp);
+  }
 
   fv_attention_args args{};
   args.struct_size = sizeof(args);
@@ -111,14 +140,17 @@ at::Tensor HostAttention::run(const AttentionCall& call) {
   args.v = v.get();
   args.out = out.get();
   args.mask = mask ? mask->get() : nullptr;
+  args.key_lengths = key_lengths ? key_lengths->get() : nullptr;
+  args.log_sum_exp = log_sum_exp ? log_sum_exp->get() : nullptr;
   args.scratch = scratch_.defined() ? scratch_.data_ptr() : nullptr;
   args.stream = current_stream(device_);
   args.step = point_.step;
   args.steps = point_.steps;
   args.sigma = point_.sigma;
-  args.layer = call.layer;
+  args.layer = static_cast<int32_t>(call.layer);
   args.expert = point_.expert;
-  args.branches = static_cast<int64_t>(point_.branches.size()) == call.q.size(0) ? point_.branches.data() : nullptr;
+  args.branches = branches;
+  args.first_head = static_cast<int32_t>(call.first_head);
   TextBuffer text;
   check(service_->run(service_->context, binding.handle, &args, text.get()), text);
   return result;

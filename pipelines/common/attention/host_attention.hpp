@@ -6,12 +6,11 @@
 #include <cstdint>
 #include <fastvideo/attention.hpp>
 #include <fastvideo/core.hpp>
-#include <memory>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "pipelines/common/attention/attention.hpp"
+#include "pipelines/common/attention/planned_site.hpp"
 
 namespace fastvideo {
 
@@ -27,20 +26,22 @@ struct DenoisePoint {
 /// Binds the sites of a run to backends and runs calls on them. Memory that plans need is LibTorch's. One thread.
 class HostAttention final : public Attention {
  public:
-  /// sites: one for each role of the run. Throws Refused, with the table of candidates, if one cannot be served.
-  HostAttention(const Host& run, std::span<const fv_attention_site* const> sites, at::Device device);
+  /// sites: those of the run, each name once. Throws Refused, with the table of candidates, if one cannot be served.
+  HostAttention(const Host& run, std::vector<PlannedSite> sites, at::Device device);
   ~HostAttention() override;
   HostAttention(const HostAttention&) = delete;
   HostAttention& operator=(const HostAttention&) = delete;
 
+  /// Throws std::logic_error, too, for a site that was not planned, and inside the loop for another number of rows than
+  /// the point has branches.
   at::Tensor run(const AttentionCall& call) override;
 
   /// The order in which the plans want the grid's tokens: int64 [tokens] on the device, position -> raster index;
   /// undefined for raster order.
   const at::Tensor& token_order() const { return token_order_; }
 
-  /// Who serves a role: "TORCH_SDPA/torch".
-  std::string backend(const char* role) const { return binding_of(role).handle->backend; }
+  /// Who serves the site of that name: "TORCH_SDPA/torch".
+  std::string backend(std::string_view site) const { return binding_of(site).handle->backend; }
 
   /// Gives the plans' scratch memory back, which grows to what the calls since have needed: at the end of a stage.
   void release_scratch() { scratch_ = at::Tensor(); }
@@ -49,11 +50,12 @@ class HostAttention final : public Attention {
 
  private:
   struct Binding {
-    std::string role;
+    PlannedSite planned;
     const fv_attention_binding* handle;
     at::Tensor resident;
   };
-  const Binding& binding_of(const char* role) const;
+  const Binding& binding_of(std::string_view site) const;
+  const int32_t* branches_of(const AttentionCall& call) const;
 
   const fv_attention_service* service_;
   fv_attention_session* session_ = nullptr;

@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "pipelines/common/model_folder/configs.hpp"
+#include "pipelines/common/schedulers/scheduler_config.hpp"
 
 namespace fastvideo {
 

@@ -10,16 +10,16 @@
 
 namespace fastvideo::testing {
 
-/// Exact attention, rounded once at the end to q's dtype. Counts its calls.
+/// Exact attention, rounded once at the end to q's dtype. Holds each call against its site, and counts them.
 class PlainAttention final : public Attention {
  public:
   at::Tensor run(const AttentionCall& call) override;
 
-  /// The layers that called, in order, by role.
-  const std::map<std::string, std::vector<int>>& calls() const { return calls_; }
+  /// The layers that called, in order, by site.
+  const std::map<std::string, std::vector<int64_t>>& calls() const { return calls_; }
 
  private:
-  std::map<std::string, std::vector<int>> calls_;
+  std::map<std::string, std::vector<int64_t>> calls_;
 };
 
 }  // namespace fastvideo::testing

@@ -4,7 +4,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,6 +16,13 @@
 
 namespace fastvideo {
 
+class WeightSource;
+
+/// Follows weights that are read: bytes taken or skipped so far, of all. Called before and after each tensor, and after
+/// each part of one of more than kLoadPart bytes that is copied. What it throws (Cancelled) ends the taking.
+using LoadWatch = std::function<void(uint64_t done, uint64_t all)>;
+inline constexpr int64_t kLoadPart = 16 << 20;
+
 /// A safetensors file or a folder of shards, half consumed. Movable. One thread at a time; the tensors taken outlive it
 /// and follow LibTorch's rules.
 class Weights {
@@ -21,8 +30,10 @@ class Weights {
   /// Opens one .safetensors file, or a folder: its files of diffusion_pytorch_model or of model, as read_weight_headers
   /// chooses them. Throws Refused naming the file and what is wrong with it.
   static Weights open(const std::filesystem::path& file_or_folder);
-  /// Opens the files of one model, those that find_weight_files chose. `folder` is what messages name.
-  static Weights open(const std::filesystem::path& folder, std::span<const std::filesystem::path> files);
+  /// Opens the files of one model, those that find_weight_files chose. `folder` is what messages name. watch is called
+  /// while tensors are taken.
+  static Weights open(const std::filesystem::path& folder, std::span<const std::filesystem::path> files,
+                      LoadWatch watch = {});
   /// The same by the files' headers alone: take checks as ever and gives tensors of the device meta, without data. A
   /// model that is made of them is one that can be loaded.
   static Weights outline(const std::filesystem::path& folder, std::span<const std::filesystem::path> files);
@@ -45,6 +56,9 @@ class Weights {
   /// one (F64, F32, F16, BF16): that is a quantised file.
   at::Tensor take(std::string_view name, at::IntArrayRef shape, at::ScalarType dtype, at::Device device);
 
+  /// Shows the tensor of the name `from` under the name `to`, where `from` is there and `to` is not.
+  void rename(std::string from, std::string to);
+
   /// Gives the file's pages of a tensor back to the system, for one that has been made into another form. What borrows
   /// them stays valid, and reads them from the file again.
   void release(std::string_view name);
@@ -61,7 +75,7 @@ class Weights {
   std::vector<std::string> unused() const;
 
   /// Throws Refused naming the tensors that were neither taken nor skipped: the model is not the one that these weights
-  /// are for.
+  /// are for. The watch is not called from here on.
   void finish() const;
 
   /// Throws std::runtime_error naming the file if a file has changed its size since it was opened: tensors that are
@@ -70,7 +84,7 @@ class Weights {
 
  private:
   struct Impl;
-  static Weights read(const std::filesystem::path& folder, std::span<const std::filesystem::path> files, bool maps);
+  static Weights over(const std::filesystem::path& folder, std::unique_ptr<WeightSource> source, LoadWatch watch);
   explicit Weights(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

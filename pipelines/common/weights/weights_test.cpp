@@ -106,6 +106,66 @@ TEST(Weights, KeepsMemoryLowWhileConverting) {
   EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 224 << 10) << "KiB";
 }
 
+TEST(Weights, ASourceMayShowATensorUnderAnotherName) {
+  const TemporaryFolder folder;
+  const auto file = folder / "x.safetensors";
+  write_safetensors(file,
+                    R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+                    R"("b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+                    bytes_of(at::tensor({1.0F, 2.0F})));
+  Weights weights = Weights::open(file);
+  weights.rename("a", "c");
+  EXPECT_EQ(weights.names(), (std::vector<std::string>{"b", "c"}));
+  EXPECT_FALSE(weights.has("a"));
+  EXPECT_EQ(weights.take("c", {1}, at::kFloat, at::kCPU).item<float>(), 1);
+  EXPECT_CONTAINS(refusal([&] { weights.take("c", {2}, at::kFloat, at::kCPU); }), "tensor 'a' has shape [1]");
+  weights.rename("b", "c");  // c is taken
+  weights.rename("d", "e");  // there is no d
+  EXPECT_EQ(weights.take("b", {1}, at::kFloat, at::kCPU).item<float>(), 2);
+  weights.finish();
+}
+
+// Files of two tensors, the second larger than a part.
+constexpr int64_t kLarge = 5 * kLoadPart / 2 / 4;
+constexpr uint64_t kAllBytes = 16 + 4 * kLarge;
+
+std::filesystem::path write_large(const TemporaryFolder& folder) {
+  std::string text = R"({"small":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"large":{"dtype":"F32","shape":[)" +
+                     std::to_string(kLarge) + R"(],"data_offsets":[16,)" + std::to_string(16 + 4 * kLarge) + "]}}";
+  while (text.size() % 8 != 0) text += ' ';
+  write_safetensors(folder / "x.safetensors", text, bytes_of(at::arange(4 + kLarge, at::kFloat)));
+  return folder / "x.safetensors";
+}
+
+TEST(Weights, SayHowMuchIsRead) {
+  const TemporaryFolder folder;
+  const std::filesystem::path file = write_large(folder);
+  std::vector<uint64_t> done;
+  const auto watch = [&](uint64_t bytes, uint64_t all) {
+    EXPECT_EQ(all, kAllBytes);
+    if (done.empty() || done.back() != bytes) done.push_back(bytes);
+  };
+  Weights weights = Weights::open(file, {&file, 1}, watch);
+  EXPECT_TRUE(at::equal(weights.take("small", {4}, at::kFloat, at::kCPU), at::arange(4, at::kFloat)));
+  const at::Tensor large = weights.take("large", {kLarge}, at::kBFloat16, at::kCPU);
+  EXPECT_TRUE(at::equal(large, at::arange(4, 4 + kLarge, at::kFloat).to(at::kBFloat16)));
+  EXPECT_EQ(done, (std::vector<uint64_t>{0, 16, 16 + kLoadPart, 16 + 2 * kLoadPart, kAllBytes}));
+  weights.take("large", {kLarge}, at::kBFloat16, at::kCPU);  // once more is not more
+  EXPECT_EQ(done.back(), kAllBytes);
+}
+
+TEST(Weights, AStopIsHeardInsideOfATensor) {
+  const TemporaryFolder folder;
+  const std::filesystem::path file = write_large(folder);
+  uint64_t seen = 0;
+  Weights weights = Weights::open(file, {&file, 1}, [&](uint64_t bytes, uint64_t) {
+    seen = bytes;
+    if (bytes > 0) throw Cancelled();
+  });
+  EXPECT_THROW(weights.take("large", {kLarge}, at::kBFloat16, at::kCPU), Cancelled);
+  EXPECT_EQ(seen, static_cast<uint64_t>(kLoadPart));
+}
+
 TEST(Weights, RefusesWhatTheModelDoesNotExpect) {
   const TemporaryFolder folder;
   const auto file = folder / "x.safetensors";
@@ -147,8 +207,11 @@ TEST(Weights, AnOutlineChecksAndReadsNothing) {
   outline.release("w");
   outline.finish();
   Weights other = Weights::outline(folder.path(), {&file, 1});
-  EXPECT_CONTAINS(refusal([&] { other.take("w", {3, 2}, at::kFloat, at::kCPU); }), "and the model needs [3, 2]");
-  EXPECT_CONTAINS(refusal([&] { other.finish(); }), "1 of 1 tensors are not used by this model: 'w'");
+  other.rename("w", "v");
+  EXPECT_CONTAINS(refusal([&] { other.take("v", {3, 2}, at::kFloat, at::kCPU); }), "and the model needs [3, 2]");
+  EXPECT_CONTAINS(refusal([&] { other.finish(); }), "1 of 1 tensors are not used by this model: 'v'");
+  EXPECT_TRUE(other.take("v", {2, 3}, at::kBFloat16, at::kCPU).is_meta());
+  other.finish();
 }
 
 TEST(Weights, TellsByTheKeysOfTheConfigurationWhatDoesNotFit) {

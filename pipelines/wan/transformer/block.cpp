@@ -1,6 +1,7 @@
 #include "pipelines/wan/transformer/block.hpp"
 
 #include <ATen/ATen.h>
+#include <fastvideo/attention.h>
 
 #include <cmath>
 #include <utility>
@@ -12,12 +13,25 @@ Affine affine(const at::Tensor& modulation, Modulation scale, Modulation shift) 
   return {modulation.select(1, scale), modulation.select(1, shift)};
 }
 
+AttentionSite site_of(const char* role, const WanTransformerConfig& config) {
+  return {.name = role,
+          .role = role,
+          .layers = config.num_layers,
+          .heads = config.num_attention_heads,
+          .kv_heads = config.num_attention_heads,
+          .head_size = config.attention_head_dim,
+          .scale = 1.0 / std::sqrt(static_cast<double>(config.attention_head_dim))};
+}
+
 }  // namespace
 
+AttentionSite self_attention_site(const WanTransformerConfig& config) { return site_of(FV_ROLE_DIT_SELF, config); }
+AttentionSite cross_attention_site(const WanTransformerConfig& config) { return site_of(FV_ROLE_DIT_CROSS, config); }
+
 Block::Block(const WanTransformerConfig& config, int64_t index, Weights& weights, Placement placement)
-    : index_(static_cast<int>(index)),
-      num_heads_(config.num_attention_heads),
-      scale_(1.0 / std::sqrt(static_cast<double>(config.attention_head_dim))),
+    : index_(index),
+      self_site_(self_attention_site(config)),
+      cross_site_(cross_attention_site(config)),
       eps_(config.eps) {
   const std::string name = "blocks." + std::to_string(index) + ".";
   const int64_t dim = config.inner_dim();
@@ -49,7 +63,7 @@ Block::Projections Block::take_projections(const WanTransformerConfig& config, c
           .k_norm = weights.take(name + "norm_k.weight", {dim}, placement.dtype, placement.device)};
 }
 
-at::Tensor Block::heads(const at::Tensor& x) const { return x.view({x.size(0), x.size(1), num_heads_, -1}); }
+at::Tensor Block::heads(const at::Tensor& x) const { return x.view({x.size(0), x.size(1), self_site_.heads, -1}); }
 
 TextKeyValue Block::text_key_value(const at::Tensor& text) const {
   return {heads(rms_norm_rotary(cross_.k(text), cross_.k_norm, eps_)), heads(cross_.v(text))};
@@ -60,24 +74,20 @@ at::Tensor Block::modulated_input(const at::Tensor& x, const at::Tensor& modulat
 }
 
 at::Tensor Block::self_attention(const at::Tensor& x, const RotaryTable& rotary, Attention& attention) const {
-  const at::Tensor y = attention.run({.role = "dit.self",
+  const at::Tensor y = attention.run({.site = self_site_,
                                       .layer = index_,
                                       .q = heads(rms_norm_rotary(self_.q(x), self_.q_norm, eps_, &rotary)),
                                       .k = heads(rms_norm_rotary(self_.k(x), self_.k_norm, eps_, &rotary)),
-                                      .v = heads(self_.v(x)),
-                                      .bias = {},
-                                      .scale = scale_});
+                                      .v = heads(self_.v(x))});
   return self_.out(y.flatten(2));
 }
 
 at::Tensor Block::cross_attention(const at::Tensor& x, const TextKeyValue& text, Attention& attention) const {
-  const at::Tensor y = attention.run({.role = "dit.cross",
+  const at::Tensor y = attention.run({.site = cross_site_,
                                       .layer = index_,
                                       .q = heads(rms_norm_rotary(cross_.q(x), cross_.q_norm, eps_)),
                                       .k = text.k,
-                                      .v = text.v,
-                                      .bias = {},
-                                      .scale = scale_});
+                                      .v = text.v});
   return cross_.out(y.flatten(2));
 }
 

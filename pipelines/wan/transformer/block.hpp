@@ -11,8 +11,8 @@
 #include "pipelines/common/layers/layer_norm.hpp"
 #include "pipelines/common/layers/linear.hpp"
 #include "pipelines/common/layers/rms_norm.hpp"
-#include "pipelines/common/model_folder/configs.hpp"
 #include "pipelines/common/weights/weights.hpp"
+#include "pipelines/wan/folder/transformer_config.hpp"
 
 namespace fastvideo::wan {
 
@@ -33,6 +33,10 @@ struct TextKeyValue {
   at::Tensor v;  ///< [B, Lt, H, D]
 };
 
+/// Where the blocks call attention: "dit.self" and "dit.cross".
+AttentionSite self_attention_site(const WanTransformerConfig& config);
+AttentionSite cross_attention_site(const WanTransformerConfig& config);
+
 /// Immutable after construction.
 class Block {
  public:
@@ -48,8 +52,7 @@ class Block {
   /// What the self-attention reads. x: [B, L, dim]; modulation: float32 [B, 6, dim].
   at::Tensor modulated_input(const at::Tensor& x, const at::Tensor& modulation) const;
 
-  /// The block's output, a new tensor. modulated: modulated_input(x, modulation). Attention roles "dit.self" and
-  /// "dit.cross".
+  /// The block's output, a new tensor. modulated: modulated_input(x, modulation).
   at::Tensor forward(const at::Tensor& x, const at::Tensor& modulated, const at::Tensor& modulation,
                      const TextKeyValue& text, const RotaryTable& rotary, Attention& attention) const;
 
@@ -65,9 +68,9 @@ class Block {
   at::Tensor self_attention(const at::Tensor& x, const RotaryTable& rotary, Attention& attention) const;
   at::Tensor cross_attention(const at::Tensor& x, const TextKeyValue& text, Attention& attention) const;
 
-  int index_;
-  int64_t num_heads_;
-  double scale_;
+  int64_t index_;
+  AttentionSite self_site_;
+  AttentionSite cross_site_;
   double eps_;
   at::Tensor modulation_table_;
   Projections self_;

@@ -6,8 +6,8 @@
 #include <cstdint>
 
 #include "pipelines/common/layers/linear.hpp"
-#include "pipelines/common/model_folder/configs.hpp"
 #include "pipelines/common/weights/weights.hpp"
+#include "pipelines/wan/folder/transformer_config.hpp"
 
 namespace fastvideo::wan {
 

@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "pipelines/common/layers/rms_norm.hpp"
-#include "pipelines/common/model_folder/configs.hpp"
+#include "pipelines/wan/folder/transformer_config.hpp"
 
 namespace fastvideo::wan {
 

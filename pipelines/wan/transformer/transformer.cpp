@@ -8,14 +8,6 @@
 namespace fastvideo::wan {
 namespace {
 
-void publish(SignalObserver* observer, std::string_view signal, const at::Tensor& value) {
-  if (observer != nullptr && observer->wants(signal)) observer->observe(signal, value);
-}
-
-void publish_difference(SignalObserver* observer, std::string_view signal, const at::Tensor& a, const at::Tensor& b) {
-  if (observer != nullptr && observer->wants(signal)) observer->observe(signal, a - b);
-}
-
 // So that what does not fit is told by the keys of config.json.
 Weights& described(Weights& weights, const WanTransformerConfig& config) {
   weights.name_sizes({{"num_attention_heads * attention_head_dim", config.inner_dim()},
@@ -87,15 +79,6 @@ void WanTransformer::check(const TransformerInputs& inputs) const {
   require(inputs.timestep.dim() == 1 && inputs.timestep.size(0) == sizes[0], "one timestep for each batch row");
   require(static_cast<int64_t>(inputs.text.layers.size()) == blocks(), "the text was prepared by another transformer");
   require(blocks_.empty() || inputs.text.layers[0].k.size(0) == sizes[0], "one text for each batch row");
-}
-
-at::Tensor WanTransformer::forward(const TransformerInputs& inputs, Attention& attention,
-                                   SignalObserver* observer) const {
-  TransformerPass pass = embed(inputs, observer);
-  const at::Tensor input = pass.hidden;
-  run_blocks(pass, 0, blocks(), attention, observer);
-  publish_difference(observer, "blocks.residual", pass.hidden, input);
-  return head(pass, observer);
 }
 
 TransformerPass WanTransformer::embed(const TransformerInputs& inputs, SignalObserver* observer) const {

@@ -1,5 +1,6 @@
 // WanTransformer3DModel: predicts the velocity of noisy latents at a time, given a text (Wan Team 2025, arXiv
-// 2503.20314). A pass may be taken apart: embed, any blocks, head.
+// 2503.20314). A pass is embed, blocks in order, head; its observer, if any, gets what it wants of
+// signal_names(blocks()).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,11 +10,11 @@
 #include <vector>
 
 #include "pipelines/common/attention/attention.hpp"
+#include "pipelines/common/diffusion/signals.hpp"
 #include "pipelines/common/layers/linear.hpp"
-#include "pipelines/common/model_folder/configs.hpp"
 #include "pipelines/common/weights/weights.hpp"
+#include "pipelines/wan/folder/transformer_config.hpp"
 #include "pipelines/wan/transformer/block.hpp"
-#include "pipelines/wan/transformer/signals.hpp"
 #include "pipelines/wan/transformer/time_embedder.hpp"
 #include "pipelines/wan/transformer/tokens.hpp"
 
@@ -61,15 +62,12 @@ class WanTransformer {
   /// timestep: [B]. Depends on nothing else: a caching strategy's early signals.
   TimeEmbedding embed_time(const at::Tensor& timestep) const { return time_(timestep); }
 
-  /// [B, out_channels, T, H, W] in the placement's dtype: embed, all blocks, head. The observer, if any, gets what it
-  /// wants of signal_names(blocks()).
-  at::Tensor forward(const TransformerInputs& inputs, Attention& attention, SignalObserver* observer = nullptr) const;
-
   /// Patches and the time. Throws std::invalid_argument if the inputs do not belong together.
   TransformerPass embed(const TransformerInputs& inputs, SignalObserver* observer = nullptr) const;
   /// Runs blocks [first, last) and replaces pass.hidden.
   void run_blocks(TransformerPass& pass, int64_t first, int64_t last, Attention& attention,
                   SignalObserver* observer = nullptr) const;
+  /// [B, out_channels, T, H, W] in the placement's dtype.
   at::Tensor head(const TransformerPass& pass, SignalObserver* observer = nullptr) const;
 
   /// Signal block.N.modulated without running the block: some strategies decide by it whether to.

@@ -9,17 +9,17 @@
 #include <stdexcept>
 #include <string>
 
-#include "pipelines/common/model_folder/configs.hpp"
 #include "pipelines/common/testing/plain_attention.hpp"
 #include "pipelines/common/testing/tensor_file.hpp"
-#include "pipelines/wan/transformer/transformer.hpp"
+#include "pipelines/wan/folder/transformer_config.hpp"
+#include "pipelines/wan/transformer/pass.hpp"
 
 namespace {
 
 using namespace fastvideo;
 
 // Keeps copies of all signals, or of those named.
-class Recorder final : public wan::SignalObserver {
+class Recorder final : public SignalObserver {
  public:
   explicit Recorder(std::string only = {}) : only_(std::move(only)) {}
   bool wants(std::string_view signal) override { return only_.empty() || signal == only_; }
@@ -44,6 +44,12 @@ void require(bool holds, const char* what) {
   if (!holds) throw std::logic_error(what);
 }
 
+at::Tensor forward(const wan::WanTransformer& transformer, const wan::TransformerInputs& inputs, Attention& attention,
+                   SignalObserver* observer) {
+  wan::WanPass pass(transformer, inputs);
+  return run_whole(pass, attention, observer);
+}
+
 // A pass in pieces is the pass, and an observer gets what it asks for and no more.
 void check_pieces(const wan::WanTransformer& transformer, const wan::TransformerInputs& inputs, const at::Tensor& out) {
   testing::PlainAttention attention;
@@ -57,7 +63,7 @@ void check_pieces(const wan::WanTransformer& transformer, const wan::Transformer
   require(at::equal(transformer.head(pass), out), "a pass in pieces differs from the whole");
 
   Recorder one("block.0.modulated");
-  require(at::equal(transformer.forward(inputs, attention, &one), out), "an observed pass differs");
+  require(at::equal(forward(transformer, inputs, attention, &one), out), "an observed pass differs");
   pass = transformer.embed(inputs);
   require(
       one.signals.size() == 1 && at::equal(one.signals.at("block.0.modulated"), transformer.modulated_input(pass, 0)),
@@ -67,7 +73,7 @@ void check_pieces(const wan::WanTransformer& transformer, const wan::Transformer
 // Everything in one type, on the inputs `in`.
 testing::TensorMap run(const std::filesystem::path& folder, Placement placement, const testing::TensorMap& in) {
   Weights weights = Weights::open(folder);
-  const wan::WanTransformer transformer(read_wan_transformer_config(folder / "config.json"), weights, placement);
+  const wan::WanTransformer transformer(wan::read_wan_transformer_config(folder / "config.json"), weights, placement);
   const at::Tensor& latents = in.at("latents");
   const wan::TextContext text = transformer.prepare_text(in.at("text"));
   const wan::TokenLayout tokens = transformer.prepare_tokens({latents.size(2), latents.size(3), latents.size(4)},
@@ -76,9 +82,9 @@ testing::TensorMap run(const std::filesystem::path& folder, Placement placement,
 
   testing::PlainAttention attention;
   Recorder recorder;
-  const at::Tensor result = transformer.forward(inputs, attention, &recorder);
+  const at::Tensor result = forward(transformer, inputs, attention, &recorder);
   require(!recorder.overwritten(), "a signal was written to after it was observed");
-  require(recorder.signals.size() == wan::signal_names(transformer.blocks()).size(), "a signal is missing");
+  require(recorder.signals.size() == signal_names(transformer.blocks()).size(), "a signal is missing");
   check_pieces(transformer, inputs, result);
 
   testing::TensorMap out = recorder.signals;

@@ -1,6 +1,7 @@
 #include "pipelines/wan/vae/blocks.hpp"
 
 #include <ATen/ATen.h>
+#include <fastvideo/attention.h>
 
 #include <cmath>
 #include <utility>
@@ -51,26 +52,34 @@ void ResidualBlock::clear() {
   second_.clear();
 }
 
-PixelAttention::PixelAttention(const VaeParameters& from, const std::string& name, int64_t channels, int layer)
-    : layer_(layer),
+PixelAttention::PixelAttention(const VaeParameters& from, const std::string& name, int64_t channels)
+    : site_(site(channels)),
       gamma_(from.gamma(name + ".norm", channels, 2)),
       qkv_weight_(from.take(name + ".to_qkv.weight", {3 * channels, channels, 1, 1}).view({3 * channels, channels})),
       qkv_bias_(from.take(name + ".to_qkv.bias", {3 * channels})),
       out_weight_(from.take(name + ".proj.weight", {channels, channels, 1, 1}).view({channels, channels})),
       out_bias_(from.take(name + ".proj.bias", {channels})) {}
 
+AttentionSite PixelAttention::site(int64_t channels) {
+  return {.name = FV_ROLE_VAE_MID,
+          .role = FV_ROLE_VAE_MID,
+          .layers = 1,
+          .heads = 1,
+          .kv_heads = 1,
+          .head_size = channels,
+          .scale = 1.0 / std::sqrt(static_cast<double>(channels))};
+}
+
 at::Tensor PixelAttention::run(at::Tensor frames, Attention& attention) const {
   const int64_t count = frames.size(0), pixels = frames.size(1) * frames.size(2), channels = frames.size(3);
   at::Tensor normalised = at::empty_like(frames);
   rms_norm(frames, gamma_, Activation::none, normalised);
   const at::Tensor qkv = at::linear(normalised.view({count, pixels, 1, channels}), qkv_weight_, qkv_bias_);
-  const at::Tensor mixed = attention.run({.role = "vae.mid",
-                                          .layer = layer_,
+  const at::Tensor mixed = attention.run({.site = site_,
+                                          .layer = 0,
                                           .q = qkv.narrow(3, 0, channels),
                                           .k = qkv.narrow(3, channels, channels),
-                                          .v = qkv.narrow(3, 2 * channels, channels),
-                                          .bias = {},
-                                          .scale = 1.0 / std::sqrt(static_cast<double>(channels))});
+                                          .v = qkv.narrow(3, 2 * channels, channels)});
   frames.add_(at::linear(mixed, out_weight_, out_bias_).view_as(frames));
   return frames;
 }

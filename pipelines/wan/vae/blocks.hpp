@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "pipelines/common/attention/attention.hpp"
-#include "pipelines/wan/vae/convolution.hpp"
-#include "pipelines/wan/vae/frame_history.hpp"
+#include "pipelines/common/video_vae/convolution.hpp"
+#include "pipelines/common/video_vae/frame_history.hpp"
 #include "pipelines/wan/vae/parameters.hpp"
 
 namespace fastvideo::wan {
@@ -46,14 +46,18 @@ class ResidualBlock {
   std::optional<Convolution> shortcut_;
 };
 
-/// Self-attention of one head over the pixels of each frame, role "vae.mid".
+/// Self-attention of one head over the pixels of each frame.
 class PixelAttention {
  public:
-  PixelAttention(const VaeParameters& from, const std::string& name, int64_t channels, int layer);
+  PixelAttention(const VaeParameters& from, const std::string& name, int64_t channels);
+
+  /// Where it calls attention: "vae.mid", one layer of a VAE.
+  static AttentionSite site(int64_t channels);
+
   at::Tensor run(at::Tensor frames, Attention& attention) const;
 
  private:
-  int layer_;
+  AttentionSite site_;
   at::Tensor gamma_, qkv_weight_, qkv_bias_, out_weight_, out_bias_;
 };
 

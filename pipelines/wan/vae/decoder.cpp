@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include "pipelines/wan/vae/give_back.hpp"
+#include "pipelines/common/residency/give_back.hpp"
 
 namespace fastvideo::wan {
 namespace {
@@ -60,7 +60,7 @@ AutoencoderKLWanDecoder::AutoencoderKLWanDecoder(const AutoencoderKLWanConfig& c
       conv_in_(from.convolution("decoder.conv_in", z_dim_, config.decoder_channels().front(), {3, 3, 3})),
       mid_first_(from, "decoder.mid_block.resnets.0", config.decoder_channels().front(),
                  config.decoder_channels().front()),
-      mid_attention_(from, "decoder.mid_block.attentions.0", config.decoder_channels().front(), 0),
+      mid_attention_(from, "decoder.mid_block.attentions.0", config.decoder_channels().front()),
       mid_second_(from, "decoder.mid_block.resnets.1", config.decoder_channels().front(),
                   config.decoder_channels().front()),
       conv_out_(from, "decoder.norm_out", "decoder.conv_out", config.decoder_channels().back(), config.out_channels) {
@@ -80,6 +80,10 @@ AutoencoderKLWanDecoder::AutoencoderKLWanDecoder(const AutoencoderKLWanConfig& c
     }
     up_blocks_.push_back(std::move(block));
   }
+}
+
+AttentionSite AutoencoderKLWanDecoder::site(const AutoencoderKLWanConfig& config) {
+  return PixelAttention::site(config.decoder_channels().front());
 }
 
 void AutoencoderKLWanDecoder::clear() {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "pipelines/common/attention/attention.hpp"
-#include "pipelines/common/model_folder/configs.hpp"
 #include "pipelines/common/weights/weights.hpp"
+#include "pipelines/wan/folder/vae_config.hpp"
 #include "pipelines/wan/vae/blocks.hpp"
 
 namespace fastvideo::wan {
@@ -29,6 +29,9 @@ class AutoencoderKLWanDecoder {
   /// for weights that do not fit the config.
   AutoencoderKLWanDecoder(const AutoencoderKLWanConfig& config, Weights& weights, at::ScalarType dtype,
                           at::Device device, Attention& attention);
+
+  /// Where it calls attention.
+  static AttentionSite site(const AutoencoderKLWanConfig& config);
 
   /// Sees the frames of one latent frame before they are cut to -1..1, where what is not finite still shows.
   using RawFrames = std::function<void(const at::Tensor& frames)>;

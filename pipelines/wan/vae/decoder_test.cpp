@@ -18,9 +18,9 @@
 #include "fastvideo/core.hpp"
 #include "pipelines/common/testing/plain_attention.hpp"
 #include "pipelines/common/testing/tensor_file.hpp"
+#include "pipelines/common/video_vae/with_onednn.hpp"
 #include "pipelines/wan/vae/decoder.hpp"
 #include "pipelines/wan/vae/memory.hpp"
-#include "pipelines/wan/vae/with_onednn.hpp"
 
 namespace fastvideo::wan {
 namespace {

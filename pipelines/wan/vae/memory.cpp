@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "pipelines/wan/vae/convolution.hpp"
+#include "pipelines/common/video_vae/convolution.hpp"
 
 namespace fastvideo::wan {
 namespace {

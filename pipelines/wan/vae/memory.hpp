@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "pipelines/common/model_folder/configs.hpp"
+#include "pipelines/wan/folder/vae_config.hpp"
 
 namespace fastvideo::wan {
 

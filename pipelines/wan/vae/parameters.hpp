@@ -6,8 +6,8 @@
 #include <array>
 #include <string>
 
+#include "pipelines/common/video_vae/convolution.hpp"
 #include "pipelines/common/weights/weights.hpp"
-#include "pipelines/wan/vae/convolution.hpp"
 
 namespace fastvideo::wan {
 

@@ -23,7 +23,7 @@ int main(int, char** argv) try {
 
   fastvideo::testing::PlainAttention attention;
   auto weights = fastvideo::Weights::open(folder);
-  const auto config = fastvideo::read_autoencoder_kl_wan_config(folder / "config.json");
+  const auto config = fastvideo::wan::read_autoencoder_kl_wan_config(folder / "config.json");
   fastvideo::wan::AutoencoderKLWanDecoder decoder(config, weights, dtype, device, attention);
 
   std::vector<at::Tensor> samples, frames;

@@ -17,9 +17,9 @@ extern "C" {
 #endif
 
 /* What is asked for. parameters: every parameter of the manifest, checked and completed, and "prompt" (string; absent
- * where check is asked what any prompt would take), "seed" (int), "device" ("cpu" or "cuda:0"); where more videos are to come, also "later_prompts" (list of strings): the
- * prompts of the runs that follow on this pipeline, all else being equal, so that it may encode them at once and keep
- * what it has loaded. Borrowed for the call. */
+ * where check is asked what any prompt would take), "seed" (int), "device" ("cpu" or "cuda:0"); where more videos are
+ * to come, also "later_prompts" (list of strings): the prompts of the runs that follow on this pipeline, all else being
+ * equal, so that it may encode them at once and keep what it has loaded. Borrowed for the call. */
 typedef struct fv_pipeline_request {
   uint32_t struct_size;
   uint32_t parameter_count;

@@ -1,0 +1,43 @@
+// The transformer as the denoising loop and caching strategies see it.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <optional>
+
+#include "pipelines/common/diffusion/cached_pass.hpp"
+#include "pipelines/common/diffusion/denoise.hpp"
+#include "pipelines/wan/prompt.hpp"
+#include "pipelines/wan/request.hpp"
+#include "pipelines/wan/transformer/pass.hpp"
+
+namespace fastvideo::wan {
+
+/// The scheduler's timesteps as the transformer takes them, float32 [steps].
+at::Tensor timesteps_on(at::Device device, const Scheduler& scheduler);
+
+/// The transformer with what is the same in every step of a run: texts, tokens and times.
+class WanDenoisingModel final : public DenoisingModel {
+ public:
+  /// The transformer is borrowed. token_order: of the attention's plans; the scheduler's timesteps are set.
+  WanDenoisingModel(const WanTransformer& transformer, const EncodedPrompts& prompts, const Shape& shape,
+                    const at::Tensor& token_order, const at::Tensor& timesteps);
+
+  std::unique_ptr<ModelPass> pass(const at::Tensor& latents, int32_t step, Branch branch) const override;
+
+ private:
+  const WanTransformer& transformer_;
+  TokenLayout tokens_;
+  TextContext conditional_;
+  std::optional<TextContext> unconditional_;  // empty without guidance
+  at::Tensor timesteps_;
+};
+
+/// What the transformer lets a strategy measure and leave out in a run. The scheduler's timesteps are set.
+CacheOffer wan_cache_offer(const WanTransformerConfig& config, const Request& request, const Scheduler& scheduler);
+
+/// The signals that are known before the loop. time: of all steps.
+EarlySignals early_signals(const TimeEmbedding& time);
+
+}  // namespace fastvideo::wan
