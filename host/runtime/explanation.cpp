@@ -36,7 +36,7 @@ Explanation::Explanation(CheckedRequest& request) {
   const auto& bindings = request.plans().planned().bindings();
   for (std::size_t i = 0; i < bindings.size(); ++i) add_site(*bindings[i], estimate.sites[i]);
   add_parameters(request);
-  add_memory(estimate);
+  add_memory(request);
 
   info.seed = request.request().seed();
   info.seed_drawn = request.request().seed_was_drawn() ? 1 : 0;
@@ -51,7 +51,7 @@ Explanation::Explanation(CheckedRequest& request) {
     info.steps = estimate.cache->get().steps;
     info.branches = estimate.cache->get().branches;
   }
-  if (const auto peak = estimate.peak()) info.peak_bytes = peak->bytes;
+  if (const auto peak = request.memory().peak()) info.peak_bytes = peak->bytes;
   info.available_bytes = available_memory(request.model().device()).value_or(0);
   info.shortage = texts.keep(request.memory_shortage());
 }
@@ -124,10 +124,10 @@ void Explanation::add_parameter(const std::string& path, const Setting& setting)
       {0, 0, texts.keep(path), texts.keep(setting.value.to_toml()), texts.keep(setting.source.describe()), "", ""});
 }
 
-void Explanation::add_memory(const PipelineEstimate& estimate) {
-  for (const PipelineEstimate::Bytes& one : estimate.components)
+void Explanation::add_memory(const CheckedRequest& request) {
+  for (const PipelineEstimate::Bytes& one : request.estimate().components)
     memory.push_back({0, FVR_WEIGHTS, texts.keep(one.name), one.bytes});
-  for (const PipelineEstimate::Bytes& one : estimate.peaks)
+  for (const PipelineEstimate::Bytes& one : request.memory().stages)
     memory.push_back({0, FVR_PEAK, texts.keep(one.name), one.bytes});
 }
 

@@ -30,7 +30,7 @@ struct Explanation {
   void add_reasons(const AttentionChoice& choice);
   void add_parameters(const CheckedRequest& request);
   void add_parameter(const std::string& path, const Setting& setting);
-  void add_memory(const PipelineEstimate& estimate);
+  void add_memory(const CheckedRequest& request);
 };
 
 }  // namespace fastvideo

@@ -212,7 +212,7 @@ TEST(Decoder, FramesArriveAsTheyAreDecoded) {
       });
   EXPECT_EQ(events, (std::vector<std::string>{"done 0 of 3", "frames 1", "done 1 of 3", "frames 4", "done 2 of 3",
                                               "frames 4", "done 3 of 3"}));
-  EXPECT_EQ(attention.calls().at("vae.mid"), (std::vector<int>{0, 0, 0}));
+  EXPECT_EQ(attention.calls().at("vae.mid"), (std::vector<int64_t>{0, 0, 0}));
 }
 
 TEST(Decoder, AClipLeavesNothingToTheNextOneEvenIfCancelled) {
