@@ -87,14 +87,13 @@ std::vector<AddedTokens::Part> AddedTokens::split(std::string_view text, bool no
     }
     const auto& [token, id, was_special] = entries_[static_cast<size_t>(place)];
     size_t begin = at, end = at + length;
-    at = end;
+    at = end;  // also where white space behind it is taken: that may be a token too, and then counts twice
     if ((split_special_ && was_special) || (token.single_word && !stands_alone(text, begin, end))) continue;
-    if (token.lstrip) begin -= trailing_white_space(text.substr(done, begin - done));
+    if (token.lstrip && begin > done) begin -= trailing_white_space(text.substr(done, begin - done));
     if (token.rstrip) end += leading_white_space(text.substr(end));
     keep(begin);
     parts.push_back({text.substr(begin, end - begin), id});
     done = end;
-    at = std::max(at, end);
   }
   keep(text.size());
   return parts;

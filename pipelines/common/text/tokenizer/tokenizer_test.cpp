@@ -102,6 +102,24 @@ TEST(Tokenizer, FindsAddedTokensWhereverTheyAreNamed) {
   EXPECT_EQ(open().encode(text, 8), expected);
 }
 
+TEST(Tokenizer, WhiteSpaceThatATokenTakesMayBeATokenToo) {
+  // As the tokenizers library has it: findings/space_that_is_two_tokens.sh.
+  const TemporaryFolder folder;
+  json form = small_json();
+  for (const char* content : {"<x>", "\xE3\x80\x80"})  // the second is U+3000
+    form["added_tokens"].push_back({{"content", content},
+                                    {"id", 8 + (content[0] == '<' ? 0 : 1)},
+                                    {"special", false},
+                                    {"single_word", false},
+                                    {"lstrip", false},
+                                    {"rstrip", content[0] == '<'},
+                                    {"normalized", false}});
+  write_file(folder / "tokenizer.json", form.dump());
+  const Tokenizer tokenizer = Tokenizer::open(folder.path(), TokenizerClass::backend);
+  EXPECT_EQ(tokenizer.encode("<x>\xE3\x80\x80", 8), (Ids{8, 9, 1}));
+  EXPECT_EQ(tokenizer.encode("<x> \xE3\x80\x80\xE3\x80\x80", 8), (Ids{8, 9, 9, 1}));
+}
+
 TEST(Tokenizer, RefusesAddedTokensThatAreNone) {
   const TemporaryFolder folder;
   const auto message = [&](const char* file, const std::string& text) {
