@@ -46,8 +46,7 @@ TEST_F(DataFiles, TheUsersFileIsReadIfAnOptionNamesIt) {
 }
 
 TEST_F(DataFiles, RefusesWithTheFile) {
-  EXPECT_TRUE(contains(refused("d.json", "{\"a\": }"), "d.json: "));
-  EXPECT_TRUE(contains(refused("d.json", "{\"a\": }"), "line 1, column 7"));
+  EXPECT_TRUE(contains(refused("d.json", "{\"a\": }"), "d.json:1:7: is not JSON"));
   EXPECT_TRUE(contains(refused("d.json", "[18446744073709551615]"), "18446744073709551615 is above the largest int"));
   EXPECT_TRUE(contains(refused("d.json", "[\"a\\u0000b\"]"), "NUL"));
   EXPECT_TRUE(contains(refused("d.json", "{\"a\\u0000b\": 1}"), "NUL"));
@@ -55,7 +54,7 @@ TEST_F(DataFiles, RefusesWithTheFile) {
   EXPECT_TRUE(contains(refused("d.json", std::string(100000, '[')), "nested more than 64 deep"));
   EXPECT_TRUE(contains(refused("d.json", std::string(65, '[') + std::string(65, ']')), "nested more than 64 deep"));
   EXPECT_EQ(read("deep.json", std::string(64, '[') + std::string(64, ']')).size(), 1u);
-  EXPECT_TRUE(contains(refused("d.json", "\"\xff\""), "d.json: "));
+  EXPECT_TRUE(contains(refused("d.json", "\"\xff\""), "d.json:1:2: is not JSON"));
   EXPECT_TRUE(contains(refused("d.toml", "a = "), "d.toml:1:"));
   Item item;
   item.data = {{"data", folder_.path() / "none.json"}};

@@ -11,6 +11,8 @@ import sys
 import tempfile
 import unittest
 
+import safetensors.torch
+
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM, PLUGINS = sys.argv[1:3]
 SMALL = ["--height", "32", "--width", "32", "--num-frames", "5", "--seed", "1", "--prompt", "a red circle moves right"]
@@ -77,10 +79,22 @@ def fill_with_nan(file):
     file.write_bytes(data)
 
 
+def thicken(file):
+    """Weights for patches over two latent frames."""
+    weights = safetensors.torch.load_file(file)
+    weights["patch_embedding.weight"] = weights["patch_embedding.weight"].repeat(1, 1, 2, 1, 1)
+    weights["proj_out.weight"] = weights["proj_out.weight"].repeat(2, 1)
+    weights["proj_out.bias"] = weights["proj_out.bias"].repeat(2)
+    file.unlink()
+    safetensors.torch.save_file(weights, file)
+
+
 class PatchesOverTime(WithFolder):
     def explain(self, frames, patch):
         def change(file):
             file.write_text(json.dumps({**json.loads(file.read_text()), "patch_size": [patch, 2, 2]}))
+            if patch == 2:
+                thicken(file.parent / "diffusion_pytorch_model.safetensors")
         shutil.rmtree(self.folder / "model", ignore_errors=True)
         small = [str(frames) if flag == "5" else flag for flag in SMALL]
         return run("explain", *small, "--num-inference-steps", "2",
