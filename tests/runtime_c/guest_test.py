@@ -128,7 +128,9 @@ def main():
     library, plugins = sys.argv[1:]
     exported = subprocess.run(["nm", "-D", "--defined-only", "--format=posix", library], capture_output=True, text=True, check=True).stdout
     names = {line.split()[0] for line in exported.splitlines()}
-    assert len(names) > 20 and all(name.startswith("fvr_") for name in names), f"exported: {sorted(names)}"
+    of_c = {name for name in names if name.startswith("fvr_")}
+    others = {name for name in names - of_c if "9fastvideo" not in name}  # C++ names of the namespace, for the program
+    assert len(of_c) > 20 and not others, f"exported: {sorted(others)}"
     with tempfile.TemporaryDirectory(prefix="fastvideo_guest_") as folder:
         (pathlib.Path(folder) / "lib" / "fastvideo").mkdir(parents=True)
         (pathlib.Path(folder) / "model_index.json").write_text('{"_class_name": "FakePipeline"}')
