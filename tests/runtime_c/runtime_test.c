@@ -98,7 +98,7 @@ static void explains(fvr_model* model) {
   REQUIRE(fvr_request_describe(request, &info, &last_error) == FVR_OK);
   REQUIRE(info.prompt_count == 0 && info.seed_drawn == 1 && info.site_count == 4);
   REQUIRE(strcmp(info.strategy, "none") == 0 && info.steps == 3 && info.branches == 2);
-  REQUIRE(info.peak_bytes == 4096 + info.site_count * 1024 + 4096 && info.available_bytes > 0 && info.shortage[0] == '\0');
+  REQUIRE(info.peak_bytes == 4096 + 2 * 1024 + 4096 && info.available_bytes > 0 && info.shortage[0] == '\0');
 
   bool has_self = false;
   for (uint32_t i = 0; i < info.site_count; ++i) {
