@@ -22,7 +22,10 @@ inline std::string end_of_links(std::string link) {
   for (int hops = 0; hops < 40; ++hops) {  // the system's own limit
     const std::string text = link_text(link);
     if (text.empty()) break;
-    link = text.front() == '/' ? text : link.substr(0, link.rfind('/') + 1) + text;
+    if (text.front() == '/')
+      link = text;
+    else
+      link.replace(link.rfind('/') + 1, std::string::npos, text);
   }
   return link;
 }
@@ -42,9 +45,12 @@ inline std::string broken_link(const std::string& path) {
       std::string what = "a link that leads back to itself";
       if (errno != ELOOP) {
         const std::string text = link_text(part), real = end_of_links(part);
-        what = "a link to " + text + (real != text ? ", that is " + real : "") + ", which is not there";
+        what = "a link to " + text;
+        if (real != text) what.append(", that is ").append(real);
+        what += ", which is not there";
       }
-      return is_whole ? "is " + what : "lies behind " + part + ", " + what;
+      if (is_whole) return "is " + what;
+      return std::string("lies behind ").append(part).append(", ").append(what);
     }
     if (is_whole) return {};
   }
