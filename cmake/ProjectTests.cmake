@@ -71,7 +71,7 @@ function(fastvideo_add_test name)
     endif()
     # One label of all, since gtest_discover_tests takes a list apart; ctest looks for labels by regular expression.
     string(REPLACE ";" "+" labels "${ARG_LABELS}")
-    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${labels}")
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${labels}")
   endif()
 endfunction()
 
