@@ -24,7 +24,7 @@ std::size_t fitting(std::string_view text, std::size_t room) {
 void copy_text(std::string_view text, char* to, std::size_t capacity) {
   if (to == nullptr || capacity == 0) return;
   const std::size_t length = fitting(text, capacity - 1);
-  std::memcpy(to, text.data(), length);
+  text.copy(to, length);
   to[length] = '\0';
 }
 

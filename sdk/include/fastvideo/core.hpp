@@ -36,7 +36,7 @@ class Cancelled : public std::runtime_error {
 inline void write_text(fv_text* buffer, std::string_view text) noexcept {
   if (buffer == nullptr || buffer->data == nullptr || buffer->capacity == 0) return;
   const size_t length = text.size() < buffer->capacity - 1 ? text.size() : buffer->capacity - 1;
-  std::memcpy(buffer->data, text.data(), length);
+  text.copy(buffer->data, length);
   buffer->data[length] = '\0';
 }
 
