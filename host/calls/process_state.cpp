@@ -6,7 +6,9 @@
 
 #include <array>
 #include <cfenv>
+#include <clocale>
 #include <csignal>
+#include <cstring>
 #include <locale>
 
 namespace fastvideo {
@@ -67,7 +69,10 @@ void restore_process_state() noexcept {
     static_cast<void>(::fchdir(all.folder.descriptor) == 0);
   ::umask(all.mask);
   std::fesetenv(&all.numbers);
+  // A locale of C++ without a name leaves that of C as it is, and the other way round.
   if (std::locale() != std::locale::classic()) std::locale::global(std::locale::classic());
+  if (const char* name = std::setlocale(LC_ALL, nullptr); name == nullptr || std::strcmp(name, "C") != 0)
+    std::setlocale(LC_ALL, "C");
   if (::gettid() != ::getpid()) return;  // other threads have masks of their own
   sigset_t none;
   sigemptyset(&none);

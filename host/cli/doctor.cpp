@@ -101,8 +101,7 @@ std::string ffmpeg_state(const char* output) {
 }
 
 std::string tools_section(const Settings& settings) {
-  std::vector<fs::path> path;
-  for (const std::string& folder : settings.strings("libraries.path")) path.emplace_back(folder);
+  const std::vector<fs::path> path = library_path(settings);
   Rows rows{{"LibTorch", torch_state(path)},
             {"  on the CPU", usable("libtorch_cpu.so", path)},
             {"  on CUDA", usable("libtorch_cuda.so", path)}};

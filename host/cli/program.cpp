@@ -8,12 +8,12 @@
 #include <fastvideo/core.hpp>
 
 #include "host/calls/process_state.hpp"
+#include "host/cli/cancellable_run.hpp"
 #include "host/cli/command_line.hpp"
 #include "host/cli/doctor.hpp"
 #include "host/cli/explain.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/generate.hpp"
-#include "host/cli/hang_watch.hpp"
 #include "host/cli/plugin_list.hpp"
 #include "host/cli/standard_output.hpp"
 #include "host/config/installation.hpp"
@@ -39,14 +39,6 @@ void append(std::vector<Given>& to, std::vector<Given> from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
 
-// Libraries look around in it while they are opened: oneMKL, in LibTorch, ends the process where it is gone.
-void require_working_directory() {
-  std::error_code failure;
-  if (std::filesystem::current_path(failure).empty())
-    throw RequestError("the working directory cannot be told (" + failure.message() +
-                       "), and libraries that are opened need it: change to a folder that is there (cd /tmp)");
-}
-
 void apply_log_level(const Settings& settings) { set_log_level(parse_log_level(settings.string("log.level"))); }
 
 // Makes or explains the video.
@@ -56,11 +48,9 @@ std::string run_request(const CommandLine& line, const Settings& settings, const
     const CallWatch watch = log_hanging_calls(nullptr);
     return explain(settings, catalog, host);
   }
-  CancelToken cancel;
-  const CallWatch watch = log_hanging_calls(&cancel);
-  const SignalGuard guard(cancel, kStopping);
+  CancellableRun run;
   const auto style = line.no_progress ? ProgressStyle::none : ProgressStyle::automatic;
-  return generate(settings, catalog, host, style, cancel);
+  return generate(settings, catalog, host, style, run.cancel);
 }
 
 void run(const std::vector<std::string>& arguments, RunTool run_tool) {
@@ -119,7 +109,6 @@ void run(const std::vector<std::string>& arguments, RunTool run_tool) {
     case Command::calibrate:
       break;
   }
-  require_working_directory();
   const ResolveSettings with = [&](const std::vector<Given>& more) {
     std::vector<Given> all = given;
     append(all, more);

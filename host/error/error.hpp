@@ -30,12 +30,6 @@ class RequestError : public std::runtime_error {
   std::string setting_;
 };
 
-/// Memory of the host or of the device is not there: a failure while running that a smaller request may not meet.
-class OutOfMemory : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 /// Edits (insertion, deletion, change of one byte, exchange of two neighbours) that turn `a` into `b`, letter case
 /// ignored (Damerau 1964, restricted: no part is edited twice).
 size_t edit_distance(std::string_view a, std::string_view b);

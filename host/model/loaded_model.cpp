@@ -22,12 +22,6 @@ bool runs_on_cuda(const CatalogItem* item) {
   return !devices || std::find(devices->begin(), devices->end(), "cuda") != devices->end();
 }
 
-std::vector<std::filesystem::path> library_path(const Settings& settings) {
-  std::vector<std::filesystem::path> path;
-  for (const std::string& folder : settings.strings("libraries.path")) path.emplace_back(folder);
-  return path;
-}
-
 // Why auto should not take a CUDA device; empty if nothing speaks against it.
 std::string against_cuda(const Settings& settings, const std::vector<const CatalogItem*>& pipelines) {
   const auto on_cuda = std::find_if(pipelines.begin(), pipelines.end(), runs_on_cuda);

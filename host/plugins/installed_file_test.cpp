@@ -112,7 +112,8 @@ TEST_F(InstalledFiles, ALibraryThatWasNotBuiltIsMissing) {
             "its library is not there: " + item_.library.string() + copy);
   std::filesystem::create_symlink("../gone.so", item_.library);
   EXPECT_EQ(what_is_missing(listed_, settings(), environment()),
-            "its library " + item_.library.string() + " is a link to ../gone.so, which is not there" + copy);
+            "its library " + item_.library.string() + " is a link to ../gone.so, that is " +
+                (item_.library.parent_path() / "../gone.so").string() + ", which is not there" + copy);
   std::filesystem::remove(item_.library);
   std::filesystem::create_symlink(item_.library, item_.library);
   EXPECT_EQ(what_is_missing(listed_, settings(), environment()),

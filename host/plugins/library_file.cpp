@@ -4,7 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
-#include <system_error>
+#include <fastvideo/broken_link.hpp>
 
 namespace fastvideo {
 namespace {
@@ -25,13 +25,9 @@ std::string missing_library(const CatalogItem& item) {
   struct stat status {};
   if (::stat(file.c_str(), &status) == 0) return {};
   const int error = errno;
-  std::error_code none;
-  const fs::path target = fs::read_symlink(file, none);
   std::string what = "its library is not there: " + file.string();
-  if (error == ELOOP)
-    what = "its library " + file.string() + " is a link that leads back to itself";
-  else if (!target.empty() && error == ENOENT)
-    what = "its library " + file.string() + " is a link to " + target.string() + ", which is not there";
+  if (const std::string link = broken_link(file.string()); !link.empty())
+    what = "its library " + file.string() + " " + link;
   else if (error != ENOENT && error != ENOTDIR)
     what = "its library " + file.string() + " cannot be read: " + std::strerror(error);
   return what + advice_for(*item.plugin);

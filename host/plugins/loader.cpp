@@ -40,6 +40,14 @@ OpenLibrary open_library(const fs::path& file) {
   }
 }
 
+// Libraries look around in it while they are opened: oneMKL, in LibTorch, ends the process where it is gone.
+void require_working_directory() {
+  std::error_code failure;
+  if (fs::current_path(failure).empty())
+    throw RequestError("the working directory cannot be told (" + failure.message() +
+                       "), and libraries that are opened need it: change to a folder that is there (cd /tmp)");
+}
+
 // What the code of a library has changed of the process, in its constructors or its entry, is put back.
 struct StateRestored {
   StateRestored() = default;
@@ -76,6 +84,11 @@ LoaderTurn::LoaderTurn() {
   lock_ = std::unique_lock(mutex);
 }
 
+std::vector<fs::path> library_path(const Settings& settings) {
+  const std::vector<std::string> folders = settings.strings("libraries.path");
+  return {folders.begin(), folders.end()};
+}
+
 // A wheel has version.py ("__version__ = '2.11.0+cu130'"), a zip
 // archive build-version ("2.11.0+cpu").
 std::string installed_torch_version(const fs::path& lib) {
@@ -102,6 +115,7 @@ LoadedItem Loader::load(const CatalogItem& item) {
   if (item.state != ItemState::offered) throw RequestError(item.item->full_name() + " cannot be used: " + item.reason);
   if (const std::string missing = missing_library(item); !missing.empty())
     throw RequestError(item.item->full_name() + " cannot be used: " + missing);
+  require_working_directory();
   const fv_plugin* plugin = open(*item.plugin, *item.item);
   const fv_item* code = find_item_code(plugin, *item.item);
   return {item.plugin, item.item, code, required_table(code, *item.item)};

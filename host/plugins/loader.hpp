@@ -38,6 +38,9 @@ class LoaderTurn {
   std::unique_lock<std::recursive_mutex> lock_;
 };
 
+/// [libraries] path.
+std::vector<std::filesystem::path> library_path(const Settings& settings);
+
 /// "2.11" of the LibTorch whose lib/ folder this is. Throws RequestError if its version is not to be found.
 std::string installed_torch_version(const std::filesystem::path& lib);
 

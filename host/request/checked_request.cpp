@@ -30,7 +30,7 @@ CheckedRequest::CheckedRequest(LoadedModel& model, Settings settings, const Open
       cache_request_(cache_request_to(model, settings_)),
       selector_(settings_, model.catalog(), model.backends(), model.self_tests(), model.device().facts),
       cache_(open_cache(calibration)),
-      preset_((model.checker(), chosen_preset(settings_, *model.item().item, model.folder()))),
+      preset_(choose_preset()),
       request_(settings_, *model.item().item, model.device(), preset()),
       estimate_(ask_pipeline()) {
   // Planned before anything is loaded: a backend whose plan is refused gives way here.
@@ -48,6 +48,11 @@ std::unique_ptr<CacheStrategyHandle> CheckedRequest::open_cache(const OpenCalibr
   if (calibration != nullptr && item == &calibration->item())
     return std::make_unique<CacheStrategyHandle>(*calibration);
   return std::make_unique<CacheStrategyHandle>(model_.loader(), settings_, model_.host().get(), *item);
+}
+
+std::optional<Preset> CheckedRequest::choose_preset() {
+  model_.checker();  // opened before its data are read: what it refuses of the folder is to be said first
+  return chosen_preset(settings_, *model_.item().item, model_.folder());
 }
 
 PipelineEstimate CheckedRequest::ask_pipeline() {

@@ -54,6 +54,7 @@ class CheckedRequest {
 
  private:
   std::unique_ptr<CacheStrategyHandle> open_cache(const OpenCalibration* calibration);
+  std::optional<Preset> choose_preset();
   PipelineEstimate ask_pipeline();
   void require_cache() const;
   void require_effect() const;

@@ -24,8 +24,8 @@ struct RunResult {
   std::vector<std::vector<std::int32_t>> left_out;  ///< [branches]: steps from 0 on; empty without a strategy
 };
 
-/// Makes the video that the request asks for now, of several prompts the selected one. `observer` may be null. Returns
-/// when all frames are in the sink and it has finished. Throws RequestError (impossible), CancelledError "cancelled at
+/// Makes the video of the request, of several prompts the selected one. `observer` may be null. Returns when all frames
+/// are in the sink and it has finished. Throws RequestError (impossible), CancelledError "cancelled at
 /// denoise 12/30", what the sink throws, or std::runtime_error. [one thread: the loader's]
 RunResult run(CheckedRequest& request, RunObserver* observer, FrameSink& frames, const CancelToken& cancel);
 

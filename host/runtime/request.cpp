@@ -1,3 +1,4 @@
+// A request: checked, and all that was decided for it.
 #include "host/error/error.hpp"
 #include "host/plugins/loader.hpp"
 #include "host/runtime/handles.hpp"

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <mutex>
 
+#include "host/config/paths.hpp"
 #include "host/error/error.hpp"
 #include "host/runtime/handles.hpp"
 #include "host/runtime/plugin_items.hpp"
@@ -24,7 +25,7 @@ Installation installation_of(const fvr_runtime_config& config) {
   if (!fs::is_directory(folder / "lib" / "fastvideo", none))
     throw RequestError("the installation " + folder.string() + " has no folder lib/fastvideo: give the folder that " +
                        "was installed into, or leave it out for the one of the library itself");
-  return {fs::absolute(folder)};
+  return {absolute_path(folder)};
 }
 
 // The installation's file and the user's, then those that were given.

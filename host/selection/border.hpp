@@ -25,7 +25,7 @@ inline std::string written_text(const fv_text* text) {
 }
 
 /// Throws what a plugin's status says, its text behind the name of who said it: RequestError for FV_REFUSED,
-/// CancelledError for FV_CANCELLED, std::runtime_error for everything else.
+/// CancelledError for FV_CANCELLED, OutOfMemory for FV_OUT_OF_MEMORY, std::runtime_error for everything else.
 inline void require_ok(fv_status status, const TextBuffer& text, const std::string& who) {
   if (status == FV_OK) return;
   std::string said = text.str();
@@ -33,7 +33,7 @@ inline void require_ok(fv_status status, const TextBuffer& text, const std::stri
   if (said.empty()) said = "gave status " + std::to_string(status) + " and no reason";
   if (status == FV_REFUSED) throw RequestError(who + ": " + said);
   if (status == FV_OUT_OF_MEMORY)
-    throw OutOfMemory(who + (said.starts_with("out of memory") ? ": " : ": out of memory: ") + said);
+    throw OutOfMemory(who + (said.find("out of memory") != std::string::npos ? ": " : ": out of memory: ") + said);
   throw std::runtime_error(who + ": " + said);
 }
 

@@ -86,21 +86,20 @@ std::vector<int64_t> PromptEncoder::cut_ids_of(const Host& run, const std::strin
 }
 
 void PromptEncoder::check(const Request& request) {
+  std::set<std::pair<std::string, int64_t>> checked;
   for (const std::string& text : texts_of(request, /*all=*/true)) {
-    const std::pair key(text, request.max_sequence_length);
+    const auto& key = *checked.emplace(text, request.max_sequence_length).first;
     if (checked_.contains(key)) continue;
     std::vector<int64_t> ids = ids_of(text);
     ids.resize(std::min(ids.size(), static_cast<size_t>(request.max_sequence_length)));
     const int64_t largest = *std::max_element(ids.begin(), ids.end());
-    if (largest < folder_.text_encoder.vocab_size) {
-      checked_.insert(key);
-      continue;
-    }
+    if (largest < folder_.text_encoder.vocab_size) continue;
     throw Refused(folder_.tokenizer.string() + ": the prompt \"" + beginning_of(text) + "\" has a token of id " +
                   std::to_string(largest) + ", and " + (folder_.path / "text_encoder" / "config.json").string() +
                   " says vocab_size " + std::to_string(folder_.text_encoder.vocab_size) +
                   ": tokenizer and text encoder are of different models");
   }
+  checked_ = std::move(checked);
 }
 
 EncodedPrompts PromptEncoder::encode(const Host& run, const Request& request, Attention& attention,

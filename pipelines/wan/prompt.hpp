@@ -53,7 +53,7 @@ class PromptEncoder {
 
   const WanFolder& folder_;
   std::unique_ptr<Tokenizer> tokenizer_;               // null: not opened
-  std::set<std::pair<std::string, int64_t>> checked_;  // texts, and the most tokens that are read of them
+  std::set<std::pair<std::string, int64_t>> checked_;  // last: texts, and the most tokens that are read of them
   std::unique_ptr<TextEncoder> encoder_;               // null: not loaded
   std::map<std::string, at::Tensor> rows_;             // text -> [1, tokens, d_model] on the CPU
 };

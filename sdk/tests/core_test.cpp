@@ -113,6 +113,9 @@ TEST(Border, StatusesKeepTheirMeaning) {
   EXPECT_EQ(fastvideo::guard(text.get(), [] { throw fastvideo::Refused("no"); }), FV_REFUSED);
   EXPECT_EQ(fastvideo::guard(text.get(), [] { throw fastvideo::Cancelled(); }), FV_CANCELLED);
   EXPECT_EQ(fastvideo::guard(text.get(), [] { throw std::bad_alloc(); }), FV_OUT_OF_MEMORY);
+  EXPECT_EQ(fastvideo::guard(text.get(), [] { throw fastvideo::OutOfMemory("7 bytes"); }), FV_OUT_OF_MEMORY);
+  EXPECT_EQ(text.str(), "7 bytes");
+  EXPECT_THROW(fastvideo::check(FV_OUT_OF_MEMORY, text), fastvideo::OutOfMemory) << "it crosses the next border, too";
   EXPECT_THROW(fastvideo::check(FV_REFUSED, text), fastvideo::Refused);
   EXPECT_THROW(fastvideo::check(FV_CANCELLED, text), fastvideo::Cancelled);
   EXPECT_THROW(fastvideo::check(1234, text), std::runtime_error) << "an unknown status is a failure";

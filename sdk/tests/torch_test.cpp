@@ -52,20 +52,17 @@ TEST(Torch, WhatDoesNotCrossIsRefused) {
   EXPECT_THROW(fastvideo::to_device({10, 0}), std::invalid_argument);
 }
 
-std::string said_of(const std::function<void()>& body) {
-  try {
-    fastvideo::with_short_torch_errors(body);
-  } catch (const std::runtime_error& error) {
-    return error.what();
-  }
-  return "nothing";
+std::string said_of(const std::function<void()>& body, fv_status expected) {
+  fastvideo::TextBuffer text;
+  EXPECT_EQ(fastvideo::guard(text.get(), [&] { fastvideo::with_short_torch_errors(body); }), expected);
+  return text.str();
 }
 
 TEST(Torch, ErrorsAreOneLineEach) {
   EXPECT_EQ(fastvideo::with_short_torch_errors([] { return 3; }), 3);
-  const std::string memory = said_of([] { at::empty({int64_t{1} << 45}, at::kFloat); });
+  const std::string memory = said_of([] { at::empty({int64_t{1} << 45}, at::kFloat); }, FV_OUT_OF_MEMORY);
   EXPECT_EQ(memory, "out of memory: 134217728.0 MiB were asked for at once on the CPU");
-  const std::string shapes = said_of([] { at::mm(at::ones({2, 3}), at::ones({5, 7})); });
+  const std::string shapes = said_of([] { at::mm(at::ones({2, 3}), at::ones({5, 7})); }, FV_FAILED);
   EXPECT_NE(shapes.find("2x3 and 5x7"), std::string::npos) << shapes;
   EXPECT_EQ(shapes.find("frame #"), std::string::npos) << shapes;
   EXPECT_EQ(shapes.find("Exception raised"), std::string::npos) << shapes;
@@ -73,12 +70,15 @@ TEST(Torch, ErrorsAreOneLineEach) {
 
 TEST(Torch, OfMemoryOfAGpuStaysWhatThereIs) {
   // As LibTorch 2.11 says it.
-  const std::string said = said_of([] {
-    throw c10::OutOfMemoryError(
-        {"malloc", "CUDACachingAllocator.cpp", 1},
-        "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 139.80 GiB of which 3.00 MiB "
-        "is free. Including non-PyTorch memory, this process has 1.00 GiB memory in use. Of the allocated memory...");
-  });
+  const std::string said = said_of(
+      [] {
+        throw c10::OutOfMemoryError({"malloc", "CUDACachingAllocator.cpp", 1},
+                                    "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of "
+                                    "139.80 GiB of which 3.00 MiB "
+                                    "is free. Including non-PyTorch memory, this process has 1.00 GiB memory in use. "
+                                    "Of the allocated memory...");
+      },
+      FV_OUT_OF_MEMORY);
   EXPECT_EQ(said,
             "out of memory: Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 139.80 GiB of which 3.00 MiB "
             "is free");

@@ -1,5 +1,6 @@
 /* libfastvideo through its header alone, with plugins that do what they are told: lists, reasons, refusals, turns. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -409,7 +410,7 @@ static void differ_in_what_is_theirs(fvr_runtime* first) {
     for (uint32_t s = 0; fvr_request_site(requests[i], s, &site, NULL) == FVR_OK; ++s)
       found =
           found || (strcmp(site.role, "dit.self") == 0 && strncmp(site.backend, backends[i], strlen(backends[i])) == 0);
-    REQUIRE(i == 0 || found);
+    REQUIRE(found);
     video made = {.pixels = NULL};
     REQUIRE(run_into(requests[i], &made, NULL) == FVR_OK && made.format.height == (i == 0 ? 8 : 16));
     free_video(&made);
@@ -437,10 +438,26 @@ static void share_what_is_of_the_process(void) {
   fvr_runtime_close(refused);
 }
 
+/* ---- The log. */
+
+static atomic_int choices_told;
+
+static void take_message(void* context, int32_t level, const char* source, const char* text) {
+  if (level == 20 && strcmp(source, "attention") == 0 && strstr(text, "dit.self") != NULL) ++*(atomic_int*)context;
+}
+
+static void takes_the_log(void) {
+  REQUIRE(fvr_log_to(NULL, NULL, &last_error) == FVR_INVALID);
+  REQUIRE(fvr_log_to(take_message, &choices_told, &last_error) == FVR_OK);
+  REQUIRE(fvr_log_to(take_message, &choices_told, &last_error) == FVR_OK);
+  REQUIRE(fvr_log_to(take_message, folder, &last_error) == FVR_REFUSED);
+}
+
 int main(int argc, char** argv) {
   REQUIRE(argc == 2);
   plugins = argv[1];
   make_folders();
+  takes_the_log();
   const fvr_setting threads = {.path = "run.threads", .source = "the test", .type = FVR_INT, .as.integer = 2};
   fvr_runtime* runtime = NULL;
   REQUIRE(open_runtime(&threads, 1, &runtime) == FVR_OK);
@@ -456,6 +473,7 @@ int main(int argc, char** argv) {
   is_cancelled_before_it_begins(runtime, model);
   differ_in_what_is_theirs(runtime);
   share_what_is_of_the_process();
+  REQUIRE(choices_told > 0);
 
   fvr_model_close(model);
   fvr_runtime_close(runtime);

@@ -159,9 +159,7 @@ BenchReport bench_attention(const AttentionBenchFlags& flags, const ResolveSetti
   if (!flags.json.empty()) check_result_file("--json", flags.json, ".json");
   OutputGuard(resolve({}), catalog).writes("--json", flags.json);
 
-  std::vector<std::filesystem::path> libraries;
-  for (const std::string& folder : base.strings("libraries.path")) libraries.emplace_back(folder);
-  Loader loader(std::move(libraries), host.get(), device.is_cuda());
+  Loader loader(library_path(base), host.get(), device.is_cuda());
   OpenBackends backends(loader, host.get());
   SelfTests self_tests(device.facts);
   std::vector<std::unique_ptr<Contestant>> contestants;

@@ -1,9 +1,8 @@
 // fastvideo-bench: what `fastvideo bench` goes on as.
-#include "host/cli/hang_watch.hpp"
+#include "host/cli/cancellable_run.hpp"
 #include "host/cli/plugin_list.hpp"
 #include "host/cli/program.hpp"
 #include "host/cli/standard_output.hpp"
-#include "host/process/signal_guard.hpp"
 #include "host/services/host_services.hpp"
 #include "tools/bench/attention_bench.hpp"
 #include "tools/bench/command.hpp"
@@ -14,12 +13,11 @@ namespace {
 void run_bench_tool(const ToolCall& call) {
   warn_of(call.catalog);
   const HostServices& host = HostServices::of_process(call.settings);
-  CancelToken cancel;
-  const CallWatch watch = log_hanging_calls(&cancel);
-  const SignalGuard guard(cancel, kStopping);
-  const BenchReport report = call.line.command == CommandLine::Command::bench
-                                 ? bench(call.line.bench, call.resolve, call.catalog, host, cancel)
-                                 : bench_attention(call.line.bench_attention, call.resolve, call.catalog, host, cancel);
+  CancellableRun run;
+  const BenchReport report =
+      call.line.command == CommandLine::Command::bench
+          ? bench(call.line.bench, call.resolve, call.catalog, host, run.cancel)
+          : bench_attention(call.line.bench_attention, call.resolve, call.catalog, host, run.cancel);
   print(report.text);
   if (!report.failure.empty()) throw std::runtime_error(report.failure);
 }

@@ -1,9 +1,8 @@
 // fastvideo-calibrate: what `fastvideo calibrate` goes on as.
-#include "host/cli/hang_watch.hpp"
+#include "host/cli/cancellable_run.hpp"
 #include "host/cli/plugin_list.hpp"
 #include "host/cli/program.hpp"
 #include "host/cli/standard_output.hpp"
-#include "host/process/signal_guard.hpp"
 #include "host/services/host_services.hpp"
 #include "tools/calibrate/calibrate.hpp"
 
@@ -13,11 +12,9 @@ namespace {
 void run_calibrate_tool(const ToolCall& call) {
   warn_of(call.catalog);
   const HostServices& host = HostServices::of_process(call.settings);
-  CancelToken cancel;
-  const CallWatch watch = log_hanging_calls(&cancel);
-  const SignalGuard guard(cancel, kStopping);
+  CancellableRun run;
   const auto style = call.line.no_progress ? ProgressStyle::none : ProgressStyle::automatic;
-  print(calibrate(call.line.calibrate, call.resolve, call.catalog, host, style, cancel));
+  print(calibrate(call.line.calibrate, call.resolve, call.catalog, host, style, run.cancel));
 }
 
 }  // namespace

@@ -56,9 +56,7 @@ size_t check_item(const fs::path& folder, size_t item, const Settings& settings,
 
   AbiValues memory;
   std::span<const fv_entry> options;
-  std::vector<fs::path> library_path;
-  for (const std::string& path : settings.strings("libraries.path")) library_path.emplace_back(path);
-  Loader loader(library_path, host.get(), /*cuda=*/false);
+  Loader loader(library_path(settings), host.get(), /*cuda=*/false);
   LoadedItem loaded;
   const auto load = [&] {
     const size_t threads = threads_of_this_process();

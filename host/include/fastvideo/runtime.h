@@ -97,6 +97,17 @@ typedef struct fvr_setting {
   } as;
 } fvr_setting;
 
+/* ---- Log ------------------------------------------------------------------------------------------------------ */
+
+/* Takes a message. level: 10 debug, 20 info, 30 warning, 40 error, 50 critical. source: the part of the library that
+ * speaks ("selection"), or a plugin's id. The text may have several lines, and what files and plugins say in it is as
+ * they wrote it. Borrowed for the call, which comes from any thread, several at once. */
+typedef void (*fvr_log)(void* context, int32_t level, const char* source, const char* text);
+
+/* Who takes the messages of all runtimes of the process, from log.level on ("INFO"); before, they go nowhere. Stays as
+ * long as the process: FVR_REFUSED if another function, or the same with another context, takes them already. */
+FVR_EXPORT fvr_status fvr_log_to(fvr_log log, void* context, fvr_error* error);
+
 /* ---- Runtime -------------------------------------------------------------------------------------------------- */
 
 typedef struct fvr_runtime fvr_runtime;

@@ -8,6 +8,7 @@
 
 #include <cfenv>
 #include <chrono>
+#include <clocale>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
@@ -33,6 +34,7 @@ inline void upset_process() {
     std::string do_grouping() const override { return "\1"; }
   };
   std::locale::global(std::locale(std::locale::classic(), new Grouped));
+  std::setlocale(LC_ALL, "C.UTF-8");
   for (const int standard : {0, 1, 2}) ::close(standard);
   ::umask(0);
   static_cast<void>(::chdir("/") == 0);

@@ -33,8 +33,8 @@ struct AttentionCall {
   at::Tensor q;   ///< [B, Lq, H, D]
   at::Tensor k;   ///< [B, Lk, Hkv, D]
   at::Tensor v;   ///< [B, Lk, Hkv, D]
-  at::Tensor mask =
-      {};  ///< undefined, or four axes that broadcast to [B, H, Lq, Lk]: bool (true = seen) or added to scores
+  /// Undefined, or four axes that broadcast to [B, H, Lq, Lk]: bool (true = seen) or added to scores.
+  at::Tensor mask = {};
   at::Tensor key_lengths = {};        ///< undefined, or int32 [B] on q's device: keys from there on are not seen
   at::Tensor* log_sum_exp = nullptr;  ///< where the site asks for it: receives float32 [B, H, Lq], natural logarithm
   int64_t first_head = 0;             ///< number of the first head of these in the model

@@ -24,9 +24,9 @@ at::Tensor aligned_bytes(uint64_t bytes, at::Device device, const char* what, co
   try {
     room = at::empty({static_cast<int64_t>(bytes) + kAlignment}, at::TensorOptions().dtype(at::kByte).device(device));
   } catch (const c10::Error& e) {
-    throw std::runtime_error(std::string(whose.backend) + " at " + std::string(role) +
-                             ": out of memory: " + std::to_string(bytes) + " bytes of " + what +
-                             " memory are not to be had on " + device.str() + " (" + e.what_without_backtrace() + ")");
+    throw OutOfMemory(std::string(whose.backend) + " at " + std::string(role) +
+                      ": out of memory: " + std::to_string(bytes) + " bytes of " + what +
+                      " memory are not to be had on " + device.str() + " (" + e.what_without_backtrace() + ")");
   }
   const int64_t over = static_cast<int64_t>(reinterpret_cast<uintptr_t>(room.data_ptr()) % kAlignment);
   return room.narrow(0, over == 0 ? 0 : kAlignment - over, static_cast<int64_t>(bytes));

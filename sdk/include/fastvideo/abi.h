@@ -13,8 +13,8 @@
  *  - No exception and no longjmp crosses. <fastvideo/plugin.hpp> stops every exception for plugins written in C++.
  *  - Tables of functions are fetched by an id with a revision ("fastvideo.attention/1"). An unknown id gives NULL, in
  *    both directions. A function appended to a table later may be absent for ever: test it with FV_HAS and for NULL.
- *  - Thread tags: [loader] the one thread that loads plugins; [any] any thread, also several at once; [one per X] one
- *    thread at a time for each X, different X in parallel.
+ *  - Thread tags: [loader] one thread at a time in a process, not always the same; [any] any thread, also several at
+ *    once; [one per X] one thread at a time for each X, different X in parallel.
  *  - Streams are arguments: a cudaStream_t/CUstream as void*, NULL on the CPU, where a call returns when its output is
  *    written. A plugin leaves the current device as it found it.
  *

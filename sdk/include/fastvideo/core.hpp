@@ -32,6 +32,13 @@ class Cancelled : public std::runtime_error {
   Cancelled() : std::runtime_error("cancelled") {}
 };
 
+/// Memory of the host or of a device is not there: crosses as FV_OUT_OF_MEMORY, as std::bad_alloc does. Say how much
+/// was asked for.
+class OutOfMemory : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 /// Writes text into a buffer of the caller's, cut to what fits.
 inline void write_text(fv_text* buffer, std::string_view text) noexcept {
   if (buffer == nullptr || buffer->data == nullptr || buffer->capacity == 0) return;
@@ -75,6 +82,9 @@ fv_status guard(fv_text* error, Body&& body) noexcept {
   } catch (const Refused& e) {
     write_text(error, e.what());
     return FV_REFUSED;
+  } catch (const OutOfMemory& e) {
+    write_text(error, e.what());
+    return FV_OUT_OF_MEMORY;
   } catch (const std::bad_alloc&) {
     write_text(error, "out of memory");
     return FV_OUT_OF_MEMORY;
@@ -92,7 +102,7 @@ inline void check(fv_status status, const TextBuffer& text) {
   if (status == FV_OK) return;
   if (status == FV_CANCELLED) throw Cancelled();
   if (status == FV_REFUSED) throw Refused(text.str());
-  if (status == FV_OUT_OF_MEMORY) throw std::runtime_error("out of memory: " + text.str());
+  if (status == FV_OUT_OF_MEMORY) throw OutOfMemory("out of memory: " + text.str());
   throw std::runtime_error(text.str());
 }
 

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <utility>
 
+#include "fastvideo/core.hpp"
+
 namespace fastvideo {
 
 namespace detail {
@@ -38,14 +40,17 @@ inline std::string torch_error_text(const c10::Error& error) {
   return text.substr(0, text.find("\nException raised from "));
 }
 
-/// Calls body. LibTorch's errors come as std::runtime_error with torch_error_text: what() of the original has a line
-/// for each of forty callers.
+/// Calls body. LibTorch's errors come with torch_error_text, since what() of the original has a line for each of forty
+/// callers: OutOfMemory where memory is not there, else std::runtime_error.
 template <class Body>
 decltype(auto) with_short_torch_errors(Body&& body) {
   try {
     return std::forward<Body>(body)();
   } catch (const c10::Error& error) {
-    throw std::runtime_error(torch_error_text(error));
+    const std::string text = torch_error_text(error);
+    if (text.starts_with("out of memory") || dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr)
+      throw OutOfMemory(text);
+    throw std::runtime_error(text);
   }
 }
 

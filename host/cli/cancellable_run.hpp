@@ -1,8 +1,9 @@
-// The watch over calls of plugins that every command keeps while it runs.
+// What every command that runs plugins for long keeps while it does: Ctrl-C stops it, and calls that hang are named.
 #pragma once
 
 #include "host/calls/call_watch.hpp"
 #include "host/log/log.hpp"
+#include "host/process/signal_guard.hpp"
 
 namespace fastvideo {
 
@@ -12,5 +13,12 @@ inline CallWatch log_hanging_calls(const CancelToken* cancel) {
     write_log(still < std::chrono::seconds(30) ? LogLevel::info : LogLevel::warning, "plugins", text);
   });
 }
+
+/// One at a time.
+struct CancellableRun {
+  CancelToken cancel;
+  const CallWatch watch = log_hanging_calls(&cancel);
+  const SignalGuard guard{cancel, kStopping};
+};
 
 }  // namespace fastvideo
