@@ -59,19 +59,13 @@ std::string wanted_by(const CatalogItem& item) {
   return text;
 }
 
-std::string joined(const std::vector<std::string>& texts) {
-  std::string all;
-  for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
-  return all.empty() ? "none" : all;
-}
-
 void add_limits(const ItemLimits& limits, Rows& rows) {
-  if (limits.devices) rows.push_back({"devices", joined(*limits.devices)});
-  if (limits.architectures) rows.push_back({"architectures", joined(architecture_names(*limits.architectures))});
-  if (limits.dtypes) rows.push_back({"types", joined(*limits.dtypes)});
+  if (limits.devices) rows.push_back({"devices", comma_list(*limits.devices)});
+  if (limits.architectures) rows.push_back({"architectures", comma_list(architecture_names(*limits.architectures))});
+  if (limits.dtypes) rows.push_back({"types", comma_list(*limits.dtypes)});
   if (limits.head_sizes) rows.push_back({"head sizes", limits.head_sizes->describe()});
   if (limits.masks) rows.push_back({"masks", mask_names(*limits.masks)});
-  if (limits.roles) rows.push_back({"roles", joined(*limits.roles)});
+  if (limits.roles) rows.push_back({"roles", comma_list(*limits.roles)});
 }
 
 std::string show_item(const CatalogItem& listed, const std::vector<DeviceFacts>& devices, const Settings& settings) {
@@ -86,14 +80,14 @@ std::string show_item(const CatalogItem& listed, const std::vector<DeviceFacts>&
   if (item.known_kind()) {
     rows.push_back({"file", item.library.string()});
     if (!item.needs.torch.empty()) rows.push_back({"needs", "LibTorch " + item.needs.torch});
-    if (!item.needs.libraries.empty()) rows.push_back({"needs", joined(item.needs.libraries)});
+    if (!item.needs.libraries.empty()) rows.push_back({"needs", comma_list(item.needs.libraries)});
     for (const InstalledFile& one : item.installed) rows.push_back({"needs", one.what + ": " + one.python});
     add_limits(item.limits, rows);
     if (item.kind == "attention") {
-      rows.push_back({"claims", joined(item.claims)});
+      rows.push_back({"claims", comma_list(item.claims)});
       rows.push_back({"numerics", numerics_name(item.numerics) + " at worst"});
     }
-    if (item.kind == "pipeline") rows.push_back({"models", joined(item.model_classes)});
+    if (item.kind == "pipeline") rows.push_back({"models", comma_list(item.model_classes)});
   }
   std::string text = printable(item.kind + " " + item.full_name() + ": " + item.summary) + "\n" + text_table(rows);
   Rows options;

@@ -11,11 +11,11 @@
 namespace fastvideo {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // A prompt need not be UTF-8; JSON must be.
-std::string text_of(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+std::string text_of(const OrderedJson& json, int indent) {
+  return json.dump(indent, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 std::string cache_name(const CacheStrategyHandle* cache) { return cache != nullptr ? cache->name() : "none"; }
@@ -35,12 +35,13 @@ std::string ffmpeg_version() {
   return rest.substr(0, rest.find_first_of(" \n"));
 }
 
-Json versions(const CheckedRequest& request, bool with_ffmpeg) {
-  Json out{{"fastvideo", host_version()}, {"abi", std::to_string(FV_ABI_MAJOR) + "." + std::to_string(FV_ABI_MINOR)}};
+OrderedJson versions(const CheckedRequest& request, bool with_ffmpeg) {
+  OrderedJson out{{"fastvideo", host_version()},
+                  {"abi", std::to_string(FV_ABI_MAJOR) + "." + std::to_string(FV_ABI_MINOR)}};
   const CatalogItem& pipeline = request.model().item();
   if (!pipeline.item->needs.torch.empty()) out["torch"] = pipeline.item->needs.torch;
   if (with_ffmpeg) out["ffmpeg"] = ffmpeg_version();
-  Json& plugins = out["plugins"] = Json::object();
+  OrderedJson& plugins = out["plugins"] = OrderedJson::object();
   const auto add = [&](const CatalogItem& item) { plugins[item.plugin->manifest.id] = item.plugin->manifest.version; };
   add(pipeline);
   for (const AttentionChoice& choice : request.choices()) add(*choice.item);
@@ -48,19 +49,20 @@ Json versions(const CheckedRequest& request, bool with_ffmpeg) {
   return out;
 }
 
-Json hardware(const RunDevice& device) {
+OrderedJson hardware(const RunDevice& device) {
   const CpuInfo cpu = cpu_info();
-  Json out{{"device", device.name},  {"description", device.description}, {"why", device.why}, {"cpu", cpu.model},
-           {"threads", cpu.threads}, {"memory_bytes", cpu.total_memory}};
+  OrderedJson out{{"device", device.name},  {"description", device.description},
+                  {"why", device.why},      {"cpu", cpu.model},
+                  {"threads", cpu.threads}, {"memory_bytes", cpu.total_memory}};
   if (device.is_cuda()) out["driver"] = cuda_driver().version_text();
   return out;
 }
 
-Json settings(const CheckedRequest& request) {
-  Json out = Json::object();
+OrderedJson settings(const CheckedRequest& request) {
+  OrderedJson out = OrderedJson::object();
   const auto add = [&](const std::string& path, const Setting& setting) {
-    const Json value = path == "request.seed" ? Json(seed_of(setting.value)) : json_of(setting.value);
-    out[path] = Json{{"value", value}, {"source", setting.source.describe()}};
+    const OrderedJson value = path == "request.seed" ? OrderedJson(seed_of(setting.value)) : json_of(setting.value);
+    out[path] = OrderedJson{{"value", value}, {"source", setting.source.describe()}};
   };
   for (const auto& [path, setting] : request.settings().all()) add(path, setting);
   for (const ItemSetting& parameter : request.request().parameters())
@@ -68,8 +70,8 @@ Json settings(const CheckedRequest& request) {
   return out;
 }
 
-Json caching(const CheckedRequest& request, const RunResult& made) {
-  Json out{{"strategy", cache_name(request.cache())}};
+OrderedJson caching(const CheckedRequest& request, const RunResult& made) {
+  OrderedJson out{{"strategy", cache_name(request.cache())}};
   if (request.estimate().cache == nullptr) return out;
   const fv_cache_session_info& loop = request.estimate().cache->get();
   const std::uint64_t passes = static_cast<std::uint64_t>(loop.steps) * static_cast<std::uint64_t>(loop.branches);
@@ -77,15 +79,15 @@ Json caching(const CheckedRequest& request, const RunResult& made) {
   out["computed"] = passes - made.passes_reused;
   out["reused"] = made.passes_reused;
   for (const std::vector<std::int32_t>& branch : made.left_out) {
-    Json steps = Json::array();
+    OrderedJson steps = OrderedJson::array();
     for (const std::int32_t step : branch) steps.push_back(step + 1);
     out["left_out"].push_back(std::move(steps));
   }
   return out;
 }
 
-Json stages(const std::vector<StageTime>& times) {
-  Json out = Json::array();
+OrderedJson stages(const std::vector<StageTime>& times) {
+  OrderedJson out = OrderedJson::array();
   for (const StageTime& stage : times)
     out.push_back({{"name", stage.name},
                    {"seconds", stage.seconds},
@@ -94,8 +96,8 @@ Json stages(const std::vector<StageTime>& times) {
   return out;
 }
 
-Json attention(const std::vector<AttentionUse>& uses) {
-  Json out = Json::array();
+OrderedJson attention(const std::vector<AttentionUse>& uses) {
+  OrderedJson out = OrderedJson::array();
   for (const AttentionUse& use : uses) {
     out.push_back({{"role", use.role},
                    {"backend", use.backend},
@@ -107,7 +109,7 @@ Json attention(const std::vector<AttentionUse>& uses) {
   return out;
 }
 
-Json video(const CheckedRequest& request, const MadeVideo& made) {
+OrderedJson video(const CheckedRequest& request, const MadeVideo& made) {
   return {{"output", made.output},
           {"width", made.result.format.width},
           {"height", made.result.format.height},
@@ -130,50 +132,50 @@ bool is_written_by_ffmpeg(const std::string& output) {
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> video_metadata(const CheckedRequest& request) {
-  Json parameters = Json::object(), attention = Json::object();
+  OrderedJson parameters = OrderedJson::object(), attention = OrderedJson::object();
   for (const ItemSetting& parameter : request.request().parameters())
     parameters[parameter.name] = json_of(parameter.setting.value);
   for (const PipelineEstimate::Correction& corrected : request.estimate().corrections)
     parameters[corrected.parameter] = corrected.used;
   for (size_t i = 0; i < request.choices().size(); ++i)
     attention[request.estimate().sites[i].site->get().role] = request.choices()[i].item->item->full_name();
-  const Json comment{{"prompt", request.request().prompt()},
-                     {"seed", request.request().seed()},
-                     {"model", request.model().folder().name},
-                     {"preset", preset_name(request)},
-                     {"pipeline", request.model().item().item->full_name()},
-                     {"parameters", parameters},
-                     {"attention", attention},
-                     {"caching", cache_name(request.cache())},
-                     {"device", request.model().device().description},
-                     {"versions", versions(request, false)}};
+  const OrderedJson comment{{"prompt", request.request().prompt()},
+                            {"seed", request.request().seed()},
+                            {"model", request.model().folder().name},
+                            {"preset", preset_name(request)},
+                            {"pipeline", request.model().item().item->full_name()},
+                            {"parameters", parameters},
+                            {"attention", attention},
+                            {"caching", cache_name(request.cache())},
+                            {"device", request.model().device().description},
+                            {"versions", versions(request, false)}};
   return {{"title", request.request().prompt()}, {"comment", text_of(comment, -1)}};
 }
 
 std::string perf_json(const CheckedRequest& request, const std::vector<MadeVideo>& made, const PeakMemory* on_device) {
   const CatalogItem& pipeline = request.model().item();
-  Json estimated = Json::object(), videos = Json::array();
+  OrderedJson estimated = OrderedJson::object(), videos = OrderedJson::array();
   for (const PipelineEstimate::Bytes& peak : request.memory().stages) estimated[peak.name] = peak.bytes;
   for (const MadeVideo& one : made) videos.push_back(video(request, one));
-  Json memory{{"peak_host_bytes", peak_host_memory()}};
+  OrderedJson memory{{"peak_host_bytes", peak_host_memory()}};
   if (on_device != nullptr && on_device->bytes()) {
     memory["peak_device_bytes"] = *on_device->bytes();
     memory["device_bytes_before"] = on_device->before();
   }
   memory["estimated"] = estimated;
-  const Json json{{"schema", 1},
-                  {"versions", versions(request, !made.empty() && is_written_by_ffmpeg(made.front().output))},
-                  {"hardware", hardware(request.model().device())},
-                  {"model",
-                   {{"name", request.model().folder().name},
-                    {"folder", request.model().folder().path.string()},
-                    {"class", request.model().folder().class_name},
-                    {"preset", preset_name(request)},
-                    {"pipeline", pipeline.item->full_name()},
-                    {"file", pipeline.item->library.string()}}},
-                  {"settings", settings(request)},
-                  {"memory", memory},
-                  {"videos", videos}};
+  const OrderedJson json{{"schema", 1},
+                         {"versions", versions(request, !made.empty() && is_written_by_ffmpeg(made.front().output))},
+                         {"hardware", hardware(request.model().device())},
+                         {"model",
+                          {{"name", request.model().folder().name},
+                           {"folder", request.model().folder().path.string()},
+                           {"class", request.model().folder().class_name},
+                           {"preset", preset_name(request)},
+                           {"pipeline", pipeline.item->full_name()},
+                           {"file", pipeline.item->library.string()}}},
+                         {"settings", settings(request)},
+                         {"memory", memory},
+                         {"videos", videos}};
   return text_of(json, 2) + "\n";
 }
 

@@ -4,9 +4,9 @@
 
 namespace fastvideo {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json json_of(const Value& value) {
+OrderedJson json_of(const Value& value) {
   switch (value.type()) {
     case FV_VALUE_BOOL:
       return value.boolean();
@@ -17,12 +17,12 @@ Json json_of(const Value& value) {
     case FV_VALUE_STRING:
       return value.string();
     case FV_VALUE_LIST: {
-      Json list = Json::array();
+      OrderedJson list = OrderedJson::array();
       for (const Value& item : value.list()) list.push_back(json_of(item));
       return list;
     }
     case FV_VALUE_TABLE: {
-      Json table = Json::object();
+      OrderedJson table = OrderedJson::object();
       for (const Entry& entry : value.table()) table[entry.name] = json_of(entry.value);
       return table;
     }

@@ -22,19 +22,13 @@ std::string number_text(double number, OptionType type) {
   return type == OptionType::integer ? std::to_string(static_cast<int64_t>(number)) : Value(number).to_toml();
 }
 
-std::string list_text(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
-  return out;
-}
-
 // The choice that `text` means, in its own spelling.
 std::string check_choice(const OptionSpec& option, const std::string& text, std::string_view where) {
   if (option.choices.empty()) return text;
   for (const std::string& choice : option.choices)
     if (lower(choice) == lower(text)) return choice;
   throw RequestError(std::string(where) + ": " + shortened(Value(text).to_toml()) + " is not one of " +
-                     list_text(option.choices) + did_you_mean(text, option.choices));
+                     comma_list(option.choices) + did_you_mean(text, option.choices));
 }
 
 // -1 means a new seed to some programs.
@@ -91,7 +85,7 @@ Value seed_value(uint64_t seed) {
 
 std::string OptionSpec::allowed() const {
   if (type == OptionType::boolean) return "true or false";
-  if (!choices.empty()) return (type == OptionType::strings ? "list of " : "one of ") + list_text(choices);
+  if (!choices.empty()) return (type == OptionType::strings ? "list of " : "one of ") + comma_list(choices);
   if (type == OptionType::seed)
     return "int from 0 to " + std::to_string(UINT64_MAX) + ", as text in TOML above " + std::to_string(INT64_MAX);
   std::string out(fastvideo::type_name(type));

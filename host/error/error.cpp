@@ -12,6 +12,12 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + '
 
 }  // namespace
 
+std::string comma_list(std::span<const std::string> names) {
+  std::string out;
+  for (const std::string& name : names) out.append(out.empty() ? "" : ", ").append(name);
+  return out.empty() ? "none" : out;
+}
+
 size_t edit_distance(std::string_view a, std::string_view b) {
   // Three rows of the usual table: two back, one back, this one.
   std::vector<size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);

@@ -30,6 +30,9 @@ class RequestError : public std::runtime_error {
   std::string setting_;
 };
 
+/// "a, b, c", or "none".
+std::string comma_list(std::span<const std::string> names);
+
 /// Edits (insertion, deletion, change of one byte, exchange of two neighbours) that turn `a` into `b`, letter case
 /// ignored (Damerau 1964, restricted: no part is edited twice).
 size_t edit_distance(std::string_view a, std::string_view b);

@@ -89,7 +89,7 @@ class Builder final : public nlohmann::json_sax<Json> {
   Value root_;
 };
 
-Value parse_json(const std::string& text, const std::string& file) {
+Value json_table(const std::string& text, const std::string& file) {
   try {
     require_shallow_json(text, file);
   } catch (const Refused& e) {
@@ -117,7 +117,7 @@ Value::Table read_data(const Item& item, const Value::Table& options) {
     }
     const std::string file = path.string();
     const std::string text = read_text_file(path);
-    table.push_back({data.name, path.extension() == ".json" ? parse_json(text, file) : parse_toml(text, file).value()});
+    table.push_back({data.name, path.extension() == ".json" ? json_table(text, file) : parse_toml(text, file).value()});
   }
   return table;
 }

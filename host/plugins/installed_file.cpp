@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "host/error/error.hpp"
 #include "host/plugins/library_file.hpp"
 
 namespace fastvideo {
@@ -18,12 +19,6 @@ bool matches(const std::string& name, const std::string& pattern) {
   return name.size() >= pattern.size() - 1 && name.starts_with(before) && name.ends_with(after);
 }
 
-std::string joined(const std::vector<std::string>& texts) {
-  std::string all;
-  for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
-  return all;
-}
-
 // A library that is to be opened before the item's own, and is in no folder that the loader looks into.
 std::string missing_need(const Item& item, const std::vector<std::string>& library_path) {
   std::vector<std::string> needed = item.needs.libraries;
@@ -35,7 +30,7 @@ std::string missing_need(const Item& item, const std::vector<std::string>& libra
     };
     if (std::none_of(library_path.begin(), library_path.end(), has))
       return "needs " + name + ", which is in no folder of [libraries] path (" +
-             (library_path.empty() ? "it is empty" : joined(library_path)) + "); add the folder that holds it";
+             (library_path.empty() ? "it is empty" : comma_list(library_path)) + "); add the folder that holds it";
   }
   return {};
 }
@@ -89,10 +84,10 @@ std::string what_is_missing(const CatalogItem& listed, const Settings& settings,
     if (is_named(item, wanted, settings)) continue;
     const std::vector<fs::path> folders = python_folders(settings.strings("libraries.path"), environment);
     if (find_installed(wanted, folders)) continue;
-    const std::string searched = joined({folders.begin(), folders.end()});
+    const std::vector<std::string> searched(folders.begin(), folders.end());
     return wanted.what + " is not installed: no " + wanted.python + " in " +
-           (searched.empty() ? "PYTHONPATH, nor a LibTorch in [libraries] path" : searched) + "; " + wanted.install +
-           ", or name the file: [" + item.settings_prefix() + "] " + wanted.option;
+           (searched.empty() ? "PYTHONPATH, nor a LibTorch in [libraries] path" : comma_list(searched)) + "; " +
+           wanted.install + ", or name the file: [" + item.settings_prefix() + "] " + wanted.option;
   }
   return {};
 }

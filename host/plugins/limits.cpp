@@ -4,14 +4,10 @@
 #include <array>
 #include <utility>
 
+#include "host/error/error.hpp"
+
 namespace fastvideo {
 namespace {
-
-std::string list_text(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
-  return out.empty() ? "none" : out;
-}
 
 bool contains(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -22,11 +18,11 @@ bool runs_on(const Architecture& wanted, int architecture) {
   return wanted.and_later ? architecture >= wanted.number : architecture == wanted.number;
 }
 
-std::string architecture_names(const std::vector<Architecture>& architectures) {
+std::string architecture_list(const std::vector<Architecture>& architectures) {
   std::vector<std::string> names;
   names.reserve(architectures.size());
   for (const Architecture& one : architectures) names.push_back(one.describe());
-  return list_text(names);
+  return comma_list(names);
 }
 
 }  // namespace
@@ -35,11 +31,11 @@ std::optional<std::string> rule_out(const ItemLimits& limits, const DeviceFacts&
   const bool cuda = device.device.type == FV_DEVICE_CUDA;
   const std::string kind = cuda ? "cuda" : "cpu";
   if (limits.devices && !contains(*limits.devices, kind))
-    return "runs on " + list_text(*limits.devices) + ", not on " + kind;
+    return "runs on " + comma_list(*limits.devices) + ", not on " + kind;
   if (cuda && limits.architectures) {
     for (const Architecture& one : *limits.architectures)
       if (runs_on(one, device.architecture)) return std::nullopt;
-    return "needs " + architecture_names(*limits.architectures) + ", " + device_name(device.device) + " is sm" +
+    return "needs " + architecture_list(*limits.architectures) + ", " + device_name(device.device) + " is sm" +
            std::to_string(device.architecture);
   }
   return std::nullopt;
@@ -51,9 +47,9 @@ std::optional<std::string> rule_out(const ItemLimits& limits, const fv_attention
   const std::string role = site.role;
   const auto takes = [&](const std::string& pattern) { return matches_role(pattern, role); };
   if (limits.roles && std::none_of(limits.roles->begin(), limits.roles->end(), takes))
-    return "serves " + list_text(*limits.roles) + ", not " + role;
+    return "serves " + comma_list(*limits.roles) + ", not " + role;
   if (limits.dtypes && !contains(*limits.dtypes, dtype_name(site.dtype)))
-    return "takes " + list_text(*limits.dtypes) + ", not " + dtype_name(site.dtype);
+    return "takes " + comma_list(*limits.dtypes) + ", not " + dtype_name(site.dtype);
   if (limits.head_sizes && !limits.head_sizes->contains(site.head_size))
     return "takes head sizes " + limits.head_sizes->describe() + ", not " + std::to_string(site.head_size);
   if (limits.masks && (site.masks & ~*limits.masks) != 0)
@@ -83,7 +79,7 @@ std::string mask_names(uint32_t masks) {
     if ((masks & bit) != 0) out.emplace_back(name);
   for (uint32_t bit = FV_MASK_BIAS << 1; bit != 0; bit <<= 1)
     if ((masks & bit) != 0) out.push_back("unknown mask " + std::to_string(bit));
-  return list_text(out);
+  return comma_list(out);
 }
 
 std::string numerics_name(uint32_t numerics) {

@@ -12,7 +12,7 @@
 namespace fastvideo {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr uint64_t kMostConfigBytes = 16 << 20;
 
@@ -86,9 +86,9 @@ class PresetReader {
 
 // Whether a file of the model has all these values. One that cannot be read has none: the pipeline will say why.
 bool has_values(const std::filesystem::path& file, const Value::Table& values) {
-  Json json;
+  OrderedJson json;
   try {
-    json = parse_json<Json>(read_input_file(file.string(), kMostConfigBytes, "a configuration"), file.string());
+    json = parse_json<OrderedJson>(read_input_file(file.string(), kMostConfigBytes, "a configuration"), file.string());
   } catch (const Refused&) {
     return false;
   }

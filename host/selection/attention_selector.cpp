@@ -41,7 +41,7 @@ std::string microseconds(double number) {
   return text;
 }
 
-std::string milliseconds(double microseconds) {
+std::string milliseconds_text(double microseconds) {
   char text[32];
   std::snprintf(text, sizeof text, "%.2g", microseconds / 1000);
   return text;
@@ -153,8 +153,8 @@ std::string AttentionSelector::slower_than(const Candidate& taken, const fv_atte
         (fastest == nullptr || cost(other) < cost(*fastest)))
       fastest = &other;
   if (fastest == nullptr) return {};
-  return "slower than " + fastest->item->item->name + " here: " + milliseconds(taken.support.score) +
-         " ms instead of " + milliseconds(fastest->support.score) + ", as they estimate";
+  return "slower than " + fastest->item->item->name + " here: " + milliseconds_text(taken.support.score) +
+         " ms instead of " + milliseconds_text(fastest->support.score) + ", as they estimate";
 }
 
 std::vector<Candidate> AttentionSelector::candidates(const std::string& name, const fv_attention_site& site) {

@@ -7,7 +7,7 @@
 namespace fastvideo {
 namespace {
 
-using Scope = AttentionRequest::Scope;
+using RequestScope = AttentionRequest::Scope;
 
 const Setting& required(const Settings& settings, std::string_view path) {
   const Setting* setting = settings.find(path);
@@ -15,7 +15,7 @@ const Setting& required(const Settings& settings, std::string_view path) {
   return *setting;
 }
 
-AttentionRequest from(const Setting& setting, Scope scope) {
+AttentionRequest from(const Setting& setting, RequestScope scope) {
   AttentionRequest request{setting.value.string(), scope, setting.source, {}};
   for (const Setting::Outranked& outranked : setting.outranked)
     request.overridden.push_back({outranked.value.string(), scope, outranked.source});
@@ -36,8 +36,8 @@ bool AttentionRequest::is_auto() const { return same_name(name, kAuto); }
 
 std::string AttentionRequest::asked_by() const {
   if (source.kind != Source::Kind::built_in) return source.describe();
-  if (scope == Scope::beside) return "the default beside a backend that does not claim the role";
-  return scope == Scope::rest ? "the default of [attention] default" : "the default of [attention] backend";
+  if (scope == RequestScope::beside) return "the default beside a backend that does not claim the role";
+  return scope == RequestScope::rest ? "the default of [attention] default" : "the default of [attention] backend";
 }
 
 std::string AttentionRequest::describe() const {
@@ -45,18 +45,18 @@ std::string AttentionRequest::describe() const {
 }
 
 AttentionRequest request_for_role(const Settings& settings, std::string_view role, const Claims& claims) {
-  AttentionRequest global = from(required(settings, "attention.backend"), Scope::global);
+  AttentionRequest global = from(required(settings, "attention.backend"), RequestScope::global);
   const bool governed = global.is_auto() ? role.starts_with("dit.") : claims(global.name, role);
   if (const Setting* own = settings.find("attention.roles." + std::string(role))) {
-    AttentionRequest request = from(*own, Scope::role);
+    AttentionRequest request = from(*own, RequestScope::role);
     if (!governed) return request;
     return request.source.kind >= global.source.kind ? over(std::move(request), global) : over(global, request);
   }
   if (governed) return global;
-  AttentionRequest rest = from(required(settings, "attention.default"), Scope::rest);
+  AttentionRequest rest = from(required(settings, "attention.default"), RequestScope::rest);
   if (!global.is_auto() && role.starts_with("dit.") && rest.source.kind == Source::Kind::built_in) {
     rest.name = kAuto;
-    rest.scope = Scope::beside;
+    rest.scope = RequestScope::beside;
   }
   return rest;
 }

@@ -22,7 +22,7 @@ constexpr std::int64_t kRows = 48;              // of the output that are compar
 constexpr double kMostProducts = 1 << 28;       // of a site that is tried as it is
 constexpr std::uint64_t kMostMemory = 1 << 30;  // of a plan of a small problem
 
-std::string number(double value) {
+std::string short_number(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.2g", value);
   return text;
@@ -208,16 +208,18 @@ SelfTest judge(const Item& item, const OpenBackend& backend, ProblemShape shape,
   const auto measured = [](const Trial& trial, double bar, const std::string& remark) {
     const double error = trial.deviation.relative;
     const bool passed = error <= bar;  // and not when it is no number
-    return SelfTest{passed ? Outcome::passed : Outcome::failed,
-                    "relative error " + number(error) + " against float64 (at most " + number(bar) + remark + ")",
-                    error, bar};
+    return SelfTest{
+        passed ? Outcome::passed : Outcome::failed,
+        "relative error " + short_number(error) + " against float64 (at most " + short_number(bar) + remark + ")",
+        error, bar};
   };
   if (random.numerics < FV_NUMERICS_APPROXIMATE) return measured(random, random.deviation.bar, "");
   shape.inputs = Inputs::peaked;
   const Trial peaked = try_out(item, backend, shape, device, memory);
   if (!peaked.fault.empty()) return {Outcome::failed, peaked.fault, 0, 0};
-  return measured(peaked, kApproximate,
-                  " where one key has all the weight; " + number(random.deviation.relative) + " on random inputs");
+  return measured(
+      peaked, kApproximate,
+      " where one key has all the weight; " + short_number(random.deviation.relative) + " on random inputs");
 }
 
 // What tells small problems apart.
@@ -252,7 +254,7 @@ const SelfTest& SelfTests::of(const Item& item, const OpenBackend& backend, cons
   for (const ProblemShape& problem : problems) {
     try {
       test = judge(item, backend, problem, device_, memory());
-      test.text += ", " + number(1e3 * (steady_seconds() - began)) + " ms";
+      test.text += ", " + short_number(1e3 * (steady_seconds() - began)) + " ms";
       break;
     } catch (const Declined& declined) {
       test.text = "no small problem fits: " + declined.why;

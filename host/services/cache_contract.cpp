@@ -15,8 +15,8 @@ constexpr std::uint32_t kMost = 4096;  // measures, slots; a count beyond is one
 
 std::string number_of(std::int64_t value) { return std::to_string(value); }
 
-CacheFault broken(std::string text) { return {std::move(text), false}; }
-CacheFault impossible(std::string text) { return {std::move(text), true}; }
+CacheFault broken(const std::string& text) { return {text, false}; }
+CacheFault impossible(const std::string& text) { return {text, true}; }
 
 CacheFault fault_of_cut(const fv_cache_cut& cut, const fv_cache_session_info& info) {
   if (cut.kind != FV_CUT_MODEL && cut.kind != FV_CUT_BLOCKS && cut.kind != FV_CUT_BRANCH)

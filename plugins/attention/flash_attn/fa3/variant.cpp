@@ -1,5 +1,4 @@
 // STAND_IN is the number of a variant of stand_in.cpp.
-int stand_in_variant();
 int stand_in_variant() { return STAND_IN; }
 
 // The initialiser of an extension module calls a function that only a process with Python has.
