@@ -82,3 +82,9 @@ function(fastvideo_add_parity_test name script)
   set_tests_properties(${name} PROPERTIES LABELS parity
     ENVIRONMENT "PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/reference;PYTHONDONTWRITEBYTECODE=1")
 endfunction()
+
+# fastvideo_add_slow_parity_test(NAME SCRIPT ARGS...): one that `./dev test slow` runs, the longer form of another.
+function(fastvideo_add_slow_parity_test name)
+  fastvideo_add_parity_test(${name} ${ARGN})
+  set_tests_properties(${name} PROPERTIES LABELS "parity;slow" TIMEOUT 3600)
+endfunction()

@@ -12,7 +12,8 @@ import tempfile
 
 import numpy
 
-REQUEST = ["--prompt", "a red circle moves right", "--seed", "5", "--num-inference-steps", "4", "--device", "cpu"]
+REQUEST = ["--prompt", "a red circle moves right", "--seed", "5", "--num-inference-steps", "4", "--num-frames", "9",
+           "--device", "cpu"]
 
 
 class Program:
