@@ -22,7 +22,8 @@ at::Tensor timesteps_on(at::Device device, const Scheduler& scheduler) {
 }
 
 WanDenoisingModel::WanDenoisingModel(const WanTransformer& transformer, const EncodedPrompts& prompts,
-                                     const Shape& shape, const at::Tensor& token_order, const at::Tensor& timesteps)
+                                     const LatentShape& shape, const at::Tensor& token_order,
+                                     const at::Tensor& timesteps)
     : transformer_(transformer),
       tokens_(transformer.prepare_tokens({shape.latent_frames, shape.latent_height, shape.latent_width}, token_order)),
       conditional_(transformer.prepare_text(prompts.conditional)),

@@ -21,7 +21,7 @@ at::Tensor timesteps_on(at::Device device, const Scheduler& scheduler);
 class WanDenoisingModel final : public DenoisingModel {
  public:
   /// The transformer is borrowed. token_order: of the attention's plans; the scheduler's timesteps are set.
-  WanDenoisingModel(const WanTransformer& transformer, const EncodedPrompts& prompts, const Shape& shape,
+  WanDenoisingModel(const WanTransformer& transformer, const EncodedPrompts& prompts, const LatentShape& shape,
                     const at::Tensor& token_order, const at::Tensor& timesteps);
 
   std::unique_ptr<ModelPass> pass(const at::Tensor& latents, int32_t step, Branch branch) const override;

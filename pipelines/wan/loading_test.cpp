@@ -45,7 +45,7 @@ class StoppingProgress {
 };
 
 TEST(WanLoading, ShowsHowFarItIsAndHearsAStop) {
-  const Parameters parameters(1.0);
+  const testing::Parameters parameters = small_video(1.0);
   StoppingProgress progress;
   testing::AttentionServiceForTests service(progress.service());
   WanPipeline pipeline(service.host(), FASTVIDEO_SOURCE_DIR "/models/shapes");

@@ -21,15 +21,16 @@ uint64_t activations(int64_t tokens, int64_t width, Live live, uint64_t element)
 
 }  // namespace
 
-std::vector<Bytes> component_bytes(const WanFolder& folder, const Request& request) {
-  return {{"text_encoder", folder.text_encoder_weights.bytes_at(size_of(request.dtype))},
-          {"transformer", folder.transformer_weights.bytes_at(size_of(request.dtype))},
-          {"vae", folder.vae_weights.bytes_at(decoder_element_size(request.vae_dtype, request.device))}};
+std::vector<Bytes> component_bytes(const WanFolder& folder, const Residency& residency) {
+  return {{"text_encoder", folder.text_encoder_weights.bytes_at(size_of(residency.dtype))},
+          {"transformer", folder.transformer_weights.bytes_at(size_of(residency.dtype))},
+          {"vae", folder.vae_weights.bytes_at(decoder_element_size(residency.vae_dtype, residency.device))}};
 }
 
-std::vector<Bytes> stage_peaks(const WanFolder& folder, const Request& request, const Shape& shape) {
-  const std::vector<Bytes> weights = component_bytes(folder, request);
-  const uint64_t element = size_of(request.dtype);
+std::vector<Bytes> stage_peaks(const WanFolder& folder, const Request& request, const Residency& residency,
+                               const LatentShape& shape, bool more_follow) {
+  const std::vector<Bytes> weights = component_bytes(folder, residency);
+  const uint64_t element = size_of(residency.dtype);
   const UMT5Config& text = folder.text_encoder;
   const WanTransformerConfig& dit = folder.transformer;
 
@@ -46,17 +47,9 @@ std::vector<Bytes> stage_peaks(const WanFolder& folder, const Request& request, 
                            activations(length * request.branches(), dit.inner_dim() * dit.num_layers, {2, 0}, element);
 
   const uint64_t decode =
-      decode_peak_bytes(folder.vae, shape.latent_height, shape.latent_width, request.vae_dtype, request.device);
-  const uint64_t encoder = weights[0].bytes, transformer = weights[1].bytes, vae = weights[2].bytes;
-  // What other stages, of this run or the one before, have left behind.
-  const bool follows = !request.later_prompts.empty();
-  const uint64_t kept_encoder = request.offload == Offload::nothing ? encoder : 0;
-  const uint64_t kept_transformer = request.offload != Offload::everything ? transformer : 0;
-  const uint64_t kept_vae = request.offload != Offload::everything && follows ? vae : 0;
-  const uint64_t before_encoding = kept_encoder != 0 && follows ? transformer + vae : 0;
-  return {{"encode text", encoder + before_encoding + encode},
-          {"denoise", transformer + kept_encoder + kept_vae + denoise},
-          {"decode", vae + kept_encoder + kept_transformer + decode}};
+      decode_peak_bytes(folder.vae, shape.latent_height, shape.latent_width, residency.vae_dtype, residency.device);
+  return fastvideo::stage_peaks(residency, {weights[0].bytes, encode}, {weights[1].bytes, denoise},
+                                {weights[2].bytes, decode}, more_follow);
 }
 
 }  // namespace fastvideo::wan

@@ -84,7 +84,7 @@ void expect_as_declared(const fv_attention_site& site, int64_t runs, const std::
 TEST(WanSites, ARunCallsWhatItDeclares) {
   for (const double guidance : {3.0, 1.0}) {
     SCOPED_TRACE(guidance);
-    const Parameters parameters(guidance);
+    const testing::Parameters parameters = small_video(guidance);
     testing::AttentionServiceForTests service;
     WanPipeline pipeline(service.host(), FASTVIDEO_SOURCE_DIR "/models/shapes");
     const std::vector<Declared> declared = declared_by(pipeline, parameters.options());

@@ -1,7 +1,6 @@
 #include "pipelines/common/diffusion/denoise.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
 
 #include <set>
 #include <stdexcept>
@@ -13,11 +12,6 @@
 #include "pipelines/common/diffusion/latent_watch.hpp"
 
 namespace fastvideo {
-
-at::Tensor initial_noise(at::IntArrayRef shape, uint64_t seed) {
-  const at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  return at::randn(shape, generator, at::TensorOptions().dtype(at::kFloat));
-}
 
 at::Tensor denoise(const at::Tensor& noise, const DenoisingModel& model, const Guidance& guidance, Scheduler& scheduler,
                    HostAttention& attention, StepCache* cache, const Progress& progress) {

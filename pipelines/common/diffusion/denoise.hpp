@@ -15,9 +15,6 @@
 
 namespace fastvideo {
 
-/// Standard normal numbers, those of torch.randn with a CPU generator of that seed: float32 on the CPU.
-at::Tensor initial_noise(at::IntArrayRef shape, uint64_t seed);
-
 /// What the loop denoises with: a model, bound to the prompts and sizes of a run.
 class DenoisingModel {
  public:
