@@ -27,15 +27,6 @@ std::vector<int64_t> PromptEncoder::ids_of(const std::string& text) {
   return tokenizer().encode(clean_prompt(text), std::numeric_limits<int64_t>::max());
 }
 
-std::vector<int64_t> PromptEncoder::cut_ids_of(const Host& run, const std::string& text, int64_t most) {
-  std::vector<int64_t> ids = ids_of(text);
-  if (ids.size() <= static_cast<size_t>(most)) return ids;
-  warn_of_cut(run, "wan", text, ids.size(), static_cast<size_t>(most));
-  ids.resize(static_cast<size_t>(most));
-  ids.back() = Tokenizer::eos_id;
-  return ids;
-}
-
 void PromptEncoder::check(const Texts& texts, int64_t most_tokens) {
   std::set<std::pair<std::string, int64_t>> checked;
   for (const std::string& text : texts.to_encode(/*encoder_stays=*/false)) {
@@ -51,28 +42,27 @@ void PromptEncoder::check(const Texts& texts, int64_t most_tokens) {
                   ": tokenizer and text encoder are of different models");
   }
   checked_ = std::move(checked);
-  store_.expect(texts, most_tokens);
+  stage_.expect(texts, most_tokens);
 }
 
 EncodedPrompts PromptEncoder::encode(const Host& run, const Request& request, const Texts& texts,
                                      const Residency& residency, Attention& attention, const Progress& progress) {
-  const bool stays = residency.keeps_text_encoder();
-  if (const auto missing = store_.missing(texts.to_encode(stays)); !missing.empty()) {
-    const UMT5Encoder& encoder = encoder_.get(folder_.text_encoder_weights, progress, [&](Weights& weights) {
-      return UMT5Encoder(folder_.text_encoder, weights, {residency.dtype, residency.device});
-    });
-    store_.encode(missing, "encode text", progress, [&](const std::string& text) {
-      return encoder.encode(cut_ids_of(run, text, request.max_sequence_length), attention).to(residency.dtype);
-    });
-  }
-  encoder_.release(stays);
-  if (!stays) tokenizer_.reset();
+  stage_.run(
+      texts, residency, folder_.text_encoder_weights, progress,
+      [&](Weights& weights) {
+        return UMT5Encoder(folder_.text_encoder, weights, {residency.dtype, residency.device});
+      },
+      [&](const UMT5Encoder& encoder, const std::string& text) {
+        return encoder.encode(cut_ids(run, "wan", text, ids_of(text), request.max_sequence_length), attention)
+            .to(residency.dtype);
+      });
+  if (!residency.keeps_text_encoder()) tokenizer_.reset();
   const auto padded = [&](const std::string& text) {
-    return store_.padded(text, request.max_sequence_length, residency.device);
+    return stage_.store().padded(text, request.max_sequence_length, residency.device);
   };
   EncodedPrompts prompts{padded(request.prompt), {}};
   if (request.guided()) prompts.unconditional = padded(request.negative_prompt);
-  if (texts.later.empty()) store_.clear();  // nobody will ask for them
+  if (texts.later.empty()) stage_.forget_texts();  // nobody will ask for them
   return prompts;
 }
 

@@ -11,9 +11,7 @@
 #include <vector>
 
 #include "pipelines/common/attention/attention.hpp"
-#include "pipelines/common/residency/component.hpp"
-#include "pipelines/common/residency/residency.hpp"
-#include "pipelines/common/text/prompts/prompt_store.hpp"
+#include "pipelines/common/residency/text_stage.hpp"
 #include "pipelines/common/text/tokenizer/tokenizer.hpp"
 #include "pipelines/common/text/umt5/umt5_encoder.hpp"
 #include "pipelines/wan/folder/wan_folder.hpp"
@@ -48,18 +46,16 @@ class PromptEncoder {
                         Attention& attention, const Progress& progress);
 
   /// Drops what was encoded, so that it is encoded anew.
-  void forget_prompts() { store_.clear(); }
+  void forget_prompts() { stage_.forget_texts(); }
 
  private:
   const Tokenizer& tokenizer();
   std::vector<int64_t> ids_of(const std::string& text);
-  std::vector<int64_t> cut_ids_of(const Host& run, const std::string& text, int64_t most);
 
   const WanFolder& folder_;
   std::unique_ptr<Tokenizer> tokenizer_;               // null: not opened
   std::set<std::pair<std::string, int64_t>> checked_;  // last: texts, and the most tokens that are read of them
-  Component<UMT5Encoder> encoder_{"load text encoder"};
-  PromptStore store_;
+  TextStage<UMT5Encoder> stage_{"load text encoder", "encode text"};
 };
 
 }  // namespace fastvideo::wan

@@ -12,6 +12,7 @@
 #include "pipelines/common/kernels/kernels.hpp"
 #include "pipelines/common/request/noise.hpp"
 #include "pipelines/common/residency/give_back.hpp"
+#include "pipelines/common/residency/run_plan.hpp"
 #include "pipelines/common/schedulers/scheduler.hpp"
 #include "pipelines/common/weights/weights.hpp"
 #include "pipelines/wan/decode.hpp"
@@ -25,20 +26,6 @@ namespace {
 LatentGeometry geometry_of(const WanFolder& folder) {
   return {folder.vae.temporal_stride(), folder.vae.spatial_stride(), folder.transformer.patch_size[0],
           folder.transformer.patch_size[1], folder.transformer.patch_size[2]};
-}
-
-// The schedule of a request.
-std::unique_ptr<Scheduler> scheduler_of(const WanFolder& folder, const Request& request) {
-  SchedulerConfig config = folder.scheduler;
-  if (request.flow_shift) config.shift = *request.flow_shift;
-  std::unique_ptr<Scheduler> scheduler = make_scheduler(config);
-  scheduler->set_timesteps(request.num_inference_steps);
-  return scheduler;
-}
-
-void tell_site(const fv_pipeline_plan_sink& sink, const PlannedSite& planned) {
-  const fv_attention_site site = as_abi(planned);
-  sink.site(sink.context, &site, planned.runs);
 }
 
 // Says it where a run on CUDA has to do without the project's kernels.
@@ -90,19 +77,17 @@ void WanPipeline::choose_weights(const std::string& variant) {
 void WanPipeline::check(const Options& parameters, const fv_pipeline_plan_sink& sink) {
   const Asked asked = prepared(parameters);
   const auto& [request, residency, texts, shape] = asked;
-  for (const PlannedSite& planned : sites_of(asked)) tell_site(sink, planned);
-  for (const Bytes& component : component_bytes(folder_, residency))
-    sink.component(sink.context, component.name, component.bytes);
-  for (const Bytes& peak : stage_peaks(folder_, request, residency, shape, !texts.later.empty()))
-    sink.peak(sink.context, peak.name, peak.bytes);
-  const CacheOffer offer = wan_cache_offer(folder_.transformer, request, *scheduler_of(folder_, request));
-  sink.cache(sink.context, CacheSessionInfo(offer).get());
+  tell({.sites = sites_of(asked),
+        .components = component_bytes(folder_, residency),
+        .peaks = stage_peaks(folder_, request, residency, shape, !texts.later.empty()),
+        .cache = wan_cache_offer(folder_.transformer, request, *scheduler_for(request, folder_.scheduler))},
+       sink);
 }
 
 std::vector<double> WanPipeline::measure_early(const Options& parameters, std::span<const fv_cache_measure> measures) {
   const c10::InferenceMode inference;
   const auto [request, residency, texts, shape] = prepared(parameters);
-  const std::unique_ptr<Scheduler> scheduler = scheduler_of(folder_, request);
+  const std::unique_ptr<Scheduler> scheduler = scheduler_for(request, folder_.scheduler);
   const Placement placement{residency.dtype, residency.device};
   Weights weights = Weights::open(folder_.transformer_weights.folder, folder_.transformer_weights.files);
   return with_short_torch_errors([&] {
@@ -124,7 +109,7 @@ void WanPipeline::make_video(const Host& run, const Options& parameters, const P
   const Asked asked = prepared(parameters);
   const auto& [request, residency, texts, shape] = asked;
   const at::Device device = residency.device;
-  const std::unique_ptr<Scheduler> scheduler = scheduler_of(folder_, request);
+  const std::unique_ptr<Scheduler> scheduler = scheduler_for(request, folder_.scheduler);
 
   report_kernels(run, device);
   HostAttention attention(run, sites_of(asked), device);

@@ -37,6 +37,13 @@ VideoRequest parse_video_request(const Options& parameters, const LatentGeometry
   return request;
 }
 
+std::unique_ptr<Scheduler> scheduler_for(const VideoRequest& request, SchedulerConfig config) {
+  if (request.flow_shift) config.shift = *request.flow_shift;
+  std::unique_ptr<Scheduler> scheduler = make_scheduler(config);
+  scheduler->set_timesteps(request.num_inference_steps);
+  return scheduler;
+}
+
 Texts parse_texts(const Options& parameters, const VideoRequest& request) {
   Texts texts;
   texts.now.push_back(request.prompt);

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <fastvideo/core.hpp>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "pipelines/common/diffusion/guidance.hpp"
 #include "pipelines/common/request/sizes.hpp"
+#include "pipelines/common/schedulers/scheduler.hpp"
 #include "pipelines/common/text/prompts/prompt_store.hpp"
 
 namespace fastvideo {
@@ -31,6 +33,10 @@ struct VideoRequest {
 /// Reads the parameters of these names; flow_shift and prompt may be absent. Throws Refused, as parse_size, and
 /// std::logic_error for a parameter that the family's manifest does not declare.
 VideoRequest parse_video_request(const Options& parameters, const LatentGeometry& geometry);
+
+/// The schedule of a request: a configuration with the request's shift and number of steps. Throws Refused, as
+/// make_scheduler and Scheduler::set_timesteps.
+std::unique_ptr<Scheduler> scheduler_for(const VideoRequest& request, SchedulerConfig config);
 
 /// The texts of a request, and of those that the host says will follow (later_prompts). Throws Refused for a prompt
 /// that cleaning leaves empty.

@@ -14,6 +14,9 @@ std::string beginning_of(const std::string& text) {
   return text.substr(0, end) + "...";
 }
 
+namespace {
+
+// Once a text and process: a bench encodes the same prompt many times.
 void warn_of_cut(const Host& run, const char* source, const std::string& text, size_t tokens, size_t most) {
   static std::mutex mutex;
   static std::set<std::pair<std::string, size_t>> said;
@@ -22,6 +25,18 @@ void warn_of_cut(const Host& run, const char* source, const std::string& text, s
   run.log(FV_LOG_WARNING, source,
           "the prompt \"" + beginning_of(text) + "\" has " + std::to_string(tokens) + " tokens, and the model reads " +
               std::to_string(most) + " (max_sequence_length): its end is cut off and has no effect; shorten it");
+}
+
+}  // namespace
+
+std::vector<int64_t> cut_ids(const Host& run, const char* source, const std::string& text, std::vector<int64_t> ids,
+                             int64_t most) {
+  const auto kept = static_cast<size_t>(most);
+  if (ids.size() <= kept) return ids;
+  warn_of_cut(run, source, text, ids.size(), kept);
+  ids[kept - 1] = ids.back();
+  ids.resize(kept);
+  return ids;
 }
 
 }  // namespace fastvideo
