@@ -13,9 +13,9 @@ namespace fastvideo::wan {
 /// Weights as the run holds them, by component.
 std::vector<Bytes> component_bytes(const WanFolder& folder, const Residency& residency);
 
-/// Peak of each stage, the weights then in memory included, as the residency keeps them; what attention backends keep
-/// is not. Where more runs follow, it is the peak of all of them.
+/// Peak of each stage, the weights then in memory included, as the residency keeps them, and the encoded texts; what
+/// attention backends and caching strategies keep is not. Where more runs follow, it is the peak of all of them.
 std::vector<Bytes> stage_peaks(const WanFolder& folder, const Request& request, const Residency& residency,
-                               const LatentShape& shape, bool more_follow);
+                               const LatentShape& shape, const Texts& texts);
 
 }  // namespace fastvideo::wan

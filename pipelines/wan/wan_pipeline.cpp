@@ -79,7 +79,7 @@ void WanPipeline::check(const Options& parameters, const fv_pipeline_plan_sink& 
   const auto& [request, residency, texts, shape] = asked;
   tell({.sites = sites_of(asked),
         .components = component_bytes(folder_, residency),
-        .peaks = stage_peaks(folder_, request, residency, shape, !texts.later.empty()),
+        .peaks = stage_peaks(folder_, request, residency, shape, texts),
         .cache = wan_cache_offer(folder_.transformer, request, *scheduler_for(request, folder_.scheduler))},
        sink);
 }

@@ -41,7 +41,7 @@ TEST(PromptStore, encodes_each_text_once) {
   EXPECT_EQ(encoded, (std::vector<std::string>{"", "ab", "c"}));
   const at::Tensor padded = store.padded("ab", 4, at::kCPU);
   EXPECT_TRUE(at::equal(padded, at::cat({spelled("ab"), at::zeros({1, 2, 2})}, 1)));
-  EXPECT_EQ(store.bytes(), 3u * 2 * sizeof(float));
+  EXPECT_EQ(store.bytes(), size_t{3} * 2 * sizeof(float));
 }
 
 TEST(PromptStore, holds_the_texts_of_the_last_request_alone) {
