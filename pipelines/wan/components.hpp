@@ -6,58 +6,63 @@
 #include <memory>
 #include <optional>
 
+#include "pipelines/common/residency/component.hpp"
+#include "pipelines/common/residency/residency.hpp"
 #include "pipelines/wan/prompt.hpp"
-#include "pipelines/wan/request.hpp"
 #include "pipelines/wan/transformer/transformer.hpp"
 #include "pipelines/wan/vae/decoder.hpp"
 
 namespace fastvideo::wan {
 
-/// Loads components when they are asked for and keeps them as request.offload says, over several runs. A request of
-/// another dtype or device drops what was loaded. One thread at a time.
+/// Loads components when they are asked for and keeps them as their residency says, over several runs. One thread at a
+/// time.
 class Components {
  public:
   /// The folder is borrowed.
   explicit Components(const WanFolder& folder);
-  ~Components();
 
-  /// To be called at the beginning of a run, before the others.
-  void begin(const Request& request);
+  /// How they are held from here on: to be called at the beginning of a run, before the others. Drops what was loaded
+  /// in another dtype or on another device.
+  void settle(const Residency& residency);
 
-  /// Whether all can be loaded, and the request's texts read, by the files' headers and the tokenizer alone. Throws
-  /// Refused naming file and tensor, or file and token.
-  void check(const Request& request);
+  /// Whether all can be loaded, and the texts read, by the files' headers and the tokenizer alone. Throws Refused
+  /// naming file and tensor, or file and token.
+  void check(const Texts& texts, int64_t most_tokens);
 
   /// Drops all that was loaded: the folder's weights are others now.
   void forget();
 
   /// Text encoder and prompts; the encoder is released when it has read them.
-  EncodedPrompts encode(const Host& run, const Request& request, Attention& attention, const Progress& progress);
+  EncodedPrompts encode(const Host& run, const Request& request, const Texts& texts, Attention& attention,
+                        const Progress& progress);
   /// Prompts are encoded anew from here on.
-  void forget_prompts();
+  void forget_prompts() { prompts_->forget_prompts(); }
   /// Loaded until release_transformer.
-  const WanTransformer& transformer(const Request& request, const Progress& progress);
-  void release_transformer(const Request& request);
+  const WanTransformer& transformer(const Progress& progress);
+  void release_transformer();
   /// Loaded until release_decoder; calls `attention`, which must live as long.
-  AutoencoderKLWanDecoder& decoder(const Request& request, Attention& attention, const Progress& progress);
-  void release_decoder(const Request& request);
+  AutoencoderKLWanDecoder& decoder(Attention& attention, const Progress& progress);
+  void release_decoder() { decoder_.release(residency().keeps_others()); }
 
  private:
-  struct Key {
-    at::Device device;
-    at::ScalarType dtype, vae_dtype;
-    int64_t max_sequence_length;
-    bool operator==(const Key&) const = default;
+  // The decoder keeps the attention it was made with, and each run has its own.
+  class AttentionOfRun final : public Attention {
+   public:
+    void set(Attention& attention) { attention_ = &attention; }
+    at::Tensor run(const AttentionCall& call) override { return attention_->run(call); }
+
+   private:
+    Attention* attention_ = nullptr;
   };
-  struct Transformer;
-  struct Decoder;
+  const Residency& residency() const { return residency_.value(); }
 
   const WanFolder& folder_;
-  std::optional<Key> key_;
-  bool is_outlined_ = false;  // the weights were found to fit
+  std::optional<Residency> residency_;  // empty: nothing was loaded yet
+  bool is_outlined_ = false;            // the weights were found to fit
   std::unique_ptr<PromptEncoder> prompts_;
-  std::unique_ptr<Transformer> transformer_;
-  std::unique_ptr<Decoder> decoder_;
+  Component<WanTransformer> transformer_{"load transformer"};
+  AttentionOfRun decoder_attention_;
+  Component<AutoencoderKLWanDecoder> decoder_{"load VAE"};
 };
 
 }  // namespace fastvideo::wan

@@ -23,17 +23,17 @@ struct BadFrames {
 constexpr int32_t kDecode = -2;  // the step that the decoder's calls of attention belong to
 
 [[noreturn]] void blame_for_frames(const BadFrames& bad, const WatchedAttention& watched, const at::Tensor& latents,
-                                   const Request& request, Components& components, HostAttention& attention,
+                                   at::ScalarType dtype, Components& components, HostAttention& attention,
                                    const Progress& progress) {
   const std::string what = "the frames of latent frame " + std::to_string(bad.latent_frame + 1) + " of " +
                            std::to_string(latents.size(2)) + " hold " + bad.defect + ": ";
   std::string why = "no attention site is at fault; the weights of the VAE are";
-  if (request.vae_dtype != at::kFloat)
-    why += std::string(", or its numbers of type ") + at::toString(request.vae_dtype) + " (--vae-dtype float32)";
+  if (dtype != at::kFloat)
+    why += std::string(", or its numbers of type ") + at::toString(dtype) + " (--vae-dtype float32)";
   CheckedAttention checked(attention);
   bool again = false;
   try {
-    components.decoder(request, checked, progress)
+    components.decoder(checked, progress)
         .decode_samples(
             latents.narrow(2, 0, bad.latent_frame + 1), [](const at::Tensor&) {},
             [&](int64_t, int64_t) { progress.throw_if_cancelled(); },
@@ -51,11 +51,11 @@ constexpr int32_t kDecode = -2;  // the step that the decoder's calls of attenti
 
 }  // namespace
 
-void decode(const at::Tensor& latents, const Request& request, Components& components, HostAttention& attention,
+void decode(const at::Tensor& latents, at::ScalarType dtype, Components& components, HostAttention& attention,
             const PipelineSink& sink, const Progress& progress) {
   WatchedAttention watched(attention);
   watched.begin(kDecode);
-  AutoencoderKLWanDecoder& decoder = components.decoder(request, watched, progress);
+  AutoencoderKLWanDecoder& decoder = components.decoder(watched, progress);
   progress.stage("decode", latents.size(2));
   std::unique_ptr<Readback> range;
   int64_t latent_frame = 0;
@@ -71,7 +71,7 @@ void decode(const at::Tensor& latents, const Request& request, Components& compo
     decoder.decode(
         latents, give, [&](int64_t done, int64_t) { progress.step(done); }, watch);
   } catch (const BadFrames& bad) {
-    blame_for_frames(bad, watched, latents, request, components, attention, progress);
+    blame_for_frames(bad, watched, latents, dtype, components, attention, progress);
   }
 }
 

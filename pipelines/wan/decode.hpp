@@ -7,15 +7,14 @@
 
 #include "pipelines/common/attention/host_attention.hpp"
 #include "pipelines/wan/components.hpp"
-#include "pipelines/wan/request.hpp"
 
 namespace fastvideo::wan {
 
-/// Decodes latents [1, z_dim, T, h, w] with the decoder of `components` and hands the frames to the sink. Frames that
-/// hold NaN, infinity or one value everywhere before they are cut to 0..255 would be a black or blank video: they throw
-/// std::runtime_error, naming the latent frame and who is at fault, found by decoding up to it again with a look at
-/// every attention call. Throws Cancelled.
-void decode(const at::Tensor& latents, const Request& request, Components& components, HostAttention& attention,
+/// Decodes latents [1, z_dim, T, h, w] with the decoder of `components`, held in `dtype`, and hands the frames to the
+/// sink. Frames that hold NaN, infinity or one value everywhere before they are cut to 0..255 would be a black or blank
+/// video: they throw std::runtime_error, naming the latent frame and who is at fault, found by decoding up to it again
+/// with a look at every attention call. Throws Cancelled.
+void decode(const at::Tensor& latents, at::ScalarType dtype, Components& components, HostAttention& attention,
             const PipelineSink& sink, const Progress& progress);
 
 }  // namespace fastvideo::wan

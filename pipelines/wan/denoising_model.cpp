@@ -17,12 +17,9 @@ std::string model_key(const WanTransformerConfig& config) {
 
 }  // namespace
 
-at::Tensor timesteps_on(at::Device device, const Scheduler& scheduler) {
-  return at::tensor(scheduler.timesteps(), at::kDouble).to(at::kFloat).to(device);
-}
-
 WanDenoisingModel::WanDenoisingModel(const WanTransformer& transformer, const EncodedPrompts& prompts,
-                                     const Shape& shape, const at::Tensor& token_order, const at::Tensor& timesteps)
+                                     const LatentShape& shape, const at::Tensor& token_order,
+                                     const at::Tensor& timesteps)
     : transformer_(transformer),
       tokens_(transformer.prepare_tokens({shape.latent_frames, shape.latent_height, shape.latent_width}, token_order)),
       conditional_(transformer.prepare_text(prompts.conditional)),
@@ -30,8 +27,9 @@ WanDenoisingModel::WanDenoisingModel(const WanTransformer& transformer, const En
   if (prompts.unconditional.defined()) unconditional_ = transformer.prepare_text(prompts.unconditional);
 }
 
-std::unique_ptr<ModelPass> WanDenoisingModel::pass(const at::Tensor& latents, int32_t step, Branch branch) const {
-  const TextContext& text = branch == kConditional ? conditional_ : unconditional_.value();
+std::unique_ptr<ModelPass> WanDenoisingModel::pass(const at::Tensor& latents, int32_t step,
+                                                   std::span<const int32_t> rows) const {
+  const TextContext& text = rows.front() == kConditional ? conditional_ : unconditional_.value();
   return std::make_unique<WanPass>(transformer_,
                                    TransformerInputs{latents, timesteps_.narrow(0, step, 1), text, tokens_});
 }

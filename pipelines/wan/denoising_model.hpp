@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "pipelines/common/diffusion/cached_pass.hpp"
 #include "pipelines/common/diffusion/denoise.hpp"
@@ -14,17 +15,15 @@
 
 namespace fastvideo::wan {
 
-/// The scheduler's timesteps as the transformer takes them, float32 [steps].
-at::Tensor timesteps_on(at::Device device, const Scheduler& scheduler);
-
 /// The transformer with what is the same in every step of a run: texts, tokens and times.
 class WanDenoisingModel final : public DenoisingModel {
  public:
   /// The transformer is borrowed. token_order: of the attention's plans; the scheduler's timesteps are set.
-  WanDenoisingModel(const WanTransformer& transformer, const EncodedPrompts& prompts, const Shape& shape,
+  WanDenoisingModel(const WanTransformer& transformer, const EncodedPrompts& prompts, const LatentShape& shape,
                     const at::Tensor& token_order, const at::Tensor& timesteps);
 
-  std::unique_ptr<ModelPass> pass(const at::Tensor& latents, int32_t step, Branch branch) const override;
+  std::unique_ptr<ModelPass> pass(const at::Tensor& latents, int32_t step,
+                                  std::span<const int32_t> rows) const override;
 
  private:
   const WanTransformer& transformer_;

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "pipelines/common/testing/attention_service.hpp"
+#include "pipelines/common/testing/declared_sites.hpp"
 #include "pipelines/wan/test_run.hpp"
 #include "pipelines/wan/wan_pipeline.hpp"
 
@@ -45,11 +45,11 @@ class StoppingProgress {
 };
 
 TEST(WanLoading, ShowsHowFarItIsAndHearsAStop) {
-  const Parameters parameters(1.0);
+  const testing::Parameters parameters = small_video(1.0);
   StoppingProgress progress;
   testing::AttentionServiceForTests service(progress.service());
   WanPipeline pipeline(service.host(), FASTVIDEO_SOURCE_DIR "/models/shapes");
-  CountedFrames frames;
+  testing::CountedFrames frames;
   for (const char* stage : {"load text encoder", "load transformer", "load VAE"}) {
     SCOPED_TRACE(stage);
     progress.stop_in = stage;

@@ -2,6 +2,8 @@
 
 #include <c10/core/ScalarType.h>
 
+#include <algorithm>
+
 #include "pipelines/wan/vae/memory.hpp"
 
 namespace fastvideo::wan {
@@ -19,19 +21,51 @@ uint64_t activations(int64_t tokens, int64_t width, Live live, uint64_t element)
   return static_cast<uint64_t>(tokens) * static_cast<uint64_t>(width) * (live.rows * element + live.exact * 4);
 }
 
-}  // namespace
+// Copies of the latents in float32: sample, predictions and what the solver remembers of earlier steps; after the loop
+// those that it still holds, with the result.
+constexpr uint64_t kLoopLatents = 10, kLatentsAfterwards = 6;
 
-std::vector<Bytes> component_bytes(const WanFolder& folder, const Request& request) {
-  return {{"text_encoder", folder.text_encoder_weights.bytes_at(size_of(request.dtype))},
-          {"transformer", folder.transformer_weights.bytes_at(size_of(request.dtype))},
-          {"vae", folder.vae_weights.bytes_at(decoder_element_size(request.vae_dtype, request.device))}};
+// What is too small to be counted one by one; in the decoder with what oneDNN adds to weights whose channels are no
+// multiple of its vectors.
+constexpr uint64_t kSmallOfLoop = 64 << 10, kSmallOfDecoder = 256 << 10;
+
+// What one block takes, with what is the same for all: keys and values of the text, modulations (the tables stand
+// beside those of the blocks), the rotary table.
+uint64_t block_bytes(const WanTransformerConfig& dit, const Request& request, const Residency& residency,
+                     const LatentShape& shape) {
+  const uint64_t element = size_of(residency.dtype);
+  const int64_t tokens = shape.tokens(), dim = dit.inner_dim();
+  const uint64_t of_all =
+      activations(request.max_sequence_length * request.branches(), dim * dit.num_layers, {2, 0}, element) +
+      activations(2 * dit.num_layers + 2, 6 * dim, {0, 1}, element) +
+      activations(tokens, dit.attention_head_dim, {0, 1}, element);
+  if (residency.device.is_cpu() && residency.dtype == at::kFloat) {
+    // x and its modulated norm; then q, k, v and the attention's output; or sum, norm, one side of the GELU and the
+    // other, which is made in its place, and the projection.
+    const uint64_t attend = activations(tokens, dim, {6, 0}, element);
+    const uint64_t feed_forward =
+        activations(tokens, dim, {5, 0}, element) + activations(tokens, dit.ffn_dim, {1, 0}, element);
+    return of_all + std::max(attend, feed_forward);
+  }
+  // x, its norm, q, k, v, attention's output and projection; both sides of the GELU.
+  return of_all + activations(tokens, dim, {7, 2}, element) + activations(tokens, dit.ffn_dim, {2, 0}, element);
 }
 
-std::vector<Bytes> stage_peaks(const WanFolder& folder, const Request& request, const Shape& shape) {
-  const std::vector<Bytes> weights = component_bytes(folder, request);
-  const uint64_t element = size_of(request.dtype);
+}  // namespace
+
+std::vector<Bytes> component_bytes(const WanFolder& folder, const Residency& residency) {
+  return {{"text_encoder", folder.text_encoder_weights.bytes_at(size_of(residency.dtype))},
+          {"transformer", folder.transformer_weights.bytes_at(size_of(residency.dtype))},
+          {"vae", folder.vae_weights.bytes_at(decoder_element_size(residency.vae_dtype, residency.device))}};
+}
+
+std::vector<Bytes> stage_peaks(const WanFolder& folder, const Request& request, const Residency& residency,
+                               const LatentShape& shape, const Texts& texts) {
+  const std::vector<Bytes> weights = component_bytes(folder, residency);
+  const uint64_t element = size_of(residency.dtype);
   const UMT5Config& text = folder.text_encoder;
   const WanTransformerConfig& dit = folder.transformer;
+  const bool more_follow = !texts.later.empty();
 
   // One layer: x, its norm, q, k, v, the attention's output; gate, up and their product; scores and bias.
   const int64_t length = request.max_sequence_length;
@@ -39,24 +73,21 @@ std::vector<Bytes> stage_peaks(const WanFolder& folder, const Request& request, 
                           activations(length, text.d_ff, {3, 0}, element) +
                           activations(length, length * text.num_heads, {0, 2}, element);
 
-  // One block: x, its norm, q, k, v, attention's output and projection; both sides of the GELU; and the keys and values
-  // of the text, which all blocks keep.
-  const uint64_t denoise = activations(shape.tokens(), dit.inner_dim(), {7, 2}, element) +
-                           activations(shape.tokens(), dit.ffn_dim, {2, 0}, element) +
-                           activations(length * request.branches(), dit.inner_dim() * dit.num_layers, {2, 0}, element);
+  // Embeddings: padded ones of the branches until the end of the run; on the CPU, which is this device or not, those of
+  // all texts until the last one is read.
+  const auto embedded = [&](int64_t count) { return activations(length * count, text.d_model, {1, 0}, element); };
+  const int64_t encoded = std::ssize(texts.to_encode(residency.keeps_text_encoder()));
+  const uint64_t stored = residency.device.is_cpu() ? embedded(encoded) : 0;
+  const uint64_t prompts = embedded(request.branches()) + (more_follow ? stored : 0);
 
+  const uint64_t latents = static_cast<uint64_t>(dit.in_channels * shape.latent_frames * shape.latent_height) *
+                           static_cast<uint64_t>(shape.latent_width) * sizeof(float);
   const uint64_t decode =
-      decode_peak_bytes(folder.vae, shape.latent_height, shape.latent_width, request.vae_dtype, request.device);
-  const uint64_t encoder = weights[0].bytes, transformer = weights[1].bytes, vae = weights[2].bytes;
-  // What other stages, of this run or the one before, have left behind.
-  const bool follows = !request.later_prompts.empty();
-  const uint64_t kept_encoder = request.offload == Offload::nothing ? encoder : 0;
-  const uint64_t kept_transformer = request.offload != Offload::everything ? transformer : 0;
-  const uint64_t kept_vae = request.offload != Offload::everything && follows ? vae : 0;
-  const uint64_t before_encoding = kept_encoder != 0 && follows ? transformer + vae : 0;
-  return {{"encode text", encoder + before_encoding + encode},
-          {"denoise", transformer + kept_encoder + kept_vae + denoise},
-          {"decode", vae + kept_encoder + kept_transformer + decode}};
+      decode_peak_bytes(folder.vae, shape.latent_height, shape.latent_width, residency.vae_dtype, residency.device);
+  return fastvideo::stage_peaks(
+      residency, {weights[0].bytes, encode + stored},
+      {weights[1].bytes, block_bytes(dit, request, residency, shape) + kLoopLatents * latents + prompts + kSmallOfLoop},
+      {weights[2].bytes + kSmallOfDecoder, decode + kLatentsAfterwards * latents + prompts}, more_follow);
 }
 
 }  // namespace fastvideo::wan

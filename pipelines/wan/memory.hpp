@@ -4,22 +4,18 @@
 #include <cstdint>
 #include <vector>
 
+#include "pipelines/common/residency/residency.hpp"
 #include "pipelines/wan/folder/wan_folder.hpp"
 #include "pipelines/wan/request.hpp"
 
 namespace fastvideo::wan {
 
-/// A component or a stage with its bytes.
-struct Bytes {
-  const char* name;
-  uint64_t bytes;
-};
-
 /// Weights as the run holds them, by component.
-std::vector<Bytes> component_bytes(const WanFolder& folder, const Request& request);
+std::vector<Bytes> component_bytes(const WanFolder& folder, const Residency& residency);
 
-/// Peak of each stage, the weights then in memory included, as request.offload keeps them; what attention backends keep
-/// is not. Where more runs follow, it is the peak of all of them.
-std::vector<Bytes> stage_peaks(const WanFolder& folder, const Request& request, const Shape& shape);
+/// Peak of each stage, the weights then in memory included, as the residency keeps them, and the encoded texts; what
+/// attention backends and caching strategies keep is not. Where more runs follow, it is the peak of all of them.
+std::vector<Bytes> stage_peaks(const WanFolder& folder, const Request& request, const Residency& residency,
+                               const LatentShape& shape, const Texts& texts);
 
 }  // namespace fastvideo::wan

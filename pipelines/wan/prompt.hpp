@@ -4,7 +4,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <fastvideo/pipeline.hpp>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -12,13 +11,15 @@
 #include <vector>
 
 #include "pipelines/common/attention/attention.hpp"
+#include "pipelines/common/residency/text_stage.hpp"
 #include "pipelines/common/text/tokenizer/tokenizer.hpp"
+#include "pipelines/common/text/umt5/umt5_encoder.hpp"
 #include "pipelines/wan/folder/wan_folder.hpp"
 #include "pipelines/wan/request.hpp"
 
 namespace fastvideo::wan {
 
-/// Text embeddings of the branches, [1, max_sequence_length, d_model] each in the request's dtype on its device. Rows
+/// Text embeddings of the branches, [1, max_sequence_length, d_model] each in the model's dtype on its device. Rows
 /// beyond a text's tokens are zero, and attended to: so the models were trained.
 struct EncodedPrompts {
   at::Tensor conditional;    ///< of the prompt
@@ -32,30 +33,29 @@ bool is_finite(const EncodedPrompts& prompts);
 class PromptEncoder {
  public:
   /// The folder is borrowed.
-  explicit PromptEncoder(const WanFolder& folder);
-  ~PromptEncoder();
+  explicit PromptEncoder(const WanFolder& folder) : folder_(folder) {}
 
-  /// Opens the tokenizer, which stays open for encode, and splits the request's texts. Throws Refused for files that
-  /// are no tokenizer's, and for an id beyond the text encoder's table.
-  void check(const Request& request);
+  /// Opens the tokenizer, which stays open for encode, and splits the texts; what is kept of others is dropped. Throws
+  /// Refused for files that are no tokenizer's, and for an id beyond the text encoder's table.
+  void check(const Texts& texts, int64_t most_tokens);
 
-  /// Loads the text encoder if a text is new; unless request.offload keeps it, it then encodes the prompts of later
-  /// runs too and lets it go. A text of more tokens than request.max_sequence_length is cut, which the log of `run`
-  /// says once. Throws Refused for a prompt that is not UTF-8.
-  EncodedPrompts encode(const Host& run, const Request& request, Attention& attention, const Progress& progress);
+  /// Loads the text encoder if a text is new; unless the residency keeps it, it then encodes the prompts of later runs
+  /// too and is let go. A text of more tokens than request.max_sequence_length is cut, which the log of `run` says
+  /// once. Throws Refused for a prompt that is not UTF-8.
+  EncodedPrompts encode(const Host& run, const Request& request, const Texts& texts, const Residency& residency,
+                        Attention& attention, const Progress& progress);
+
+  /// Drops what was encoded, so that it is encoded anew.
+  void forget_prompts() { stage_.forget_texts(); }
 
  private:
-  struct TextEncoder;
   const Tokenizer& tokenizer();
   std::vector<int64_t> ids_of(const std::string& text);
-  std::vector<int64_t> cut_ids_of(const Host& run, const std::string& text, int64_t most);
-  at::Tensor padded(const std::string& text, const Request& request) const;
 
   const WanFolder& folder_;
   std::unique_ptr<Tokenizer> tokenizer_;               // null: not opened
   std::set<std::pair<std::string, int64_t>> checked_;  // last: texts, and the most tokens that are read of them
-  std::unique_ptr<TextEncoder> encoder_;               // null: not loaded
-  std::map<std::string, at::Tensor> rows_;             // text -> [1, tokens, d_model] on the CPU
+  TextStage<UMT5Encoder> stage_{"load text encoder", "encode text"};
 };
 
 }  // namespace fastvideo::wan

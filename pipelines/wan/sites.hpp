@@ -4,13 +4,14 @@
 #include <vector>
 
 #include "pipelines/common/attention/planned_site.hpp"
+#include "pipelines/common/residency/residency.hpp"
 #include "pipelines/wan/folder/wan_folder.hpp"
 #include "pipelines/wan/request.hpp"
 
 namespace fastvideo::wan {
 
-/// The sites of `request`: text.self, dit.self, dit.cross, vae.mid.
-std::vector<PlannedSite> plan_sites(const Request& request, const Shape& shape, const UMT5Config& text_encoder,
-                                    const WanTransformerConfig& transformer, const AutoencoderKLWanConfig& vae);
+/// The sites of `request`, whose text encoder reads so many texts: text.self, dit.self, dit.cross, vae.mid.
+std::vector<PlannedSite> plan_sites(const Request& request, int64_t texts, const Residency& residency,
+                                    const LatentShape& shape, const WanFolder& folder);
 
 }  // namespace fastvideo::wan

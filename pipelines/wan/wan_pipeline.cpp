@@ -10,7 +10,9 @@
 #include "pipelines/common/cache/step_cache.hpp"
 #include "pipelines/common/diffusion/bad_step.hpp"
 #include "pipelines/common/kernels/kernels.hpp"
+#include "pipelines/common/request/noise.hpp"
 #include "pipelines/common/residency/give_back.hpp"
+#include "pipelines/common/residency/run_plan.hpp"
 #include "pipelines/common/schedulers/scheduler.hpp"
 #include "pipelines/common/weights/weights.hpp"
 #include "pipelines/wan/decode.hpp"
@@ -21,28 +23,9 @@
 namespace fastvideo::wan {
 namespace {
 
-Geometry geometry_of(const WanFolder& folder) {
+LatentGeometry geometry_of(const WanFolder& folder) {
   return {folder.vae.temporal_stride(), folder.vae.spatial_stride(), folder.transformer.patch_size[0],
           folder.transformer.patch_size[1], folder.transformer.patch_size[2]};
-}
-
-// The schedule of a request.
-std::unique_ptr<Scheduler> scheduler_of(const WanFolder& folder, const Request& request) {
-  SchedulerConfig config = folder.scheduler;
-  if (request.flow_shift) config.shift = *request.flow_shift;
-  std::unique_ptr<Scheduler> scheduler = make_scheduler(config);
-  scheduler->set_timesteps(request.num_inference_steps);
-  return scheduler;
-}
-
-void tell_site(const fv_pipeline_plan_sink& sink, const PlannedSite& planned) {
-  const fv_attention_site site = as_abi(planned);
-  sink.site(sink.context, &site, planned.runs);
-}
-
-at::Tensor noise_of(const Request& request, const Shape& shape, const WanTransformerConfig& transformer) {
-  return initial_noise({1, transformer.in_channels, shape.latent_frames, shape.latent_height, shape.latent_width},
-                       request.seed);
 }
 
 // Says it where a run on CUDA has to do without the project's kernels.
@@ -60,11 +43,19 @@ void report_kernels(const Host& run, at::Device device) {
 WanPipeline::WanPipeline(const Host& host, const std::string& folder)
     : host_(host), folder_(open_wan_folder(folder)), geometry_(geometry_of(folder_)), components_(folder_) {}
 
-Request WanPipeline::prepared(const Options& parameters) {
+WanPipeline::Asked WanPipeline::prepared(const Options& parameters) {
   Request request = parse_request(parameters, geometry_);
-  if (variant_ != request.variant) choose_weights(request.variant);
-  components_.check(request);
-  return request;
+  Residency residency = parse_residency(parameters);
+  Texts texts = parse_texts(parameters, request);
+  const LatentShape shape = latent_shape(request.size, geometry_);
+  if (variant_ != residency.variant) choose_weights(residency.variant);
+  components_.check(texts, request.max_sequence_length);
+  return {std::move(request), std::move(residency), std::move(texts), shape};
+}
+
+std::vector<PlannedSite> WanPipeline::sites_of(const Asked& asked) const {
+  const std::vector<std::string> texts = asked.texts.to_encode(asked.residency.keeps_text_encoder());
+  return plan_sites(asked.request, std::ssize(texts), asked.residency, asked.shape, folder_);
 }
 
 void WanPipeline::choose_weights(const std::string& variant) {
@@ -84,25 +75,24 @@ void WanPipeline::choose_weights(const std::string& variant) {
 }
 
 void WanPipeline::check(const Options& parameters, const fv_pipeline_plan_sink& sink) {
-  const Request request = prepared(parameters);
-  const Shape shape = shape_of(request, geometry_);
-  for (const PlannedSite& planned : plan_sites(request, shape, folder_.text_encoder, folder_.transformer, folder_.vae))
-    tell_site(sink, planned);
-  for (const Bytes& component : component_bytes(folder_, request))
-    sink.component(sink.context, component.name, component.bytes);
-  for (const Bytes& peak : stage_peaks(folder_, request, shape)) sink.peak(sink.context, peak.name, peak.bytes);
-  const CacheOffer offer = wan_cache_offer(folder_.transformer, request, *scheduler_of(folder_, request));
-  sink.cache(sink.context, CacheSessionInfo(offer).get());
+  const Asked asked = prepared(parameters);
+  const auto& [request, residency, texts, shape] = asked;
+  tell({.sites = sites_of(asked),
+        .components = component_bytes(folder_, residency),
+        .peaks = stage_peaks(folder_, request, residency, shape, texts),
+        .cache = wan_cache_offer(folder_.transformer, request, *scheduler_for(request, folder_.scheduler))},
+       sink);
 }
 
 std::vector<double> WanPipeline::measure_early(const Options& parameters, std::span<const fv_cache_measure> measures) {
   const c10::InferenceMode inference;
-  const Request request = prepared(parameters);
-  const std::unique_ptr<Scheduler> scheduler = scheduler_of(folder_, request);
+  const auto [request, residency, texts, shape] = prepared(parameters);
+  const std::unique_ptr<Scheduler> scheduler = scheduler_for(request, folder_.scheduler);
+  const Placement placement{residency.dtype, residency.device};
   Weights weights = Weights::open(folder_.transformer_weights.folder, folder_.transformer_weights.files);
   return with_short_torch_errors([&] {
-    const TimeEmbedder embedder(folder_.transformer, weights, {request.dtype, request.device});
-    const EarlySignals signals = early_signals(embedder(timesteps_on(request.device, *scheduler)));
+    const TimeEmbedder embedder(folder_.transformer, weights, placement);
+    const EarlySignals signals = early_signals(embedder(timesteps_on(placement.device, *scheduler)));
     return early_norms(measures, signals, scheduler->timesteps().size());
   });
 }
@@ -116,44 +106,44 @@ void WanPipeline::make_video(const Host& run, const Options& parameters, const P
   lend_torch_threads(run);
   const Progress progress(run);
   if (!parameters.has("prompt")) throw Refused("there is no prompt; say what the video shows with --prompt");
-  const Request request = prepared(parameters);
-  const Shape shape = shape_of(request, geometry_);
-  const std::unique_ptr<Scheduler> scheduler = scheduler_of(folder_, request);
+  const Asked asked = prepared(parameters);
+  const auto& [request, residency, texts, shape] = asked;
+  const at::Device device = residency.device;
+  const std::unique_ptr<Scheduler> scheduler = scheduler_for(request, folder_.scheduler);
 
-  report_kernels(run, request.device);
-  HostAttention attention(run, plan_sites(request, shape, folder_.text_encoder, folder_.transformer, folder_.vae),
-                          request.device);
+  report_kernels(run, device);
+  HostAttention attention(run, sites_of(asked), device);
   const std::unique_ptr<StepCache> cache =
       StepCache::open(run, wan_cache_offer(folder_.transformer, request, *scheduler));
 
-  components_.begin(request);
+  components_.settle(residency);
   WatchedAttention watched(attention);
   watched.begin(-1);
-  const EncodedPrompts prompts = components_.encode(run, request, watched, progress);
+  const EncodedPrompts prompts = components_.encode(run, request, texts, watched, progress);
   if (!is_finite(prompts))
     throw std::runtime_error(reason_of_text(watched, attention, [&](Attention& checked) {
       components_.forget_prompts();
-      return is_finite(components_.encode(run, request, checked, progress));
+      return is_finite(components_.encode(run, asked.request, asked.texts, checked, progress));
     }));
 
-  at::Tensor latents = noise_of(request, shape, folder_.transformer).to(request.device);
+  at::Tensor latents = initial_noise(folder_.transformer.in_channels, shape, request.seed).to(device);
   {
-    const WanTransformer& transformer = components_.transformer(request, progress);
+    const WanTransformer& transformer = components_.transformer(progress);
     progress.stage("denoise", request.num_inference_steps);
-    const at::Tensor timesteps = timesteps_on(request.device, *scheduler);
+    const at::Tensor timesteps = timesteps_on(device, *scheduler);
     const WanDenoisingModel model(transformer, prompts, shape, attention.token_order(), timesteps);
     if (cache != nullptr) cache->schedule(early_signals(transformer.embed_time(timesteps)));
     latents = denoise(latents, model, request.guidance(), *scheduler, attention, cache.get(), progress);
   }
-  components_.release_transformer(request);
+  components_.release_transformer();
   attention.release_scratch();
   give_back_freed_memory();
 
-  sink.video(static_cast<int32_t>(request.width), static_cast<int32_t>(request.height), request.num_frames,
-             static_cast<int32_t>(request.fps), 1);
+  sink.video(static_cast<int32_t>(request.size.width), static_cast<int32_t>(request.size.height),
+             request.size.num_frames, static_cast<int32_t>(request.fps), 1);
   sink.latents(*LentTensor(latents.cpu().contiguous()).get());
-  decode(latents, request, components_, attention, sink, progress);
-  components_.release_decoder(request);
+  decode(latents, residency.vae_dtype, components_, attention, sink, progress);
+  components_.release_decoder();
 }
 
 }  // namespace fastvideo::wan

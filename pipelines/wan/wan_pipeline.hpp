@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "pipelines/common/attention/planned_site.hpp"
+#include "pipelines/common/residency/residency.hpp"
 #include "pipelines/wan/components.hpp"
 #include "pipelines/wan/folder/wan_folder.hpp"
 #include "pipelines/wan/request.hpp"
@@ -27,14 +29,22 @@ class WanPipeline final : public Pipeline {
 
  private:
   void make_video(const Host& run, const Options& parameters, const PipelineSink& sink);
-  /// The request, with the weights of its variant chosen and found to fit.
-  Request prepared(const Options& parameters);
+  // What parameters say, in its parts.
+  struct Asked {
+    Request request;
+    Residency residency;
+    Texts texts;
+    LatentShape shape;
+  };
+  /// With the weights of its variant chosen, and all found to fit.
+  Asked prepared(const Options& parameters);
+  std::vector<PlannedSite> sites_of(const Asked& asked) const;
   void choose_weights(const std::string& variant);
 
   Host host_;
   WanFolder folder_;
   std::optional<std::string> variant_;  // whose weights are chosen
-  Geometry geometry_;
+  LatentGeometry geometry_;
   Components components_;
 };
 

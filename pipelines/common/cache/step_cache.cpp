@@ -330,7 +330,8 @@ void StepCache::end() {
     for (const auto& [name, x] : lane_->current) lane_->last_computed.insert_or_assign(name, x);
     observation_ = Observation{step_, &lane_->rows, norms_};
   }
-  lane_->previous.swap(lane_->current);
+  lane_->previous = std::move(lane_->current);
+  lane_->current.clear();  // what was moved from may hold anything
 }
 
 void StepCache::finish() {

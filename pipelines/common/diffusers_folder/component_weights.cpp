@@ -19,7 +19,7 @@ bool is_of_quantised(std::string_view dtype) { return dtype.starts_with("F8") ||
 }  // namespace
 
 ComponentWeights find_component_weights(const std::filesystem::path& folder, const std::string& stem,
-                                        const std::string& variant) {
+                                        const std::string& variant, std::span<const std::string_view> skipped) {
   ComponentWeights weights;
   weights.folder = folder;
   std::map<std::string, uint64_t> elements_of;
@@ -35,7 +35,8 @@ ComponentWeights find_component_weights(const std::filesystem::path& folder, con
             (is_of_quantised(entry.dtype)
                  ? ": quantised weights are not read; use the folder in bfloat16 or float32"
                  : ": weights are F32, BF16, F16 or F64; it is none of this model, save the file without it"));
-      weights.elements += entry.elements;
+      const auto begins = [&name = name](std::string_view prefix) { return name.starts_with(prefix); };
+      if (std::none_of(skipped.begin(), skipped.end(), begins)) weights.elements += entry.elements;
       weights.bytes += entry.bytes();
       elements_of[entry.dtype] += entry.elements;
     }
@@ -50,9 +51,9 @@ ComponentWeights find_component_weights(const std::filesystem::path& folder, con
 void find_weights(const std::filesystem::path& folder, std::span<const WantedWeights> components,
                   const std::string& variant) {
   bool any = variant.empty();
-  for (const auto& [component, stem, weights] : components) {
+  for (const auto& [component, stem, weights, skipped] : components) {
     const bool has = !variant.empty() && has_variant(folder / component, stem, variant);
-    weights = find_component_weights(folder / component, stem, has ? variant : "");
+    weights = find_component_weights(folder / component, stem, has ? variant : "", skipped);
     any |= has;
   }
   if (!any)

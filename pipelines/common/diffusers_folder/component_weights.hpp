@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fastvideo {
@@ -14,7 +15,7 @@ struct ComponentWeights {
   std::filesystem::path folder;              ///< what Weights::open takes
   std::vector<std::filesystem::path> files;  ///< one, or the shards of an index
   std::vector<std::string> left_over;        ///< names of weight files beside them that are not read
-  uint64_t elements = 0;                     ///< of all tensors
+  uint64_t elements = 0;                     ///< of the tensors that a model holds
   uint64_t bytes = 0;                        ///< as stored
   std::string dtype;                         ///< that of most elements, as safetensors spells it: "F32", "BF16"
 
@@ -27,6 +28,8 @@ struct WantedWeights {
   const char* component;      ///< its folder: "text_encoder"
   const char* stem;           ///< "diffusion_pytorch_model" (diffusers) or "model" (transformers)
   ComponentWeights& weights;  ///< receives them
+  /// Beginnings of the names of tensors that are passed over: the encoder of a VAE that only decodes.
+  std::vector<std::string_view> skipped = {};
 };
 
 /// Chooses the weights of components, as diffusers does: of a variant ("fp16") where a component has it, without one
@@ -34,9 +37,10 @@ struct WantedWeights {
 void find_weights(const std::filesystem::path& folder, std::span<const WantedWeights> components,
                   const std::string& variant);
 
-/// Finds the weights of one component folder and reads their headers. Throws Refused if there are none, or only pickled
-/// ones.
+/// Finds the weights of one component folder and reads their headers; skipped: as in WantedWeights. Throws Refused if
+/// there are none, or only pickled ones.
 ComponentWeights find_component_weights(const std::filesystem::path& folder, const std::string& stem,
-                                        const std::string& variant = "");
+                                        const std::string& variant = "",
+                                        std::span<const std::string_view> skipped = {});
 
 }  // namespace fastvideo

@@ -40,10 +40,11 @@ at::Tensor pass_without_blocks(StepCache& cache, ModelPass& pass, Attention& att
 
 }  // namespace
 
-CacheOffer cache_offer(int64_t blocks, const Guidance& guidance, const Scheduler& scheduler) {
+CacheOffer cache_offer(int64_t blocks, const Guidance& guidance, const Scheduler& scheduler, bool at_once) {
   CacheOffer offer;
-  offer.cuts = FV_CUT_MODEL | FV_CUT_BLOCKS | (guidance.is_on() ? uint32_t{FV_CUT_BRANCH} : 0u);
+  offer.cuts = FV_CUT_MODEL | FV_CUT_BLOCKS | (guidance.is_on() && !at_once ? uint32_t{FV_CUT_BRANCH} : 0u);
   offer.branches = guidance.branches();
+  offer.branches_at_once = at_once ? offer.branches : 1;
   offer.blocks = static_cast<int32_t>(blocks);
   offer.signals = signal_names(blocks);
   offer.early.assign(offer.signals.size(), 0);

@@ -13,9 +13,10 @@
 
 namespace fastvideo {
 
-/// What any transformer of so many blocks lets a strategy measure and leave out, a pass for each branch. The family
-/// adds its key (offer.model), and says which signals are early. The scheduler's timesteps are set.
-CacheOffer cache_offer(int64_t blocks, const Guidance& guidance, const Scheduler& scheduler);
+/// What any transformer of so many blocks lets a strategy measure and leave out; at_once: one pass carries all branches
+/// of guidance, which then are left out together. The family adds its key (offer.model), and says which signals are
+/// early. The scheduler's timesteps are set.
+CacheOffer cache_offer(int64_t blocks, const Guidance& guidance, const Scheduler& scheduler, bool at_once = false);
 
 /// As run_whole, with the cut computed or replaced as the strategy decides. rows: the branch of each batch row.
 /// conditional: the output of the conditional branch at this step, undefined in that branch itself.

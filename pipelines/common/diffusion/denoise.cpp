@@ -1,8 +1,8 @@
 #include "pipelines/common/diffusion/denoise.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
 
+#include <functional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -13,31 +13,59 @@
 #include "pipelines/common/diffusion/latent_watch.hpp"
 
 namespace fastvideo {
+namespace {
 
-at::Tensor initial_noise(at::IntArrayRef shape, uint64_t seed) {
-  const at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  return at::randn(shape, generator, at::TensorOptions().dtype(at::kFloat));
+using Rows = std::vector<int32_t>;  // the branch of each row of a pass
+
+std::vector<Rows> passes_of_a_step(const DenoisingModel& model, const Guidance& guidance) {
+  if (!guidance.is_on()) return {{kConditional}};
+  if (model.branches_at_once()) return {{kConditional, kUnconditional}};
+  return {{kConditional}, {kUnconditional}};
+}
+
+at::Tensor in_rows(const at::Tensor& latents, const Rows& rows) {
+  return rows.size() == 1 ? latents : latents.expand({std::ssize(rows), -1, -1, -1, -1});
+}
+
+at::Tensor guided(const Guidance& guidance, const std::vector<at::Tensor>& branches) {
+  return guidance.is_on() ? guidance.combine(branches[kConditional], branches[kUnconditional]) : branches[kConditional];
+}
+
+}  // namespace
+
+at::Tensor timesteps_on(at::Device device, const Scheduler& scheduler) {
+  return at::tensor(scheduler.timesteps(), at::kDouble).to(at::kFloat).to(device);
 }
 
 at::Tensor denoise(const at::Tensor& noise, const DenoisingModel& model, const Guidance& guidance, Scheduler& scheduler,
                    HostAttention& attention, StepCache* cache, const Progress& progress) {
   const auto steps = static_cast<int32_t>(scheduler.timesteps().size());
-  const auto stand_at = [&](int32_t step, Branch branch) {
-    attention.set_point({step, steps, scheduler.sigmas()[static_cast<size_t>(step)], 0, {branch}});
-  };
+  const std::vector<Rows> passes = passes_of_a_step(model, guidance);
   WatchedAttention watched(attention);
   std::set<int32_t> shortened;  // steps of which the strategy left out a part
 
+  // What the model predicts of each branch at a step, float32. conditional: undefined until that branch is known.
+  using RunPass = std::function<at::Tensor(ModelPass & pass, const Rows& rows, const at::Tensor& conditional)>;
+  const auto predict = [&](const at::Tensor& latents, int32_t step, const RunPass& run_pass) {
+    std::vector<at::Tensor> branches;
+    for (const Rows& rows : passes) {
+      attention.set_point({step, steps, scheduler.sigmas()[static_cast<size_t>(step)], 0, rows});
+      const std::unique_ptr<ModelPass> pass = model.pass(in_rows(latents, rows), step, rows);
+      const at::Tensor output = run_pass(*pass, rows, branches.empty() ? at::Tensor() : branches.front());
+      for (const at::Tensor& row : output.to(at::kFloat).chunk(std::ssize(rows))) branches.push_back(row);
+    }
+    return branches;
+  };
+
   const auto blame = [&](const LatentWatch::BadStep& bad) {
     const auto predict_again = [&](Attention& checked) {
-      std::vector<at::Tensor> outputs;
-      for (int32_t branch = 0; branch < guidance.branches(); ++branch) {
-        stand_at(bad.step, Branch{branch});
-        outputs.push_back(run_whole(*model.pass(bad.input, bad.step, Branch{branch}), checked).to(at::kFloat));
-        if (!at::isfinite(outputs.back()).all().item<bool>())
+      const auto run_checked = [&](ModelPass& pass, const Rows&, const at::Tensor&) {
+        const at::Tensor output = run_whole(pass, checked);
+        if (!at::isfinite(output).all().item<bool>())
           throw std::runtime_error("no attention site is at fault; the transformer's weights are");
-      }
-      const at::Tensor velocity = guidance.is_on() ? guidance.combine(outputs[0], outputs[1]) : outputs[0];
+        return output;
+      };
+      const at::Tensor velocity = guided(guidance, predict(bad.input, bad.step, run_checked));
       if (!at::isfinite(velocity).all().item<bool>())
         throw std::runtime_error("no attention site is at fault; the guidance scale " + std::to_string(guidance.scale) +
                                  " is too large");
@@ -53,18 +81,12 @@ at::Tensor denoise(const at::Tensor& noise, const DenoisingModel& model, const G
   at::Tensor latents = noise;
   for (int32_t step = 0; step < steps; ++step) {
     watched.begin(step);
-    const auto predict = [&](Branch branch, const at::Tensor& conditional) {
-      progress.throw_if_cancelled();
-      stand_at(step, branch);
-      const std::unique_ptr<ModelPass> pass = model.pass(latents, step, branch);
-      const int32_t row = branch;
-      const at::Tensor output = cache == nullptr ? run_whole(*pass, watched)
-                                                 : cached_pass(*cache, step, {&row, 1}, conditional, *pass, watched);
-      return output.to(at::kFloat);
-    };
     const int64_t left_out = cache != nullptr ? cache->reused() : 0;
-    at::Tensor velocity = predict(kConditional, {});
-    if (guidance.is_on()) velocity = guidance.combine(velocity, predict(kUnconditional, velocity));
+    const auto run_cached = [&](ModelPass& pass, const Rows& rows, const at::Tensor& conditional) {
+      progress.throw_if_cancelled();
+      return cache == nullptr ? run_whole(pass, watched) : cached_pass(*cache, step, rows, conditional, pass, watched);
+    };
+    const at::Tensor velocity = guided(guidance, predict(latents, step, run_cached));
     if (cache != nullptr && cache->reused() > left_out) shortened.insert(step);
     watched.note("the prediction", velocity);
     const at::Tensor before = latents;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <fastvideo/pipeline.hpp>
 #include <memory>
+#include <span>
 
 #include "pipelines/common/attention/host_attention.hpp"
 #include "pipelines/common/cache/step_cache.hpp"
@@ -15,22 +16,27 @@
 
 namespace fastvideo {
 
-/// Standard normal numbers, those of torch.randn with a CPU generator of that seed: float32 on the CPU.
-at::Tensor initial_noise(at::IntArrayRef shape, uint64_t seed);
+/// The scheduler's timesteps as transformers take them, float32 [steps] on the device.
+at::Tensor timesteps_on(at::Device device, const Scheduler& scheduler);
 
 /// What the loop denoises with: a model, bound to the prompts and sizes of a run.
 class DenoisingModel {
  public:
   virtual ~DenoisingModel() = default;
 
-  /// A forward pass on latents, at a step of the scheduler, of one branch. Borrows the latents' memory and the model.
-  virtual std::unique_ptr<ModelPass> pass(const at::Tensor& latents, int32_t step, Branch branch) const = 0;
+  /// Whether one pass carries all branches of guidance, as rows of a batch; else each branch has a pass of its own.
+  virtual bool branches_at_once() const { return false; }
+
+  /// A forward pass on latents [rows, C, T, H, W] at a step of the scheduler; rows: the branch of each. Borrows the
+  /// latents' memory and the model.
+  virtual std::unique_ptr<ModelPass> pass(const at::Tensor& latents, int32_t step,
+                                          std::span<const int32_t> rows) const = 0;
 };
 
-/// Runs every step of the scheduler, whose timesteps are set, from `noise` on, and reports each to the progress, whose
-/// stage has begun. Returns the latents, float32, on the noise's device; guides in float32. cache: nullptr for none.
-/// Throws Cancelled between two forward passes, std::runtime_error naming step, site and backend if the latents turn to
-/// NaN, infinity or a constant.
+/// Runs every step of the scheduler, whose timesteps are set, from `noise` [1, C, T, H, W] on, and reports each to the
+/// progress, whose stage has begun. Returns the latents, float32, on the noise's device; guides in float32. cache:
+/// nullptr for none. Throws Cancelled between two forward passes, std::runtime_error naming step, site and backend if
+/// the latents turn to NaN, infinity or a constant.
 at::Tensor denoise(const at::Tensor& noise, const DenoisingModel& model, const Guidance& guidance, Scheduler& scheduler,
                    HostAttention& attention, StepCache* cache, const Progress& progress);
 

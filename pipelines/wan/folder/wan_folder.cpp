@@ -72,9 +72,10 @@ WanFolder open_wan_folder(const std::filesystem::path& path) {
 }
 
 void find_weights(WanFolder& model, const std::string& variant) {
-  const std::array<WantedWeights, 3> components{{{"text_encoder", "model", model.text_encoder_weights},
-                                                 {"transformer", "diffusion_pytorch_model", model.transformer_weights},
-                                                 {"vae", "diffusion_pytorch_model", model.vae_weights}}};
+  const std::array<WantedWeights, 3> components{
+      {{"text_encoder", "model", model.text_encoder_weights},
+       {"transformer", "diffusion_pytorch_model", model.transformer_weights},
+       {"vae", "diffusion_pytorch_model", model.vae_weights, {"encoder.", "quant_conv."}}}};
   fastvideo::find_weights(model.path, components, variant);
 }
 

@@ -2,20 +2,12 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
 #include <string>
 
+#include "pipelines/common/layers/sinusoidal.hpp"
 #include "pipelines/wan/transformer/block.hpp"
 
 namespace fastvideo::wan {
-
-at::Tensor sinusoidal_embedding(const at::Tensor& timestep, int64_t channels) {
-  const int64_t half = channels / 2;
-  const at::Tensor exponents =
-      at::arange(half, timestep.options().dtype(at::kFloat)).mul_(-std::log(10000.0)).div_(half);
-  const at::Tensor angles = timestep.to(at::kFloat).unsqueeze(1) * at::exp(exponents);
-  return at::cat({angles.cos(), angles.sin()}, 1);
-}
 
 TimeEmbedder::TimeEmbedder(const WanTransformerConfig& config, Weights& weights, Placement placement)
     : frequencies_(config.freq_dim), dim_(config.inner_dim()), placement_(placement) {

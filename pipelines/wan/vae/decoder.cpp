@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "pipelines/common/residency/give_back.hpp"
+#include "pipelines/common/video_vae/rgb8.hpp"
 
 namespace fastvideo::wan {
 namespace {
@@ -146,10 +147,6 @@ void AutoencoderKLWanDecoder::decode(const at::Tensor& latents, const FrameSink&
                                      const RawFrames& raw) {
   decode_samples(
       latents, [&](const at::Tensor& samples) { sink(to_rgb8(samples)); }, progress, raw);
-}
-
-at::Tensor to_rgb8(const at::Tensor& samples) {
-  return samples.to(at::kFloat).mul(0.5).add_(0.5).clamp_(0, 1).mul_(255).round_().to(at::kByte).cpu();
 }
 
 }  // namespace fastvideo::wan

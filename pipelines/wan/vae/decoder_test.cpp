@@ -2,7 +2,6 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
-#include <c10/core/CPUAllocator.h>
 #include <gtest/gtest.h>
 
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include <string>
 
 #include "fastvideo/core.hpp"
+#include "pipelines/common/testing/counted_memory.hpp"
 #include "pipelines/common/testing/plain_attention.hpp"
 #include "pipelines/common/testing/tensor_file.hpp"
 #include "pipelines/common/video_vae/with_onednn.hpp"
@@ -25,6 +25,7 @@
 namespace fastvideo::wan {
 namespace {
 
+using testing::CountedMemory;
 using testing::PlainAttention;
 using testing::TensorMap;
 
@@ -103,46 +104,6 @@ AutoencoderKLWanDecoder make_decoder(const AutoencoderKLWanConfig& config, Atten
   Weights weights = file.open();
   return {config, weights, dtype, at::kCPU, attention};
 }
-
-/// Counts what LibTorch, and oneDNN through it, allocates on the CPU while it lives.
-class CountedMemory final : public c10::Allocator {
- public:
-  CountedMemory() : previous_(c10::GetCPUAllocator()) {
-    current_ = this;
-    c10::SetCPUAllocator(this);
-  }
-  ~CountedMemory() override { c10::SetCPUAllocator(previous_); }
-  CountedMemory(const CountedMemory&) = delete;
-  CountedMemory& operator=(const CountedMemory&) = delete;
-
-  // The size lies in front of the block.
-  c10::DataPtr allocate(size_t bytes) override {
-    auto* block = static_cast<std::byte*>(::operator new(bytes + kFront, std::align_val_t(kFront)));
-    std::memcpy(block, &bytes, sizeof(bytes));
-    live_ += bytes;
-    peak_ = std::max(peak_, live_);
-    return {block + kFront, block + kFront, &CountedMemory::free, c10::Device(c10::kCPU)};
-  }
-  c10::DeleterFnPtr raw_deleter() const override { return &CountedMemory::free; }
-  void copy_data(void* to, const void* from, std::size_t bytes) const override { default_copy_data(to, from, bytes); }
-
-  size_t live() const { return live_; }
-  size_t peak() const { return peak_; }
-
- private:
-  static constexpr size_t kFront = 64;
-  static void free(void* data) {
-    auto* block = static_cast<std::byte*>(data) - kFront;
-    size_t bytes = 0;
-    std::memcpy(&bytes, block, sizeof(bytes));
-    current_->live_ -= bytes;
-    ::operator delete(block, std::align_val_t(kFront));
-  }
-
-  inline static CountedMemory* current_ = nullptr;
-  c10::Allocator* previous_;
-  size_t live_ = 0, peak_ = 0;
-};
 
 /// Takes no memory but for its result, as the estimate supposes.
 class LeanAttention final : public Attention {
@@ -266,12 +227,6 @@ TEST(Decoder, RefusesWhatItCannotDo) {
   const WeightFile file(surplus);
   Weights weights = file.open();
   EXPECT_THROW(AutoencoderKLWanDecoder(small_config(), weights, at::kFloat, at::kCPU, attention), Refused);
-}
-
-// Halves to even, as numpy rounds: (x / 2 + 1/2) * 255 is exactly k + 1/2 for no float32 but these.
-TEST(Rgb8, RoundsAndClampsAsDiffusers) {
-  const at::Tensor samples = at::tensor({-2.0F, -1.0F, -0.9999F, 0.0F, 0.5F, 0.99F, 1.0F, 3.0F});
-  EXPECT_TRUE(at::equal(to_rgb8(samples), at::tensor({0, 0, 0, 128, 191, 254, 255, 255}).to(at::kByte)));
 }
 
 }  // namespace
