@@ -3,7 +3,6 @@
 
 #include <fastvideo/abi.h>
 
-#include <cfenv>
 #include <cstring>
 #include <exception>
 #include <fastvideo/core.hpp>
@@ -12,6 +11,7 @@
 
 #include "host/calls/call_note.hpp"
 #include "host/calls/cancel.hpp"
+#include "host/calls/kept_rounding.hpp"
 #include "host/calls/process_state.hpp"
 #include "host/error/error.hpp"
 #include "host/log/log.hpp"
@@ -50,20 +50,6 @@ class LentText {
  private:
   fv_text* text_;
   fv_text before_;
-};
-
-/// How this thread rounds, while a plugin computes: afterwards as before.
-class KeptRounding {
- public:
-  KeptRounding() = default;
-  ~KeptRounding() {
-    if (std::fegetround() != mode_) std::fesetround(mode_);
-  }
-  KeptRounding(const KeptRounding&) = delete;
-  KeptRounding& operator=(const KeptRounding&) = delete;
-
- private:
-  int mode_ = std::fegetround();
 };
 
 /// What is to be said of an exception that a plugin's function let out. Called in a handler.
