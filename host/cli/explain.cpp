@@ -169,7 +169,11 @@ std::string memory_section(const CheckedRequest& request) {
   if (memory.attention_resident + memory.attention_scratch > 0)
     rows.push_back({"attention", readable_bytes(memory.attention_resident + memory.attention_scratch),
                     readable_bytes(memory.attention_resident) + " resident, " +
-                        readable_bytes(memory.attention_scratch) + " scratch; part of every peak"});
+                        readable_bytes(memory.attention_scratch) + " scratch; part of the peaks"});
+  if (memory.cache_slots + memory.cache_signals > 0)
+    rows.push_back({"caching", readable_bytes(memory.cache_slots + memory.cache_signals),
+                    readable_bytes(memory.cache_slots) + " in slots, " + readable_bytes(memory.cache_signals) +
+                        " of signals; part of the peak of " + request.estimate().kept.front().stage});
   for (const PipelineEstimate::Bytes& stage : memory.stages)
     rows.push_back(
         {"peak of " + stage.name, readable_bytes(stage.bytes), peak && stage.name == peak->name ? "the most" : ""});

@@ -53,6 +53,9 @@ struct EstimateSink {
         e.cache = std::make_unique<CacheInfoCopy>(*info);
       });
     };
+    abi.kept = [](void* context, const char* stage, const char* what, uint64_t bytes) {
+      keep(context, [&](PipelineEstimate& e) { e.kept.push_back({text_or_empty(stage), text_or_empty(what), bytes}); });
+    };
   }
 
   template <class Body>

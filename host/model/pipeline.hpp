@@ -48,6 +48,10 @@ struct PipelineEstimate {
     std::string name;
     std::uint64_t bytes = 0;
   };
+  struct Kept {
+    std::string stage, what;  ///< a signal, or "blocks"
+    std::uint64_t bytes = 0;  ///< of one branch
+  };
   struct Correction {
     std::string parameter, asked, used, why;
   };
@@ -57,6 +61,7 @@ struct PipelineEstimate {
   std::vector<Bytes> peaks;       ///< by stage
   std::vector<Correction> corrections;
   std::unique_ptr<CacheInfoCopy> cache;  ///< null if the pipeline offers no cuts
+  std::vector<Kept> kept;                ///< what caching may have kept; empty if the pipeline does not say
 
   std::vector<const fv_attention_site*> site_pointers() const;
 };

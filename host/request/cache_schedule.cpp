@@ -2,47 +2,10 @@
 
 #include <algorithm>
 
-#include "host/selection/border.hpp"
-#include "host/services/cache_session.hpp"
+#include "host/request/cache_probe.hpp"
 
 namespace fastvideo {
 namespace {
-
-// A session of the strategy, closed at the end.
-class Session {
- public:
-  Session(CacheService& cache, const fv_cache_session_info& info) : service_(*cache.service()) {
-    plan_.struct_size = sizeof plan_;
-    TextBuffer text;
-    require_ok(service_.open(service_.context, &info, &session_, &plan_, text.get()), text, service_.strategy);
-  }
-  ~Session() { service_.close(service_.context, session_); }
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
-
-  bool is_static() const { return plan_.is_static != 0; }
-  std::span<const fv_cache_measure> measures() const { return {plan_.measures, plan_.measure_count}; }
-
-  // The answers are counted by the service; the coefficients are of no use here.
-  void schedule(const std::vector<double>& measurements, std::size_t decisions) {
-    const std::size_t width = plan_.slot_count + std::size_t{1};
-    std::vector<double> coefficients(decisions * width);
-    std::vector<fv_cache_decision> answers(decisions);
-    std::vector<fv_cache_decision*> pointers;
-    for (std::size_t i = 0; i < decisions; ++i) {
-      answers[i] = {sizeof(fv_cache_decision), FV_CACHE_COMPUTE, &coefficients[i * width]};
-      pointers.push_back(&answers[i]);
-    }
-    TextBuffer text;
-    require_ok(service_.schedule(service_.context, session_, measurements.data(), pointers.data(), text.get()), text,
-               service_.strategy);
-  }
-
- private:
-  const fv_cache_service& service_;
-  fv_cache_session* session_ = nullptr;
-  fv_cache_plan plan_{};
-};
 
 std::string names_of(std::span<const fv_cache_measure> measures) {
   std::vector<std::string> names;
@@ -58,7 +21,7 @@ std::string names_of(std::span<const fv_cache_measure> measures) {
 CacheSchedule cache_schedule(CheckedRequest& request) {
   const fv_cache_session_info& info = request.estimate().cache->get();
   CacheService service(*request.cache());
-  Session session(service, info);
+  CacheProbe session(service, info);
   CacheSchedule schedule;
   schedule.steps = info.steps;
   if (!session.is_static()) {

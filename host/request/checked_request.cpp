@@ -35,8 +35,11 @@ CheckedRequest::CheckedRequest(LoadedModel& model, Settings settings, const Open
       estimate_(ask_pipeline()) {
   // Planned before anything is loaded: a backend whose plan is refused gives way here.
   plans_.emplace(selector_, estimate_.site_pointers());
-  memory_ = memory_ledger(estimate_, *plans_);
   require_cache();
+  // A calibration's stand-in keeps nothing, and is opened once.
+  if (cache_ != nullptr && calibration == nullptr && !estimate_.kept.empty())
+    keeps_ = cache_keeps(*cache_, estimate_.cache->get());
+  memory_ = memory_ledger(estimate_, *plans_, keeps());
   require_effect();
 }
 
@@ -121,7 +124,8 @@ std::string CheckedRequest::what_fits(std::uint64_t available) {
   const std::vector<std::string> fitting = smaller_requests(pipeline, request_.parameters(), [&](const Changes& to) {
     PipelineRequest request(settings_, pipeline, model_.device(), preset());
     for (const auto& [name, value] : to) request.set(name, value);
-    const auto peak = memory_ledger(model_.checker().check(request.get()), *plans_).peak();  // attention's at most
+    const auto peak =
+        memory_ledger(model_.checker().check(request.get()), *plans_, keeps()).peak();  // attention's at most
     return peak && peak->bytes <= available;
   });
   std::string text;

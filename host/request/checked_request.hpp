@@ -61,6 +61,7 @@ class CheckedRequest {
   std::string no_effect(const std::string& path) const;
   std::string no_site_of(const std::string& role) const;
   std::string what_fits(std::uint64_t available);
+  const CacheKeeps* keeps() const { return keeps_ ? &*keeps_ : nullptr; }
 
   LoadedModel& model_;
   const Settings settings_;
@@ -71,6 +72,7 @@ class CheckedRequest {
   PipelineRequest request_;
   PipelineEstimate estimate_;
   std::optional<SitePlans> plans_;
+  std::optional<CacheKeeps> keeps_;  // empty: caching is off, or nobody says how large what it keeps is
   MemoryLedger memory_;
 };
 

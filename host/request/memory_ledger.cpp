@@ -11,6 +11,24 @@ std::uint64_t sum(std::uint64_t a, std::uint64_t b) {
   return a > std::numeric_limits<std::uint64_t>::max() - b ? std::numeric_limits<std::uint64_t>::max() : a + b;
 }
 
+std::uint64_t product(std::uint64_t a, std::uint64_t b) {
+  return b != 0 && a > std::numeric_limits<std::uint64_t>::max() / b ? std::numeric_limits<std::uint64_t>::max()
+                                                                     : a * b;
+}
+
+// A signal is kept of the step before and of the last computed one; that of the pass in hand lives with them.
+void add_caching(const PipelineEstimate& estimate, const CacheKeeps& keeps, MemoryLedger& ledger) {
+  for (const PipelineEstimate::Kept& kept : estimate.kept) {
+    const std::uint64_t slots = kept.what == keeps.cut ? product(keeps.slots, kept.bytes) : 0;
+    const bool is_measured = std::find(keeps.signals.begin(), keeps.signals.end(), kept.what) != keeps.signals.end();
+    const std::uint64_t signals = is_measured ? product(2 * keeps.branches + 1, kept.bytes) : 0;
+    ledger.cache_slots = sum(ledger.cache_slots, slots);
+    ledger.cache_signals = sum(ledger.cache_signals, signals);
+    for (PipelineEstimate::Bytes& stage : ledger.stages)
+      if (stage.name == kept.stage) stage.bytes = sum(stage.bytes, sum(slots, signals));
+  }
+}
+
 }  // namespace
 
 std::optional<PipelineEstimate::Bytes> MemoryLedger::peak() const {
@@ -19,10 +37,15 @@ std::optional<PipelineEstimate::Bytes> MemoryLedger::peak() const {
   return most != stages.end() ? std::optional(*most) : std::nullopt;
 }
 
-MemoryLedger memory_ledger(const PipelineEstimate& estimate, const SitePlans& plans) {
+MemoryLedger memory_ledger(const PipelineEstimate& estimate, const SitePlans& plans, const CacheKeeps* keeps) {
   MemoryLedger ledger{estimate.peaks, plans.resident_bytes(), plans.scratch_bytes()};
+  if (keeps != nullptr) add_caching(estimate, *keeps, ledger);
+  const auto may_loop = [&](const PipelineEstimate::Bytes& stage) {
+    return estimate.kept.empty() || stage.name == estimate.kept.front().stage;
+  };
   for (PipelineEstimate::Bytes& stage : ledger.stages)
-    stage.bytes = sum(stage.bytes, sum(ledger.attention_resident, ledger.attention_scratch));
+    stage.bytes = sum(stage.bytes, sum(ledger.attention_resident,
+                                       may_loop(stage) ? ledger.attention_scratch : plans.scratch_outside_loop()));
   return ledger;
 }
 

@@ -5,21 +5,28 @@
 #include <vector>
 
 #include "host/model/pipeline.hpp"
+#include "host/request/cache_probe.hpp"
 #include "host/services/attention_session.hpp"
 
 namespace fastvideo {
 
-/// Bytes of each stage at its peak. A pipeline states its weights and activations; every attention plan its resident
-/// and scratch memory, of which the pipeline holds the first during the whole run and the second while a stage runs.
+/// Bytes of each stage at its peak. A pipeline states its weights, activations and encoded prompts; every attention
+/// plan its resident and scratch memory, of which the pipeline holds the first during the whole run and the second
+/// while a stage runs; a caching strategy its slots and signals, whose sizes the pipeline states.
 struct MemoryLedger {
   std::vector<PipelineEstimate::Bytes> stages;
   std::uint64_t attention_resident = 0;  ///< in every stage
-  std::uint64_t attention_scratch = 0;   ///< in every stage: of the neediest plan, as if all stages had it
+  /// Of the neediest plan: in every stage, but that plans of sites in the loop have it in the loop's stage alone, where
+  /// the pipeline says which that is.
+  std::uint64_t attention_scratch = 0;
+  std::uint64_t cache_slots = 0;    ///< in the stages that the pipeline names
+  std::uint64_t cache_signals = 0;  ///< the same
 
   /// The stage that needs most; nothing if no stage was named.
   std::optional<PipelineEstimate::Bytes> peak() const;
 };
 
-MemoryLedger memory_ledger(const PipelineEstimate& estimate, const SitePlans& plans);
+/// keeps: of the strategy; null where caching is off.
+MemoryLedger memory_ledger(const PipelineEstimate& estimate, const SitePlans& plans, const CacheKeeps* keeps);
 
 }  // namespace fastvideo

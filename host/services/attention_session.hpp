@@ -83,6 +83,8 @@ class SitePlans {
   /// while it runs.
   std::uint64_t resident_bytes() const { return resident_bytes_; }
   std::uint64_t scratch_bytes() const { return scratch_bytes_; }
+  /// The second of the plans of sites that are not called in the denoising loop, as far as sites say so.
+  std::uint64_t scratch_outside_loop() const { return scratch_outside_loop_; }
   /// What is planned, and not taken by a run yet: at the first call made again if it is. Throws as the constructor.
   const AttentionSession& planned();
 
@@ -96,7 +98,7 @@ class SitePlans {
   AttentionSelector& selector_;
   std::vector<std::unique_ptr<AttentionSiteCopy>> sites_;
   std::vector<AttentionChoice> choices_;
-  std::uint64_t resident_bytes_ = 0, scratch_bytes_ = 0;
+  std::uint64_t resident_bytes_ = 0, scratch_bytes_ = 0, scratch_outside_loop_ = 0;
   std::unique_ptr<AttentionSession> planned_;
 };
 

@@ -34,6 +34,8 @@ SitePlans::SitePlans(AttentionSelector& selector, std::span<const fv_attention_s
     choices_.push_back(binding->choice);
     resident_bytes_ += binding->info.resident_bytes;
     scratch_bytes_ = std::max(scratch_bytes_, binding->info.scratch_bytes);
+    const bool in_loop = sites_[choices_.size() - 1]->get().steps > 0;
+    if (!in_loop) scratch_outside_loop_ = std::max(scratch_outside_loop_, binding->info.scratch_bytes);
   }
 }
 

@@ -21,6 +21,11 @@ uint64_t activations(int64_t tokens, int64_t width, Live live, uint64_t element)
   return static_cast<uint64_t>(tokens) * static_cast<uint64_t>(width) * (live.rows * element + live.exact * 4);
 }
 
+uint64_t latent_elements(const WanTransformerConfig& dit, const LatentShape& shape) {
+  return static_cast<uint64_t>(dit.in_channels * shape.latent_frames) *
+         static_cast<uint64_t>(shape.latent_height * shape.latent_width);
+}
+
 // Copies of the latents in float32: sample, predictions and what the solver remembers of earlier steps; after the loop
 // those that it still holds, with the result.
 constexpr uint64_t kLoopLatents = 10, kLatentsAfterwards = 6;
@@ -80,14 +85,25 @@ std::vector<Bytes> stage_peaks(const WanFolder& folder, const Request& request, 
   const uint64_t stored = residency.device.is_cpu() ? embedded(encoded) : 0;
   const uint64_t prompts = embedded(request.branches()) + (more_follow ? stored : 0);
 
-  const uint64_t latents = static_cast<uint64_t>(dit.in_channels * shape.latent_frames * shape.latent_height) *
-                           static_cast<uint64_t>(shape.latent_width) * sizeof(float);
+  const uint64_t latents = latent_elements(dit, shape) * sizeof(float);
   const uint64_t decode =
       decode_peak_bytes(folder.vae, shape.latent_height, shape.latent_width, residency.vae_dtype, residency.device);
   return fastvideo::stage_peaks(
       residency, {weights[0].bytes, encode + stored},
       {weights[1].bytes, block_bytes(dit, request, residency, shape) + kLoopLatents * latents + prompts + kSmallOfLoop},
       {weights[2].bytes + kSmallOfDecoder, decode + kLatentsAfterwards * latents + prompts}, more_follow);
+}
+
+LoopBytes loop_bytes(const WanTransformerConfig& dit, const Residency& residency, const LatentShape& shape) {
+  const uint64_t element = size_of(residency.dtype), latents = latent_elements(dit, shape);
+  const uint64_t video = activations(shape.tokens(), dit.inner_dim(), {1, 0}, element);
+  const auto dim = static_cast<uint64_t>(dit.inner_dim());
+  return {.latents = latents * sizeof(float),
+          .output = latents * element,
+          .time_embed = dim * sizeof(float),
+          .time_proj = 6 * dim * sizeof(float),
+          .video = video,
+          .streams = video};
 }
 
 }  // namespace fastvideo::wan

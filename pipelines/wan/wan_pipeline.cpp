@@ -80,7 +80,8 @@ void WanPipeline::check(const Options& parameters, const fv_pipeline_plan_sink& 
   tell({.sites = sites_of(asked),
         .components = component_bytes(folder_, residency),
         .peaks = stage_peaks(folder_, request, residency, shape, texts),
-        .cache = wan_cache_offer(folder_.transformer, request, *scheduler_for(request, folder_.scheduler))},
+        .cache = wan_cache_offer(folder_.transformer, request, *scheduler_for(request, folder_.scheduler)),
+        .loop = loop_bytes(folder_.transformer, residency, shape)},
        sink);
 }
 
@@ -113,8 +114,7 @@ void WanPipeline::make_video(const Host& run, const Options& parameters, const P
 
   report_kernels(run, device);
   HostAttention attention(run, sites_of(asked), device);
-  const std::unique_ptr<StepCache> cache =
-      StepCache::open(run, wan_cache_offer(folder_.transformer, request, *scheduler));
+  std::unique_ptr<StepCache> cache = StepCache::open(run, wan_cache_offer(folder_.transformer, request, *scheduler));
 
   components_.settle(residency);
   WatchedAttention watched(attention);
@@ -135,6 +135,7 @@ void WanPipeline::make_video(const Host& run, const Options& parameters, const P
     if (cache != nullptr) cache->schedule(early_signals(transformer.embed_time(timesteps)));
     latents = denoise(latents, model, request.guidance(), *scheduler, attention, cache.get(), progress);
   }
+  cache.reset();  // with all that it keeps
   components_.release_transformer();
   attention.release_scratch();
   give_back_freed_memory();

@@ -67,7 +67,8 @@ class TwoStreamPipeline final : public Pipeline {
           .components = {{"text_encoder", bytes(0) + bytes(1)}, {"transformer", bytes(2)}, {"vae", bytes(3)}},
           .peaks = stage_peaks(asked.residency, {bytes(0) + bytes(1), static_cast<uint64_t>(asked.length) * width * 12},
                                {bytes(2), tokens * width * 16}, {bytes(3), pixels * 64}, !asked.texts.later.empty()),
-          .cache = offer_of(asked)},
+          .cache = offer_of(asked),
+          .loop = {.video = static_cast<uint64_t>(asked.shape.tokens()) * width, .streams = tokens * width}},
          sink);
   }
 

@@ -122,6 +122,7 @@ void StepCache::plan_histories() {
     if (found == histories_.end()) found = histories_.insert(found, {slot.keep, slot.other_branch, 0});
     found->depth = std::max(found->depth, static_cast<size_t>(slot.back) + 1);
     history_of_slot_.push_back(static_cast<size_t>(found - histories_.begin()));
+    wants_outputs_ = wants_outputs_ || slot.keep == FV_KEEP_BRANCH_DIFFERENCE;
   }
   for (Lane& lane : lanes_) lane.kept.resize(histories_.size());
 }
@@ -316,7 +317,7 @@ Streams StepCache::kept_of(const History& history, const Streams& input, const S
 }
 
 void StepCache::keep(const Streams& input, const Streams& output) {
-  lane_->output = output;
+  if (wants_outputs_) lane_->output = output;
   if (!concerns_pass()) return;
   for (size_t i = 0; i < histories_.size(); ++i) {
     std::deque<Streams>& kept = lane_->kept[i];

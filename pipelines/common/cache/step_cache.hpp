@@ -158,6 +158,7 @@ class StepCache {
   std::span<const fv_cache_slot> slots_;
   std::vector<History> histories_;
   std::vector<size_t> history_of_slot_;
+  bool wants_outputs_ = false;               // some slot holds the difference of two branches
   std::vector<fv_cache_decision> schedule_;  // [steps][branches], of a static strategy
   std::vector<double> coefficients_;         // those of schedule_, or of the pass: slots, then base
 

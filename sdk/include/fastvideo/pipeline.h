@@ -41,6 +41,10 @@ typedef struct fv_pipeline_plan_sink {
   void (*corrected)(void* context, const char* parameter, const char* asked, const char* used, const char* why);
   /* What the cache would be asked to do; absent if the pipeline offers no cuts. */
   void (*cache)(void* context, const fv_cache_session_info* info);
+  /* Appended. */
+  /* Bytes of what a caching strategy may have kept of one branch's forward pass while `stage` runs: one of the signals
+   * of the cache's info, or "blocks", all tensors that cross a cut of blocks. What is not told counts as nothing. */
+  void (*kept)(void* context, const char* stage, const char* what, uint64_t bytes);
 } fv_pipeline_plan_sink;
 
 enum { FV_OUTPUT_VIDEO = 1, FV_OUTPUT_FRAMES = 2, FV_OUTPUT_LATENTS = 3 };

@@ -1,0 +1,136 @@
+// What the host says a run will hold beside what LibTorch allocates in it, stage by stage: the embedded model, whose
+// weights are stored in another type than they are computed in, so that nothing of them is mapped.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "host/config/installation.hpp"
+#include "host/run/run.hpp"
+#include "pipelines/common/testing/counted_memory.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace fastvideo {
+namespace {
+
+using Texts = std::map<std::string, std::string>;
+
+// The most that is allocated in each stage.
+class StagePeaks final : public RunObserver {
+ public:
+  explicit StagePeaks(testing::CountedMemory& memory) : memory_(memory) {}
+  void stage(std::string_view name, std::int64_t) override {
+    note();
+    stage_ = name;
+  }
+  void step(std::int64_t) override {}
+  void end(bool) override { note(); }
+  const std::map<std::string, std::uint64_t>& peaks() const { return peaks_; }
+
+ private:
+  void note() {
+    if (!stage_.empty()) peaks_[stage_] = std::max<std::uint64_t>(peaks_[stage_], memory_.peak());
+    memory_.begin();
+  }
+  testing::CountedMemory& memory_;
+  std::string stage_;
+  std::map<std::string, std::uint64_t> peaks_;
+};
+
+fv_pipeline_sink nowhere() {
+  fv_pipeline_sink sink{};
+  sink.struct_size = sizeof sink;
+  sink.accept = [](void*, const fv_pipeline_output*, fv_text*) -> fv_status { return FV_OK; };
+  return sink;
+}
+
+// The program's plugins and settings.
+class Installed {
+ public:
+  Installed()
+      : schema_(Schema::host()),
+        catalog_(Catalog::discover(std::vector<SearchFolder>{{FASTVIDEO_LIBRARY "/plugins", "test", true}})),
+        given_(read_config_files({FASTVIDEO_LIBRARY "/install.toml"})) {
+    add_options(schema_, catalog_);
+  }
+  Settings settings(const Texts& wanted) const {
+    std::vector<Given> given = given_;
+    for (const auto& [path, text] : wanted) given.push_back({path, text, Source::command_line("--" + path), true});
+    return resolve(schema_, given, Unknown::refuse);
+  }
+  const Catalog& catalog() const { return catalog_; }
+
+ private:
+  Schema schema_;
+  Catalog catalog_;
+  std::vector<Given> given_;
+};
+
+class MemoryLedgerTest : public ::testing::Test {
+ protected:
+  // Runs the embedded model; bytes of slots and signals.
+  std::uint64_t expect_true(const Texts& caching) {
+    std::string words;  // more tokens than are read
+    for (int i = 0; i < 5; ++i) words += "a red circle moves right over a blue background, a green square moves left, ";
+    Texts wanted = {{"request.model_path", FASTVIDEO_SOURCE_DIR "/models/shapes"},
+                    {"request.prompt", words},
+                    {"request.negative_prompt", words + "not"},
+                    {"request.height", "128"},
+                    {"request.width", "192"},
+                    {"request.num_frames", "9"},
+                    {"request.num_inference_steps", "8"},
+                    {"request.max_sequence_length", "64"},
+                    {"request.guidance_scale", "3.0"},
+                    {"request.seed", "1"},
+                    {"run.threads", "1"}};
+    wanted.insert(caching.begin(), caching.end());
+    const Settings settings = installed_.settings(wanted);
+    const CancelToken cancel;
+    testing::CountedMemory memory;
+    StagePeaks peaks(memory);
+    LoadedModel model(settings, installed_.catalog(), HostServices::of_process(settings));
+    CheckedRequest request(model, settings);
+    const RunResult result = run(request, &peaks, nowhere(), cancel);
+    EXPECT_EQ(result.passes_reused > 0, !caching.empty());
+    const std::uint64_t kept = request.memory().cache_slots + request.memory().cache_signals;
+    EXPECT_EQ(request.memory().stages.size(), 3u);
+    for (const PipelineEstimate::Bytes& stage : request.memory().stages) {
+      const auto said = static_cast<double>(stage.bytes), held = static_cast<double>(peaks.peaks().at(stage.name));
+      EXPECT_GE(said, held) << stage.name;
+      EXPECT_LE(said, 1.1 * held) << stage.name;
+      if (stage.name == "denoise" && kept > 0) {
+        EXPECT_LT(said - static_cast<double>(kept), held) << "what caching keeps does not show";
+      }
+    }
+    return kept;
+  }
+
+  const Installed installed_;
+  const test::TemporaryFolder folder_;
+};
+
+// The video's stream: 3 latent frames of 8 x 12 tokens, 256 channels.
+constexpr std::uint64_t kStream = std::uint64_t{3} * 8 * 12 * 256 * sizeof(float);
+
+TEST_F(MemoryLedgerTest, WithoutCaching) { EXPECT_EQ(expect_true({}), 0u); }
+
+TEST_F(MemoryLedgerTest, TeaCacheKeepsAResidualAndASignal) {
+  const std::string rows = folder_
+                               .write("rows.toml",
+                                      "[[model]]\nmodel = \"wan-t2v-8x256\"\nuse_ret_steps = false\n"
+                                      "signal = \"block.0.modulated\"\ncoefficients = [0, 0, 0, 1, 0]\n")
+                               .string();
+  const std::uint64_t kept = expect_true({{"cache.strategy", "teacache"},
+                                          {"cache.teacache.threshold", "0.4"},
+                                          {"cache.teacache.coefficients_file", rows}});
+  EXPECT_EQ(kept, (2 + 1) * kStream + (2 * 2 + 1) * kStream);
+}
+
+TEST_F(MemoryLedgerTest, TaylorSeerKeepsAsManyOutputsAsItsOrderAsks) {
+  EXPECT_EQ(expect_true({{"cache.strategy", "taylorseer"}, {"cache.taylorseer.max_order", "2"}}),
+            (2 * 3 + 1) * kStream);
+}
+
+}  // namespace
+}  // namespace fastvideo
