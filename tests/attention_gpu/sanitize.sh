@@ -16,7 +16,7 @@ check() {
   shift
   case $backend in
     FLASH_ATTN) "$@" "$checks/attention_device_check" "$plugins/flash_attn/libflash_attn_sm90.so" --few \
-      tile=auto ;;
+      tile=auto tile=192x80x2 tile=128x176x2 ;;
     SAGE_ATTN) "$@" "$checks/attention_device_check" "$plugins/sage_attn/libsage_attn_sm90.so" --few --errors 0.08 0.1 \
       "pv=fp8,smooth_q=false,$sage" "pv=bf16,smooth_q=false,$sage" "pv=fp8,smooth_q=true,$sage" ;;
     SLIDING_TILE_ATTN) "$@" "$checks/sliding_tile_device_check" \

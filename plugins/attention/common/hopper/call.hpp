@@ -5,6 +5,12 @@
 
 namespace fastvideo::hopper {
 
+/// What a problem measures.
+struct ProblemSizes {
+  int head_size;
+  int64_t batch, heads, queries, keys;
+};
+
 /// Strides in elements of a tensor [batch, token, head, size], that of size 1.
 struct TokenStrides {
   int64_t batch, token, head;

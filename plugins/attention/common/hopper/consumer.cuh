@@ -20,6 +20,7 @@ class Consumer {
   using Walk = ConsumerWalk<S, KeyBlocks>;
   static constexpr bool kBiased = S::ScoreProduct::kBiased;
   static constexpr int kCluster = kClusterOf<S, KeyBlocks>;
+  using First = std::conditional_t<S::kFirst == S::kKeys, S, Narrow<S, S::kFirst>>;  // a tile's first block
 
  public:
   /// index: number of this warpgroup among the consumers.
@@ -34,6 +35,10 @@ class Consumer {
     begin(walk);
     for (;;) {
       const Tile tile = walk.tile();
+      if constexpr (S::kLong) {
+        walk.next_block();
+        step<false, true, First>(walk, tile);
+      }
 #pragma unroll 1
       while (!walk.last()) {
         walk.next_block();
@@ -64,37 +69,38 @@ class Consumer {
 
   // The scores of the very first block, with nothing to compute beside them.
   __device__ void begin(const Walk& walk) {
-    Scores<S> scores;
-    typename S::Softmax::template Result<S> result;
+    Scores<First> scores;
+    typename S::Softmax::template Result<First> result;
     float factor[2];
     begin_tile(walk);
     const float scale = scale_of_scores(walk);
     await_keys();
-    S::ScoreProduct::template multiply<S>(scores, queries(), keys());
+    S::ScoreProduct::template multiply<First>(scores, queries(), keys());
     wgmma_commit();
     wgmma_wait<0>();
     hold(scores);
     if constexpr (!kBiased) release_keys(walk);
-    softmax_.template next<S>(result, scores, true, existing_keys<true>(walk), scale, biases(), factor);
+    softmax_.template next<First>(result, scores, true, existing_keys<true>(walk), scale, biases(), factor);
     if constexpr (kBiased) release_keys(walk);
     clear_missing_values(walk);
-    S::ValueProduct::template join<S>(probabilities_, result);
+    S::ValueProduct::template join<First>(probabilities_of<First>(), result);
   }
 
   // The scores of a block, beside the values of the block before. kFirst: it is the first of its tile; then the tile
-  // before, `tile`, is complete. kValues: the block before was not left out.
-  template <bool kFirst, bool kValues>
+  // before, `tile`, is complete. kValues: the block before was not left out. Before: its shape.
+  template <bool kFirst, bool kValues, class Before = S>
   __device__ void step(const Walk& walk, Tile tile) {
-    Scores<S> scores;
+    using Block = std::conditional_t<kFirst, First, S>;
+    Scores<Block> scores;
     const int existing = existing_keys<kFirst>(walk);  // where it is read from a list, well before it is needed
     if constexpr (kFirst) begin_tile(walk);
     const float scale = scale_of_scores(walk);
     await_keys_and_values();
     await_turn();
-    S::ScoreProduct::template multiply<S>(scores, queries(), keys());
+    S::ScoreProduct::template multiply<Block>(scores, queries(), keys());
     wgmma_commit();
     if constexpr (kValues) {
-      sum_.multiply(output_, probabilities_, values());
+      sum_.multiply(output_, probabilities_of<Before>(), values());
       wgmma_commit();
     }
     pass_turn();
@@ -113,17 +119,17 @@ class Consumer {
         return;
       }
     }
-    typename S::Softmax::template Result<S> result;
+    typename S::Softmax::template Result<Block> result;
     float factor[2];
     const SoftmaxState before = softmax_.state();
-    const bool raised = softmax_.template next<S>(result, scores, kFirst, existing, scale, biases(), factor);
+    const bool raised = softmax_.template next<Block>(result, scores, kFirst, existing, scale, biases(), factor);
     if constexpr (kBiased) release_keys(walk);
 
     // Up to here, and with what follows, nothing branches: exponentials, sums and rounding fill each other's gaps.
     wgmma_wait<0>();
     hold(output_);
-    hold(probabilities_);
-    S::ValueProduct::template join<S>(probabilities_, result);
+    hold(probabilities_of<Before>());
+    S::ValueProduct::template join<Block>(probabilities_of<Block>(), result);
     release_values();
     if constexpr (kFirst) {
       sum_.finish(output_);
@@ -157,6 +163,11 @@ class Consumer {
   __device__ void pass_turn() {
     if constexpr (S::kTurns)
       named_barrier_arrive(kTurnBarrier + (index_ + 1 == S::kConsumers ? 0 : index_ + 1), 2 * kWarpgroup);
+  }
+
+  template <class Block>
+  __device__ Probabilities<Block>& probabilities_of() {
+    return reinterpret_cast<Probabilities<Block>&>(probabilities_);
   }
 
   __device__ unsigned char* queries() const { return shared_.queries[queries_.stage][index_]; }

@@ -1,6 +1,7 @@
 // How long a launch of the Hopper kernel takes: what scores of backends are made of. Host code.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "plugins/attention/common/hopper/piece_tiles.hpp"
@@ -17,14 +18,16 @@ struct TileTimes {
 };
 
 /// Microseconds of all tiles over so many key blocks each: blocks take tiles in rounds, and a last round of few tiles
-/// takes as long as any, unless its tiles can be split into pieces of their keys (piece_tiles.hpp).
+/// takes as long as any, unless the key blocks of its tiles are shared out (piece_tiles.hpp).
 inline double tiles_microseconds(const TileTimes& times, double tiles, double key_blocks) {
-  double rounds = tiles / kMultiprocessors;
-  const auto whole = static_cast<int64_t>(rounds);
+  const auto whole = static_cast<int64_t>(tiles / kMultiprocessors);
   const int rest = static_cast<int>(tiles - static_cast<double>(whole) * kMultiprocessors);
-  const int pieces = rest == 0 ? 1 : split_last_round(rest, kMultiprocessors, static_cast<int>(key_blocks)).pieces;
-  rounds = static_cast<double>(whole) + (rest == 0 ? 0 : 1.0 / pieces);
-  return rounds * (key_blocks * times.key_block + times.tile);
+  const double round = key_blocks * times.key_block + times.tile;
+  double last = rest == 0 ? 0 : round;
+  const auto blocks = static_cast<int>(std::ceil(key_blocks));
+  if (const Split split = split_last_round(rest, kMultiprocessors, blocks); split.shares > 0)
+    last = (std::ceil(rest * key_blocks / split.shares) + cost_of_pieces(rest)) * times.key_block + times.tile;
+  return static_cast<double>(whole) * round + last;
 }
 
 }  // namespace fastvideo::hopper

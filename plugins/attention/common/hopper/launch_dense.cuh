@@ -9,32 +9,59 @@ namespace fastvideo::hopper {
 /// Device memory for the pieces of calls of up to so many keys, for call.pieces; 0: none is split.
 template <class S>
 size_t piece_bytes(int64_t keys, int blocks) {
-  if (most_pieces(ceil_div(static_cast<int>(keys), S::kKeys)) < 2) return 0;
-  return sizeof(float) * static_cast<size_t>(blocks) * S::kRows * (S::kHeadSize + 1);
+  if (ceil_div(static_cast<int>(keys), S::kKeys) <= cost_of_pieces(1)) return 0;
+  return 2 * sizeof(float) * static_cast<size_t>(blocks) * S::kRows * (S::kHeadSize + 1);
+}
+
+/// Calls visit with a shape for each width of S's first key blocks, rising, until it says that it is done.
+template <class S, class Visit>
+bool visit_long(Visit visit) {
+  return [&]<int... kWidths>(std::integer_sequence<int, kWidths...>) {
+    return (visit(std::type_identity<LongTiles<S, kWidths>>()) || ...);
+  }
+  (typename S::FirstWidths());
+}
+
+/// Enqueues the kernel for long tiles whose first key block is just wide enough, if there is one.
+template <class S>
+bool launch_long(const Parameters<DenseKeyBlocks<S::kKeys>>& p, int keys, int blocks, cudaStream_t stream) {
+  const int whole = ceil_div(keys, S::kKeys) - 1, of_first = keys - whole * S::kKeys;
+  return whole > 0 && visit_long<S>([&]<class Long>(std::type_identity<Long>) {
+           if (of_first > Long::kFirst) return false;
+           launch_kernel<Long>(p, blocks, stream);
+           return true;
+         });
 }
 
 /// As prepare_kernel, for what launch_dense launches.
 template <class S>
 int prepare_dense() {
-  return std::min(prepare_kernel<S, DenseKeyBlocks<S::kKeys>>(),
-                  prepare_kernel<typename S::OfPieces, PieceKeyBlocks<S::kKeys>>());
+  int blocks = std::min(prepare_kernel<S, DenseKeyBlocks<S::kKeys>>(),
+                        prepare_kernel<typename S::OfPieces, PieceKeyBlocks<S::kKeys>>());
+  visit_long<S>([&]<class Long>(std::type_identity<Long>) {
+    blocks = std::min(blocks, prepare_kernel<Long, DenseKeyBlocks<S::kKeys>>());
+    return false;
+  });
+  return blocks;
 }
 
 /// Enqueues a call whose operands and scales are in p. blocks: what prepare_dense returned. Throws std::runtime_error.
 template <class S>
 void launch_dense(Parameters<DenseKeyBlocks<S::kKeys>> p, const Call& c, int blocks, cudaStream_t stream) {
-  p.key_blocks = {c.key_lengths, static_cast<int>(c.keys)};
+  const int keys = static_cast<int>(c.keys);
+  p.key_blocks = {c.key_lengths, keys};
   const int tiles = p.scheduler.tiles();
   const Split split = c.pieces == nullptr || c.key_lengths != nullptr
-                          ? Split{tiles, 1}
-                          : split_last_round(tiles, blocks, ceil_div(static_cast<int>(c.keys), S::kKeys));
+                          ? Split{tiles, 0}
+                          : split_last_round(tiles, blocks, ceil_div(keys, S::kKeys));
   p.scheduler.most = split.whole;
-  if (split.whole > 0) launch_kernel<S>(p, blocks, stream);
-  if (split.pieces == 1) return;
+  if (split.whole > 0 && (c.key_lengths != nullptr || !launch_long<S>(p, keys, blocks, stream)))
+    launch_kernel<S>(p, blocks, stream);
+  if (split.shares == 0) return;
 
-  Parameters<PieceKeyBlocks<S::kKeys>> rest{p, {p.scheduler, split}, {static_cast<int>(c.keys), split.pieces}};
+  Parameters<PieceKeyBlocks<S::kKeys>> rest{p, {p.scheduler, split, ceil_div(keys, S::kKeys)}, {keys}};
   rest.pieces.output = static_cast<float*>(c.pieces);
-  rest.pieces.log_sum_exp = rest.pieces.output + static_cast<int64_t>(blocks) * S::kRows * S::kHeadSize;
+  rest.pieces.log_sum_exp = rest.pieces.output + int64_t{2} * blocks * S::kRows * S::kHeadSize;
   using Pieces = typename S::OfPieces;
   launch_kernel<Pieces>(rest, blocks, stream);
   combine_kernel<Pieces><<<combine_blocks<Pieces>(rest.scheduler), 32 * kCombineRows, 0, stream>>>(rest);

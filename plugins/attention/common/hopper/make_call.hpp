@@ -6,6 +6,10 @@
 
 namespace fastvideo::hopper {
 
+inline ProblemSizes sizes_of(const fv_attention_site& site) {
+  return {site.head_size, site.batch, site.query_heads, site.query_length, site.key_length};
+}
+
 inline TokenStrides token_strides(const fv_tensor& t) { return {t.strides[0], t.strides[1], t.strides[2]}; }
 
 /// shape: what check_call returned for these arguments. Scratch memory is for pieces, as dense kernels ask for.

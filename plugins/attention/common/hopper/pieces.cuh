@@ -19,19 +19,21 @@ __global__ void __launch_bounds__(32 * kCombineRows)
   constexpr int kColumns = S::kHeadSize / 32;  // of a lane
   using Columns = std::conditional_t<kColumns == 4, float4, float2>;
   const int lane = threadIdx.x % 32, row = blockIdx.x % (S::kRows / kCombineRows) * kCombineRows + threadIdx.x / 32;
-  const int pieces = p.scheduler.split.pieces, slot = blockIdx.x / (S::kRows / kCombineRows) * pieces;
-  const PieceTile tile = p.scheduler.tile(slot);
+  const int split_tile = blockIdx.x / (S::kRows / kCombineRows);
+  const QueryTile tile = p.scheduler.tiles.tile(p.scheduler.split.whole + split_tile);
   const int query = tile.first_query + row;
+  const int first = p.scheduler.first_share(split_tile), last = p.scheduler.last_share(split_tile);
   if (query >= p.scheduler.end_of(tile)) return;
-  const auto at = [&](int piece) { return static_cast<int64_t>(slot + piece) * S::kRows + row; };
+  const int first_slot = p.scheduler.slot(split_tile, first);  // of the others it is their share's number
+  const auto at = [&](int share) { return static_cast<int64_t>(share == first ? first_slot : share) * S::kRows + row; };
   float largest = -INFINITY;
-  for (int piece = 0; piece < pieces; ++piece) largest = fmaxf(largest, p.pieces.log_sum_exp[at(piece)]);
+  for (int share = first; share <= last; ++share) largest = fmaxf(largest, p.pieces.log_sum_exp[at(share)]);
   float sum = 0, result[kColumns] = {};
-  for (int piece = 0; piece < pieces; ++piece) {
-    const float weight = exp2_fast(p.pieces.log_sum_exp[at(piece)] - largest);
+  for (int share = first; share <= last; ++share) {
+    const float weight = exp2_fast(p.pieces.log_sum_exp[at(share)] - largest);
     if (weight == 0) continue;  // it may have no finite score, and so no number
     sum += weight;
-    const Columns columns = reinterpret_cast<const Columns*>(p.pieces.output + at(piece) * S::kHeadSize)[lane];
+    const Columns columns = reinterpret_cast<const Columns*>(p.pieces.output + at(share) * S::kHeadSize)[lane];
 #pragma unroll
     for (int i = 0; i < kColumns; ++i) result[i] += weight * reinterpret_cast<const float*>(&columns)[i];
   }
@@ -53,7 +55,7 @@ __global__ void __launch_bounds__(32 * kCombineRows)
 /// Blocks of combine_kernel's grid.
 template <class S>
 int combine_blocks(const PieceScheduler& scheduler) {
-  return (scheduler.tiles.tiles() - scheduler.split.whole) * (S::kRows / kCombineRows);
+  return scheduler.split_tiles() * (S::kRows / kCombineRows);
 }
 
 }  // namespace fastvideo::hopper

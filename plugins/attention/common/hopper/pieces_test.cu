@@ -43,7 +43,7 @@ TYPED_TEST(Pieces, AreCombinedByTheirSumsOfExponentials) {
   call.log_sum_exp = log_sum_exp.get();
   call.log_sum_exp_head = kQueries;
   const auto dense = make_parameters<S, DenseKeyBlocks<S::kKeys>>(call);
-  Parameters<PieceKeyBlocks<S::kKeys>> p{dense, {dense.scheduler, {kWhole, kPieces}}, {0, kPieces}};
+  Parameters<PieceKeyBlocks<S::kKeys>> p{dense, {dense.scheduler, {kWhole, kSlots}, 2 * kPieces}, {0}};
   p.pieces = {device_outputs.get(), device_sums.get()};
   run_kernel(combine_kernel<S>, combine_blocks<S>(p.scheduler), 32 * kCombineRows, 0, p);
 

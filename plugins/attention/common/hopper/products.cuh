@@ -39,7 +39,7 @@ __device__ inline void multiply_queries_keys(Scores<S>& scores, const unsigned c
   Wgmma<S::kKeys>::template shared_shared<T, false>(scores, a, b);
 #pragma unroll
   for (int step = 1; step < S::kRowBytes / kDepthBytes; ++step)
-    Wgmma<S::kKeys>::template shared_shared<T, true>(scores, at(a, kWarpgroupRows, step), at(b, S::kKeys, step));
+    Wgmma<S::kKeys>::template shared_shared<T, true>(scores, at(a, kWarpgroupRows, step), at(b, S::kStageKeys, step));
 }
 
 template <class Element>
@@ -82,13 +82,14 @@ struct HalfValues {
    public:
     __device__ explicit Sum(float4*) {}
 
-    /// output += probabilities values. Values lie across: 16 keys are two groups of eight rows, the columns span
-    /// panels.
-    __device__ void multiply(Output<S>& output, const Probabilities<S>& probabilities, const unsigned char* values) {
-      const uint64_t b = operand<kPanelBytes>(values, S::kKeys * kPanelBytes);
+    /// output += probabilities values, for as many keys as there are probabilities. Values lie across: 16 keys are two
+    /// groups of eight rows, the columns span panels.
+    template <int kCount>
+    __device__ void multiply(Output<S>& output, const uint32_t (&probabilities)[kCount], const unsigned char* values) {
+      const uint64_t b = operand<kPanelBytes>(values, S::kStageKeys * kPanelBytes);
       wgmma_fence();
 #pragma unroll
-      for (int step = 0; step < S::kKeys / 16; ++step)
+      for (int step = 0; step < kCount / 4; ++step)
         Wgmma<S::kHeadSize>::template register_shared<T>(output, probabilities + 4 * step,
                                                          advance(b, step * 16 * kPanelBytes));
     }

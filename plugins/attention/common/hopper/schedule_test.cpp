@@ -62,56 +62,78 @@ TEST(TileScheduler, APairWorksOnOneHead) {
   }
 }
 
-TEST(Split, FillsTheLastRoundWithPiecesOfItsTiles) {
+TEST(Split, SharesOutTheLastRoundWhereThatGains) {
   // 12 heads of 32,760 queries on 132 blocks: 3,072 tiles are 23 rounds and 36.
-  const Split split = split_last_round(3072, 132, 256);
+  const Split split = split_last_round(3072, 132, 187);
   EXPECT_EQ(split.whole, 3072 - 36);
-  EXPECT_EQ(split.pieces, 3);
-  EXPECT_EQ(split_last_round(132, 132, 256).pieces, 1);       // nothing is left
-  EXPECT_EQ(split_last_round(132 + 67, 132, 256).pieces, 1);  // more than half of a round
-  EXPECT_EQ(split_last_round(4, 132, 256).pieces, 32);        // pieces of eight blocks
-  EXPECT_EQ(split_last_round(4, 132, 15).pieces, 1);
+  EXPECT_EQ(split.shares, 132);
+  EXPECT_EQ(split_last_round(156, 132, 9).shares, 0);  // 12 heads of 1,560: putting them together takes longer
+  EXPECT_EQ(split_last_round(156, 132, 13).shares, 24 * 5);
+  EXPECT_EQ(split_last_round(132, 132, 256).shares, 0);    // nothing is left
+  EXPECT_EQ(split_last_round(1536, 132, 64).shares, 132);  // 84 tiles: shares that end in the midst of a tile
+  EXPECT_EQ(split_last_round(512, 132, 24).shares, 0);     // 116 tiles: what is to be gained is little
+  EXPECT_EQ(split_last_round(4, 132, 256).shares, 4 * 33);
+  EXPECT_EQ(split_last_round(4, 132, 6).shares, 0);
   for (int tiles = 1; tiles < 400; ++tiles)
-    for (int key_blocks : {0, 1, 16, 100, 1000}) {
+    for (int key_blocks : {0, 1, 7, 16, 100, 1000}) {
       const Split s = split_last_round(tiles, 132, key_blocks);
-      if (s.pieces == 1) continue;
+      if (s.shares == 0) continue;
       ASSERT_EQ(s.whole % 132, 0);
-      ASSERT_LE((tiles - s.whole) * s.pieces, 132);
-      ASSERT_GE(key_blocks / s.pieces, kLeastOfPiece);
+      ASSERT_LE(s.shares, 132);
+      ASSERT_LE(s.shares, (tiles - s.whole) * key_blocks);
+      ASSERT_LT(ceil_div((tiles - s.whole) * key_blocks, s.shares) + cost_of_pieces(tiles - s.whole), key_blocks);
     }
 }
 
-TEST(Split, VisitsEveryKeyOfEveryTileOnce) {
-  for (int keys : {1921, 2048, 2049, 4000, 32760}) {
-    TileScheduler tiles{1000, 3, 2, 128};  // 48
-    const Split split = split_last_round(tiles.tiles(), 20, ceil_div(keys, 128));
-    ASSERT_EQ(split.whole, 40);
-    const PieceScheduler scheduler{tiles, split};
-    ASSERT_EQ(scheduler.jobs(), 8 * 2);
-    tiles.most = split.whole;
-    ASSERT_EQ(tiles.jobs(), 40);
-    std::set<std::tuple<int, int, int, int>> seen;
-    int64_t visited = 0;
-    const auto visit = [&](auto walk) {
-      for (; !walk.done(); walk.next_tile()) {
-        const QueryTile tile = walk.tile();
-        for (;; walk.next_block()) {
-          ASSERT_TRUE(seen.insert({tile.batch, tile.head, tile.first_query, walk.block().first}).second);
-          ASSERT_TRUE(walk.block().count == 128 || walk.block().first + walk.block().count == keys);
-          visited += walk.block().count;
-          if (walk.last()) break;
-        }
+// 3 heads of so many queries and 2 batch rows on 20 blocks.
+void expect_every_key_of_every_tile_once(int queries, int keys, int shares, bool two_of_a_tile) {
+  TileScheduler tiles{queries, 3, 2, 128};
+  const int key_blocks = ceil_div(keys, 128);
+  const Split split = split_last_round(tiles.tiles(), 20, key_blocks);
+  ASSERT_EQ(split.shares, shares);
+  const PieceScheduler scheduler{tiles, split, key_blocks};
+  ASSERT_EQ(scheduler.jobs(), shares * (two_of_a_tile ? 2 : 1));
+  tiles.most = split.whole;
+  ASSERT_EQ(tiles.jobs(), split.whole);
+  std::set<std::tuple<int, int, int, int>> seen;
+  int64_t visited = 0;
+  const auto visit = [&](auto walk, const auto& begin) {
+    for (; !walk.done(); walk.next_tile()) {
+      const QueryTile tile = walk.tile();
+      begin(walk.tile());
+      for (;; walk.next_block()) {
+        ASSERT_TRUE(seen.insert({tile.batch, tile.head, tile.first_query, walk.block().first}).second);
+        ASSERT_TRUE(walk.block().count == 128 || walk.block().first + walk.block().count == keys);
+        visited += walk.block().count;
+        if (walk.last()) break;
       }
-    };
-    const DenseKeyBlocks<128>::Data whole{nullptr, keys};
-    const PieceKeyBlocks<128>::Data pieces{keys, split.pieces};
-    for (int first = 0; first < 20; ++first) {
-      visit(Walk<DenseKeyBlocks<128>>(tiles, whole, first, {20}));
-      visit(Walk<PieceKeyBlocks<128>>(scheduler, pieces, first, {20}));
     }
-    EXPECT_EQ(visited, int64_t{48} * keys);
-    for (int job = 0; job < scheduler.jobs(); ++job) EXPECT_EQ(scheduler.tile(job).slot, job);
+  };
+  // What combines pieces finds just those of a tile.
+  std::set<int> slots, found;
+  for (int tile = 0; tile < scheduler.split_tiles(); ++tile)
+    for (int share = scheduler.first_share(tile); share <= scheduler.last_share(tile); ++share) {
+      const int slot = scheduler.slot(tile, share);
+      ASSERT_TRUE(found.insert(slot).second);
+      const QueryTile of = tiles.tile(split.whole + tile), got = scheduler.tile(slot);
+      ASSERT_TRUE(of.first_query == got.first_query && of.head == got.head && of.batch == got.batch);
+    }
+  for (int first = 0; first < 20; ++first) {
+    visit(Walk<DenseKeyBlocks<128>>(tiles, {nullptr, keys}, first, {20}), [](auto) {});
+    visit(Walk<PieceKeyBlocks<128>>(scheduler, {keys}, first, {20}), [&](PieceTile t) { slots.insert(t.slot); });
   }
+  EXPECT_EQ(visited, int64_t{tiles.tiles()} * keys);
+  EXPECT_EQ(slots, found);
+}
+
+TEST(Split, VisitsEveryKeyOfEveryTileOnce) {
+  for (int keys : {7041, 7168, 9000, 32760}) {
+    expect_every_key_of_every_tile_once(600, keys, 20, false);  // 30 tiles: 10 in two pieces each
+    expect_every_key_of_every_tile_once(700, keys, 20, true);   // 36: 16 among 20 blocks
+  }
+  expect_every_key_of_every_tile_once(300, 32760, 20, true);   // 18 among 20
+  expect_every_key_of_every_tile_once(500, 32760, 20, false);  // 24: 4 in five pieces each
+  expect_every_key_of_every_tile_once(500, 1400, 20, false);
 }
 
 template <int kWidth>

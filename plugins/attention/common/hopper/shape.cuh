@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 
 #include "plugins/attention/common/hopper/wgmma.cuh"
 
@@ -45,6 +46,16 @@ struct Shape {
   /// The shape that pieces of tiles have: never a cluster.
   using OfPieces = Shape;
 
+  /// Keys of a block that lies in a stage of shared memory: kKeys of them, or fewer, are multiplied.
+  static constexpr int kStageKeys = kKeys;
+
+  /// Whether every tile has two key blocks at least; then what LongTiles says holds.
+  static constexpr bool kLong = false;
+  static constexpr int kFirst = kKeys;
+
+  /// The widths, rising, for which there are kernels for long tiles.
+  using FirstWidths = std::integer_sequence<int>;
+
   /// Blocks that work on neighbouring query tiles in step and share what they load: each brings a part of every key
   /// block to all of them.
   static constexpr int kCluster = 1;
@@ -87,6 +98,20 @@ struct Shape {
 
   static_assert(kKeys % 16 == 0);
   static_assert(!ValueProduct::kTransposed || kKeys == 64 || kKeys == 128);
+};
+
+/// A shape for calls whose tiles all have two key blocks at least, of which only the first may be partial, with at most
+/// kFirst keys: its products are no wider.
+template <class S, int kFirst_>
+struct LongTiles : S {
+  static constexpr bool kLong = true;
+  static constexpr int kFirst = kFirst_;
+};
+
+/// The shape as it is for products with some keys of a block.
+template <class S, int kKeys_>
+struct Narrow : S {
+  static constexpr int kKeys = kKeys_;
 };
 
 /// Blocks of a cluster: pieces of tiles do not share their keys.

@@ -75,22 +75,33 @@ struct Wgmma;
 // The instruction names every register, and assembler text cannot be computed: lists of ten are joined by macros.
 #define FV_TEXT10(t) \
   "%" #t "0, %" #t "1, %" #t "2, %" #t "3, %" #t "4, %" #t "5, %" #t "6, %" #t "7, %" #t "8, %" #t "9, "
+#define FV_TEXT_24 FV_TEXT10() FV_TEXT10(1) "%20, %21, %22, %23"
 #define FV_TEXT_32 FV_TEXT10() FV_TEXT10(1) FV_TEXT10(2) "%30, %31"
 #define FV_TEXT_36 FV_TEXT_32 ", %32, %33, %34, %35"
+#define FV_TEXT_40 FV_TEXT10() FV_TEXT10(1) FV_TEXT10(2) "%30, %31, %32, %33, %34, %35, %36, %37, %38, %39"
+#define FV_TEXT50 FV_TEXT10() FV_TEXT10(1) FV_TEXT10(2) FV_TEXT10(3) FV_TEXT10(4)
+#define FV_TEXT_48 FV_TEXT_40 ", %40, %41, %42, %43, %44, %45, %46, %47"
+#define FV_TEXT_56 FV_TEXT50 "%50, %51, %52, %53, %54, %55"
 #define FV_TEXT60 FV_TEXT10() FV_TEXT10(1) FV_TEXT10(2) FV_TEXT10(3) FV_TEXT10(4) FV_TEXT10(5)
 #define FV_TEXT_64 FV_TEXT60 "%60, %61, %62, %63"
 #define FV_TEXT_68 FV_TEXT_64 ", %64, %65, %66, %67"
 #define FV_TEXT_72 FV_TEXT60 FV_TEXT10(6) "%70, %71"
+#define FV_TEXT_80 FV_TEXT60 FV_TEXT10(6) "%70, %71, %72, %73, %74, %75, %76, %77, %78, %79"
 #define FV_TEXT_88 FV_TEXT60 FV_TEXT10(6) FV_TEXT10(7) "%80, %81, %82, %83, %84, %85, %86, %87"
 
 #define FV_SUMS10(c, t) \
   c(d[t##0]), c(d[t##1]), c(d[t##2]), c(d[t##3]), c(d[t##4]), c(d[t##5]), c(d[t##6]), c(d[t##7]), c(d[t##8]), c(d[t##9])
+#define FV_SUMS_24(c) FV_SUMS10(c, ), FV_SUMS10(c, 1), c(d[20]), c(d[21]), c(d[22]), c(d[23])
 #define FV_SUMS_32(c) FV_SUMS10(c, ), FV_SUMS10(c, 1), FV_SUMS10(c, 2), c(d[30]), c(d[31])
 #define FV_SUMS_36(c) FV_SUMS_32(c), c(d[32]), c(d[33]), c(d[34]), c(d[35])
+#define FV_SUMS_40(c) FV_SUMS10(c, ), FV_SUMS10(c, 1), FV_SUMS10(c, 2), FV_SUMS10(c, 3)
+#define FV_SUMS_48(c) FV_SUMS_40(c), c(d[40]), c(d[41]), c(d[42]), c(d[43]), c(d[44]), c(d[45]), c(d[46]), c(d[47])
+#define FV_SUMS_56(c) FV_SUMS_40(c), FV_SUMS10(c, 4), c(d[50]), c(d[51]), c(d[52]), c(d[53]), c(d[54]), c(d[55])
 #define FV_SUMS60(c) FV_SUMS10(c, ), FV_SUMS10(c, 1), FV_SUMS10(c, 2), FV_SUMS10(c, 3), FV_SUMS10(c, 4), FV_SUMS10(c, 5)
 #define FV_SUMS_64(c) FV_SUMS60(c), c(d[60]), c(d[61]), c(d[62]), c(d[63])
 #define FV_SUMS_68(c) FV_SUMS_64(c), c(d[64]), c(d[65]), c(d[66]), c(d[67])
 #define FV_SUMS_72(c) FV_SUMS60(c), FV_SUMS10(c, 6), c(d[70]), c(d[71])
+#define FV_SUMS_80(c) FV_SUMS60(c), FV_SUMS10(c, 6), FV_SUMS10(c, 7)
 #define FV_SUMS_88(c)                                                                                         \
   FV_SUMS60(c), FV_SUMS10(c, 6), FV_SUMS10(c, 7), c(d[80]), c(d[81]), c(d[82]), c(d[83]), c(d[84]), c(d[85]), \
       c(d[86]), c(d[87])
@@ -153,6 +164,26 @@ struct Wgmma;
   }
 
 template <>
+struct Wgmma<48> {
+  FV_SCORES_16(48, 24, 24, 25)
+};
+template <>
+struct Wgmma<80> {
+  FV_SCORES_16(80, 40, 40, 41)
+};
+template <>
+struct Wgmma<96> {
+  FV_SCORES_16(96, 48, 48, 49)
+};
+template <>
+struct Wgmma<112> {
+  FV_SCORES_16(112, 56, 56, 57)
+};
+template <>
+struct Wgmma<160> {
+  FV_SCORES_16(160, 80, 80, 81)
+};
+template <>
 struct Wgmma<64> {
   FV_SCORES_8(64, 32, 32, 33)
   FV_VALUES_16(64, 32, 32, 33, 34, 35, 36)
@@ -181,14 +212,25 @@ struct Wgmma<176> {
 };
 
 #undef FV_TEXT10
+#undef FV_TEXT_24
+#undef FV_TEXT_40
+#undef FV_TEXT_48
+#undef FV_TEXT_56
+#undef FV_TEXT_80
 #undef FV_TEXT_32
 #undef FV_TEXT_36
+#undef FV_TEXT50
 #undef FV_TEXT60
 #undef FV_TEXT_64
 #undef FV_TEXT_68
 #undef FV_TEXT_72
 #undef FV_TEXT_88
 #undef FV_SUMS10
+#undef FV_SUMS_24
+#undef FV_SUMS_40
+#undef FV_SUMS_48
+#undef FV_SUMS_56
+#undef FV_SUMS_80
 #undef FV_SUMS_32
 #undef FV_SUMS_36
 #undef FV_SUMS60

@@ -95,6 +95,11 @@ const Case kCases[] = {
     {3, 130, 200, 2, 1, {200, 0, 131}},
     {2, 65, 400, 2, 2, {1, 353}, 64},
     {1, 130, 2900, 2, 1, {}, 8},  // few tiles and many keys: in pieces
+    {1, 2, 4000, 84, 42},         // fewer tiles than blocks: shares that end in the midst of a tile
+    {1, 9, 512, 160, 8},          // several tiles a block; the first key block is narrower than the others
+    {1, 200, 769, 2, 1},
+    {1, 129, 1000, 1, 1},
+    {1, 70, 276, 3, 1},
 };
 
 // Of which a sanitizer has something to see: ragged on both sides, several blocks of keys, shared heads, rows without.
@@ -102,6 +107,7 @@ const Case kFewCases[] = {
     {2, 129, 177, 4, 2, {}, 8},
     {3, 130, 200, 2, 1, {200, 0, 131}},
     {1, 40, 2900, 2, 1},
+    {1, 9, 512, 160, 8},
 };
 
 fv_attention_site site_of(const Case& c, fv_dtype dtype, int64_t size) {

@@ -13,7 +13,7 @@ namespace {
 const dense::Kernel* find_kernel(const fv_attention_site& site, std::string_view tile) {
   const bool bfloat16 = same_dtype(site.dtype, kBFloat16);
   if (!bfloat16 && !same_dtype(site.dtype, kFloat16)) return nullptr;
-  return dense::find_kernel(bfloat16, site.head_size, site.query_length, site.key_length, tile);
+  return dense::find_kernel(bfloat16, hopper::sizes_of(site), tile);
 }
 
 class Plan final : public AttentionPlan {
@@ -62,7 +62,7 @@ class Backend final : public AttentionBackend {
     if (kernel == nullptr)
       return Support::no("no kernel for " + dtype_name(site.dtype) + ", head size " + std::to_string(site.head_size) +
                          " and tile '" + tile_ + "': bfloat16 or float16, 64 or 128");
-    const double score = dense::estimate(*kernel, site.batch, site.query_heads, site.query_length, site.key_length);
+    const double score = dense::estimate(*kernel, hopper::sizes_of(site));
     return Support::yes(FV_NUMERICS_REORDERED, score, kernel->name);
   }
 

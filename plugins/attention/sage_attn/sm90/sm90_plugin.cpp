@@ -53,7 +53,7 @@ class Plan final : public AttentionPlan {
     quantiser_.smooth_k = settings.smooth_k;
     quantiser_.per_block = settings.per_block;
     quantiser_.smooth_q = settings.smooth_q;
-    dense_ = dense::find_kernel(quantiser_.bfloat16, site.head_size, site.query_length, site.key_length);
+    dense_ = dense::find_kernel(quantiser_.bfloat16, hopper::sizes_of(site));
     if (dense_ == nullptr) throw Refused("SAGE_ATTN/sm90 has no kernel for this site");
     const hopper::CurrentDevice current(site.device.index);
     blocks_ = sage::prepare(quantiser_);

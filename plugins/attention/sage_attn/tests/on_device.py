@@ -64,8 +64,8 @@ def lossless(length, heads, size, dtype, groups):
 
 
 def pieces_of(batch, queries, keys, heads, size, options):
-    """In how many pieces the kernel takes the keys of every [B, H, Lq]: where the last tiles of a launch do not fill the
-    processors, in as many as do, of at least eight blocks each. With smooth_q there are several launches."""
+    """In which pieces the kernel takes the key blocks of every [B, H, Lq], as hopper/piece_tiles.hpp has it: a number for
+    each, and the ends of the pieces of each number. With smooth_q there are several launches."""
     blocks = torch.cuda.get_device_properties(DEVICE).multi_processor_count
     smooth = options.get("smooth_q", False)
     rows = 192 if size == 64 and options.get("pv", "fp8") == "fp8" and not smooth else 128
@@ -73,17 +73,24 @@ def pieces_of(batch, queries, keys, heads, size, options):
     if smooth:
         parts = -(-query_blocks // max(1, 2**30 // (batch * heads * key_blocks * 128 * 4)))
         together = -(-query_blocks // parts) * 64
-    pieces = torch.ones(batch, heads, queries, dtype=torch.int64, device=DEVICE)
+    number, ends = torch.zeros(batch, heads, queries, dtype=torch.int64, device=DEVICE), [[key_blocks]]
     for first in range(0, queries, together):
         count = min(together, queries - first)
         of_head = -(-count // rows)
         tiles = of_head * heads * batch
         rest = tiles % blocks
-        n = min(blocks // rest, key_blocks // 8) if rest else 1
-        for tile in range(tiles - rest, tiles) if n > 1 else ():
-            head, start = tile // of_head, first + tile % of_head * rows
-            pieces[head // heads, head % heads, start:min(start + rows, first + count)] = n
-    return pieces
+        if rest == 0 or key_blocks == 0:
+            continue
+        of_piece, of_share = -(-key_blocks // min(blocks // rest, key_blocks)), -(-rest * key_blocks // blocks) + 1
+        if min(of_piece, of_share) + 6 + rest // 8 >= key_blocks:
+            continue
+        shares = rest * min(blocks // rest, key_blocks) if of_piece <= of_share else blocks
+        cuts = [share * rest * key_blocks // shares for share in range(shares + 1)]
+        for i in range(rest):
+            head, start = (tiles - rest + i) // of_head, first + (tiles - rest + i) % of_head * rows
+            number[head // heads, head % heads, start:min(start + rows, first + count)] = len(ends)
+            ends.append([x - i * key_blocks for x in cuts if i * key_blocks < x < (i + 1) * key_blocks] + [key_blocks])
+    return number, ends
 
 
 class Checks:

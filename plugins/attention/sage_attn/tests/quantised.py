@@ -43,8 +43,8 @@ def key_groups(length, granularity, device):
 
 
 def one_head(q, k, v, scale, rows, pieces, pv, granularity, smooth_k, smooth_q):
-    """Rows of one head's output. q, k, v: [L, D] in float64, and the type that the inputs had; pieces: in how many the keys of
-    these rows are taken, each with a reference of its own."""
+    """Rows of one head's output. q, k, v: [L, D] in float64, and the type that the inputs had; pieces: the ends of
+    those in which the key blocks of these rows are taken, each with a reference of its own."""
     dtype = v.dtype
     q, k, v = q.double(), k.double(), v.double()
     if smooth_k:
@@ -67,11 +67,11 @@ def one_head(q, k, v, scale, rows, pieces, pv, granularity, smooth_k, smooth_q):
     v8 = e4m3(count)
     warp = torch.unique(rows // 16, return_inverse=True)[1]
     blocks, results = list(reversed(range(0, len(k), 128))), []
-    for piece in range(pieces):
+    for begin, end in zip([0, *pieces], pieces or [len(blocks)]):
         out = torch.zeros(len(rows), v.shape[1], dtype=torch.float64, device=v.device)
         total = torch.zeros(len(rows), 1, dtype=torch.float64, device=v.device)
         reference = torch.full_like(total, -math.inf)
-        for first in blocks[len(blocks) * piece // pieces:len(blocks) * (piece + 1) // pieces]:
+        for first in blocks[begin:end]:
             block = scores[:, first:first + 128]
             top = block.amax(1, keepdim=True)
             exceeds = (top > reference + SLACK * math.log(2)).squeeze(1).double()
@@ -91,17 +91,17 @@ def one_head(q, k, v, scale, rows, pieces, pv, granularity, smooth_k, smooth_q):
 
 def attention(q, k, v, scale, rows=None, pieces=None, **options):
     """q [B, Lq, H, D], k and v [B, Lk, Hkv, D] -> rows of the output in float64, [B, rows, H, D]. Rows: whole sixteens. pieces: for
-    every [B, H, Lq] in how many its keys are taken, alike for all of sixteen; without it, one."""
+    every [B, H, Lq] the number of a list of ends of the pieces in which its key blocks are taken, and these lists; without it, one piece."""
     options = {**DEFAULTS, **options}
     rows = torch.arange(q.shape[1], device=q.device) if rows is None else rows
     out = torch.zeros(q.shape[0], len(rows), q.shape[2], q.shape[3], dtype=torch.float64, device=q.device)
     group = q.shape[2] // k.shape[2]
     for b in range(q.shape[0]):
         for h in range(q.shape[2]):
-            count = torch.ones_like(rows) if pieces is None else pieces[b, h, rows]
-            for n in count.unique().tolist():
-                of_n = count == n
-                out[b, of_n, h] = one_head(q[b, :, h], k[b, :, h // group], v[b, :, h // group], scale, rows[of_n], n, **options)
+            number = torch.zeros_like(rows) if pieces is None else pieces[0][b, h, rows]
+            for n in number.unique().tolist():
+                of_n, ends = number == n, pieces[1][n] if pieces else []
+                out[b, of_n, h] = one_head(q[b, :, h], k[b, :, h // group], v[b, :, h // group], scale, rows[of_n], ends, **options)
     return out
 
 

@@ -17,7 +17,7 @@ class Plan final : public AttentionPlan {
   Plan(const Settings& settings, const fv_attention_site& site, const Kernel& kernel)
       : plan_(settings, site),
         kernel_(kernel),
-        dense_(dense::find_kernel(kernel.bfloat16, site.head_size, site.query_length, site.key_length)),
+        dense_(dense::find_kernel(kernel.bfloat16, hopper::sizes_of(site))),
         name_("sm90_" + std::to_string(kernel.rows) + "x" + std::to_string(kernel.width) + ", " +
               settings.describe(plan_.tiles())) {
     if (dense_ == nullptr) throw Refused("SLIDING_TILE_ATTN/sm90 has no dense kernel for this site");
@@ -79,10 +79,9 @@ class Backend final : public AttentionBackend {
     if (find(site) == nullptr) return Support::no(no_kernel(site));
     if (site.query_heads > hopper::kMostHeads) return Support::no(too_many_heads(site));
     const TileGrid tiles = settings_.tiles_of(site);
-    const dense::Kernel* dense =
-        dense::find_kernel(same_dtype(site.dtype, kBFloat16), site.head_size, site.query_length, site.key_length);
+    const dense::Kernel* dense = dense::find_kernel(same_dtype(site.dtype, kBFloat16), hopper::sizes_of(site));
     if (dense == nullptr) return Support::no(no_kernel(site));
-    double score = dense::estimate(*dense, site.batch, site.query_heads, site.query_length, site.key_length);
+    double score = dense::estimate(*dense, hopper::sizes_of(site));
     if (!settings_.is_dense(tiles)) score *= std::min(1.0, kOverDensity * settings_.mean_density(tiles));
     return Support::yes(settings_.is_dense(tiles) ? FV_NUMERICS_REORDERED : FV_NUMERICS_APPROXIMATE, score,
                         settings_.describe(tiles));

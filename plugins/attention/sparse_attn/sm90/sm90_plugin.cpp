@@ -23,7 +23,7 @@ class Sm90Plan final : public AttentionPlan {
   Sm90Plan(const Settings& settings, const fv_attention_site& site, const Kernel& kernel)
       : plan_(settings, site, kernel.rows, kernel.width),
         kernel_(kernel),
-        dense_(dense::find_kernel(kernel.bfloat16, site.head_size, site.query_length, site.key_length)),
+        dense_(dense::find_kernel(kernel.bfloat16, hopper::sizes_of(site))),
         name_("sm90_" + std::to_string(kernel.rows) + "x" + std::to_string(kernel.width) + ", " +
               settings.describe(site, kernel.width)) {
     if (dense_ == nullptr) throw Refused("SPARSE_ATTN/sm90 has no dense kernel for this site");
@@ -70,7 +70,7 @@ class SkippingPlan final : public AttentionPlan {
       : plan_(settings, site, kernel.rows, kernel.width),
         threshold_(settings.threshold),
         kernel_(kernel),
-        dense_(dense::find_kernel(kernel.bfloat16, site.head_size, site.query_length, site.key_length)),
+        dense_(dense::find_kernel(kernel.bfloat16, hopper::sizes_of(site))),
         name_("sm90_" + std::to_string(kernel.rows) + "x" + std::to_string(kernel.width) + ", " +
               settings.describe(site, kernel.width)) {
     if (dense_ == nullptr) throw Refused("SPARSE_ATTN/sm90 has no dense kernel for this site");
@@ -120,9 +120,8 @@ class Sm90Backend final : public AttentionBackend {
     if (const auto reason = refuses(site)) return Support::no(*reason);
     const double heads = static_cast<double>(site.batch) * site.query_heads;
     const double elements = heads * site.head_size * static_cast<double>(site.query_length);
-    const dense::Kernel& dense =
-        *dense::find_kernel(find(site)->bfloat16, site.head_size, site.query_length, site.key_length);
-    double score = dense::estimate(dense, site.batch, site.query_heads, site.query_length, site.key_length);
+    const dense::Kernel& dense = *dense::find_kernel(find(site)->bfloat16, hopper::sizes_of(site));
+    double score = dense::estimate(dense, hopper::sizes_of(site));
     if (settings_.select == Select::kThreshold)
       score = kLaunchMicroseconds + score;
     else if (!settings_.is_dense())

@@ -12,10 +12,13 @@ template <class Element, int kHeadSize, int kKeys, int kConsumers>
 using Shape = hopper::Shape<Element, hopper::HalfScores<Element>, hopper::HalfValues<Element>, kHeadSize, kKeys,
                             kConsumers, hopper::OnlineSoftmax>;
 
-/// Two blocks that share what they load.
-template <class Element, int kHeadSize, int kKeys, int kConsumers>
-struct PairShape : Shape<Element, kHeadSize, kKeys, kConsumers> {
-  static constexpr int kCluster = 2;
+/// The same, with kernels for long tiles (LongTiles) of such first key blocks. kCluster: 2 where two blocks share what
+/// they load; their consumers, who wait for the other block's, do not take turns besides.
+template <class Element, int kHeadSize, int kKeys, int kConsumers, int kCluster_, int... kFirstWidths>
+struct OwnShape : Shape<Element, kHeadSize, kKeys, kConsumers> {
+  static constexpr int kCluster = kCluster_;
+  static constexpr bool kTurns = kConsumers == 3 && kCluster == 1;
+  using FirstWidths = std::integer_sequence<int, kFirstWidths...>;
 };
 
 template <class S>
@@ -43,6 +46,14 @@ void launch(const hopper::Call& c, int blocks, cudaStream_t stream) {
   hopper::launch_dense<S>(half_parameters<S, KeyBlocks<S>>(c), c, blocks, stream);
 }
 
+template <int... kWidths>
+constexpr std::array<int, kMostWidths> widths(std::integer_sequence<int, kWidths...>) {
+  std::array<int, kMostWidths> all{};
+  size_t i = 0;
+  ((all[i++] = kWidths), ...);
+  return all;
+}
+
 template <class S>
 constexpr Kernel kernel(const char* name, hopper::TileTimes times) {
   return {name,
@@ -51,21 +62,22 @@ constexpr Kernel kernel(const char* name, hopper::TileTimes times) {
           S::kRows,
           S::kKeys,
           S::kCluster,
+          widths(typename S::FirstWidths()),
           times,
           hopper::prepare_dense<S>,
           hopper::piece_bytes<S>,
           launch<S>};
 }
 
-/// All kernels for elements of a type, which is compiled in a file of its own; the best of a head size comes first.
+/// All kernels for elements of a type, which is compiled in a file of its own.
 template <class Element>
 inline constexpr Kernel kKernels[] = {
     // Head size, width of a key block, consumers; times: from docs/measured/attention_turns.md.
-    kernel<PairShape<Element, 128, 176, 2>>("128x176x2", {2.17, 1.7}),
-    kernel<PairShape<Element, 128, 128, 2>>("128x128x2", {1.6, 1.9}),
-    kernel<Shape<Element, 128, 176, 2>>("128x176", {2.24, 1.7}),
-    kernel<Shape<Element, 128, 128, 2>>("128x128", {1.63, 1.7}),
-    kernel<Shape<Element, 64, 128, 3>>("192x128", {1.52, 1.4}),
+    kernel<OwnShape<Element, 128, 80, 3, 2, 48>>("192x80x2", {1.415, 3.9}),
+    kernel<OwnShape<Element, 128, 176, 2, 2, 48, 80, 112, 160>>("128x176x2", {2.17, 2.2}),
+    kernel<OwnShape<Element, 128, 80, 3, 1, 48>>("192x80", {1.445, 4.2}),
+    kernel<OwnShape<Element, 128, 176, 2, 1>>("128x176", {2.24, 2.2}),
+    kernel<OwnShape<Element, 64, 128, 3, 1>>("192x128", {1.52, 1.4}),
 };
 
 }  // namespace fastvideo::dense

@@ -2,6 +2,7 @@
 // is needed.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -14,14 +15,17 @@ struct CUstream_st;
 
 namespace fastvideo::dense {
 
+constexpr int kMostWidths = 4;
+
 /// A kernel: elements, head size, and its tile of queries x keys.
 struct Kernel {
   const char* name;  ///< "128x176"
   bool bfloat16;     ///< otherwise float16
   int head_size;
-  int rows;       ///< queries of a tile
-  int key_width;  ///< of a key block
-  int cluster;    ///< blocks of the kernel that share what they load
+  int rows;                                   ///< queries of a tile
+  int key_width;                              ///< of a key block
+  int cluster;                                ///< blocks of the kernel that share what they load
+  std::array<int, kMostWidths> first_widths;  ///< rising, then 0: of a first key block that holds fewer keys
   hopper::TileTimes times;
   /// Blocks that the current device holds at once; sets the kernel up. Throws std::runtime_error.
   int (*prepare)();
@@ -31,16 +35,15 @@ struct Kernel {
   void (*launch)(const hopper::Call& call, int blocks, CUstream_st* stream);
 };
 
-/// All kernels; the best of an element type and head size comes first.
+/// All kernels.
 std::span<const Kernel> bfloat16_kernels();
 std::span<const Kernel> float16_kernels();
 
-/// The kernel for so many queries and so many keys at most, or nullptr. tile: a kernel's name, or "auto": the first of
-/// its kind that a cluster's empty tiles do not make slower than another; over few keys the first of those that leave
-/// least of their last block empty.
-const Kernel* find_kernel(bool bfloat16, int head_size, int64_t queries, int64_t keys, std::string_view tile = "auto");
+/// The kernel for a problem, or nullptr. tile: a kernel's name, or "auto": of those that a cluster's empty tiles do not
+/// make slower than another, that which is estimated to take least.
+const Kernel* find_kernel(bool bfloat16, const hopper::ProblemSizes& sizes, std::string_view tile = "auto");
 
-/// About how long a kernel takes, in microseconds: for choosing between backends.
-double estimate(const Kernel& kernel, int64_t batch, int64_t heads, int64_t queries, int64_t keys);
+/// About how long a kernel takes, in microseconds: for choosing between kernels and between backends.
+double estimate(const Kernel& kernel, const hopper::ProblemSizes& sizes);
 
 }  // namespace fastvideo::dense
