@@ -1,6 +1,6 @@
 """Runs every command of a page: each block marked ```sh, in the order of the page, in one folder, as a reader would.
 
-The folder holds `models` and what else the page takes from the repository; the program is the one that was built.
+With --short the embedded model makes 5 frames in the place of 17, which shows the same in a third of the time. The folder holds `models` and what else the page takes from the repository; the program is the one that was built.
 """
 
 import argparse
@@ -28,6 +28,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("page", type=pathlib.Path)
     parser.add_argument("--build", type=pathlib.Path, required=True, help="the build folder, which the page calls build/release")
+    parser.add_argument("--short", action="store_true", help="videos of 5 frames")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fastvideo_page_") as name:
         folder = pathlib.Path(name)
@@ -39,6 +40,8 @@ def main():
         page = blocks(arguments.page)
         script = "set -euo pipefail\n"
         for line, text in page:
+            if arguments.short:
+                text = text.replace("--model-path models/shapes", "--model-path models/shapes --num-frames 5")
             script += f"echo '--- {arguments.page.name}:{line}' >&2\n{text}"
         done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True)
         if done.returncode != 0:

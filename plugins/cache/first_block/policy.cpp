@@ -56,7 +56,7 @@ std::string FirstBlockCache::refuses(const fv_cache_session_info& info) const {
   if (info.blocks < 2) return "the model has one block: after the first there is none to leave out";
   for (uint32_t i = 0; i < info.signal_count; ++i)
     if (std::string(info.signals[i]) == kSignal) return {};
-  return std::string("this pipeline does not measure ") + kSignal;
+  return std::string("this pipeline does not measure ").append(kSignal);
 }
 
 std::unique_ptr<CacheSession> FirstBlockCache::open(const fv_cache_session_info& info) {
