@@ -6,6 +6,9 @@
 
 namespace fastvideo::hopper {
 
+/// Key blocks of a piece whose blocks are left out beside what it has seen: fewer would leave little out.
+constexpr int kLeastThatSkips = 8;
+
 /// Device memory for the pieces of calls of up to so many keys, for call.pieces; 0: none is split.
 template <class S>
 size_t piece_bytes(int64_t keys, int blocks) {
@@ -53,7 +56,7 @@ void launch_dense(Parameters<DenseKeyBlocks<S::kKeys>> p, const Call& c, int blo
   const int tiles = p.scheduler.tiles();
   const Split split = c.pieces == nullptr || c.key_lengths != nullptr
                           ? Split{tiles, 0}
-                          : split_last_round(tiles, blocks, ceil_div(keys, S::kKeys));
+                          : split_last_round(tiles, blocks, ceil_div(keys, S::kKeys), S::kSkips ? kLeastThatSkips : 1);
   p.scheduler.most = split.whole;
   if (split.whole > 0 && (c.key_lengths != nullptr || !launch_long<S>(p, keys, blocks, stream)))
     launch_kernel<S>(p, blocks, stream);

@@ -21,14 +21,15 @@ struct Split {
 };
 
 /// How to split so many tiles for so many blocks. Where each tile can be cut into equal pieces without leaving many
-/// blocks idle, a share is a piece; otherwise a share may end in one tile and go on in the next.
-constexpr Split split_last_round(int tiles, int blocks, int key_blocks) {
+/// blocks idle, a share is a piece; otherwise, if pieces may have any length, a share may end in one tile and go on in
+/// the next.
+constexpr Split split_last_round(int tiles, int blocks, int key_blocks, int least_of_piece = 1) {
   const int rest = tiles % blocks;
-  if (rest == 0 || key_blocks == 0) return {tiles, 0};
-  const int pieces = std::min(blocks / rest, key_blocks);
+  if (rest == 0 || key_blocks < least_of_piece) return {tiles, 0};
+  const int pieces = std::min(blocks / rest, key_blocks / least_of_piece);
   const int of_piece = ceil_div(key_blocks, pieces);
   if (key_blocks > INT_MAX / blocks / blocks) return {tiles, 0};  // PieceScheduler counts in 32 bits
-  const int of_share = ceil_div(rest * key_blocks, blocks) + 1;
+  const int of_share = least_of_piece > 1 ? key_blocks : ceil_div(rest * key_blocks, blocks) + 1;
   if (std::min(of_piece, of_share) + cost_of_pieces(rest) >= key_blocks) return {tiles, 0};
   return {tiles - rest, of_piece <= of_share ? rest * pieces : blocks};
 }

@@ -74,6 +74,10 @@ TEST(Split, SharesOutTheLastRoundWhereThatGains) {
   EXPECT_EQ(split_last_round(512, 132, 24).shares, 0);     // 116 tiles: what is to be gained is little
   EXPECT_EQ(split_last_round(4, 132, 256).shares, 4 * 33);
   EXPECT_EQ(split_last_round(4, 132, 6).shares, 0);
+  EXPECT_EQ(split_last_round(16, 132, 12).shares, 16 * 8);
+  EXPECT_EQ(split_last_round(16, 132, 12, 8).shares, 0);
+  EXPECT_EQ(split_last_round(84, 132, 187, 8).shares, 0);
+  EXPECT_EQ(split_last_round(36, 132, 187, 8).shares, 36 * 3);
   for (int tiles = 1; tiles < 400; ++tiles)
     for (int key_blocks : {0, 1, 7, 16, 100, 1000}) {
       const Split s = split_last_round(tiles, 132, key_blocks);

@@ -10,7 +10,7 @@ namespace fastvideo::sliding_tile {
 namespace {
 
 // Time over that of dense attention and the density: ragged ends of runs, a last round that is not split.
-constexpr double kOverDensity = 1.06;
+constexpr double kOverDensity = 1.1;
 
 class Plan final : public AttentionPlan {
  public:

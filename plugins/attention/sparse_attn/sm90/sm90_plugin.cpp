@@ -15,7 +15,7 @@ namespace {
 constexpr double kBytesPerMicrosecond = 2e6;
 constexpr double kLaunchMicroseconds = 10;
 // Time over that of dense attention and the share.
-constexpr double kOverShare = 1.06;
+constexpr double kOverShare = 1.1;
 constexpr int64_t kGridLimit = 65535;  // of CUDA, in the dimensions for heads and batch
 
 class Sm90Plan final : public AttentionPlan {
