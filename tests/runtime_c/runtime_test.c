@@ -401,8 +401,8 @@ static void differ_in_what_is_theirs(fvr_runtime* first) {
   fvr_model* models[] = {load(first), NULL};
   REQUIRE(fvr_model_load(second, NULL, 0, NULL, &models[1], &last_error) == FVR_OK);
   fvr_runtime_close(second); /* the model keeps it */
-  const fvr_setting prompt = set("request.prompt", "a circle");
-  fvr_request* requests[] = {check(models[0], &prompt, 1), check(models[1], NULL, 0)};
+  const fvr_setting formula[] = {set("request.prompt", "a circle"), set("attention.backend", "FORMULA")};
+  fvr_request* requests[] = {check(models[0], formula, COUNT(formula)), check(models[1], NULL, 0)};
   const char* const backends[] = {"FORMULA/", "SWIFT/"};
   for (int i = 0; i < 2; ++i) {
     bool found = false;
