@@ -11,7 +11,7 @@ namespace {
 // Of cuda.h: CUresult is an enum, CUdevice an int.
 using CuResult = int;
 using CuDevice = int;
-constexpr CuResult done = 0;
+constexpr CuResult kCudaSuccess = 0;
 constexpr int attribute_capability_major = 75;
 constexpr int attribute_capability_minor = 76;
 
@@ -22,7 +22,7 @@ bool find(void* library, const char* name, Function*& function) {
   return function != nullptr;
 }
 
-struct Queries {
+struct DriverQueries {
   CuResult (*init)(unsigned flags);
   CuResult (*driver_version)(int* version);
   CuResult (*device_count)(int* count);
@@ -43,7 +43,7 @@ struct Queries {
 
   // "" for success, else "cuInit: CUDA_ERROR_NO_DEVICE (100)"
   std::string problem(const char* call, CuResult result) const {
-    if (result == done) return "";
+    if (result == kCudaSuccess) return "";
     const char* name = nullptr;
     error_name(result, &name);
     return std::string(call) + ": " + (name == nullptr ? "unknown error" : name) + " (" + std::to_string(result) + ")";
@@ -55,11 +55,11 @@ struct Queries {
     std::array<char, 32> bus{};
     size_t bytes = 0;
     CuResult result = device_get(&device, out.index);
-    if (result == done) result = device_name(name.data(), static_cast<int>(name.size()) - 1, device);
-    if (result == done) result = device_attribute(&out.capability_major, attribute_capability_major, device);
-    if (result == done) result = device_attribute(&out.capability_minor, attribute_capability_minor, device);
-    if (result == done) result = device_memory(&bytes, device);
-    if (result == done) result = device_bus(bus.data(), static_cast<int>(bus.size()) - 1, device);
+    if (result == kCudaSuccess) result = device_name(name.data(), static_cast<int>(name.size()) - 1, device);
+    if (result == kCudaSuccess) result = device_attribute(&out.capability_major, attribute_capability_major, device);
+    if (result == kCudaSuccess) result = device_attribute(&out.capability_minor, attribute_capability_minor, device);
+    if (result == kCudaSuccess) result = device_memory(&bytes, device);
+    if (result == kCudaSuccess) result = device_bus(bus.data(), static_cast<int>(bus.size()) - 1, device);
     out.name = name.data();
     out.bus = bus.data();
     out.total_memory = bytes;
@@ -74,7 +74,7 @@ CudaDriver ask_driver() {
     out.problem = "no CUDA driver (libcuda.so.1 is not there)";
     return out;
   }
-  Queries driver{};
+  DriverQueries driver{};
   if (!driver.open(library)) {
     out.problem = "the CUDA driver is too old: it lacks functions that every driver for CUDA 11 and later has";
     return out;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "plugins/attention/torch_sdpa/estimate.hpp"
 #include "plugins/attention/torch_sdpa/kernel_choice.hpp"
 #include "plugins/attention/torch_sdpa/masks.hpp"
 #include "plugins/attention/torch_sdpa/matrix_product.hpp"
@@ -71,20 +72,6 @@ std::string reason_against(const fv_attention_site& site) {
     return "frame-causal attention needs a grid that holds all queries and all keys";
   }
   return {};
-}
-
-// Microseconds of one run, as far as they were measured: on an H200, without masks, head size 128
-// (docs/measured/attention_turns.md). cuDNN does 569 TFLOP/s over 32,760 keys and 488 over 512, since a tile of queries
-// costs some 60 keys beside its own. An estimate for choosing between backends; 0 = none.
-double estimate(const fv_attention_site& site, at::SDPBackend kernel) {
-  constexpr double launch = 20;
-  const auto keys = static_cast<double>(site.key_length);
-  double flops_per_microsecond = 0;
-  if (kernel == at::SDPBackend::cudnn_attention) flops_per_microsecond = 5.8e8 * keys / (keys + 60);
-  if (kernel == at::SDPBackend::flash_attention) flops_per_microsecond = 3.3e8;
-  if (site.device.type != FV_DEVICE_CUDA || site.masks != 0 || flops_per_microsecond == 0) return 0;
-  return launch + 4.0 * static_cast<double>(site.batch) * site.query_heads * site.head_size *
-                      static_cast<double>(site.query_length) * keys / flops_per_microsecond;
 }
 
 class Plan final : public AttentionPlan {

@@ -16,11 +16,12 @@ std::string beginning_of(const std::string& text) {
 
 namespace {
 
-// Once a text and process: a bench encodes the same prompt many times.
+// Once a text: a bench encodes the same prompt many times. A server sees ever new ones, and forgets them.
 void warn_of_cut(const Host& run, const char* source, const std::string& text, size_t tokens, size_t most) {
   static std::mutex mutex;
   static std::set<std::pair<std::string, size_t>> said;
   const std::lock_guard lock(mutex);
+  if (said.size() >= 1000) said.clear();
   if (!said.emplace(text, most).second) return;
   run.log(FV_LOG_WARNING, source,
           "the prompt \"" + beginning_of(text) + "\" has " + std::to_string(tokens) + " tokens, and the model reads " +

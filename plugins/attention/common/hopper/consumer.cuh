@@ -165,6 +165,7 @@ class Consumer {
       named_barrier_arrive(kTurnBarrier + (index_ + 1 == S::kConsumers ? 0 : index_ + 1), 2 * kWarpgroup);
   }
 
+  // Those of a narrow block are the first of the registers of a whole one.
   template <class Block>
   __device__ Probabilities<Block>& probabilities_of() {
     return reinterpret_cast<Probabilities<Block>&>(probabilities_);

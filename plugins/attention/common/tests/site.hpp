@@ -34,20 +34,4 @@ inline fv_attention_site wan_site() {
   return site;
 }
 
-/// A shape, and the milliseconds that it took on an H200 (docs/measured/attention_turns.md).
-struct MeasuredShape {
-  int64_t batch;
-  int32_t heads;
-  int64_t queries, keys;
-  int32_t size;
-  double milliseconds;
-};
-
-inline fv_attention_site site_of(const MeasuredShape& shape) {
-  fv_attention_site site = self_site(FV_DEVICE_CUDA, kBFloat16, shape.queries, shape.heads, shape.size);
-  site.batch = shape.batch;
-  site.key_length = shape.keys;
-  return site;
-}
-
 }  // namespace fastvideo
