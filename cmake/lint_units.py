@@ -60,6 +60,11 @@ def main():
     commands = {source: command for source, command in sorted(commands.items()) if not NOT_OURS.search(str(source))}
     if chosen and chosen != ["tests"]:
         units = [pathlib.Path(source) for source in chosen]
+        known = {source.resolve() for source in commands}
+        for source in units:
+            if source.resolve() not in known:
+                print(f"{source}: this build compiles no such source; headers are linted with what includes them", file=sys.stderr)
+                sys.exit(2)
     elif chosen:
         units = [source for source in commands if OF_TESTS.search(str(source))]
     else:

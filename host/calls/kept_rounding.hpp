@@ -3,36 +3,45 @@
 
 #include <cfenv>
 
+#include "host/calls/process_state.hpp"
+
 #ifdef __SSE2__
 #include <xmmintrin.h>
 #endif
 
 namespace fastvideo {
 
-/// Rounding of this thread, and on x86 what becomes of denormal numbers: afterwards as before. Reads the SSE unit's
-/// register alone, since the old unit's, which fegetround asks, takes longer than all else of such a call.
+/// How this thread rounds, and on x86 what becomes of denormal numbers. Of the SSE unit's register alone there, since
+/// to ask the old unit, as fegetround does, takes longer than all else of such a call.
+inline unsigned floating_point_mode() {
+#ifdef __SSE2__
+  return _mm_getcsr() & ~0x3FU;  // without the flags of what has happened
+#else
+  return static_cast<unsigned>(std::fegetround());
+#endif
+}
+
+/// The mode of this thread: afterwards as before.
 class KeptRounding {
  public:
   KeptRounding() = default;
   ~KeptRounding() {
-    if (control() != control_) put_back();
+    if (floating_point_mode() != mode_) put_back();
   }
   KeptRounding(const KeptRounding&) = delete;
   KeptRounding& operator=(const KeptRounding&) = delete;
 
  private:
-#ifdef __SSE2__
-  static unsigned control() { return _mm_getcsr() & ~0x3FU; }  // without the flags of what has happened
   void put_back() const {
-    std::fesetround(static_cast<int>((control_ & 0x6000U) >> 3));  // the old unit's, too; the same two bits
-    _mm_setcsr(control_);
-  }
-  unsigned control_ = control();
+    note_restored_mode();
+#ifdef __SSE2__
+    std::fesetround(static_cast<int>((mode_ & 0x6000U) >> 3));  // the old unit's, too; the same two bits
+    _mm_setcsr(mode_);
 #else
-  static int control() { return std::fegetround(); }
-  void put_back() const { std::fesetround(control_); }
-  int control_ = control();
+    std::fesetround(static_cast<int>(mode_));
 #endif
+  }
+  unsigned mode_ = floating_point_mode();
 };
 
 }  // namespace fastvideo

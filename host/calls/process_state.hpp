@@ -1,6 +1,8 @@
 // What belongs to the whole process, and what a plugin may have changed of it in one of its functions.
 #pragma once
 
+#include <string>
+
 namespace fastvideo {
 
 /// Notes it as it is: standard descriptors, umask, working directory, floating-point environment. For main() alone,
@@ -11,5 +13,12 @@ void note_process_state() noexcept;
 /// no file of ours gets the number of a standard descriptor, another folder or other permissions than the user's. Takes
 /// microseconds. Called after functions of plugins, and before an output is opened or a result is printed.
 void restore_process_state() noexcept;
+
+/// What had to be put back since the last call of this, "umask, working directory", or nothing: whoever checks a plugin
+/// says so. Any thread.
+std::string restored_process_state();
+
+/// For what keeps the floating-point mode by itself: it was another, and has been put back.
+void note_restored_mode() noexcept;
 
 }  // namespace fastvideo

@@ -32,6 +32,9 @@ TEST(ProcessState, IsPutBack) {
   pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
   restore_process_state();
 
+  EXPECT_EQ(restored_process_state(),
+            "standard descriptors, working directory, umask, floating-point mode, locale, blocked signals");
+  EXPECT_EQ(restored_process_state(), "") << "said once";
   EXPECT_STREQ(std::setlocale(LC_ALL, nullptr), "C");
   EXPECT_EQ(std::locale(), std::locale::classic());
   EXPECT_EQ(::umask(mask), 022U);

@@ -2,7 +2,11 @@
 
 #include <sys/resource.h>
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdio>
+#include <fstream>
 
 namespace fastvideo {
 namespace {
@@ -43,6 +47,21 @@ const char* advice_about(Resource resource, const char* form) noexcept {
 const char* memory_limit_advice() noexcept {
   static const MemoryAdvice advice;
   return advice.text();
+}
+
+std::optional<uint64_t> bytes_within_limits() {
+  // proc(5): pages mapped, resident, shared, of text, 0, of data and stacks.
+  uint64_t mapped = 0, data = 0, other = 0;
+  if (!(std::ifstream("/proc/self/statm") >> mapped >> other >> other >> other >> other >> data)) return std::nullopt;
+  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  std::optional<uint64_t> left;
+  for (const auto& [resource, used] : {std::pair(RLIMIT_AS, mapped * page), {RLIMIT_DATA, data * page}}) {
+    rlimit limit = {};
+    if (::getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) continue;
+    const uint64_t rest = limit.rlim_cur - std::min<uint64_t>(limit.rlim_cur, used);
+    left = std::min(rest, left.value_or(rest));
+  }
+  return left;
 }
 
 const char* open_files_advice() noexcept {

@@ -1,9 +1,11 @@
 #include "host/model/device.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "host/error/error.hpp"
 #include "host/hardware/hardware.hpp"
+#include "host/hardware/process_limits.hpp"
 
 namespace fastvideo {
 namespace {
@@ -67,7 +69,9 @@ RunDevice resolve_device(const Settings& settings, const std::function<std::stri
 std::optional<std::uint64_t> available_memory(const RunDevice& device) {
   if (!device.is_cuda()) {
     const std::uint64_t bytes = cpu_info().available_memory;
-    return bytes > 0 ? std::optional(bytes) : std::nullopt;
+    const std::optional<std::uint64_t> allowed = bytes_within_limits();
+    if (bytes == 0) return allowed;
+    return std::min(bytes, allowed.value_or(bytes));
   }
   for (const CudaDevice& one : cuda_driver().devices)
     if (one.index == device.facts.device.index) return free_memory(one);

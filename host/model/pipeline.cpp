@@ -130,14 +130,16 @@ OpenPipeline::~OpenPipeline() {
   released(call_name("destroy", name_), [&] { table_->destroy(pipeline_); });
 }
 
-// A refusal that begins with the name of a parameter is about that one: "wan/torch: height 7 is not a multiple of 8".
+// A refusal that begins with the name of a parameter is about that one: "wan/torch: height 7 is not a multiple of 8",
+// "wan/torch: the prompt is empty".
 template <class Call>
 void OpenPipeline::naming_parameter(Call&& call) const {
   try {
     std::forward<Call>(call)();
   } catch (const RequestError& e) {
     const std::string_view text = e.what();
-    const size_t begin = text.starts_with(name_ + ": ") ? name_.size() + 2 : 0;
+    size_t begin = text.starts_with(name_ + ": ") ? name_.size() + 2 : 0;
+    if (text.substr(begin).starts_with("the ")) begin += 4;
     const std::string_view word = text.substr(begin, text.find_first_of(" :=", begin) - begin);
     for (const OptionSpec& option : item_.item->options)
       if (option.name == word) throw RequestError(e.what(), "request." + option.name);

@@ -4,6 +4,7 @@
 
 #include "host/error/error.hpp"
 #include "host/error/text_table.hpp"
+#include "host/hardware/process_limits.hpp"
 #include "host/request/memory_fit.hpp"
 #include "host/selection/names.hpp"
 
@@ -138,7 +139,8 @@ std::string CheckedRequest::memory_shortage() {
   const auto available = available_memory(model_.device());
   if (!settings_.boolean("run.memory_check") || !peak || !available || peak->bytes <= *available) return {};
   return "the stage '" + peak->name + "' needs about " + readable_bytes(peak->bytes) + ", and " + model_.device().name +
-         " has " + readable_bytes(*available) + " available: ask for a smaller or shorter video" +
+         " has " + readable_bytes(*available) + " available" +
+         (model_.device().is_cuda() ? "" : memory_limit_advice()) + ": ask for a smaller or shorter video" +
          what_fits(*available) + ", or free memory (--set run.memory_check=false tries all the same)";
 }
 

@@ -42,7 +42,7 @@ void require_utf8(std::string_view text, const std::string& where, const std::st
   std::array<char, 8> byte{};
   std::snprintf(byte.data(), byte.size(), "0x%02X", static_cast<unsigned>(static_cast<unsigned char>(text[*at])));
   throw RequestError(where + ": not UTF-8: byte " + byte.data() + " at column " + std::to_string(*at + 1) +
-                         "; prompts are UTF-8 text: convert it (iconv -f latin1 -t utf8)",
+                         "; text of requests is UTF-8: convert it (iconv -f latin1 -t utf8)",
                      setting);
 }
 

@@ -9,6 +9,7 @@
 
 #include "host/calls/cancel.hpp"
 #include "host/error/error.hpp"
+#include "host/error/printable.hpp"
 
 namespace fastvideo {
 namespace {
@@ -36,6 +37,14 @@ fvr_status write_error(fvr_error* error, fvr_status status, std::string_view tex
   const std::size_t known = std::min<std::size_t>(error->struct_size, sizeof whole);
   std::memcpy(&whole, error, known);
   whole.status = status;
+  // What files, plugins and settings say in it need not be UTF-8, or one line.
+  std::string shown;
+  try {
+    shown = printable_lines(text);
+  } catch (...) {  // no memory for it
+    shown.clear();
+  }
+  if (!shown.empty()) text = shown;
   whole.length = static_cast<uint32_t>(text.size());
   copy_text(text, whole.text, whole.capacity);
   copy_text(setting, whole.setting, sizeof whole.setting);

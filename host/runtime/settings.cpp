@@ -31,7 +31,10 @@ Value value_of(const fvr_setting& setting, const std::string& path) {
     case FVR_STRING:
       return text_of(setting.as.text, path);
     case FVR_BOOL:
-      return setting.as.integer != 0;
+      if (setting.as.integer != 0 && setting.as.integer != 1)
+        throw InvalidCall("the setting " + path + " is an FVR_BOOL of " + std::to_string(setting.as.integer) +
+                          ": 0 or 1");
+      return setting.as.integer == 1;
     case FVR_INT:
       return setting.as.integer;
     case FVR_FLOAT:

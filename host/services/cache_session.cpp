@@ -64,7 +64,8 @@ void CacheStrategyHandle::require_support(const fv_cache_session_info& info) con
                 {"it says neither yes nor no to a session (supported = " + std::to_string(support.supported) + ")"});
   if (support.supported == 0)
     throw RequestError("caching with " + name_ + " is not possible here: " + reason.str() +
-                       "; [cache] strategy = \"none\" turns caching off");
+                           "; [cache] strategy = \"none\" turns caching off",
+                       "cache.strategy");
 }
 
 CacheService::CacheService(CacheStrategyHandle& strategy, std::string preset)

@@ -2,70 +2,16 @@
 // weights are stored in another type than they are computed in, so that nothing of them is mapped.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <map>
 #include <string>
 
-#include "host/config/installation.hpp"
-#include "host/run/run.hpp"
 #include "pipelines/common/testing/counted_memory.hpp"
+#include "tests/memory_ledger/installed_run.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace fastvideo {
 namespace {
 
-using Texts = std::map<std::string, std::string>;
-
-// The most that is allocated in each stage.
-class StagePeaks final : public RunObserver {
- public:
-  explicit StagePeaks(testing::CountedMemory& memory) : memory_(memory) {}
-  void stage(std::string_view name, std::int64_t) override {
-    note();
-    stage_ = name;
-  }
-  void step(std::int64_t) override {}
-  void end(bool) override { note(); }
-  const std::map<std::string, std::uint64_t>& peaks() const { return peaks_; }
-
- private:
-  void note() {
-    if (!stage_.empty()) peaks_[stage_] = std::max<std::uint64_t>(peaks_[stage_], memory_.peak());
-    memory_.begin();
-  }
-  testing::CountedMemory& memory_;
-  std::string stage_;
-  std::map<std::string, std::uint64_t> peaks_;
-};
-
-fv_pipeline_sink nowhere() {
-  fv_pipeline_sink sink{};
-  sink.struct_size = sizeof sink;
-  sink.accept = [](void*, const fv_pipeline_output*, fv_text*) -> fv_status { return FV_OK; };
-  return sink;
-}
-
-// The program's plugins and settings.
-class Installed {
- public:
-  Installed()
-      : schema_(Schema::host()),
-        catalog_(Catalog::discover(std::vector<SearchFolder>{{FASTVIDEO_LIBRARY "/plugins", "test", true}})),
-        given_(read_config_files({FASTVIDEO_LIBRARY "/install.toml"})) {
-    add_options(schema_, catalog_);
-  }
-  Settings settings(const Texts& wanted) const {
-    std::vector<Given> given = given_;
-    for (const auto& [path, text] : wanted) given.push_back({path, text, Source::command_line("--" + path), true});
-    return resolve(schema_, given, Unknown::refuse);
-  }
-  const Catalog& catalog() const { return catalog_; }
-
- private:
-  Schema schema_;
-  Catalog catalog_;
-  std::vector<Given> given_;
-};
+using testing::Texts;
 
 class MemoryLedgerTest : public ::testing::Test {
  protected:
@@ -88,10 +34,10 @@ class MemoryLedgerTest : public ::testing::Test {
     const Settings settings = installed_.settings(wanted);
     const CancelToken cancel;
     testing::CountedMemory memory;
-    StagePeaks peaks(memory);
+    testing::StagePeaks peaks([&] { return memory.peak(); }, [&] { memory.begin(); });
     LoadedModel model(settings, installed_.catalog(), HostServices::of_process(settings));
     CheckedRequest request(model, settings);
-    const RunResult result = run(request, &peaks, nowhere(), cancel);
+    const RunResult result = run(request, &peaks, testing::nowhere(), cancel);
     EXPECT_EQ(result.passes_reused > 0, !caching.empty());
     const std::uint64_t kept = request.memory().cache_slots + request.memory().cache_signals;
     EXPECT_EQ(request.memory().stages.size(), 3u);
@@ -106,7 +52,7 @@ class MemoryLedgerTest : public ::testing::Test {
     return kept;
   }
 
-  const Installed installed_;
+  const testing::Installed installed_{FASTVIDEO_LIBRARY};
   const test::TemporaryFolder folder_;
 };
 

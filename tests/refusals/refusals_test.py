@@ -285,6 +285,11 @@ def memory_that_is_not_there(program, folder):
                  advice in done.stderr and done.stderr.count("\n") == 1 and output.read_bytes() == BEFORE)
         if not right:
             yield f"memory that is not there: exit code {done.returncode}: {done.stderr[:2000]}"
+    checked = [word for word in limited if word not in ("--set", "run.memory_check=false")]
+    done = subprocess.run(checked, capture_output=True, text=True, timeout=120)
+    if done.returncode != 2 or not re.search(r"has [0-9.]+ [GM]iB available \(the address space of this process is limited to 3906 MiB",
+                                             done.stderr) or output.read_bytes() != BEFORE:
+        yield f"memory beyond a limit: exit code {done.returncode}: {done.stderr[:2000]}"
 
 
 def main():

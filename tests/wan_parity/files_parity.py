@@ -161,7 +161,7 @@ def keep_only(*names):
 TRANSFORMER = "transformer/diffusion_pytorch_model.safetensors"
 REFUSED = {  # name: (change, what is given of the folder, flags, parts of the message)
     "variant that is not asked for": (as_variant("transformer"), "", [], ["--variant fp16", "transformer"]),
-    "variant that is not there": (lambda f: None, "", ["--variant", "bf16"], ["no component has weights of the variant 'bf16'"]),
+    "variant that is not there": (lambda f: None, "", ["--variant", "bf16"], ["variant 'bf16': no component of ", "has weights of it; leave --variant out"]),
     "dangling weights": (dangling(TRANSFORMER), "", [], ["a link to ../../blobs/0a1b2c", "which is not there"]),
     "dangling configuration": (dangling("vae/config.json"), "", [], ["config.json"]),
     "dangling tokenizer": (dangling("tokenizer/tokenizer.json"), "", [], ["a link to ../../blobs/0a1b2c"]),

@@ -116,6 +116,9 @@ TEST_F(PluginsCheck, FindsFaultsOfAttention) {
   expect_found("attention", "writes_null_text", "errors: nobody wants the text",
                "killed by signal 11|member access within null pointer");
   expect_found("attention", "no_plan", "run float32", "plan gave FV_OK and no plan");
+  expect_found("attention", "gives_null", "run float32", "plan\\(\\) gave no plan; one that cannot be is refused");
+  expect_found("attention", "takes_over", "supports: pure",
+               "it leaves the process with another umask, floating-point mode, the handler of signal 15");
   expect_found("attention", "greedy", "run float32", "asks for 1099511627776 bytes");
   expect_found("attention", "absurd", "run float32", "asks for 0 resident and 1152921504606846976 scratch bytes, and");
   expect_found("attention", "odd_numerics", "supports: pure", "numerics unknown \\(99\\), the manifest says exact");
@@ -138,6 +141,7 @@ TEST_F(PluginsCheck, FindsFaultsOfStrategies) {
   expect_found("cache", "needs_no_cut", "supports: refuses a pipeline", "takes a session without a cut");
   expect_found("cache", "odd_signal", "loop of 4 steps",
                "wants the signal 'weather', which this pipeline cannot measure");
+  expect_found("cache", "gives_null", "loop of 4 steps", "open\\(\\) gave no session; one that cannot be is refused");
   expect_found("cache", "odd_cut", "loop of 4 steps", "leaves out blocks \\[3, 99\\) of 6");
   expect_found("cache", "odd_action", "loop of 4 steps", "the unknown answer 7");
   expect_found("cache", "moves_coefficients", "loop of 4 steps",

@@ -9,6 +9,7 @@
 #include "host/calls/call_note.hpp"
 #include "host/error/error.hpp"
 #include "host/selection/border.hpp"
+#include "tools/check/process_traces.hpp"
 
 namespace fastvideo::conformance {
 
@@ -64,9 +65,13 @@ class Reporter {
     begin(name);
     const CallNote note({kept_text("the check '" + name + "'"), plugin_, nullptr});
     late_fault().clear();
+    const ProcessTraces traces;
     try {
       body();
       if (!late_fault().empty()) throw Fault(late_fault());
+      if (const std::string left = traces.put_back(); !left.empty())
+        throw Fault("it leaves the process with another " + left +
+                    " than it found; what belongs to the whole process is the program's");
     } catch (const Skipped& e) {
       end(Outcome::skipped, e.what());
       return true;

@@ -57,8 +57,9 @@ void find_weights(const std::filesystem::path& folder, std::span<const WantedWei
     any |= has;
   }
   if (!any)
-    throw Refused(folder.string() + ": no component has weights of the variant '" + variant +
-                  "'; leave --variant out, or download them: hf download OWNER/NAME --include '*." + variant + ".*'");
+    throw Refused("variant '" + variant + "': no component of " + folder.string() +
+                  " has weights of it; leave --variant out, or download them: hf download OWNER/NAME --include '*." +
+                  variant + ".*'");
 }
 
 }  // namespace fastvideo

@@ -17,6 +17,8 @@
  *    once; [one per X] one thread at a time for each X, different X in parallel.
  *  - Streams are arguments: a cudaStream_t/CUstream as void*, NULL on the CPU, where a call returns when its output is
  *    written. A plugin leaves the current device as it found it.
+ *  - So it leaves what belongs to the whole process: locale, umask, working directory, handlers and masks of signals,
+ *    standard descriptors, and how numbers are rounded. `fastvideo plugins check` looks.
  *
  * Until 1.0 is cut the ABI is 0.x and a host takes plugins of exactly its own 0.x.
  */

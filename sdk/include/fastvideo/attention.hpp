@@ -141,6 +141,7 @@ struct AttentionTable {
                              fv_attention_plan_info* info, fv_text* error) noexcept {
     return guard(error, [&] {
       std::unique_ptr<AttentionPlan> made = backend(b).plan(*site);
+      if (made == nullptr) throw std::logic_error("plan() gave no plan; one that cannot be is refused with a reason");
       made->describe(*info);
       *out = reinterpret_cast<fv_attention_plan*>(made.release());
     });

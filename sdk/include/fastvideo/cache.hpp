@@ -112,6 +112,8 @@ struct CacheTable {
       if (const std::string reason = strategy(s).refuses(*info); !reason.empty()) throw Refused(reason);
       auto made = std::make_unique<CacheSessionBox>(CacheSessionBox{
           strategy(s).open(*info), static_cast<size_t>(info->steps), static_cast<size_t>(info->branches)});
+      if (made->session == nullptr)
+        throw std::logic_error("open() gave no session; one that cannot be is refused with a reason");
       const CachePlan& wanted = made->session->plan();
       plan->is_static = wanted.is_static ? 1 : 0;
       plan->cut = wanted.cut;

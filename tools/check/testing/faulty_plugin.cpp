@@ -1,6 +1,9 @@
 // A plugin of every kind that breaks one rule at a time: the default of its option 'fault' says which. With "none" it
 // keeps them all.
+#include <sys/stat.h>
+
 #include <atomic>
+#include <cfenv>
 #include <chrono>
 #include <cmath>
 #include <csignal>
@@ -35,6 +38,13 @@ void break_down() {
   if (is("hangs")) std::this_thread::sleep_for(std::chrono::hours(1));
   if (is("throws_int")) throw 5;
   if (is("prints")) std::fputs("hello from a plugin", stdout), std::fflush(stdout);
+}
+
+// Of what belongs to the whole process: two things that come to light at once, one that hurts much later.
+void take_over() {
+  ::umask(077);
+  std::fesetround(FE_UPWARD);
+  std::signal(SIGTERM, SIG_IGN);
 }
 
 // ---- Attention ----
@@ -74,12 +84,16 @@ class Attention : public fastvideo::AttentionBackend {
     if (is("no_reason")) return Support::no("");
     if (is("serves_nothing")) return Support::no("only on Sundays");
     if (is("odd_numerics")) return Support::yes(99);
+    if (is("takes_over")) take_over();
     if (is("worse")) return Support::yes(FV_NUMERICS_APPROXIMATE);
     if (is("fails_outside") && site.dtype.code == FV_INT) throw std::runtime_error("what is this type?");
     if (site.require != 0) return Support::no("gives no log-sum-exp and cannot be captured");
     return Support::yes(FV_NUMERICS_EXACT);
   }
   void run(const fv_attention_site& site, const fv_attention_args& args) override { formula(site, args); }
+  std::unique_ptr<fastvideo::AttentionPlan> plan(const fv_attention_site& site) override {
+    return is("gives_null") ? nullptr : AttentionBackend::plan(site);
+  }
 
  private:
   mutable std::atomic<int> asked_{0};
@@ -184,6 +198,7 @@ class Strategy : public fastvideo::CacheStrategy {
     return info.signal_count == 0 ? "the pipeline measures nothing" : "";
   }
   std::unique_ptr<fastvideo::CacheSession> open(const fv_cache_session_info&) override {
+    if (is("gives_null")) return nullptr;
     return std::make_unique<EveryOther>();
   }
 };

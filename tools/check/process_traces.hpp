@@ -1,0 +1,23 @@
+// What a check leaves behind in the process.
+#pragma once
+
+#include <array>
+#include <csignal>
+#include <string>
+
+namespace fastvideo::conformance {
+
+/// What belongs to the whole process, as it is when this is made. One thread.
+class ProcessTraces {
+ public:
+  ProcessTraces();
+
+  /// What has changed since, or had to be put back: "umask, the handler of signal 2 (Interrupt)"; empty if nothing.
+  /// Puts all of it back.
+  std::string put_back() const;
+
+ private:
+  std::array<struct sigaction, 32> handlers_{};  // by number; those of real-time signals are not looked at
+};
+
+}  // namespace fastvideo::conformance
