@@ -5,7 +5,7 @@
 #include <limits>
 #include <random>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 std::string number(double value) {
@@ -268,4 +268,4 @@ std::string AttentionProblem::fault(bool approximate) const {
   return !fault.empty() || approximate ? fault : numbers_fault(expected());
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

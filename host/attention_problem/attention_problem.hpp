@@ -11,7 +11,7 @@
 #include "host/attention_problem/host_tensor.hpp"
 #include "host/device_memory/device_memory.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What queries and keys are like.
 enum class Inputs {
@@ -102,4 +102,4 @@ class AttentionProblem {
   fv_attention_args args_{};
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

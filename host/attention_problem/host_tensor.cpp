@@ -7,7 +7,7 @@
 
 #include "host/attention_problem/element.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr size_t kRule = 16;  // bytes that data and strides are multiples of
@@ -103,4 +103,4 @@ bool HostTensor::gaps_untouched() const {
   return true;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <fastvideo/tensor_view.hpp>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 uint16_t bits_of(fv_dtype dtype, double value) {
@@ -67,4 +67,4 @@ TEST(HostTensor, KeepsTheRuleOfSixteenBytes) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 static_assert(std::atomic<const char*>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free,
@@ -108,4 +108,4 @@ void note_progress() noexcept {
   if (CallStack* stack = CallStack::longest()) stack->moves_.fetch_add(1, std::memory_order_relaxed);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

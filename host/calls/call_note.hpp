@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A call of a plugin's function by name. The texts live as long as the process: literals, or kept_text.
 struct CallName {
@@ -73,4 +73,4 @@ class CallNote {
   CallStack& stack_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -8,7 +8,7 @@
 
 #include "host/calls/call_note.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using std::chrono::milliseconds;
@@ -85,4 +85,4 @@ void CallWatch::watch() {
   }
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

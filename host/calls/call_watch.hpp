@@ -10,7 +10,7 @@
 
 #include "host/calls/cancel.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// While it lives, a thread looks four times a second at the call of a plugin in progress. `say` is told its name and
 /// how long nothing has moved in it: after `patience` and after each doubling of what was said of that call before, and
@@ -38,4 +38,4 @@ class CallWatch {
   std::thread thread_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <stdexcept>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Thrown where a wait or a loop ends because its CancelToken was set: not a failure, so a class of its own.
 class CancelledError : public std::runtime_error {
@@ -32,4 +32,4 @@ class CancelToken {
   static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

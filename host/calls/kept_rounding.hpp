@@ -9,7 +9,7 @@
 #include <xmmintrin.h>
 #endif
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// How this thread rounds, and on x86 what becomes of denormal numbers. Of the SSE unit's register alone there, since
 /// to ask the old unit, as fegetround does, takes longer than all else of such a call.
@@ -44,4 +44,4 @@ class KeptRounding {
   unsigned mode_ = floating_point_mode();
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

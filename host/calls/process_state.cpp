@@ -14,7 +14,7 @@
 
 #include "host/calls/kept_rounding.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr int kBehindStandard = 3;
@@ -112,4 +112,4 @@ std::string restored_process_state() {
 
 void note_restored_mode() noexcept { restored(Kind::mode); }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

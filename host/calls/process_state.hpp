@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Notes it as it is: standard descriptors, umask, working directory, floating-point environment. For main() alone,
 /// before any thread; without it the function below does nothing.
@@ -21,4 +21,4 @@ std::string restored_process_state();
 /// For what keeps the floating-point mode by itself: it was another, and has been put back.
 void note_restored_mode() noexcept;
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

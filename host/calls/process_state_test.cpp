@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <locale>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 TEST(ProcessState, IsPutBack) {
@@ -46,4 +46,4 @@ TEST(ProcessState, IsPutBack) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -5,7 +5,7 @@
 #include "host/log/log.hpp"
 #include "host/process/signal_guard.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Logs what does not come back. Seconds are nothing unusual where weights are read, half a minute is worth a warning.
 inline CallWatch log_hanging_calls(const CancelToken* cancel) {
@@ -21,4 +21,4 @@ struct CancellableRun {
   const SignalGuard guard{cancel, kStopping};
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

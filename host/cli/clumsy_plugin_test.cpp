@@ -2,7 +2,7 @@
 // where it was not, the right one is named.
 #include "host/cli/program_fixture.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -198,4 +198,4 @@ TEST_F(ClumsyPlugin, AFolderOfPluginsThatIsNotThereIsSaid) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

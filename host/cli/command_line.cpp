@@ -10,7 +10,7 @@
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr const char* kAbout = "FastVideo Runtime: videos from text, through plugins";
@@ -423,4 +423,4 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments, const 
   return Parser(schema, arguments).parse(arguments);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -8,7 +8,7 @@
 #include "host/config/schema.hpp"
 #include "host/config/settings.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What the user asked for.
 struct CommandLine {
@@ -43,4 +43,4 @@ struct CommandLine {
 /// unknown flag or command, with the nearest one; a missing value; a word too many.
 CommandLine parse_command_line(const std::vector<std::string>& arguments, const Schema& schema);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

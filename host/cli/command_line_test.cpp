@@ -5,7 +5,7 @@
 #include "host/cli/flags.hpp"
 #include "host/config/test_files.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using Command = CommandLine::Command;
@@ -130,4 +130,4 @@ TEST(EarlyFlags, AreFoundAmongTheOthers) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

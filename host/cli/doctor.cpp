@@ -21,7 +21,7 @@
 #include "host/process/child_process.hpp"
 #include "host/services/host_services.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -152,4 +152,4 @@ std::string doctor(const Settings& settings, const Schema& schema, const Catalog
          settings_section(settings, config_files) + environment_section(schema);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

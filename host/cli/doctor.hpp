@@ -7,7 +7,7 @@
 #include "host/config/settings.hpp"
 #include "host/plugins/catalog.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Versions, the machine, LibTorch, ffmpeg, plugins with their state, configuration files, settings that are not
 /// defaults, and variables in force. What cannot be found out is said in its place; nothing is opened but the CUDA
@@ -15,4 +15,4 @@ namespace fastvideo {
 std::string doctor(const Settings& settings, const Schema& schema, const Catalog& catalog,
                    const std::vector<SearchFolder>& searched, const std::vector<std::filesystem::path>& config_files);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

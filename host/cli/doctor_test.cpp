@@ -3,7 +3,7 @@
 
 #include "host/cli/program_fixture.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -52,4 +52,4 @@ TEST_F(Program, DoctorSaysWhatIsNotThere) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

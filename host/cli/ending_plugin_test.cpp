@@ -5,7 +5,7 @@
 
 #include "host/cli/program_fixture.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -212,4 +212,4 @@ TEST_F(HangingPlugin, IsNamedWhenTheRunIsToldToStop) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -11,7 +11,7 @@
 #include "host/selection/refusal.hpp"
 #include "host/services/attention_session.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
@@ -195,4 +195,4 @@ std::string explain(const Settings& settings, const Catalog& catalog, const Host
   return text;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

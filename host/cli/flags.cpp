@@ -3,7 +3,7 @@
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // The value of `flag` at arguments[at], as "--flag value" or "--flag=value"; moves `at` onto the value.
@@ -48,4 +48,4 @@ Given parse_attention_backend(const std::string& text) {
   return {"attention.roles." + text.substr(0, equals), text.substr(equals + 1), source, true};
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

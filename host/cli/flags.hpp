@@ -8,7 +8,7 @@
 
 #include "host/config/settings.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What decides which flags there are, read before the others: where plugins and configuration lie.
 struct EarlyFlags {
@@ -26,4 +26,4 @@ Given parse_set(const std::string& text);
 /// "NAME" or "ROLE=NAME" of --attention-backend.
 Given parse_attention_backend(const std::string& text);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -15,7 +15,7 @@
 #include "host/run/peak_memory.hpp"
 #include "host/run/run.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // Linux takes 128 KiB as one argument of a program, and ffmpeg gets the metadata as arguments.
@@ -198,4 +198,4 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
   return text;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -9,7 +9,7 @@
 #include "host/plugins/catalog.hpp"
 #include "host/services/host_services.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Makes the video that the settings ask for, or one for each prompt of a file, and returns the summary for the user.
 /// Whatever can be refused is refused before weights are read. Throws RequestError or Refused (impossible),
@@ -18,4 +18,4 @@ namespace fastvideo {
 std::string generate(const Settings& settings, const Catalog& catalog, const HostServices& host, ProgressStyle style,
                      const CancelToken& cancel);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -2,7 +2,7 @@
 // cannot be are refused with the name of whoever said them.
 #include "host/cli/program_fixture.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -95,4 +95,4 @@ TEST_F(LentStruct, OfACalibrationsWriter) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -10,7 +10,7 @@
 #include "host/media/target.hpp"
 #include "host/model/model_folder.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -109,4 +109,4 @@ void OutputGuard::writes(const std::string& what, const fs::path& path, const st
     if (!around_.try_emplace(folder, what).second) break;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

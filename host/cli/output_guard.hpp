@@ -10,7 +10,7 @@
 #include "host/config/settings.hpp"
 #include "host/plugins/catalog.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Knows the inputs of a run and learns its outputs. Files are compared by what they are, so that neither a symbolic
 /// nor a hard link hides one. One thread.
@@ -41,4 +41,4 @@ class OutputGuard {
   std::map<std::filesystem::path, std::string> around_;   // the folders that hold outputs, all the way up
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -3,7 +3,7 @@
 
 #include "host/cli/program_fixture.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -160,4 +160,4 @@ TEST_F(Outputs, APromptThatIsNotUtf8IsRefusedAtOnceWithItsLine) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -13,7 +13,7 @@
 #include "host/plugins/limits.hpp"
 #include "host/selection/names.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
@@ -188,4 +188,4 @@ void warn_of_disabled(const Catalog& catalog) {
       log_warning("plugins", item.item->full_name() + " is not offered: " + item.reason);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -7,7 +7,7 @@
 #include "host/config/settings.hpp"
 #include "host/plugins/catalog.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Every item by kind, with its plugin and the devices that it is for, out of the manifests alone: CUDA is not asked.
 /// Then packages that items lack, folders that were refused, and where was searched.
@@ -27,4 +27,4 @@ void warn_of(const Catalog& catalog);
 /// Warns of items that the settings disable: for where something of theirs is missed.
 void warn_of_disabled(const Catalog& catalog);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -3,7 +3,7 @@
 
 #include "host/cli/program_fixture.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -62,4 +62,4 @@ TEST_F(Presets, WhatDoesNotApplyIsRefused) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

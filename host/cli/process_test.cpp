@@ -9,7 +9,7 @@
 
 #include "host/cli/program_fixture.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -282,4 +282,4 @@ TEST_F(OddProcess, TooLittleAddressSpaceIsAMessage) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

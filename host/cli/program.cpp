@@ -29,7 +29,7 @@
 #include "host/process/signal_guard.hpp"
 #include "host/services/host_services.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // As shells report a program that was ended by a signal: 130 after Ctrl-C, 143 after SIGTERM.
@@ -188,4 +188,4 @@ int program_main(int argc, char** argv, RunTool run_tool) noexcept {
   return code;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

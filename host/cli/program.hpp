@@ -6,7 +6,7 @@
 
 #include "host/cli/tool.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Does what the arguments (without the program's name) ask for: results go to standard output, messages to standard
 /// error. Returns the exit code: 0 done, 1 failed while running, 2 asked for something impossible, 128 + the
@@ -18,4 +18,4 @@ int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noe
 /// Ends the process itself where no sanitizer is: without exit handlers, which plugins may have set.
 int program_main(int argc, char** argv, RunTool run_tool) noexcept;
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -12,7 +12,7 @@
 #include "host/process/child_process.hpp"
 #include "tests/support/sanitized.hpp"
 
-namespace fastvideo::test {
+namespace fastvideo::host::test {
 
 inline constexpr auto kTimeout = std::chrono::seconds(kIsSanitized ? 300 : 60);
 
@@ -93,4 +93,4 @@ class Program : public ::testing::Test {
   std::filesystem::path program_ = folder_.path() / "bin" / "fastvideo";
 };
 
-}  // namespace fastvideo::test
+}  // namespace fastvideo::host::test

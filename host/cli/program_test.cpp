@@ -7,7 +7,7 @@
 
 #include "host/cli/program_fixture.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -385,4 +385,4 @@ TEST_F(Program, LinksNeitherLibTorchNorCuda) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr int kBarWidth = 24;
@@ -124,4 +124,4 @@ void ProgressBar::print_line_if_due() {
   console_.print(name_ + ": " + counted(done_, steps_) + ", " + timing(now - started_, done_, steps_));
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

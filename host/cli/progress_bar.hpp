@@ -8,7 +8,7 @@
 #include "host/console/console.hpp"
 #include "host/progress/run_progress.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 enum class ProgressStyle {
   automatic,  ///< a bar on a terminal, lines elsewhere
@@ -50,4 +50,4 @@ class ProgressBar final : public RunObserver {
   std::int64_t drawn_tenths_ = 0;  // tenths of the stage that the last line told of
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

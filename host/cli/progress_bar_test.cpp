@@ -8,7 +8,7 @@
 #include "host/console/test_terminal.hpp"
 #include "host/log/log.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 class OnTerminal : public ::testing::Test {
@@ -171,4 +171,4 @@ TEST_F(InAFile, NoneShowsNothingAndStillTimes) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

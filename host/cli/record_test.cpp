@@ -3,7 +3,7 @@
 
 #include "host/cli/program_fixture.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using nlohmann::json;
@@ -149,4 +149,4 @@ TEST_F(Record, AnEarlierPerfJsonSurvivesAFailure) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

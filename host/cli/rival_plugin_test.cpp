@@ -1,7 +1,7 @@
 // Two plugins for one class of model: nobody is taken in silence.
 #include "host/cli/program_fixture.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -58,4 +58,4 @@ TEST_F(RivalPlugin, AndANameThatIsNoneAreRefused) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -8,7 +8,7 @@
 #include "host/media/video_writer.hpp"
 #include "host/process/child_process.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using OrderedJson = nlohmann::ordered_json;
@@ -179,4 +179,4 @@ std::string perf_json(const CheckedRequest& request, const std::vector<MadeVideo
   return text_of(json, 2) + "\n";
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -11,7 +11,7 @@
 #include "host/run/peak_memory.hpp"
 #include "host/run/run.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A video that was made, with what it took.
 struct MadeVideo {
@@ -34,4 +34,4 @@ std::vector<std::pair<std::string, std::string>> video_metadata(const CheckedReq
 /// nullptr on the CPU.
 std::string perf_json(const CheckedRequest& request, const std::vector<MadeVideo>& videos, const PeakMemory* on_device);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

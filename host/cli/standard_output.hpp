@@ -14,7 +14,7 @@
 #include "host/process/process_start.hpp"
 #include "host/process/signal_guard.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Writes the text, as printable_lines() gives it. Results must arrive: a full disk behind a redirection is a
 /// std::runtime_error. A reader that has seen enough (head) is none, and ends the process as SIGPIPE does.
@@ -27,4 +27,4 @@ inline void print(std::string_view text) {
   throw std::runtime_error(std::string("standard output cannot be written: ") + std::strerror(error));
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

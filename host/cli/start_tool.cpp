@@ -7,7 +7,7 @@
 #include "host/config/installation.hpp"
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 namespace {
 
@@ -33,4 +33,4 @@ void start_tool(const ToolCall& call) {
   throw std::system_error(errno, std::generic_category(), program + " cannot be started");
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

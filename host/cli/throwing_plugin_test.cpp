@@ -2,7 +2,7 @@
 // object was to be destroyed, goes on.
 #include "host/cli/program_fixture.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -114,4 +114,4 @@ TEST_F(ThrowingPlugin, WhileItIsDestroyedIsLogged) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

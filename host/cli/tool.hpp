@@ -7,7 +7,7 @@
 #include "host/cli/command_line.hpp"
 #include "host/plugins/catalog.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A command of a tool, with the settings and plugins that hold for it. Everything is borrowed for the call.
 struct ToolCall {
@@ -25,4 +25,4 @@ using RunTool = void (*)(const ToolCall& call);
 /// installation's libexec/fastvideo, with the same arguments. Returns never. Throws RequestError if it is not there.
 [[noreturn]] void start_tool(const ToolCall& call);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

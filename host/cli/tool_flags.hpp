@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// `fastvideo bench`.
 struct BenchFlags {
@@ -44,4 +44,4 @@ struct CheckFlags {
   bool for_program = false;  ///< tell of it as the parent process reads it
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -7,7 +7,7 @@
 
 #include "host/cli/program_fixture.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -69,4 +69,4 @@ TEST_F(UpsetProcess, ASignalStillEndsIt) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

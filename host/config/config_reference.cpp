@@ -5,7 +5,7 @@
 #include "host/config/schema.hpp"
 #include "host/error/printable.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // "TORCH_SDPA/torch" of "TORCH_SDPA/torch (folder/plugin.toml)": where it lies is not the same everywhere.
@@ -72,4 +72,4 @@ std::string config_reference(const Schema& schema) {
   return out;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -3,7 +3,7 @@
 
 #include "host/config/schema.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 std::string remarks(const SettingSpec& spec) {
@@ -43,4 +43,4 @@ std::string default_config(const Schema& schema) {
   return out;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 #include "host/config/test_files.hpp"
 #include "host/config/toml.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 TEST(DefaultConfig, IsWhatTheRepositoryDocuments) {
@@ -55,4 +55,4 @@ TEST(DefaultConfig, ReadsBackAsTheDefaults) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -3,7 +3,7 @@
 
 #include "host/config/schema.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 Schema Schema::host() {
   using Type = OptionType;
@@ -133,4 +133,4 @@ Schema Schema::host() {
   return schema;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

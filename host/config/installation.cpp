@@ -8,7 +8,7 @@
 #include "host/config/paths.hpp"
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -88,4 +88,4 @@ std::vector<Given> read_config_files(const std::vector<fs::path>& files) {
   return given;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -7,7 +7,7 @@
 
 #include "host/config/settings.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// The folder that holds bin/fastvideo and lib/fastvideo. The build directory is laid out in the same way.
 struct Installation {
@@ -37,4 +37,4 @@ std::vector<std::filesystem::path> config_files(const Installation& installation
 /// The values of all of them, one after the other.
 std::vector<Given> read_config_files(const std::vector<std::filesystem::path>& files);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

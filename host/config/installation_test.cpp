@@ -6,7 +6,7 @@
 
 #include "host/config/test_files.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -59,4 +59,4 @@ TEST(ConfigFiles, NamedFileReplacesTheUsers) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

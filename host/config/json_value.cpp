@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 using OrderedJson = nlohmann::ordered_json;
 
@@ -31,4 +31,4 @@ OrderedJson json_of(const Value& value) {
   }
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

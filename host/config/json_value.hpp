@@ -5,9 +5,9 @@
 
 #include "host/config/value.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// The same value; an empty one is null. Tables keep their order.
 nlohmann::ordered_json json_of(const Value& value);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -8,7 +8,7 @@
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 std::string lower(std::string_view text) {
@@ -88,7 +88,7 @@ std::string OptionSpec::allowed() const {
   if (!choices.empty()) return (type == OptionType::strings ? "list of " : "one of ") + comma_list(choices);
   if (type == OptionType::seed)
     return "int from 0 to " + std::to_string(UINT64_MAX) + ", as text in TOML above " + std::to_string(INT64_MAX);
-  std::string out(fastvideo::type_name(type));
+  std::string out(fastvideo::host::type_name(type));
   if (minimum && maximum) return out + " from " + number_text(*minimum, type) + " to " + number_text(*maximum, type);
   if (minimum) return out + " of at least " + number_text(*minimum, type);
   if (maximum) return out + " of at most " + number_text(*maximum, type);
@@ -120,7 +120,7 @@ Value OptionSpec::check(const Value& value, std::string_view where) const {
       const Value::List list = value.type() == FV_VALUE_LIST ? value.list() : Value::List{value};
       Value::List checked;
       for (const Value& item : list) {
-        if (item.type() != FV_VALUE_STRING) throw refuse("is not a " + std::string(fastvideo::type_name(type)));
+        if (item.type() != FV_VALUE_STRING) throw refuse("is not a " + std::string(fastvideo::host::type_name(type)));
         checked.emplace_back(check_choice(*this, item.string(), where));
       }
       return checked;
@@ -178,4 +178,4 @@ Value OptionSpec::parse(std::string_view text, std::string_view where) const {
   throw refuse();
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

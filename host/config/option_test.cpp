@@ -5,7 +5,7 @@
 #include "host/config/schema.hpp"
 #include "host/config/test_files.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::refusal;
@@ -76,4 +76,4 @@ TEST(Option, ReadsText) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

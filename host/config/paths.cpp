@@ -5,7 +5,7 @@
 
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 namespace fs = std::filesystem;
 
@@ -27,4 +27,4 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
   return entries;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -4,7 +4,7 @@
 
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
@@ -76,4 +76,4 @@ std::string Schema::suggest(std::string_view path) const {
   return did_you_mean(path, known);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

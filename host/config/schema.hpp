@@ -10,7 +10,7 @@
 #include "host/config/source.hpp"
 #include "host/config/value.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What an option may be. Options of manifests have the first four types.
 /// seed is the host's alone: a whole number from 0 to 2^64-1, as a value an int, or a string above 2^63-1.
@@ -89,4 +89,4 @@ std::string default_config(const Schema& schema);
 /// The same for readers, as Markdown: docs/configuration.md and `fastvideo --print-config-reference`.
 std::string config_reference(const Schema& schema);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 
 #include "host/config/test_files.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -64,4 +64,4 @@ TEST(Schema, Suggests) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

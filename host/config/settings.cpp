@@ -10,7 +10,7 @@
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 void flatten(const TomlValue& value, const std::string& path, const std::string& file, std::vector<Given>& given) {
@@ -187,4 +187,4 @@ Value::Table to_table(const std::vector<ItemSetting>& settings) {
   return table;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

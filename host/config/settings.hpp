@@ -20,7 +20,7 @@
 #include "host/config/source.hpp"
 #include "host/config/value.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A value that someone gave, not yet checked.
 struct Given {
@@ -107,4 +107,4 @@ using ResolveSettings = std::function<Settings(const std::vector<Given>& more)>;
 /// Name and value only, as options are passed to an item.
 Value::Table to_table(const std::vector<ItemSetting>& settings);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

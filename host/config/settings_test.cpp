@@ -4,7 +4,7 @@
 
 #include "host/config/test_files.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -184,4 +184,4 @@ TEST_F(SettingsTest, ARepeatedFlagJoinsItsList) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

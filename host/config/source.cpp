@@ -1,6 +1,6 @@
 #include "host/config/source.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 std::string Source::describe() const {
   if (kind == Kind::built_in) return "default";
@@ -9,4 +9,4 @@ std::string Source::describe() const {
   return name;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

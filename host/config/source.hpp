@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Where a value came from. Later kinds outrank earlier ones.
 struct Source {
@@ -27,4 +27,4 @@ struct Source {
   static Source command_line(std::string flag) { return {Kind::command_line, std::move(flag), 0, 0}; }
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

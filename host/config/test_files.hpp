@@ -8,7 +8,9 @@
 #include "host/error/error.hpp"
 #include "tests/support/temporary_folder.hpp"
 
-namespace fastvideo::test {
+namespace fastvideo::host::test {
+
+using namespace fastvideo::test;  // tests/support
 
 /// The text of the RequestError that `body` throws; "(accepted)" if it throws none.
 template <class Body>
@@ -26,4 +28,4 @@ inline ::testing::AssertionResult contains(const std::string& text, const std::s
   return ::testing::AssertionFailure() << "no '" << part << "' in: " << text;
 }
 
-}  // namespace fastvideo::test
+}  // namespace fastvideo::host::test

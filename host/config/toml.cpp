@@ -24,7 +24,7 @@
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 std::string place(const std::string& file, const toml::source_position& at) {
@@ -126,4 +126,4 @@ std::string read_text_file(const std::filesystem::path& file) {
   }
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

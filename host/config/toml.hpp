@@ -9,7 +9,7 @@
 
 #include "host/config/value.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 struct TomlEntry;
 
@@ -45,4 +45,4 @@ TomlValue parse_toml(std::string_view text, const std::string& file);
 /// folder, a FIFO or a device, which are not waited for.
 std::string read_text_file(const std::filesystem::path& file);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

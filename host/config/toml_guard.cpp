@@ -7,7 +7,7 @@
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
@@ -272,4 +272,4 @@ class TomlGuard {
 
 void guard_toml(std::string_view text, const std::string& file) { TomlGuard(text, file).run(); }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

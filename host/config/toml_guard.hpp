@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Reads TOML 1.0 as far as its structure goes: keys, tables, brackets, texts, line ends. Throws RequestError
 /// "file:line:column: what" for
@@ -14,4 +14,4 @@ namespace fastvideo {
 /// What passes may still be no TOML: toml++ says so.
 void guard_toml(std::string_view text, const std::string& file);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -5,7 +5,7 @@
 #include "host/config/test_files.hpp"
 #include "host/config/toml.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -103,4 +103,4 @@ TEST(TomlGuard, FollowsWhatTomlAllows) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

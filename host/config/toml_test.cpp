@@ -4,7 +4,7 @@
 
 #include "host/config/test_files.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -63,4 +63,4 @@ TEST(ReadTextFile, RefusesWhatIsNoFile) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cmath>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 std::string in_quotes(std::string_view text) {
@@ -152,4 +152,4 @@ fv_value AbiValues::convert(const Value& value) {
 
 const char* AbiValues::keep(const std::string& text) { return texts_.emplace_back(text).c_str(); }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

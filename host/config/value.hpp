@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 struct Entry;
 
@@ -88,4 +88,4 @@ class AbiValues {
   std::deque<std::vector<fv_entry>> tables_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -8,7 +8,7 @@
 
 #include "host/config/toml.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 const Value::Table everything = {{"none", Value()},
@@ -69,4 +69,4 @@ TEST(AbiValues, KeepsWhatItGaveOut) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 
 #include <cerrno>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::string_view kEraseLine = "\r\033[K";
@@ -72,4 +72,4 @@ void Console::write(std::string_view bytes) const {
   }
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -7,7 +7,7 @@
 
 #include "host/error/printable.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A place for messages. Any thread may call any function; output that cannot be written is dropped.
 class Console {
@@ -42,4 +42,4 @@ class Console {
   std::string status_;  // as shown, so cut
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -8,7 +8,7 @@
 
 #include "host/log/log.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // spdlog spells levels in small letters; FastVideo's log has Python's names.
@@ -71,4 +71,4 @@ void log_to(Console& console) {
                writer);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -11,7 +11,7 @@
 #include "host/console/test_terminal.hpp"
 #include "host/log/log.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 class Log : public ::testing::Test {
@@ -140,4 +140,4 @@ TEST(LogLevelNames, ComeFromTheEnvironment) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

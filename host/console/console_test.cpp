@@ -7,7 +7,7 @@
 
 #include "host/console/test_terminal.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 TEST(Console, KnowsATerminalAndItsWidth) {
@@ -74,4 +74,4 @@ TEST(Console, LinesOfManyThreadsStayWhole) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

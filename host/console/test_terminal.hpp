@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A pseudo terminal of `columns` columns. What is written to fd() comes out of read().
 class TestTerminal {
@@ -91,4 +91,4 @@ class TestFile {
   int fd_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 #include "host/device_memory/device_memory.hpp"
 #include "host/progress/stage_timer.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 struct Free {
@@ -46,4 +46,4 @@ class CpuMemory final : public DeviceMemory {
 
 std::unique_ptr<DeviceMemory> make_cpu_memory() { return std::make_unique<CpuMemory>(); }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

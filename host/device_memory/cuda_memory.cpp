@@ -11,7 +11,7 @@
 #include "host/device_memory/device_memory.hpp"
 #include "host/hardware/hardware.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // Of cuda.h: CUresult is an enum, CUdevice an int, CUdeviceptr an integer that is passed as a pointer is, the rest are
@@ -239,4 +239,4 @@ std::unique_ptr<DeviceMemory> make_cuda_memory(int index) {
       (found.devices.empty() ? found.problem : "the last one is cuda:" + std::to_string(found.devices.size() - 1)));
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

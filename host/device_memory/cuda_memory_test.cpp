@@ -9,7 +9,7 @@
 #include "host/device_memory/device_memory.hpp"
 #include "host/hardware/hardware.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 class CudaMemory : public testing::Test {
@@ -65,4 +65,4 @@ TEST_F(CudaMemory, PassesOnWhatAPieceThrows) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

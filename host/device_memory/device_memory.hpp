@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// One device. What it allocates lives as long as it. Members throw std::runtime_error with the reason, std::bad_alloc
 /// where memory is out. One thread.
@@ -50,4 +50,4 @@ std::unique_ptr<DeviceMemory> make_cuda_memory(int index);
 /// Memory of a device: one of the two above; nullptr where the host knows no way to it.
 std::unique_ptr<DeviceMemory> make_device_memory(fv_device device);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -10,7 +10,7 @@
 
 #include "host/hardware/hardware.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 TEST(CpuMemory, HoldsWhatIsPutThere) {
@@ -51,4 +51,4 @@ TEST(DeviceMemory, WhatIsNotThereIsRefusedWithTheReason) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -5,7 +5,7 @@
 
 #include "host/error/printable.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -61,4 +61,4 @@ std::string did_you_mean(std::string_view name, std::span<const std::string> kno
   return nearest.empty() ? "" : "; did you mean '" + printable(nearest) + "'?";
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

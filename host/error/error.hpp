@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// How the program ends.
 enum class ExitCode : int {
@@ -44,4 +44,4 @@ std::string nearest_name(std::string_view name, std::span<const std::string> kno
 /// "; did you mean 'backend'?", or nothing if no known name is near.
 std::string did_you_mean(std::string_view name, std::span<const std::string> known);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

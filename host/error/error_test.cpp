@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 TEST(EditDistance, CountsEdits) {
@@ -40,4 +40,4 @@ TEST(NearestName, TakesTheFirstOfEquals) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -5,7 +5,7 @@
 
 #include "host/error/utf8.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr size_t kLongestLine = 4000;
@@ -89,4 +89,4 @@ std::string hanging(std::string_view text) {
   return out;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

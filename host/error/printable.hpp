@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// One line: line ends as \n and \r, other control characters (C0, DEL, C1) and marks that turn the direction of
 /// writing as \x1b and \u202e, bytes that are not UTF-8 as \xff. Tabs stay.
@@ -20,4 +20,4 @@ std::string shortened(std::string_view text, size_t most = 200);
 /// The lines after the first moved to the right: none of them can be taken for a message of its own.
 std::string hanging(std::string_view text);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 TEST(Printable, EscapesWhatSteersATerminal) {
@@ -46,4 +46,4 @@ TEST(Printable, ShortenedSaysHowLongItWas) {
 TEST(Printable, LaterLinesHang) { EXPECT_EQ(hanging("a\nfastvideo: b"), "a\n  fastvideo: b"); }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 
 #include "host/error/printable.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 namespace {
 
@@ -63,4 +63,4 @@ std::string readable_seconds(double seconds) {
   return text;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

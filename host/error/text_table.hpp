@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Rows of cells as lines, each indented by two spaces, columns two spaces apart. The last column is not padded. Cells
 /// become printable(), those above 2000 bytes are cut, and those above 200 make no column wider.
@@ -17,4 +17,4 @@ std::string readable_bytes(std::uint64_t bytes);
 /// "3.20 ms", "6.13 s", "2 min 05 s"
 std::string readable_seconds(double seconds);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

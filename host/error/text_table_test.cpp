@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 TEST(TextTable, AlignsColumns) {
@@ -29,4 +29,4 @@ TEST(TextTable, Seconds) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -1,6 +1,6 @@
 #include "host/error/utf8.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 Utf8Character character_at(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -27,4 +27,4 @@ std::optional<std::size_t> first_that_is_not_utf8(std::string_view text) {
   return std::nullopt;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

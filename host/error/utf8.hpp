@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// One character, or one byte that belongs to none.
 struct Utf8Character {
@@ -21,4 +21,4 @@ Utf8Character character_at(std::string_view text);
 /// Where the first byte stands that belongs to no character; nothing if all do.
 std::optional<std::size_t> first_that_is_not_utf8(std::string_view text);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

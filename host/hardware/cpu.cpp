@@ -8,7 +8,7 @@
 
 #include "host/hardware/hardware.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -115,4 +115,4 @@ CpuInfo cpu_info(const fs::path& root) {
   return info;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

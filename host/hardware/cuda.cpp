@@ -5,7 +5,7 @@
 
 #include "host/hardware/hardware.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // Of cuda.h: CUresult is an enum, CUdevice an int.
@@ -108,4 +108,4 @@ const CudaDriver& cuda_driver() {
   return driver;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

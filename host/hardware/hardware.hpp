@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// The processor and its memory.
 struct CpuInfo {
@@ -51,4 +51,4 @@ const CudaDriver& cuda_driver();
 /// Bytes free on a device, from NVML; nothing if NVML is not there or does not know the device.
 std::optional<uint64_t> free_memory(const CudaDevice& device);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

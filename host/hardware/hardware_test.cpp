@@ -9,7 +9,7 @@
 
 #include "host/config/test_files.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 bool is_mapped(const char* part) {
@@ -115,4 +115,4 @@ TEST(Cuda, AnUnknownDeviceHasNoFreeMemory) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

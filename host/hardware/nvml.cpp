@@ -3,7 +3,7 @@
 
 #include "host/hardware/hardware.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 struct NvmlMemory {
@@ -40,4 +40,4 @@ std::optional<uint64_t> free_memory(const CudaDevice& device) {
   return memory.free < device.total_memory ? memory.free : device.total_memory;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <fstream>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using Resource = decltype(RLIMIT_AS);
@@ -72,4 +72,4 @@ const char* processes_advice() noexcept {
   return advice_about(RLIMIT_NPROC, " (this user may have %llu processes and threads, ulimit -u: raise the limit)");
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// " (the address space of this process is limited to 2048 MiB, ulimit -v: raise the limit)", of the lowest limit that
 /// says how much memory there may be, or nothing where there is none. Read at the first call; async-signal-safe from
@@ -19,4 +19,4 @@ std::optional<uint64_t> bytes_within_limits();
 const char* open_files_advice() noexcept;
 const char* processes_advice() noexcept;
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

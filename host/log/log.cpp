@@ -11,7 +11,7 @@
 
 #include "host/error/printable.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr const char* kLevelVariable = "FASTVIDEO_LOGGING_LEVEL";
@@ -85,4 +85,4 @@ void write_log(LogLevel level, std::string_view source, std::string_view text) n
   }
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

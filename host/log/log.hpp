@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Python's numbers, which are also those of FV_LOG_*.
 enum class LogLevel : int { debug = 10, info = 20, warning = 30, error = 40, critical = 50 };
@@ -38,4 +38,4 @@ inline void log_info(std::string_view source, std::string_view text) { write_log
 inline void log_warning(std::string_view source, std::string_view text) { write_log(LogLevel::warning, source, text); }
 inline void log_error(std::string_view source, std::string_view text) { write_log(LogLevel::error, source, text); }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

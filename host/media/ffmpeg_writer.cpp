@@ -15,7 +15,7 @@
 #include "host/media/writers.hpp"
 #include "host/process/child_process.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -222,4 +222,4 @@ void check_ffmpeg(OutputFormat format) {
                 " files need: install another ffmpeg" + instead);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

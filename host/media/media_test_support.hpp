@@ -18,7 +18,7 @@
 #include "host/media/video_writer.hpp"
 #include "host/process/child_process.hpp"
 
-namespace fastvideo::media_test {
+namespace fastvideo::host::media_test {
 
 namespace fs = std::filesystem;
 using Bytes = std::vector<std::uint8_t>;
@@ -135,4 +135,4 @@ inline std::string probe(const fs::path& path, const std::string& entries) {
   return text;
 }
 
-}  // namespace fastvideo::media_test
+}  // namespace fastvideo::host::media_test

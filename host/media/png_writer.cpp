@@ -10,7 +10,7 @@
 #include "host/media/staged_output.hpp"
 #include "host/media/writers.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
@@ -76,4 +76,4 @@ std::unique_ptr<VideoWriter> make_png_writer(const std::filesystem::path& target
   return std::make_unique<PngWriter>(target, std::move(options));
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

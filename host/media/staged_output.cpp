@@ -12,7 +12,7 @@
 #include "host/calls/process_state.hpp"
 #include "host/media/write_error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -169,4 +169,4 @@ void StagedFolder::replace() {
   fs::remove_all(aside, ignored);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -11,7 +11,7 @@
 #include "host/media/unfinished.hpp"
 #include "host/process/leftovers.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A new file beside the target, removed again unless publish() gives it the target's name. Constructor and members
 /// throw std::runtime_error with the system's reason.
@@ -61,4 +61,4 @@ class StagedFolder {
   bool published_ = false;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -169,4 +169,4 @@ void check_folder_target(const fs::path& target) {
   check_replaceable(target);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// "frame_00007.png"
 std::string frame_file_name(std::int64_t index);
@@ -25,4 +25,4 @@ void check_folder_of(const std::filesystem::path& target);
 void check_file_target(const std::filesystem::path& target);
 void check_folder_target(const std::filesystem::path& target);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -20,7 +20,7 @@
 #include "host/log/log.hpp"
 #include "host/media/write_error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -134,4 +134,4 @@ void mark_as_finished(const fs::path& path) noexcept {
   if (::lstat(path.c_str(), &status) == 0) ::chmod(path.c_str(), (status.st_mode & 07777) | kFinishedMark);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -5,7 +5,7 @@
 
 #include "host/process/file_descriptor.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Something new beside a target. The lock says that its process is alive, wherever that runs: the lock ends with it.
 struct Unfinished {
@@ -21,4 +21,4 @@ Unfinished make_unfinished_folder(const std::filesystem::path& target);
 /// From now on `path` is never taken for a leftover, for it is complete and only could not get its name.
 void mark_as_finished(const std::filesystem::path& path) noexcept;
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

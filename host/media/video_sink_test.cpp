@@ -8,7 +8,7 @@
 
 #include "host/config/test_files.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // The bytes of a y4m file of 2 x 1 pixels: a header, then FRAME and the planes Y, U, V.
@@ -129,4 +129,4 @@ TEST(VideoSink, BadAnnouncementsAndTensorsFail) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

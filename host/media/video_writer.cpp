@@ -10,7 +10,7 @@
 #include "host/media/staged_output.hpp"
 #include "host/media/writers.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -164,4 +164,4 @@ void check_ffmpeg_for(const fs::path& path) {
   if (format != OutputFormat::kPngFolder && format != OutputFormat::kY4m) check_ffmpeg(format);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

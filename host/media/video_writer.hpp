@@ -12,7 +12,7 @@
 #include "host/calls/cancel.hpp"
 #include "host/run/frame_sink.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What the name of an output asks for.
 enum class OutputFormat {
@@ -92,4 +92,4 @@ void check_output(const std::filesystem::path& path);
 /// format of `path` needs; does nothing for formats that need none.
 void check_ffmpeg_for(const std::filesystem::path& path);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

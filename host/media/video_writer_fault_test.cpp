@@ -13,7 +13,7 @@
 #include "host/media/media_test_support.hpp"
 #include "host/media/target.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using namespace media_test;
@@ -425,4 +425,4 @@ TEST_F(Faults, FramesThatDoNotFitAreRefused) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

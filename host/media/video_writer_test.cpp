@@ -11,7 +11,7 @@
 
 #include "host/media/media_test_support.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using namespace media_test;
@@ -216,4 +216,4 @@ TEST(PngFolder, ReplacesEarlierFramesAsAWhole) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

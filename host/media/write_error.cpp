@@ -8,7 +8,7 @@
 #include <optional>
 #include <system_error>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -72,4 +72,4 @@ std::string likely_write_error(const fs::path& target, std::uintmax_t written) {
   return space && space->free_bytes < kNothing ? write_error(target, ENOSPC) : "";
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What the system says of a failed write in the folder of `target`, with the number and the remedy where there is one:
 /// a limit of the process, a full disk, a quota, a read-only file system. `error` is an errno.
@@ -15,4 +15,4 @@ std::string write_error(const std::filesystem::path& target, int error);
 /// `written` is how long its file has become, in bytes.
 std::string likely_write_error(const std::filesystem::path& target, std::uintmax_t written);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

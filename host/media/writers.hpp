@@ -6,7 +6,7 @@
 
 #include "host/media/video_writer.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// `target` is resolved (resolve_target).
 std::unique_ptr<VideoWriter> make_y4m_writer(const std::filesystem::path& target, VideoOptions options);
@@ -18,4 +18,4 @@ std::unique_ptr<VideoWriter> make_ffmpeg_writer(OutputFormat format, const std::
 /// Throws Refused if there is no ffmpeg on PATH or it lacks the encoder of `format` (kMp4, kWebm or kGif).
 void check_ffmpeg(OutputFormat format);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

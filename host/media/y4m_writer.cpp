@@ -8,7 +8,7 @@
 #include "host/media/staged_output.hpp"
 #include "host/media/writers.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 std::span<const std::uint8_t> bytes_of(const std::string& text) {
@@ -64,4 +64,4 @@ std::unique_ptr<VideoWriter> make_y4m_writer(const std::filesystem::path& target
   return std::make_unique<Y4mWriter>(target, std::move(options));
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

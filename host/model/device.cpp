@@ -7,7 +7,7 @@
 #include "host/hardware/hardware.hpp"
 #include "host/hardware/process_limits.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr const char* kDevice = "run.device";
@@ -78,4 +78,4 @@ std::optional<std::uint64_t> available_memory(const RunDevice& device) {
   return std::nullopt;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -9,7 +9,7 @@
 #include "host/config/settings.hpp"
 #include "host/plugins/limits.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// The device of a run.
 struct RunDevice {
@@ -29,4 +29,4 @@ RunDevice resolve_device(const Settings& settings, const std::function<std::stri
 /// Bytes that a run can have on the device now; nothing if the machine does not say.
 std::optional<std::uint64_t> available_memory(const RunDevice& device);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

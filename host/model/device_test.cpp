@@ -6,7 +6,7 @@
 #include "host/hardware/hardware.hpp"
 #include "host/selection/testing/test_plugins.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -45,4 +45,4 @@ TEST(Device, AutoFollowsTheMachine) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

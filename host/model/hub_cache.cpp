@@ -12,7 +12,7 @@
 #include "host/config/paths.hpp"
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -142,4 +142,4 @@ fs::path downloaded_snapshot(const std::string& repository, const fs::path& cach
   return real;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

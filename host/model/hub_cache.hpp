@@ -7,7 +7,7 @@
 
 #include "host/config/settings.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Whether a text could name a repository: "owner/name" of letters, digits, '.', '_' and '-'.
 bool is_repository_name(std::string_view text);
@@ -21,4 +21,4 @@ std::filesystem::path hub_cache_folder(const Environment& environment = process_
 /// RequestError with the command that downloads the model if it is not there, or not completely.
 std::filesystem::path downloaded_snapshot(const std::string& repository, const std::filesystem::path& cache);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

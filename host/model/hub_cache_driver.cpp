@@ -4,6 +4,6 @@
 #include "host/model/hub_cache.hpp"
 
 int main() {
-  std::cout << fastvideo::hub_cache_folder().string() << '\n';
+  std::cout << fastvideo::host::hub_cache_folder().string() << '\n';
   return 0;
 }

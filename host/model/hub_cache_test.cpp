@@ -4,7 +4,7 @@
 
 #include "host/config/test_files.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -71,4 +71,4 @@ TEST_F(Snapshot, WhatIsMissingIsRefusedWithTheCommand) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

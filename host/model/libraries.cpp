@@ -7,7 +7,7 @@
 #include "host/error/error.hpp"
 #include "host/plugins/preflight.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -40,4 +40,4 @@ std::vector<std::string> missing_libraries(const std::string& soname, const std:
   return missing;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

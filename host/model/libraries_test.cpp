@@ -4,7 +4,7 @@
 
 #include "host/config/test_files.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -35,4 +35,4 @@ TEST(MissingLibraries, NamesWhatIsNotThere) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

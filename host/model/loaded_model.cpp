@@ -11,7 +11,7 @@
 #include "host/model/libraries.hpp"
 #include "host/model/pipeline_choice.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::array<std::string_view, 4> kOfModel = {"request.model_path", "request.pipeline", "run.device",
@@ -72,4 +72,4 @@ void LoadedModel::require_same(const Settings& settings) const {
   }
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

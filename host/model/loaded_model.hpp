@@ -14,7 +14,7 @@
 #include "host/selection/selftest.hpp"
 #include "host/services/host_services.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Lives longer than its requests, which may differ in everything but the settings of a model (is_of_model): size,
 /// guidance, caching, attention backends and their options. [one thread: the loader's]
@@ -64,4 +64,4 @@ class LoadedModel {
 /// Whether a setting belongs to a model rather than to a request: which folder, pipeline, device and libraries.
 bool is_of_model(std::string_view path);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

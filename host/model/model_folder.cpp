@@ -8,7 +8,7 @@
 #include "host/error/error.hpp"
 #include "host/model/hub_cache.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -100,4 +100,4 @@ ModelFolder open_model_folder(const Settings& settings) {
   return {folder, folder.filename().string(), class_name_of(file)};
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 
 #include "host/config/settings.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A model folder in diffusers format.
 struct ModelFolder {
@@ -20,4 +20,4 @@ struct ModelFolder {
 /// downloaded (with the command that does it), no model_index.json (or not JSON, or without _class_name).
 ModelFolder open_model_folder(const Settings& settings);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

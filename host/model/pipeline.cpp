@@ -7,7 +7,7 @@
 #include "host/selection/site_check.hpp"
 #include "host/services/cache_contract.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 template <class T>
@@ -179,4 +179,4 @@ void OpenPipeline::run(const fv_services* services, const fv_pipeline_request& r
   naming_parameter([&] { require_ok(status, text, name_); });
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

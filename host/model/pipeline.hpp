@@ -16,7 +16,7 @@
 #include "host/model/model_folder.hpp"
 #include "host/plugins/loader.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Caching session info that owns what it points to.
 class CacheInfoCopy {
@@ -99,4 +99,4 @@ class OpenPipeline {
   fv_pipeline* pipeline_ = nullptr;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

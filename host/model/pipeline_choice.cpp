@@ -7,7 +7,7 @@
 #include "host/selection/refusal.hpp"
 #include "host/selection/rivals.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 bool is_called(const CatalogItem& item, const std::string& name) {
@@ -64,4 +64,4 @@ const CatalogItem& chosen_pipeline(const std::vector<const CatalogItem*>& possib
   return one_of_rivals(fitting, "the class " + folder.class_name, "--pipeline ");
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

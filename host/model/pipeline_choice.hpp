@@ -8,7 +8,7 @@
 #include "host/model/model_folder.hpp"
 #include "host/plugins/catalog.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// The offered pipeline items that may run the model, by name: those that serve its class and, unless [request]
 /// pipeline is auto, have the name that is asked for. Throws RequestError, which lists what there is, if there is none.
@@ -20,4 +20,4 @@ std::vector<const CatalogItem*> possible_pipelines(const Settings& settings, con
 const CatalogItem& chosen_pipeline(const std::vector<const CatalogItem*>& possible, const ModelFolder& folder,
                                    const RunDevice& device);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

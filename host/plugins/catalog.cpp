@@ -11,7 +11,7 @@
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -154,4 +154,4 @@ std::vector<std::string> Catalog::names(std::string_view kind) const {
   return out;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

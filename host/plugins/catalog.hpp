@@ -16,7 +16,7 @@
 #include "host/config/settings.hpp"
 #include "host/plugins/manifest.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A folder to look for plugins in: a plugin's own folder, or one whose subfolders are plugins.
 struct SearchFolder {
@@ -99,4 +99,4 @@ class Catalog {
 /// `program_flags`: flags of the command line that are no settings ("--help").
 void add_options(Schema& schema, Catalog& catalog, const std::vector<std::string>& program_flags = {});
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -4,7 +4,7 @@
 
 #include "host/plugins/testing/plugin_folder.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -137,4 +137,4 @@ TEST_F(CatalogTest, SearchesFlagThenVariableThenFileThenInstallation) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

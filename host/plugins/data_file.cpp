@@ -9,7 +9,7 @@
 #include "host/error/printable.hpp"
 #include "host/plugins/manifest.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using Json = nlohmann::json;
@@ -122,4 +122,4 @@ Value::Table read_data(const Item& item, const Value::Table& options) {
   return table;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -3,7 +3,7 @@
 #include "host/plugins/manifest.hpp"
 #include "host/plugins/testing/plugin_folder.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -62,4 +62,4 @@ TEST_F(DataFiles, RefusesWithTheFile) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 #include "host/error/error.hpp"
 #include "host/plugins/library_file.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -102,4 +102,4 @@ void fill_in_installed(const Item& item, const Settings& settings, Value::Table&
   }
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -9,7 +9,7 @@
 #include "host/config/settings.hpp"
 #include "host/plugins/catalog.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Where Python looks for packages: the folders of PYTHONPATH, then the site-packages of each LibTorch in
 /// `library_path`. Only folders that exist.
@@ -30,4 +30,4 @@ std::string what_is_missing(const CatalogItem& item, const Settings& settings,
 void fill_in_installed(const Item& item, const Settings& settings, Value::Table& values,
                        const Environment& environment = process_environment);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

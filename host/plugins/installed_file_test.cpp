@@ -5,7 +5,7 @@
 #include "host/config/test_files.hpp"
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr const char* kManifest = R"(
@@ -154,4 +154,4 @@ TEST_F(InstalledFiles, BadDescriptionsAreRefused) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -7,7 +7,7 @@
 #include "host/error/error.hpp"
 #include "host/plugins/catalog.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 std::string owner_name(const CatalogItem& one) {
@@ -83,4 +83,4 @@ void add_options(Schema& schema, Catalog& catalog, const std::vector<std::string
   }
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -3,7 +3,7 @@
 #include "host/plugins/catalog.hpp"
 #include "host/plugins/testing/plugin_folder.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -75,4 +75,4 @@ TEST_F(ItemOptions, TheHostsOwnFlagsAndSettingsAreNotForTheTaking) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <fastvideo/broken_link.hpp>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -33,4 +33,4 @@ std::string missing_library(const CatalogItem& item) {
   return what + advice_for(*item.plugin);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -5,9 +5,9 @@
 
 #include "host/plugins/catalog.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Why the file of the item's library is not there, as a message that says what to do; empty if something is there.
 std::string missing_library(const CatalogItem& item);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

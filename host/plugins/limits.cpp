@@ -6,7 +6,7 @@
 
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 bool contains(const std::vector<std::string>& names, std::string_view name) {
@@ -89,4 +89,4 @@ std::string numerics_name(uint32_t numerics) {
   return "unknown (" + std::to_string(numerics) + ")";
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

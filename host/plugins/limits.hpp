@@ -10,7 +10,7 @@
 
 #include "host/plugins/manifest.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A device with what manifests ask about it.
 struct DeviceFacts {
@@ -35,4 +35,4 @@ std::string mask_names(uint32_t masks);
 /// "exact", "reordered", "approximate"; "unknown (99)"
 std::string numerics_name(uint32_t numerics);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

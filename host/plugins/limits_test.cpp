@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 const DeviceFacts cpu{{FV_DEVICE_CPU, 0}, 0};
@@ -98,4 +98,4 @@ TEST(Names, ReadWell) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -10,7 +10,7 @@
 #define BOOST_DLL_USE_STD_FS
 #include <boost/dll/shared_library.hpp>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // What dlopen said, out of Boost's sentence around it.
@@ -59,4 +59,4 @@ std::optional<std::filesystem::path> loaded_library(const std::string& file_name
   return search.found;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

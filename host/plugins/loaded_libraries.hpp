@@ -9,7 +9,7 @@ namespace boost::dll {
 class shared_library;
 }
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A shared library that is open, and stays so until the process ends.
 class OpenLibrary {
@@ -33,4 +33,4 @@ class OpenLibrary {
 /// The file behind a library of this process that is called `file_name`, whoever opened it.
 std::optional<std::filesystem::path> loaded_library(const std::string& file_name);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

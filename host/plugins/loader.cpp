@@ -11,7 +11,7 @@
 #include "host/plugins/loaded_libraries.hpp"
 #include "host/plugins/plugin_code.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -186,4 +186,4 @@ fs::path Loader::find_library(const std::string& file_name, const std::string& w
                      (searched.empty() ? "it is empty" : searched) + "); add the folder that holds it");
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -11,7 +11,7 @@
 
 #include "host/plugins/catalog.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// An item whose library is open. Cheap to copy; valid until the process ends, for libraries are never unloaded.
 struct LoadedItem {
@@ -72,4 +72,4 @@ class Loader {
   std::vector<std::filesystem::path> opened_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

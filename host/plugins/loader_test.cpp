@@ -6,7 +6,7 @@
 #include "host/plugins/loaded_libraries.hpp"
 #include "host/plugins/testing/plugin_folder.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -194,4 +194,4 @@ TEST_F(LoaderTest, RefusesAFrameworkThatTheManifestHides) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -9,7 +9,7 @@
 
 #include "host/plugins/manifest_parts.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -201,4 +201,4 @@ bool matches_role(std::string_view pattern, std::string_view role) {
   return pattern == role;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

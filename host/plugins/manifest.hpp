@@ -10,7 +10,7 @@
 #include "host/config/schema.hpp"
 #include "host/config/value.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// [item.needs]: what must be opened before the library.
 struct ItemNeeds {
@@ -119,4 +119,4 @@ Value::Table read_data(const Item& item, const Value::Table& options = {});
 /// Whether a pattern such as "dit.*", "dit.self" or "*" takes a role.
 bool matches_role(std::string_view pattern, std::string_view role);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

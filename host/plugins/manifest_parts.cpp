@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // Names that the host does not know may come from a later ABI: they can never match, which is what the author hears.
@@ -221,4 +221,4 @@ InstalledFile parse_installed(const TomlValue& table, const ManifestContext& con
   return installed;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

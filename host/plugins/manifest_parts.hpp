@@ -4,7 +4,7 @@
 #include "host/plugins/manifest.hpp"
 #include "host/plugins/table_reader.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What all parts of one manifest share.
 struct ManifestContext {
@@ -35,4 +35,4 @@ inline bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 /// A name without folder that no tool takes for an option: what may stand for a file of the plugin's folder.
 bool is_file_name(std::string_view name);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

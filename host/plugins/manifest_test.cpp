@@ -9,7 +9,7 @@
 #include "host/plugins/limits.hpp"
 #include "host/plugins/testing/plugin_folder.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -250,4 +250,4 @@ TEST(Roles, MatchPatterns) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -12,7 +12,7 @@
 #include "host/calls/call_note.hpp"
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr const char* entry_name = "fastvideo_plugin";
@@ -220,4 +220,4 @@ const fv_early_signals_interface* early_signals_table(const fv_item* code, const
   return static_cast<const Table*>(table);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

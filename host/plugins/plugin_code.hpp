@@ -11,7 +11,7 @@
 #include "host/plugins/catalog.hpp"
 #include "host/plugins/preflight.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Before opening: the file exports fastvideo_plugin and nothing else, and uses no framework that the manifest does not
 /// name. Throws RequestError, which begins with the file.
@@ -39,4 +39,4 @@ const fv_matrix_product_interface* matrix_product_table(const fv_item* code, con
 /// The pipeline's early signals, complete; nullptr if its code offers none. Throws RequestError if it is incomplete.
 const fv_early_signals_interface* early_signals_table(const fv_item* code, const Item& item);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

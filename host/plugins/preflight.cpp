@@ -13,7 +13,7 @@
 #include "host/config/paths.hpp"
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // An ELF file, read piece by piece; every piece is checked against the file's end.
@@ -146,4 +146,4 @@ class ElfFile {
 
 SharedObject read_shared_object(const std::filesystem::path& file) { return ElfFile(file).contents(); }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

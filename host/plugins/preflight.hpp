@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What the dynamic section of a shared object says.
 struct SharedObject {
@@ -18,4 +18,4 @@ struct SharedObject {
 /// object, truncated (the loader would die of SIGBUS), damaged.
 SharedObject read_shared_object(const std::filesystem::path& file);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

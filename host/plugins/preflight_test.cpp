@@ -11,7 +11,7 @@
 #include "host/config/toml.hpp"
 #include "host/plugins/testing/plugin_folder.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -82,4 +82,4 @@ TEST_F(Preflight, SurvivesDamage) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -5,7 +5,7 @@
 
 #include "host/error/printable.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::array<std::string_view, 7> type_names = {"nothing",  "a bool", "an int", "a float",
@@ -91,4 +91,4 @@ void TableReader::warn_about_the_rest() {
                         std::to_string(unknown - most) + " more unknown keys of " + what_ + " are passed over");
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -9,7 +9,7 @@
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// One table of a TOML file. Borrows the table, the file's name and the list of warnings.
 class TableReader {
@@ -46,4 +46,4 @@ class TableReader {
   std::vector<std::string> asked_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -21,7 +21,7 @@
 
 #include "host/calls/process_state.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using std::chrono::milliseconds;
@@ -325,4 +325,4 @@ CommandResult run_command(const std::filesystem::path& program, const std::vecto
   return {*status, child.output(), child.error_output()};
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -16,7 +16,7 @@
 #include "host/process/file_descriptor.hpp"
 #include "host/process/leftovers.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// The file that `name` stands for on PATH (an executable regular file), or nothing. Never the current directory.
 std::optional<std::filesystem::path> find_program(const std::string& name);
@@ -122,4 +122,4 @@ struct CommandResult {
 CommandResult run_command(const std::filesystem::path& program, const std::vector<std::string>& arguments,
                           std::chrono::milliseconds timeout);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <thread>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -208,4 +208,4 @@ TEST(FindProgram, LooksOnPathOnlyAndNeverInTheCurrentDirectory) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

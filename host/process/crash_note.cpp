@@ -13,7 +13,7 @@
 #include "host/process/handler_text.hpp"
 #include "host/process/leftovers.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 struct NamedSignal {
@@ -145,4 +145,4 @@ void install_crash_notes() {
 
 void result_is_known() noexcept { is_result_known.store(true); }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -4,7 +4,7 @@
 #include <csignal>
 #include <string_view>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// From now on SIGSEGV, SIGFPE, SIGABRT and SIGILL write one line that names the call of a plugin in progress (see
 /// call_note.hpp), remove partial files and then end the process as they always do; a signal that somebody else handles
@@ -22,4 +22,4 @@ void write_crash_note(std::string_view what) noexcept;
 /// The same of a signal, "crashed (SIGSEGV)"; of one that another process has sent only that, and no call of a plugin.
 void write_signal_note(std::string_view name, const siginfo_t& info) noexcept;
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Owns a file descriptor and closes it.
 class FileDescriptor {
@@ -31,4 +31,4 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <string_view>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Writes all of it, or gives up if nothing can be written. Async-signal-safe; changes errno.
 inline void write_from_handler(std::string_view text) noexcept {
@@ -18,4 +18,4 @@ inline void write_from_handler(std::string_view text) noexcept {
   }
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -3,7 +3,7 @@
 
 #include <cstdlib>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Lets OpenMP threads that wait for work sleep. Those that a framework brings spin for about a millisecond after each
 /// loop: on cores that others use too, that makes a run several times slower. libgomp reads this when it is loaded;
@@ -12,4 +12,4 @@ inline void let_idle_threads_sleep() {
   if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

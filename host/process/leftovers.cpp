@@ -12,7 +12,7 @@
 #include <csignal>
 #include <cstring>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // Signal handlers read these tables: fixed memory that is never freed, and lock-free states.
@@ -104,4 +104,4 @@ void remove_leftovers() noexcept {
   errno = saved_errno;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -5,7 +5,7 @@
 
 #include <filesystem>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// While it lives, remove_leftovers() removes the file or the folder (and the files in it) at `path`. Where the table
 /// of them is full (32), nothing is noted: the next run that writes beside it cleans up. Any thread.
@@ -42,4 +42,4 @@ class LeftoverGroup {
 /// from). Safe in a signal handler; may be called again.
 void remove_leftovers() noexcept;
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -24,7 +24,7 @@
 #include "host/process/leftovers.hpp"
 #include "host/process/signal_guard.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr int kFailedExit = 1;
@@ -207,4 +207,4 @@ void prepare_process() noexcept {
 
 bool ignores_closed_pipes() noexcept { return closed_pipes_ignored; }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -1,7 +1,7 @@
 // What a program puts right before it does anything: the process that it inherited may be odd.
 #pragma once
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// For main() alone, before any thread and any file: it changes the whole process.
 /// - Standard descriptors that are closed become /dev/null, so that no file of ours gets their numbers.
@@ -17,4 +17,4 @@ void prepare_process() noexcept;
 /// Whether SIGPIPE was ignored when prepare_process() came: then a closed pipe is an error like others.
 bool ignores_closed_pipes() noexcept;
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -15,7 +15,7 @@
 
 #include "host/process/leftovers.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -143,4 +143,4 @@ TEST_F(ProcessStart, WantOfMemoryWhereNothingCatchesIsSaid) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

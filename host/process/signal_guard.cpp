@@ -11,7 +11,7 @@
 
 #include "host/process/leftovers.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::array<int, 4> kCancelSignals = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
@@ -120,4 +120,4 @@ void end_by_signal(int signal) noexcept {
   ::_exit(128 + signal);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

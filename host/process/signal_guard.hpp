@@ -3,7 +3,7 @@
 
 #include "host/calls/cancel.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// While it lives, the first SIGINT, SIGTERM, SIGHUP or SIGXCPU sets the token. The second one, and at once every other
 /// signal whose default is to end the process, removes the leftovers (remove_leftovers) and ends the process as if no
@@ -33,4 +33,4 @@ int cancelling_signal() noexcept;
 /// Ends the process by a signal, as its default does.
 [[noreturn]] void end_by_signal(int signal) noexcept;
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 
 #include <csignal>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 void on_usr(int) {}
@@ -130,4 +130,4 @@ TEST(SignalGuard, OneAtATime) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -4,7 +4,7 @@
 
 #include "host/error/printable.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::int64_t kMostSteps = 10'000'000;  // each has its time kept
@@ -55,4 +55,4 @@ std::string RunProgress::position() const {
   return name_ + " " + std::to_string(done_) + "/" + std::to_string(steps_);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

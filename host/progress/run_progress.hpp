@@ -8,7 +8,7 @@
 
 #include "host/progress/stage_timer.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Watches a run. Called in the run's thread, between its steps: what an observer throws is dropped.
 class RunObserver {
@@ -58,4 +58,4 @@ class RunProgress {
   std::int64_t done_ = 0;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

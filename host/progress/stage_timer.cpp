@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 double steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -40,4 +40,4 @@ std::vector<StageTime> StageTimer::stages() const {
   return result;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Seconds since some fixed moment; never goes back.
 using Clock = std::function<double()>;
@@ -50,4 +50,4 @@ class StageTimer {
   double step_began_ = 0;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

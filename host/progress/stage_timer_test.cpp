@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 TEST(StageTimer, AddsUpEachStageInOrderOfFirstEntry) {
@@ -49,4 +49,4 @@ TEST(StageTimer, SteadySecondsNeverGoBack) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 
 #include "host/selection/border.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 CacheProbe::CacheProbe(CacheService& cache, const fv_cache_session_info& info) : service_(*cache.service()) {
   plan_.struct_size = sizeof plan_;
@@ -58,4 +58,4 @@ CacheKeeps cache_keeps(CacheStrategyHandle& strategy, const fv_cache_session_inf
   return keeps;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

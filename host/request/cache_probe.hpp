@@ -11,7 +11,7 @@
 
 #include "host/services/cache_session.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Opened for the asking, and closed at the end. [one thread: the loader's]
 class CacheProbe {
@@ -48,4 +48,4 @@ struct CacheKeeps {
 /// Throws as CacheProbe.
 CacheKeeps cache_keeps(CacheStrategyHandle& strategy, const fv_cache_session_info& info);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -4,7 +4,7 @@
 
 #include "host/request/cache_probe.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 std::string names_of(std::span<const fv_cache_measure> measures) {
@@ -57,4 +57,4 @@ std::string step_ranges(const std::vector<std::int32_t>& steps) {
   return text;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

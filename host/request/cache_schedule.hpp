@@ -7,7 +7,7 @@
 
 #include "host/request/checked_request.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What a strategy says before a run.
 struct CacheSchedule {
@@ -24,4 +24,4 @@ CacheSchedule cache_schedule(CheckedRequest& request);
 /// Steps as people count them, from 1 on: "1-3, 7, 9-12".
 std::string step_ranges(const std::vector<std::int32_t>& steps);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

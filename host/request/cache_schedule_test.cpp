@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 TEST(CacheSchedule, StepsAreCountedFromOneAndJoined) {
@@ -13,4 +13,4 @@ TEST(CacheSchedule, StepsAreCountedFromOneAndJoined) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -8,7 +8,7 @@
 #include "host/request/memory_fit.hpp"
 #include "host/selection/names.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // Parameters that the host itself declares.
@@ -144,4 +144,4 @@ std::string CheckedRequest::memory_shortage() {
          what_fits(*available) + ", or free memory (--set run.memory_check=false tries all the same)";
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

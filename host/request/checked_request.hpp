@@ -16,7 +16,7 @@
 #include "host/services/attention_session.hpp"
 #include "host/services/cache_session.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What is run, with its plan: sites and their backends, caching, memory. Nothing is parsed or chosen again by runs, of
 /// which there may be several, one after the other. [one thread: the loader's]
@@ -76,4 +76,4 @@ class CheckedRequest {
   MemoryLedger memory_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

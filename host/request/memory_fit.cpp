@@ -5,7 +5,7 @@
 
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::int64_t kStrides = 64;  // numbers below one that is impossible in which a possible one is looked for
@@ -103,4 +103,4 @@ std::vector<std::string> smaller_requests(const Item& pipeline, const std::vecto
   return Search(pipeline, parameters, fits).results();
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -10,7 +10,7 @@
 #include "host/config/settings.hpp"
 #include "host/plugins/manifest.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Parameters of a request with other values.
 using Changes = std::vector<std::pair<std::string, std::int64_t>>;
@@ -23,4 +23,4 @@ using Fits = std::function<bool(const Changes&)>;
 std::vector<std::string> smaller_requests(const Item& pipeline, const std::vector<ItemSetting>& parameters,
                                           const Fits& fits);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

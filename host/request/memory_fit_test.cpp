@@ -6,7 +6,7 @@
 
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using Strings = std::vector<std::string>;
@@ -65,4 +65,4 @@ TEST(MemoryFit, AsksOnlyForWhatThePipelineHas) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // What a plugin states may be any number.
@@ -49,4 +49,4 @@ MemoryLedger memory_ledger(const PipelineEstimate& estimate, const SitePlans& pl
   return ledger;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -8,7 +8,7 @@
 #include "host/request/cache_probe.hpp"
 #include "host/services/attention_session.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Bytes of each stage at its peak. A pipeline states its weights, activations and encoded prompts; every attention
 /// plan its resident and scratch memory, of which the pipeline holds the first during the whole run and the second
@@ -29,4 +29,4 @@ struct MemoryLedger {
 /// keeps: of the strategy; null where caching is off.
 MemoryLedger memory_ledger(const PipelineEstimate& estimate, const SitePlans& plans, const CacheKeeps* keeps);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

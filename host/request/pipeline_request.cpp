@@ -6,7 +6,7 @@
 
 #include "host/request/prompts.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // A negative prompt, say. Names of files may be anything.
@@ -68,4 +68,4 @@ void PipelineRequest::select(std::size_t index) {
   abi_ = {sizeof abi_, static_cast<uint32_t>(entries_.size()), entries_.data()};
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -13,7 +13,7 @@
 #include "host/plugins/manifest.hpp"
 #include "host/request/preset.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A request in the ABI's form, with the memory behind it.
 class PipelineRequest {
@@ -53,4 +53,4 @@ class PipelineRequest {
   fv_pipeline_request abi_{};
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

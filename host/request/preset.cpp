@@ -9,7 +9,7 @@
 #include "host/error/error.hpp"
 #include "host/selection/names.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using OrderedJson = nlohmann::ordered_json;
@@ -181,4 +181,4 @@ void complete(std::vector<ItemSetting>& parameters, const Preset& preset, const 
   parameters = std::move(completed);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

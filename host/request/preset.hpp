@@ -9,7 +9,7 @@
 #include "host/model/model_folder.hpp"
 #include "host/plugins/manifest.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// One [[preset]] of a pipeline's data file "presets"; docs/plugin_manifest.md describes the file.
 struct Preset {
@@ -31,4 +31,4 @@ std::optional<Preset> chosen_preset(const Settings& settings, const Item& pipeli
 /// Puts the preset's values under those that were given and over the defaults.
 void complete(std::vector<ItemSetting>& parameters, const Preset& preset, const Item& pipeline);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -3,7 +3,7 @@
 #include "host/config/test_files.hpp"
 #include "host/config/toml.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -110,4 +110,4 @@ TEST_F(WanPresets, TheEmbeddedModelHasItsOwn) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -13,7 +13,7 @@
 #include "host/error/error.hpp"
 #include "host/error/utf8.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr const char* kBlank = " \t\r\v\f";
@@ -103,4 +103,4 @@ std::string numbered_output(const std::string& output, std::size_t index, std::s
   return path.string() + (ends_in_slash ? "/" : "");
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

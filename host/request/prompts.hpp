@@ -8,7 +8,7 @@
 
 #include "host/config/settings.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Throws RequestError "WHERE: not UTF-8: byte 0xE9 at column 5; ..." (columns are bytes, the first is 1) about
 /// `setting`.
@@ -28,4 +28,4 @@ std::vector<std::string> prompts_of(const Settings& settings);
 /// and "frames/" as "frames_01/".
 std::string numbered_output(const std::string& output, std::size_t index, std::size_t count);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

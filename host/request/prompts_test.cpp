@@ -2,7 +2,7 @@
 
 #include "host/config/test_files.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -72,4 +72,4 @@ TEST(NumberedOutput, KeepsFolderAndExtension) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Size and speed of a video; all numbers at least 1.
 struct VideoFormat {
@@ -35,4 +35,4 @@ class NoFrames final : public FrameSink {
   void finish() override {}
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

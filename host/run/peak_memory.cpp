@@ -8,7 +8,7 @@
 
 #include "host/hardware/hardware.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // "VmHWM:    123456 kB"
@@ -82,4 +82,4 @@ std::string PeakMemory::describe(bool is_cuda) {
                  : "highest resident size of the process during a run (VmHWM, set back before it)";
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

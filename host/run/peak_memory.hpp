@@ -8,7 +8,7 @@
 
 #include "host/model/device.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Watches memory from its construction on. On the CPU: the highest resident size of the process, whose mark is set
 /// back first (/proc/self/clear_refs); what was resident before counts too. On CUDA: the highest number of bytes in use
@@ -37,4 +37,4 @@ class PeakMemory {
 /// process that started this one, until it became this program.)
 std::uint64_t peak_host_memory();
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -8,7 +8,7 @@
 #include "host/hardware/hardware.hpp"
 #include "host/run/peak_memory.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 TEST(PeakMemory, SeesWhatIsAllocatedOnTheDevice) {
@@ -30,4 +30,4 @@ TEST(PeakMemory, SeesWhatIsAllocatedOnTheDevice) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

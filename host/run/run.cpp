@@ -6,7 +6,7 @@
 #include "host/run/video_sink.hpp"
 #include "host/services/run_services.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // `finish` completes what the outputs went into; `failure` is what that has to say of a run that failed.
@@ -61,4 +61,4 @@ RunResult run(CheckedRequest& request, RunObserver* observer, const fv_pipeline_
       request, observer, outputs, cancel, [] {}, [] { return std::exception_ptr(); });
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

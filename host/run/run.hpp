@@ -10,7 +10,7 @@
 #include "host/request/checked_request.hpp"
 #include "host/run/frame_sink.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What a run made, and what it took.
 struct RunResult {
@@ -33,4 +33,4 @@ RunResult run(CheckedRequest& request, RunObserver* observer, FrameSink& frames,
 RunResult run(CheckedRequest& request, RunObserver* observer, const fv_pipeline_sink& outputs,
               const CancelToken& cancel);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 #include "host/plugins/limits.hpp"
 #include "host/selection/border.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 std::string shape_of(const fv_tensor& tensor) {
@@ -113,4 +113,4 @@ void VideoSink::finish() {
   frames_.finish();
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -9,7 +9,7 @@
 
 #include "host/run/frame_sink.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// fv_pipeline_sink over a frame sink. One thread at a time.
 class VideoSink {
@@ -41,4 +41,4 @@ class VideoSink {
   fv_pipeline_sink abi_{};
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

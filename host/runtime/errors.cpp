@@ -11,7 +11,7 @@
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // Bytes of `text` that fit, whole characters alone: continuation bytes of UTF-8 are 10xxxxxx.
@@ -78,4 +78,4 @@ fvr_status write_exception(fvr_error* error) noexcept {
   }
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

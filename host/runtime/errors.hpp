@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// The caller broke a rule of the header: FVR_INVALID.
 class InvalidCall : public std::invalid_argument {
@@ -46,4 +46,4 @@ Handle& required(Handle* handle, const char* name) {
   return *handle;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -5,7 +5,7 @@
 
 #include "host/services/attention_session.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 uint32_t scope_of(AttentionRequest::Scope scope) {
@@ -131,4 +131,4 @@ void Explanation::add_memory(const CheckedRequest& request) {
     memory.push_back({0, FVR_PEAK, texts.keep(one.name), one.bytes});
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

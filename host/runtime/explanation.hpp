@@ -10,7 +10,7 @@
 #include "host/runtime/errors.hpp"
 #include "host/runtime/texts.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Taken once, when the request has been checked: a run changes what the request holds. Immutable; any thread.
 struct Explanation {
@@ -33,4 +33,4 @@ struct Explanation {
   void add_memory(const CheckedRequest& request);
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

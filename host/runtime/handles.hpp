@@ -19,7 +19,7 @@
 #include "host/runtime/explanation.hpp"
 #include "host/services/host_services.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Immutable once made; any thread.
 struct Runtime {
@@ -72,17 +72,17 @@ const T& entry(const std::vector<T>& list, uint32_t index, const char* what) {
                     std::to_string(list.size()));
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host
 
 struct fvr_runtime {
-  std::shared_ptr<const fastvideo::Runtime> runtime;
+  std::shared_ptr<const fastvideo::host::Runtime> runtime;
 };
 struct fvr_model {
-  std::shared_ptr<fastvideo::Model> model;
+  std::shared_ptr<fastvideo::host::Model> model;
 };
 struct fvr_request {
-  std::shared_ptr<fastvideo::Request> request;
+  std::shared_ptr<fastvideo::host::Request> request;
 };
 struct fvr_cancel {
-  fastvideo::CancelToken token;
+  fastvideo::host::CancelToken token;
 };

@@ -7,7 +7,7 @@
 #include "host/error/error.hpp"
 #include "host/runtime/errors.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 struct Taker {
@@ -36,9 +36,9 @@ void take(fvr_log log, void* context) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host
 
-using namespace fastvideo;  // NOLINT(google-build-using-namespace)
+using namespace fastvideo::host;  // NOLINT(google-build-using-namespace)
 
 fvr_status fvr_log_to(fvr_log log, void* context, fvr_error* error) {
   return guarded(error, [&] { take(log, context); });

@@ -5,7 +5,7 @@
 #include "host/runtime/settings.hpp"
 #include "host/runtime/sized.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 fvr_model_info info_of(const LoadedModel& model, Texts& texts) {
@@ -49,9 +49,9 @@ Model::~Model() {
   loaded.reset();
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host
 
-using namespace fastvideo;  // NOLINT(google-build-using-namespace)
+using namespace fastvideo::host;  // NOLINT(google-build-using-namespace)
 
 fvr_status fvr_model_load(fvr_runtime* runtime, const fvr_setting* settings, uint32_t setting_count, fvr_cancel* cancel,
                           fvr_model** model, fvr_error* error) {

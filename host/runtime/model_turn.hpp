@@ -5,7 +5,7 @@
 
 #include "host/runtime/handles.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// While it lives, the model runs for this call and for no other. Throws BusyError if it runs for another.
 class ModelTurn {
@@ -23,4 +23,4 @@ class ModelTurn {
   Model& model_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

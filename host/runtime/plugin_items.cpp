@@ -2,7 +2,7 @@
 
 #include "host/runtime/sized.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 uint32_t state_of(ItemState state) {
@@ -45,9 +45,9 @@ void list_items(Runtime& runtime) {
     runtime.warnings.push_back(runtime.texts.keep(folder.folder.string() + " is refused: " + folder.reason));
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host
 
-using namespace fastvideo;  // NOLINT(google-build-using-namespace)
+using namespace fastvideo::host;  // NOLINT(google-build-using-namespace)
 
 uint32_t fvr_runtime_item_count(const fvr_runtime* runtime) {
   return runtime != nullptr ? static_cast<uint32_t>(runtime->runtime->items.size()) : 0;

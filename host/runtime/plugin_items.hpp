@@ -3,9 +3,9 @@
 
 #include "host/runtime/handles.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Fills items and warnings of a runtime out of its catalog.
 void list_items(Runtime& runtime);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -10,7 +10,7 @@
 #include "host/log/log.hpp"
 #include "host/services/thread_check.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::array<const char*, 3> kShared = {"run.threads", "libraries.path", "log.level"};
@@ -76,4 +76,4 @@ const HostServices& join_process(const Settings& settings) {
   return *services;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

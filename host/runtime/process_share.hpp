@@ -6,7 +6,7 @@
 #include "host/config/settings.hpp"
 #include "host/services/host_services.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What the first runtime of the process has said, as given below all else; empty before it is open.
 std::vector<Given> shared_settings();
@@ -17,4 +17,4 @@ std::vector<Given> shared_settings();
 /// Takes turns.
 const HostServices& join_process(const Settings& settings);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

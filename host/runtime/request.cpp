@@ -6,7 +6,7 @@
 #include "host/runtime/settings.hpp"
 #include "host/runtime/sized.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 const Explanation& explanation_of(const fvr_request* request) {
@@ -39,9 +39,9 @@ Request::~Request() {
   checked.reset();
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host
 
-using namespace fastvideo;  // NOLINT(google-build-using-namespace)
+using namespace fastvideo::host;  // NOLINT(google-build-using-namespace)
 
 fvr_status fvr_check(fvr_model* model, const fvr_setting* settings, uint32_t setting_count, fvr_request** request,
                      fvr_error* error) {

@@ -15,12 +15,13 @@ uint64_t most_resident() {
 
 }  // namespace
 
-fvr_result::fvr_result(fastvideo::RunResult made, std::uint64_t seed, const fastvideo::PeakMemory* on_device)
+fvr_result::fvr_result(fastvideo::host::RunResult made, std::uint64_t seed,
+                       const fastvideo::host::PeakMemory* on_device)
     : run(std::move(made)) {
-  for (const fastvideo::StageTime& stage : run.stages)
+  for (const fastvideo::host::StageTime& stage : run.stages)
     stages.push_back({0, static_cast<uint32_t>(stage.step_seconds.size()), texts.keep(stage.name), stage.seconds,
                       stage.step_seconds.data()});
-  for (const fastvideo::AttentionUse& use : run.attention)
+  for (const fastvideo::host::AttentionUse& use : run.attention)
     attention.push_back({0, 0, texts.keep(use.role), texts.keep(use.backend), texts.keep(use.kernel),
                          texts.keep(use.library), use.calls});
   info.stage_count = static_cast<uint32_t>(stages.size());
@@ -43,7 +44,7 @@ fvr_result::fvr_result(fastvideo::RunResult made, std::uint64_t seed, const fast
   info.prompt = run.prompt.c_str();
 }
 
-using namespace fastvideo;  // NOLINT(google-build-using-namespace)
+using namespace fastvideo::host;  // NOLINT(google-build-using-namespace)
 
 void fvr_result_close(fvr_result* result) { delete result; }
 

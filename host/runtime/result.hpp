@@ -12,12 +12,12 @@
 /// Immutable; any thread. Needs nothing of the run once it is made.
 struct fvr_result {
   /// `on_device`: of the run; null on the CPU.
-  fvr_result(fastvideo::RunResult made, std::uint64_t seed, const fastvideo::PeakMemory* on_device);
+  fvr_result(fastvideo::host::RunResult made, std::uint64_t seed, const fastvideo::host::PeakMemory* on_device);
   fvr_result(const fvr_result&) = delete;
   fvr_result& operator=(const fvr_result&) = delete;
 
-  const fastvideo::RunResult run;  // the numbers that stages and branches point to
-  fastvideo::Texts texts;
+  const fastvideo::host::RunResult run;  // the numbers that stages and branches point to
+  fastvideo::host::Texts texts;
   fvr_result_info info{};
   std::vector<fvr_stage> stages;
   std::vector<fvr_attention_use> attention;

@@ -11,7 +11,7 @@
 #include "host/runtime/result.hpp"
 #include "host/runtime/sized.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 class FramesOfEmbedder final : public FrameSink {
@@ -90,9 +90,9 @@ std::unique_ptr<fvr_result> run_request(Request& request, const fvr_run_options&
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host
 
-using namespace fastvideo;  // NOLINT(google-build-using-namespace)
+using namespace fastvideo::host;  // NOLINT(google-build-using-namespace)
 
 fvr_status fvr_run(fvr_request* request, const fvr_run_options* options, fvr_result** result, fvr_error* error) {
   return guarded(error, [&] {

@@ -11,7 +11,7 @@
 #include "host/runtime/settings.hpp"
 #include "host/runtime/sized.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -72,9 +72,9 @@ std::shared_ptr<const Runtime> open(const fvr_runtime_config& config) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host
 
-using namespace fastvideo;  // NOLINT(google-build-using-namespace): the functions of C stand in no namespace
+using namespace fastvideo::host;  // NOLINT(google-build-using-namespace): the functions of C stand in no namespace
 
 const char* fvr_version(void) {
   static const std::string version(host_version());

@@ -7,7 +7,7 @@
 #include "host/error/error.hpp"
 #include "host/runtime/errors.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::array<std::string_view, 3> kOfTheProgram = {"request.output_path", "request.no_metadata",
@@ -80,4 +80,4 @@ std::vector<Given> read_settings(const fvr_setting* settings, uint32_t count, Sc
   return all;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

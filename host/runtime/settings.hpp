@@ -7,7 +7,7 @@
 
 #include "host/config/settings.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Whose settings they are, which decides what they may say and how they rank.
 enum class Scope {
@@ -20,4 +20,4 @@ enum class Scope {
 /// that `fastvideo generate` writes, which no library does.
 std::vector<Given> read_settings(const fvr_setting* settings, uint32_t count, Scope scope);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

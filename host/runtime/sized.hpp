@@ -8,7 +8,7 @@
 
 #include "host/runtime/errors.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What the embedder filled; what its version of the struct lacks is zero. A NULL pointer gives all zeros. Throws
 /// InvalidCall if it has no size.
@@ -32,4 +32,4 @@ void write_sized(T value, T* to, const char* name) {
   std::memcpy(to, &value, std::min<std::size_t>(value.struct_size, sizeof value));
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Copies that stay where they are for as long as this lives.
 class Texts {
@@ -16,4 +16,4 @@ class Texts {
   std::deque<std::string> kept_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

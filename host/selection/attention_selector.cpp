@@ -14,7 +14,7 @@
 #include "host/selection/names.hpp"
 #include "host/selection/refusal.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::string_view kRolesPrefix = "attention.roles.";
@@ -300,4 +300,4 @@ AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_
   throw RequestError(refusal, setting_of(request, site.role));
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

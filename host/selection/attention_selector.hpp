@@ -16,7 +16,7 @@
 #include "host/selection/refusal.hpp"
 #include "host/selection/selftest.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What a backend says of a site, once it may serve it.
 struct SiteSupport {
@@ -102,4 +102,4 @@ class AttentionSelector {
   std::set<std::string> logged_;  // what has been said once
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

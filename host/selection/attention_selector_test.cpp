@@ -5,7 +5,7 @@
 #include "host/config/test_files.hpp"
 #include "host/selection/testing/test_plugins.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -187,4 +187,4 @@ TEST(AttentionSelector, WithoutPluginsTheRefusalSaysSo) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

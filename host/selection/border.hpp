@@ -16,7 +16,7 @@
 #include "host/error/error.hpp"
 #include "host/log/log.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What stands in a buffer that a plugin has written to; empty if there is none. It need not have closed the text.
 inline std::string written_text(const fv_text* text) {
@@ -142,4 +142,4 @@ fv_status serve(fv_text* error, Body&& body) noexcept {
   });
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

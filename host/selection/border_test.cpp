@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr CallName kCall{"decide", "a/b", nullptr};
@@ -73,4 +73,4 @@ TEST(Border, ABufferIsWholeForTheNextCall) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

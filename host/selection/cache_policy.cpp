@@ -7,7 +7,7 @@
 #include "host/selection/refusal.hpp"
 #include "host/selection/rivals.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // "teacache" of "teacache" and of "teacache/policy"
@@ -74,4 +74,4 @@ const CatalogItem* chosen_cache_strategy(const CacheRequest& request, const Cata
                      "cache.strategy");
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

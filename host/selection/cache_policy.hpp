@@ -9,7 +9,7 @@
 #include "host/plugins/catalog.hpp"
 #include "host/plugins/limits.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A strategy's option of this name stands for choosing it: `--enable-teacache` for `[cache] strategy = "teacache"`.
 inline constexpr std::string_view kEnableOption = "enable";
@@ -37,4 +37,4 @@ CacheRequest cache_request(const Settings& settings, const Catalog& catalog);
 const CatalogItem* chosen_cache_strategy(const CacheRequest& request, const Catalog& catalog,
                                          const DeviceFacts& device);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

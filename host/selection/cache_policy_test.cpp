@@ -5,7 +5,7 @@
 #include "host/config/test_files.hpp"
 #include "host/selection/testing/test_plugins.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -65,4 +65,4 @@ TEST(CachePolicy, AnUnknownStrategyIsRefusedWithTheTable) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

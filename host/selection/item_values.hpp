@@ -5,7 +5,7 @@
 #include "host/plugins/installed_file.hpp"
 #include "host/plugins/manifest.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// The item's options in the order of its manifest, then the installed files that were found for options left out, then
 /// its data files. Throws RequestError.
@@ -16,4 +16,4 @@ inline Value::Table item_values(const Settings& settings, const Item& item) {
   return values;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

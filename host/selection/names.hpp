@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Letter case of ASCII letters ignored.
 inline bool same_name(std::string_view a, std::string_view b) {
@@ -12,4 +12,4 @@ inline bool same_name(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

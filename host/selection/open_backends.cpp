@@ -6,7 +6,7 @@
 #include "host/selection/border.hpp"
 #include "host/selection/item_values.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 OpenBackends::~OpenBackends() {
   for (const auto& [key, slot] : slots_)
@@ -51,4 +51,4 @@ OpenBackend OpenBackends::create(const CatalogItem& item, const Settings& settin
   return made;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -13,7 +13,7 @@
 #include "host/plugins/loader.hpp"
 #include "host/selection/open_calibration.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A backend that has been created. Destroyed with its OpenBackends.
 struct OpenBackend {
@@ -53,4 +53,4 @@ class OpenBackends {
   std::map<const Item*, OpenBackend> stand_ins_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

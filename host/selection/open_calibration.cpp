@@ -4,7 +4,7 @@
 #include "host/selection/border.hpp"
 #include "host/selection/item_values.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::uint64_t kMostBytes = 16u << 20;  // what a data file may have
@@ -75,4 +75,4 @@ std::string OpenCalibration::finish() {
   return std::move(writer.text);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

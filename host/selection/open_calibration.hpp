@@ -8,7 +8,7 @@
 #include "host/config/settings.hpp"
 #include "host/plugins/loader.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A calibration that has been created. [one thread: the loader's]
 class OpenCalibration {
@@ -43,4 +43,4 @@ class OpenCalibration {
   fv_calibration_stand_in stand_in_{};
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

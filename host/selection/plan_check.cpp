@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::uint32_t kKnownDepends = FV_DEPENDS_STEP | FV_DEPENDS_LAYER | FV_DEPENDS_BRANCH;
@@ -26,4 +26,4 @@ std::string fault_of_plan_info(const fv_attention_plan_info& info, const DeviceF
   return {};
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

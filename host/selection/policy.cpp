@@ -4,7 +4,7 @@
 
 #include "host/selection/names.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using RequestScope = AttentionRequest::Scope;
@@ -61,4 +61,4 @@ AttentionRequest request_for_role(const Settings& settings, std::string_view rol
   return rest;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -8,7 +8,7 @@
 
 #include "host/config/settings.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// The name that leaves the choice to the host.
 inline constexpr std::string_view kAuto = "auto";
@@ -47,4 +47,4 @@ using Claims = std::function<bool(const std::string& name, std::string_view role
 /// those of the transformer beside a backend that was chosen by name get the best exact one if nobody set that default.
 AttentionRequest request_for_role(const Settings& settings, std::string_view role, const Claims& claims);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

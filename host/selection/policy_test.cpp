@@ -4,7 +4,7 @@
 
 #include "host/selection/testing/test_plugins.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::flag;
@@ -92,4 +92,4 @@ TEST(Policy, ADefaultThatLosesIsNotWorthAWord) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

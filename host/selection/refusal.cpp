@@ -6,7 +6,7 @@
 
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // Names that can be given: public names, and each implementation by its full name.
@@ -75,4 +75,4 @@ std::string unknown_name_refusal(const std::string& name, const std::string& ask
   return text + refusal_table(rows) + "\nChoose one of these, or say with --plugin-dir where '" + name + "' is";
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

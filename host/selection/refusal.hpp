@@ -12,7 +12,7 @@
 #include "host/plugins/limits.hpp"
 #include "host/selection/policy.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A candidate that is not taken, and why.
 struct Ruled {
@@ -34,4 +34,4 @@ std::string site_refusal(const AttentionRequest& request, const fv_attention_sit
 std::string unknown_name_refusal(const std::string& name, const std::string& asked, std::string_view kind,
                                  const Catalog& catalog, const DeviceFacts& device);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -8,7 +8,7 @@
 #include "host/log/log.hpp"
 #include "host/selection/refusal.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 std::string of_whom(const CatalogItem& item) {
@@ -48,4 +48,4 @@ const CatalogItem& one_of_rivals(std::span<const CatalogItem* const> items, cons
   return *own;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

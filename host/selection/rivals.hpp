@@ -6,7 +6,7 @@
 
 #include "host/plugins/catalog.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// The item to take. Those of one plugin are that author's own order, so the first of them counts. Of several plugins
 /// the installation's own keeps its meaning, wherever the others were found, and a warning (once a process) names all;
@@ -15,4 +15,4 @@ namespace fastvideo {
 const CatalogItem& one_of_rivals(std::span<const CatalogItem* const> items, const std::string& what,
                                  const std::string& choose);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -12,7 +12,7 @@
 #include "host/selection/border.hpp"
 #include "host/selection/plan_check.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // Relative error that an approximation may have where one key has all the weight: e4m3, the coarsest type in use for
@@ -267,4 +267,4 @@ const SelfTest& SelfTests::of(const Item& item, const OpenBackend& backend, cons
   return test;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -9,7 +9,7 @@
 #include "host/plugins/limits.hpp"
 #include "host/selection/open_backends.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What the test found.
 struct SelfTest {
@@ -40,4 +40,4 @@ class SelfTests {
   std::map<std::string, SelfTest> done_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

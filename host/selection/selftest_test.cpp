@@ -12,7 +12,7 @@
 #include "host/config/test_files.hpp"
 #include "host/selection/testing/test_plugins.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using Outcome = SelfTest::Outcome;
@@ -239,4 +239,4 @@ TEST_F(SelfTestOf, IsDoneOnceForSitesOfOneKind) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -10,7 +10,7 @@
 #include "host/error/error.hpp"
 #include "host/plugins/limits.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::uint32_t kMostInputs = 4096;  // a count beyond is one that was not written
@@ -72,4 +72,4 @@ void require_possible(const fv_attention_site* site) {
                        " keys: the request leaves no token to compute; ask for a larger or longer video");
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

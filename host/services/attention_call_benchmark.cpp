@@ -5,7 +5,7 @@
 
 #include "host/services/attention_session.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 fv_status do_nothing(fv_attention_plan*, const fv_attention_args* args, fv_text*) {
@@ -45,6 +45,6 @@ void through_the_service(benchmark::State& state) {
 BENCHMARK(through_the_service);
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host
 
 BENCHMARK_MAIN();

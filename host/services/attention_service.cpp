@@ -9,7 +9,7 @@
 #include "host/selection/border.hpp"
 #include "host/services/attention_session.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 AttentionBinding& binding_of(const fv_attention_binding* binding) {
@@ -72,4 +72,4 @@ void AttentionService::close(AttentionSession* session) {
   sessions_.erase(at);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -8,7 +8,7 @@
 #include "host/selection/plan_check.hpp"
 #include "host/selection/site_check.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 bool has_video_tokens(const fv_attention_site& site) {
@@ -166,4 +166,4 @@ fv_status AttentionSession::run(AttentionBinding& binding, const fv_attention_ar
   return status == FV_OK ? status : with_name(status, binding, error);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

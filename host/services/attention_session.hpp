@@ -14,7 +14,7 @@
 #include "host/selection/attention_selector.hpp"
 #include "host/services/token_order.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// One site of a session: its plan, and what a call needs. Public members are what the summary and explain read.
 struct AttentionBinding {
@@ -134,4 +134,4 @@ class AttentionService {
   fv_attention_service service_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

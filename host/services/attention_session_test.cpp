@@ -8,7 +8,7 @@
 #include "host/config/test_files.hpp"
 #include "host/selection/testing/test_plugins.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -184,4 +184,4 @@ TEST(AttentionSession, AnOrderThatIsNoneIsAFault) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -7,7 +7,7 @@
 
 #include <fastvideo/core.hpp>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::uint32_t kNoAnswer = 99;
@@ -186,4 +186,4 @@ std::string CacheAnswers::fault_of_schedule(fv_cache_decision* const* decisions,
   return {};
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What is wrong with what a strategy said.
 struct CacheFault {
@@ -62,4 +62,4 @@ class CacheAnswers {
   std::vector<std::pair<fv_cache_decision*, fv_cache_decision>> lent_;  // with what they were before
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

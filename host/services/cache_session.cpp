@@ -6,7 +6,7 @@
 #include "host/selection/border.hpp"
 #include "host/selection/item_values.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 [[noreturn]] void throw_fault(const std::string& who, const CacheFault& fault) {
@@ -190,4 +190,4 @@ fv_status CacheService::with_name(fv_status status, fv_text* error) const {
   return status;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

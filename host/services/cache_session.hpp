@@ -14,7 +14,7 @@
 #include "host/selection/open_calibration.hpp"
 #include "host/services/cache_contract.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A caching strategy that has been created. [one thread: the loader's]
 class CacheStrategyHandle {
@@ -82,4 +82,4 @@ class CacheService {
   fv_cache_service service_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -8,7 +8,7 @@
 #include "host/selection/cache_policy.hpp"
 #include "host/selection/testing/test_plugins.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -166,4 +166,4 @@ TEST(CacheSession, AFailureCarriesTheStrategysName) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

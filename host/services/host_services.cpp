@@ -5,7 +5,7 @@
 #include "host/log/log.hpp"
 #include "host/services/thread_check.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 void write(void*, int32_t level, const char* source, const char* text) {
@@ -72,4 +72,4 @@ const void* HostServices::find(std::string_view id) const {
   return nullptr;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -12,7 +12,7 @@
 #include "host/config/value.hpp"
 #include "host/services/parallel.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// The services of the process. Plugins keep pointers into it and are never unloaded, so a program makes one and never
 /// destroys it. The services may be used from any thread.
@@ -54,4 +54,4 @@ class HostServices {
 /// The version of this host, "0.1.0".
 std::string_view host_version();
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

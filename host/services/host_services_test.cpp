@@ -9,7 +9,7 @@
 #include "host/selection/testing/test_plugins.hpp"
 #include "host/services/run_services.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::flag;
@@ -80,4 +80,4 @@ TEST(RunServices, AddsThoseOfTheRun) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <string>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // "max 100000" or "150000 100000": microseconds of CPU in each period.
@@ -60,4 +60,4 @@ void Parallel::lend(const Lent& lent) {
   lent_.store(all_lent_.back().get(), std::memory_order_release);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

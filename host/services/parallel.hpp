@@ -10,7 +10,7 @@
 
 #include "host/services/thread_pool.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Any thread.
 class Parallel {
@@ -43,4 +43,4 @@ class Parallel {
 /// CPUs that this process may run on: its affinity mask, and the CPU quota of its control group where there is one.
 int usable_cpus();
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

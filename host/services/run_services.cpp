@@ -4,7 +4,7 @@
 
 #include "host/calls/call_note.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // An observer must not end a run: what it throws (no memory for its text) is dropped.
@@ -49,4 +49,4 @@ const void* RunServices::find(std::string_view id) const {
   return host_.find(id);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -11,7 +11,7 @@
 #include "host/services/cache_session.hpp"
 #include "host/services/host_services.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// The services of a run. Everything is borrowed and must outlive it; a cache of nullptr means that caching is off.
 class RunServices {
@@ -39,4 +39,4 @@ class RunServices {
   Handle handle_{};
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

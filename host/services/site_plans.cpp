@@ -4,7 +4,7 @@
 
 #include "host/services/attention_session.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // All that a backend may look at.
@@ -60,4 +60,4 @@ std::unique_ptr<AttentionSession> SitePlans::take(std::span<const fv_attention_s
   return planned_ != nullptr ? std::move(planned_) : plan_again();
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -18,7 +18,7 @@
 #include "host/error/error.hpp"
 #include "host/hardware/process_limits.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // Four times what attention of LibTorch overflows; the usual is 8 MiB.
@@ -102,4 +102,4 @@ void require_threads(int threads) {
                      memory_limit_advice());
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

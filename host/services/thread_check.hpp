@@ -2,7 +2,7 @@
 // process.
 #pragma once
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Starts threads until `wanted` run at the same time, this one among them, ends them again, and says how many ran:
 /// fewer if the system gives no more.
@@ -12,4 +12,4 @@ int threads_that_start(int wanted);
 /// all, or if their stacks are too small.
 void require_threads(int threads);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <system_error>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // Ranges a thread gets on average, so that one that is held up delays the others little.
@@ -81,4 +81,4 @@ void ThreadPool::worker() {
   }
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

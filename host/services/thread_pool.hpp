@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Threads that work on one loop at a time. They start with the first loop that needs them, so that a process whose
 /// framework lends its pool never has two.
@@ -54,4 +54,4 @@ class ThreadPool {
   std::vector<std::thread> workers_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

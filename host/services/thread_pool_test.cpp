@@ -8,7 +8,7 @@
 
 #include "host/services/parallel.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // The ranges of one loop, as its body saw them.
@@ -148,4 +148,4 @@ TEST(Parallel, ALentPoolTakesOver) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

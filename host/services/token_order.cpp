@@ -5,7 +5,7 @@
 
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 std::string at_position(std::size_t position, std::int64_t index) {
@@ -54,4 +54,4 @@ std::vector<std::int64_t> merge_token_orders(std::span<const TokenOrderWish> wis
   return {};
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What one plan wants: position -> raster index. Borrowed.
 struct TokenOrderWish {
@@ -21,4 +21,4 @@ void require_bijection(const TokenOrderWish& wish, std::int64_t tokens);
 /// RequestError, naming both.
 std::vector<std::int64_t> merge_token_orders(std::span<const TokenOrderWish> wishes);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

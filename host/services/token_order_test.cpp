@@ -5,7 +5,7 @@
 #include "host/config/test_files.hpp"
 #include "host/selection/testing/test_plugins.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using Order = std::vector<std::int64_t>;
@@ -52,4 +52,4 @@ TEST(TokenOrder, DifferentWishesAreRefusedNamingBoth) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

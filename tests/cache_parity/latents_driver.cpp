@@ -12,7 +12,7 @@
 #include "host/config/installation.hpp"
 #include "host/run/run.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using Json = nlohmann::json;
@@ -76,12 +76,12 @@ void serve(const std::string& install, const std::vector<std::string>& folders) 
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host
 
 int main(int argc, char** argv) {
   try {
     if (argc < 3) throw std::runtime_error("latents_driver INSTALL_TOML PLUGIN_FOLDER...");
-    fastvideo::serve(argv[1], {argv + 2, argv + argc});
+    fastvideo::host::serve(argv[1], {argv + 2, argv + argc});
     return 0;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());

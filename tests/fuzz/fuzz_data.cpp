@@ -11,14 +11,14 @@
 
 namespace {
 
-using fastvideo::Value;
+using fastvideo::host::Value;
 
 int depth(const Value& value) {
   int deepest = 0;
   if (value.type() == FV_VALUE_LIST)
     for (const Value& one : value.list()) deepest = std::max(deepest, depth(one));
   if (value.type() == FV_VALUE_TABLE)
-    for (const fastvideo::Entry& entry : value.table()) deepest = std::max(deepest, depth(entry.value));
+    for (const fastvideo::host::Entry& entry : value.table()) deepest = std::max(deepest, depth(entry.value));
   return deepest + 1;
 }
 
@@ -36,13 +36,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const JsonFile file;
   const std::string text(reinterpret_cast<const char*>(data), size);
   file.memory.hold(text);
-  fastvideo::Item item;
+  fastvideo::host::Item item;
   item.data = {{"data", file.path}};
   try {
-    const Value::Table read = fastvideo::read_data(item);
+    const Value::Table read = fastvideo::host::read_data(item);
     if (read.size() != 1 || depth(read.front().value) > 65) std::abort();
     if (!nlohmann::json::accept(text)) std::abort();
-  } catch (const fastvideo::RequestError& refusal) {
+  } catch (const fastvideo::host::RequestError& refusal) {
     if (std::string_view(refusal.what()).find("data.json") == std::string_view::npos) std::abort();
   }
   return 0;

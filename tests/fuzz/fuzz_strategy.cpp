@@ -38,14 +38,14 @@ void check(const fastvideo::sliding_tile::Strategy& strategy) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const StrategyFile file;
   file.memory.hold({reinterpret_cast<const char*>(data), size});
-  fastvideo::Item item;
+  fastvideo::host::Item item;
   item.data = {{"strategy", file.path}};
   try {
-    const fastvideo::Value::Table read = fastvideo::read_data(item);
-    fastvideo::AbiValues memory;
+    const fastvideo::host::Value::Table read = fastvideo::host::read_data(item);
+    fastvideo::host::AbiValues memory;
     check({*memory.add(read.front().value), file.path.string()});
   } catch (const std::runtime_error& refusal) {  // the host's, or the plugin's
-    if (dynamic_cast<const fastvideo::RequestError*>(&refusal) == nullptr &&
+    if (dynamic_cast<const fastvideo::host::RequestError*>(&refusal) == nullptr &&
         dynamic_cast<const fastvideo::Refused*>(&refusal) == nullptr)
       std::abort();
     if (std::string_view(refusal.what()).find("strategy.json") == std::string_view::npos) std::abort();

@@ -11,9 +11,9 @@
 #include "host/config/installation.hpp"
 #include "host/run/run.hpp"
 
-namespace fastvideo::testing {
+namespace fastvideo::host {
 
-using Texts = std::map<std::string, std::string>;
+using SettingTexts = std::map<std::string, std::string>;
 
 /// The most that is allocated in each stage. peak: bytes since begin() was called.
 class StagePeaks final : public RunObserver {
@@ -56,7 +56,7 @@ class Installed {
         given_(read_config_files({library + "/install.toml"})) {
     add_options(schema_, catalog_);
   }
-  Settings settings(const Texts& wanted) const {
+  Settings settings(const SettingTexts& wanted) const {
     std::vector<Given> given = given_;
     for (const auto& [path, text] : wanted) given.push_back({path, text, Source::command_line("--" + path), true});
     return resolve(schema_, given, Unknown::refuse);
@@ -69,4 +69,4 @@ class Installed {
   std::vector<Given> given_;
 };
 
-}  // namespace fastvideo::testing
+}  // namespace fastvideo::host

@@ -7,7 +7,7 @@
 
 #include "tests/memory_ledger/installed_run.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // Bytes that LibTorch holds and has reserved of the device, at most since begin() or now.
@@ -33,20 +33,20 @@ class DeviceMemory {
   std::uint64_t most_reserved_ = 0, beside_ = 0;
 };
 
-void measure(const std::string& library, const testing::Texts& wanted) {
-  const testing::Installed installed(library);
+void measure(const std::string& library, const SettingTexts& wanted) {
+  const Installed installed(library);
   const Settings settings = installed.settings(wanted);
   const CancelToken cancel;
   LoadedModel model(settings, installed.catalog(), HostServices::of_process(settings));
   CheckedRequest request(model, settings);
   DeviceMemory memory(model.device().facts.device.index);
   bool has_begun = false;
-  testing::StagePeaks peaks([&] { return memory.peak(); },
-                            [&] {  // the allocator is there once something is on the device
-                              if (has_begun) memory.begin();
-                              has_begun = true;
-                            });
-  run(request, &peaks, testing::nowhere(), cancel);
+  StagePeaks peaks([&] { return memory.peak(); },
+                   [&] {  // the allocator is there once something is on the device
+                     if (has_begun) memory.begin();
+                     has_begun = true;
+                   });
+  run(request, &peaks, nowhere(), cancel);
   for (const PipelineEstimate::Bytes& stage : request.memory().stages)
     std::printf("%s\t%llu\t%llu\n", stage.name.c_str(), static_cast<unsigned long long>(stage.bytes),
                 static_cast<unsigned long long>(peaks.peaks().at(stage.name)));
@@ -55,17 +55,17 @@ void measure(const std::string& library, const testing::Texts& wanted) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host
 
 int main(int count, char** arguments) {
   try {
-    fastvideo::testing::Texts wanted;
+    fastvideo::host::SettingTexts wanted;
     for (int i = 2; i < count; ++i) {
       const std::string text = arguments[i];
       const std::size_t at = text.find('=');
       wanted[text.substr(0, at)] = text.substr(at + 1);
     }
-    fastvideo::measure(arguments[1], wanted);
+    fastvideo::host::measure(arguments[1], wanted);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;

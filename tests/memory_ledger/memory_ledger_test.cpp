@@ -8,36 +8,34 @@
 #include "tests/memory_ledger/installed_run.hpp"
 #include "tests/support/temporary_folder.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
-
-using testing::Texts;
 
 class MemoryLedgerTest : public ::testing::Test {
  protected:
   // Runs the embedded model; bytes of slots and signals.
-  std::uint64_t expect_true(const Texts& caching) {
+  std::uint64_t expect_true(const SettingTexts& caching) {
     std::string words;  // more tokens than are read
     for (int i = 0; i < 5; ++i) words += "a red circle moves right over a blue background, a green square moves left, ";
-    Texts wanted = {{"request.model_path", FASTVIDEO_SOURCE_DIR "/models/shapes"},
-                    {"request.prompt", words},
-                    {"request.negative_prompt", words + "not"},
-                    {"request.height", "128"},
-                    {"request.width", "192"},
-                    {"request.num_frames", "9"},
-                    {"request.num_inference_steps", "8"},
-                    {"request.max_sequence_length", "64"},
-                    {"request.guidance_scale", "3.0"},
-                    {"request.seed", "1"},
-                    {"run.threads", "1"}};
+    SettingTexts wanted = {{"request.model_path", FASTVIDEO_SOURCE_DIR "/models/shapes"},
+                           {"request.prompt", words},
+                           {"request.negative_prompt", words + "not"},
+                           {"request.height", "128"},
+                           {"request.width", "192"},
+                           {"request.num_frames", "9"},
+                           {"request.num_inference_steps", "8"},
+                           {"request.max_sequence_length", "64"},
+                           {"request.guidance_scale", "3.0"},
+                           {"request.seed", "1"},
+                           {"run.threads", "1"}};
     wanted.insert(caching.begin(), caching.end());
     const Settings settings = installed_.settings(wanted);
     const CancelToken cancel;
     testing::CountedMemory memory;
-    testing::StagePeaks peaks([&] { return memory.peak(); }, [&] { memory.begin(); });
+    StagePeaks peaks([&] { return memory.peak(); }, [&] { memory.begin(); });
     LoadedModel model(settings, installed_.catalog(), HostServices::of_process(settings));
     CheckedRequest request(model, settings);
-    const RunResult result = run(request, &peaks, testing::nowhere(), cancel);
+    const RunResult result = run(request, &peaks, nowhere(), cancel);
     EXPECT_EQ(result.passes_reused > 0, !caching.empty());
     const std::uint64_t kept = request.memory().cache_slots + request.memory().cache_signals;
     EXPECT_EQ(request.memory().stages.size(), 3u);
@@ -52,7 +50,7 @@ class MemoryLedgerTest : public ::testing::Test {
     return kept;
   }
 
-  const testing::Installed installed_{FASTVIDEO_LIBRARY};
+  const Installed installed_{FASTVIDEO_LIBRARY};
   const test::TemporaryFolder folder_;
 };
 
@@ -79,4 +77,4 @@ TEST_F(MemoryLedgerTest, TaylorSeerKeepsAsManyOutputsAsItsOrderAsks) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

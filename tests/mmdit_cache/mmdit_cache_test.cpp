@@ -13,7 +13,7 @@
 #include "pipelines/common/readback/counted_readback.hpp"
 #include "tests/mmdit_cache/plain_caching.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using testing::denoise;
@@ -197,4 +197,4 @@ TEST(MmditCache, TheRecordNamesTheStepsOfEachBranch) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

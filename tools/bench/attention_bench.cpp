@@ -19,7 +19,7 @@
 #include "tools/bench/report.hpp"
 #include "tools/bench/shape_bench.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::int64_t kMostRepeats = 10000;
@@ -208,4 +208,4 @@ BenchReport bench_attention(const AttentionBenchFlags& flags, const ResolveSetti
   return {std::move(text), failed.empty() ? "" : "without a time: " + failed};
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

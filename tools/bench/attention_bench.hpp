@@ -3,7 +3,7 @@
 
 #include "tools/bench/command.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Times every backend on every shape through the ABI, on the device that [run] device means, as ShapeBench does;
 /// beside them a large matrix product, if one of the backends offers it. A backend that cannot serve a shape or fails
@@ -12,4 +12,4 @@ namespace fastvideo {
 BenchReport bench_attention(const AttentionBenchFlags& flags, const ResolveSettings& resolve, const Catalog& catalog,
                             const HostServices& host, const CancelToken& cancel);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -9,7 +9,7 @@
 #include "tools/bench/attention_reference.hpp"
 #include "tools/bench/test_bench.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -167,4 +167,4 @@ TEST(AttentionBench, BadRequestsAreRefused) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

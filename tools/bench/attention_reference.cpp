@@ -4,7 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // SplitMix64 (Steele, Lea, Flood 2014).
@@ -127,4 +127,4 @@ AttentionError compare(const AttentionShape& shape, const Elements& out, const s
   return {norm > 0 ? std::sqrt(difference / norm) : std::sqrt(difference), largest};
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -7,7 +7,7 @@
 #include "host/attention_problem/element.hpp"
 #include "tools/bench/attention_shape.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// `count` numbers of about normal distribution, drawn from `seed` on the host's threads.
 Elements normal_elements(std::size_t count, fv_dtype dtype, std::uint64_t seed, const Host& host);
@@ -39,4 +39,4 @@ struct AttentionError {
 AttentionError compare(const AttentionShape& shape, const Elements& out, const std::vector<ReferenceRow>& rows,
                        const Host& host);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -7,7 +7,7 @@
 
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr double kMostElements = 1099511627776.0;  // 2^40
@@ -53,4 +53,4 @@ AttentionShape parse_attention_shape(const std::string& text) {
   return shape;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

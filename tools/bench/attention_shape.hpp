@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Queries [B, Lq, H, D] against keys and values [B, Lk, H, D].
 struct AttentionShape {
@@ -20,4 +20,4 @@ struct AttentionShape {
 /// and tensors above 2^40 elements.
 AttentionShape parse_attention_shape(const std::string& text);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

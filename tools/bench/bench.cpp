@@ -8,7 +8,7 @@
 #include "host/run/peak_memory.hpp"
 #include "host/run/run.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // The passes of a run without caching, as the pipeline's offer to caching tells them.
@@ -146,7 +146,7 @@ class Bench {
     FrameMemory memory;
     Made made;
     const PeakMemory peak(model.device());
-    const RunResult result = fastvideo::run(request, nullptr, memory, cancel_);
+    const RunResult result = fastvideo::host::run(request, nullptr, memory, cancel_);
     made.run.seconds = result.seconds;
     made.run.peak_memory = peak.bytes();
     made.run.stages = result.stages;
@@ -216,4 +216,4 @@ BenchResult run_bench(BenchPlan plan, const ResolveSettings& resolve, const Cata
   return Bench(std::move(plan), resolve, catalog, host, keep_clips, cancel).run();
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

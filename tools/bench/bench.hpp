@@ -13,7 +13,7 @@
 #include "tools/bench/frame_memory.hpp"
 #include "tools/bench/plan.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// One timed run.
 struct BenchRun {
@@ -65,4 +65,4 @@ using ResolveSettings = std::function<Settings(const std::vector<Given>& more)>;
 BenchResult run_bench(BenchPlan plan, const ResolveSettings& resolve, const Catalog& catalog, const HostServices& host,
                       bool keep_clips, const CancelToken& cancel);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -11,7 +11,7 @@
 #include "tools/bench/side_by_side.hpp"
 #include "tools/bench/test_bench.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using nlohmann::json;
@@ -203,4 +203,4 @@ TEST(Bench, CanBeCancelled) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -1,6 +1,6 @@
 #include "tools/bench/bitmap_font.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 struct Glyph {
@@ -70,4 +70,4 @@ std::array<std::uint8_t, kGlyphHeight> glyph(char character) {
   return {0b11111, 0b10001, 0b10001, 0b10001, 0b10001, 0b10001, 0b11111};
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

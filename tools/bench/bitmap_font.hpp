@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 inline constexpr int kGlyphWidth = 5;
 inline constexpr int kGlyphHeight = 7;
@@ -13,4 +13,4 @@ inline constexpr int kGlyphHeight = 7;
 /// does not have as a box.
 std::array<std::uint8_t, kGlyphHeight> glyph(char character);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

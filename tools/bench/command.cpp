@@ -8,7 +8,7 @@
 #include "tools/bench/report.hpp"
 #include "tools/bench/side_by_side.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 void check_outputs(const BenchFlags& flags, const Settings& base, const Catalog& catalog) {
@@ -57,4 +57,4 @@ BenchReport bench(const BenchFlags& flags, const ResolveSettings& resolve, const
   return {bench_text(result), std::move(failure)};
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -5,7 +5,7 @@
 
 #include "tools/bench/bench.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// What a command of measuring found, and whether all of it could be measured.
 struct BenchReport {
@@ -18,4 +18,4 @@ struct BenchReport {
 BenchReport bench(const BenchFlags& flags, const ResolveSettings& resolve, const Catalog& catalog,
                   const HostServices& host, const CancelToken& cancel);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 double seconds_of(const BenchRun& run, const std::string& stage) {
@@ -53,4 +53,4 @@ SettingFigures figures_of(const BenchResult& result, const BenchOutcome& outcome
   return figures;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

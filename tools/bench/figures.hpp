@@ -4,7 +4,7 @@
 #include "tools/bench/bench.hpp"
 #include "tools/bench/statistics.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// A stage's name that stands for the whole run.
 inline constexpr const char* kInAll = "in all";
@@ -36,4 +36,4 @@ struct SettingFigures {
 /// `outcome` is one of `result`, with runs.
 SettingFigures figures_of(const BenchResult& result, const BenchOutcome& outcome);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 #include "host/run/frame_sink.hpp"
 #include "tools/bench/quality.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// The frames of a run.
 struct Clip {
@@ -32,4 +32,4 @@ class FrameMemory final : public FrameSink {
   Clip clip_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

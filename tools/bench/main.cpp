@@ -7,7 +7,7 @@
 #include "tools/bench/attention_bench.hpp"
 #include "tools/bench/command.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 void run_bench_tool(const ToolCall& call) {
@@ -23,6 +23,6 @@ void run_bench_tool(const ToolCall& call) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host
 
-int main(int argc, char** argv) { return fastvideo::program_main(argc, argv, fastvideo::run_bench_tool); }
+int main(int argc, char** argv) { return fastvideo::host::program_main(argc, argv, fastvideo::host::run_bench_tool); }

@@ -5,7 +5,7 @@
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 class Reader {
@@ -107,4 +107,4 @@ class Reader {
 
 BenchPlan read_matrix_file(const std::string& file) { return Reader(file).read(); }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

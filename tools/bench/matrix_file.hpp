@@ -5,10 +5,10 @@
 
 #include "tools/bench/plan.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Settings, reference and, where the file has them, prompts, seeds and rounds. Throws RequestError with the place of
 /// what is not understood.
 BenchPlan read_matrix_file(const std::string& file);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -5,7 +5,7 @@
 #include "host/error/error.hpp"
 #include "host/media/staged_output.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 void check_result_file(const std::string& flag, const std::string& path, const std::string& extension) {
   if (std::filesystem::path(path).extension() != extension)
@@ -24,4 +24,4 @@ void write_result_file(const std::string& path, const std::string& text) {
   file.publish();
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

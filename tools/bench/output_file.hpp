@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Throws RequestError, `flag` in front, if no file can be written at `path`, or if its name does not end in
 /// `extension`
@@ -13,4 +13,4 @@ void check_result_file(const std::string& flag, const std::string& path, const s
 /// Writes the text under a temporary name beside it, then renames it. Throws std::runtime_error.
 void write_result_file(const std::string& path, const std::string& text);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

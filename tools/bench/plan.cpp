@@ -10,7 +10,7 @@
 #include "host/selection/policy.hpp"
 #include "tools/bench/matrix_file.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::int64_t kMostRounds = 1000;
@@ -196,4 +196,4 @@ BenchPlan bench_plan(const BenchFlags& flags, const Settings& base, const Catalo
   return plan;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

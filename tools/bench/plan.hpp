@@ -9,7 +9,7 @@
 #include "host/config/settings.hpp"
 #include "host/plugins/catalog.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// One of the settings that are compared.
 struct BenchSetting {
@@ -42,4 +42,4 @@ BenchPlan bench_plan(const BenchFlags& flags, const Settings& base, const Catalo
 /// Items of --cache or --attention: "teacache:0.05" gives what it sets. `kind` is "cache" or "attention".
 std::vector<Given> parse_choice(const std::string& word, const std::string& kind, const Catalog& catalog);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -2,7 +2,7 @@
 
 #include "tools/bench/test_bench.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -128,4 +128,4 @@ TEST(BenchPlan, TheSameAskedForTwiceIsRefused) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -4,7 +4,7 @@
 
 #include "tools/bench/report.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr double kWidth = 760, kHeight = 480, kLeft = 70, kRight = 30, kTop = 50, kBottom = 60;
@@ -159,4 +159,4 @@ std::string bench_plot(const BenchResult& result) {
   return svg.finish();
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

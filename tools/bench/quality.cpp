@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <vector>
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr int kRadius = 5;
@@ -104,4 +104,4 @@ std::optional<double> ssim(const FramesView& a, const FramesView& b) {
   return sum / static_cast<double>(3 * a.frames);
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

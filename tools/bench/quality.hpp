@@ -5,7 +5,7 @@
 #include <optional>
 #include <span>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Frames as uint8 [frames, height, width, 3], contiguous. Borrowed.
 struct FramesView {
@@ -33,4 +33,4 @@ double psnr(double mean_squared_error);
 /// channel_axis=-1). Nothing for frames with a side below 11 pixels. std::logic_error as above.
 std::optional<double> ssim(const FramesView& a, const FramesView& b);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

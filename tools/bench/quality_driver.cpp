@@ -16,9 +16,9 @@ int main(int argc, char** argv) {
   };
   const std::vector<std::uint8_t> a = read(argv[1]), b = read(argv[2]);
   const int frames = std::atoi(argv[3]), height = std::atoi(argv[4]), width = std::atoi(argv[5]);
-  const fastvideo::FramesView va{a, frames, height, width}, vb{b, frames, height, width};
-  const double error = fastvideo::mean_squared_error(va, vb);
-  const auto similarity = fastvideo::ssim(va, vb);
-  std::printf("%.17g %.17g %.17g\n", error, fastvideo::psnr(error), similarity ? *similarity : -2.0);
+  const fastvideo::host::FramesView va{a, frames, height, width}, vb{b, frames, height, width};
+  const double error = fastvideo::host::mean_squared_error(va, vb);
+  const auto similarity = fastvideo::host::ssim(va, vb);
+  std::printf("%.17g %.17g %.17g\n", error, fastvideo::host::psnr(error), similarity ? *similarity : -2.0);
   return 0;
 }

@@ -6,7 +6,7 @@
 #include "host/error/text_table.hpp"
 #include "host/run/peak_memory.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using Row = std::vector<std::string>;
@@ -109,4 +109,4 @@ std::string bench_text(const BenchResult& result) {
   return conditions(result) + overview(result) + stages(result) + notes;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

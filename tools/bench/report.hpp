@@ -5,7 +5,7 @@
 
 #include "tools/bench/figures.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Tables for the terminal: one line a setting, then seconds per stage, then what the figures mean.
 std::string bench_text(const BenchResult& result);
@@ -24,4 +24,4 @@ std::string psnr_text(double psnr);
 /// `number` with so many digits behind the point.
 std::string fixed(double number, int digits);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -4,7 +4,7 @@
 #include "host/run/peak_memory.hpp"
 #include "tools/bench/report.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -83,4 +83,4 @@ std::string bench_json(const BenchResult& result) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -7,7 +7,7 @@
 #include "host/error/error.hpp"
 #include "host/selection/border.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr std::size_t kSampledRows = 32;
@@ -139,7 +139,7 @@ class ShapeBench::BackendEntry final : public Entry {
     Elements elements(out->bytes() / (bench_.site_.dtype.bits / 8U), bench_.site_.dtype);
     bench_.memory_.download(elements.bytes(), out->get()->data);
     const InputSet& set = bench_.sets_[number % bench_.sets_.size()];
-    note(fastvideo::compare(bench_.shape_, elements, set.reference, bench_.host_));
+    note(fastvideo::host::compare(bench_.shape_, elements, set.reference, bench_.host_));
   }
 
   const CatalogItem* item = nullptr;
@@ -283,4 +283,4 @@ std::vector<TimedLine> ShapeBench::lines() const {
   return all;
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

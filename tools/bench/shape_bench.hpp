@@ -12,7 +12,7 @@
 #include "host/services/attention_session.hpp"
 #include "tools/bench/attention_reference.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// One backend at one shape, or the matrix product.
 struct TimedLine {
@@ -71,4 +71,4 @@ class ShapeBench {
   std::vector<std::unique_ptr<Entry>> entries_;
 };
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

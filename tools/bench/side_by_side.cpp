@@ -8,7 +8,7 @@
 #include "tools/bench/bitmap_font.hpp"
 #include "tools/bench/report.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 constexpr int kGap = 4;  // pixels between cells
@@ -104,4 +104,4 @@ void write_side_by_side(const BenchResult& result, const std::filesystem::path& 
   writer->finish();
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

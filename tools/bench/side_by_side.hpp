@@ -6,7 +6,7 @@
 #include "host/calls/cancel.hpp"
 #include "tools/bench/figures.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Writes the clips of the settings that did not fail (the plan's first prompt and seed) as a grid, the exact run where
 /// it stands in the plan. Throws as VideoWriter does, std::runtime_error if no setting has a clip.
@@ -15,4 +15,4 @@ void write_side_by_side(const BenchResult& result, const std::filesystem::path& 
 /// The lines of text above the clip of a setting: name, then speed-up and PSNR.
 std::vector<std::string> label_of(const BenchResult& result, const BenchOutcome& outcome);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

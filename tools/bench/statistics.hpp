@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Median and spread of measurements.
 struct Spread {
@@ -21,4 +21,4 @@ inline Spread spread_of(std::vector<double> values) {
   return {median, values.front(), values.back()};
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

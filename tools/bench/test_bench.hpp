@@ -6,7 +6,7 @@
 #include "host/selection/testing/test_plugins.hpp"
 #include "tools/bench/attention_bench.hpp"
 
-namespace fastvideo::test {
+namespace fastvideo::host::test {
 
 /// The settings of a small request, and what `bench` needs beside them.
 class TestBench {
@@ -26,7 +26,7 @@ class TestBench {
   Settings resolve(const std::vector<Given>& more = {}) const {
     std::vector<Given> all = given_;
     all.insert(all.end(), more.begin(), more.end());
-    return fastvideo::resolve(schema_, all, Unknown::refuse);
+    return fastvideo::host::resolve(schema_, all, Unknown::refuse);
   }
   BenchPlan plan(const BenchFlags& flags) const { return bench_plan(flags, resolve(), catalog_); }
   BenchResult run(const BenchFlags& flags, bool keep_clips = false) const {
@@ -65,4 +65,4 @@ class TestBench {
   mutable CancelToken cancel_;
 };
 
-}  // namespace fastvideo::test
+}  // namespace fastvideo::host::test

@@ -12,7 +12,7 @@
 #include "host/request/prompts.hpp"
 #include "host/run/run.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 // The item of that name, whose manifest promises a calibration.
@@ -138,4 +138,4 @@ std::string calibrate(const CalibrateFlags& flags, const ResolveSettings& resolv
          usage_hint(*item.item, flags.output) + "\n";
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -10,7 +10,7 @@
 #include "host/plugins/catalog.hpp"
 #include "host/services/host_services.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Runs every prompt with the item's calibration in its place, seed after seed (from --seed on, else from 0), throws
 /// the frames away, writes the item's data file and returns what to tell the user. The file appears, or is replaced,
@@ -19,4 +19,4 @@ namespace fastvideo {
 std::string calibrate(const CalibrateFlags& flags, const ResolveSettings& resolve, const Catalog& catalog,
                       const HostServices& host, ProgressStyle style, const CancelToken& cancel);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -6,7 +6,7 @@
 #include "host/services/host_services.hpp"
 #include "tools/calibrate/calibrate.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 void run_calibrate_tool(const ToolCall& call) {
@@ -18,6 +18,8 @@ void run_calibrate_tool(const ToolCall& call) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host
 
-int main(int argc, char** argv) { return fastvideo::program_main(argc, argv, fastvideo::run_calibrate_tool); }
+int main(int argc, char** argv) {
+  return fastvideo::host::program_main(argc, argv, fastvideo::host::run_calibrate_tool);
+}

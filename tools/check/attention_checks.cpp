@@ -15,7 +15,7 @@
 #include "host/services/token_order.hpp"
 #include "tools/check/subject.hpp"
 
-namespace fastvideo::conformance {
+namespace fastvideo::host::conformance {
 namespace {
 
 // A backend with the item's defaults, destroyed at the end.
@@ -378,4 +378,4 @@ void check_attention(const Subject& subject) {
   });
 }
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo::host::conformance

@@ -6,7 +6,7 @@
 #include "tools/check/cache_rehearsal.hpp"
 #include "tools/check/subject.hpp"
 
-namespace fastvideo::conformance {
+namespace fastvideo::host::conformance {
 namespace {
 
 // A strategy with the item's defaults, destroyed at the end.
@@ -156,4 +156,4 @@ void check_cache(const Subject& subject) {
   });
 }
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo::host::conformance

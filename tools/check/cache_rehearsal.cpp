@@ -4,7 +4,7 @@
 #include <limits>
 #include <string_view>
 
-namespace fastvideo::conformance {
+namespace fastvideo::host::conformance {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
@@ -176,4 +176,4 @@ void Rehearsal::step(int32_t step) {
   }
 }
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo::host::conformance

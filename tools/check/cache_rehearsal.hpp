@@ -11,7 +11,7 @@
 #include "host/services/cache_contract.hpp"
 #include "tools/check/subject.hpp"
 
-namespace fastvideo::conformance {
+namespace fastvideo::host::conformance {
 
 /// What a session is about, with its memory. Not movable.
 class SessionFacts {
@@ -63,4 +63,4 @@ class Rehearsal {
   std::vector<double> decisions_;
 };
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo::host::conformance

@@ -7,7 +7,7 @@
 #include "host/selection/item_values.hpp"
 #include "tools/check/subject.hpp"
 
-namespace fastvideo::conformance {
+namespace fastvideo::host::conformance {
 namespace {
 
 namespace fs = std::filesystem;
@@ -89,4 +89,4 @@ size_t check_item(const fs::path& folder, size_t item, const Settings& settings,
   return report.failed();
 }
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo::host::conformance

@@ -6,7 +6,7 @@
 #include "host/config/settings.hpp"
 #include "host/services/host_services.hpp"
 
-namespace fastvideo::conformance {
+namespace fastvideo::host::conformance {
 
 /// Opens item number `item` of the plugin in `folder`, runs all checks that its kind has and tells of them on
 /// `descriptor` (see Reporter), in lines of text if `for_people`. `settings`: of the host; the item gets its own
@@ -14,4 +14,4 @@ namespace fastvideo::conformance {
 size_t check_item(const std::filesystem::path& folder, size_t item, const Settings& settings, const HostServices& host,
                   int descriptor, bool for_people);
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo::host::conformance

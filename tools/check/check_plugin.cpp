@@ -10,7 +10,7 @@
 #include "host/process/child_process.hpp"
 #include "tools/check/report.hpp"
 
-namespace fastvideo::conformance {
+namespace fastvideo::host::conformance {
 namespace {
 
 namespace fs = std::filesystem;
@@ -101,4 +101,4 @@ PluginVerdict check_plugin(const fs::path& folder, const CheckProgram& program) 
   return verdict;
 }
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo::host::conformance

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace fastvideo::conformance {
+namespace fastvideo::host::conformance {
 
 /// What the checks of a plugin came to.
 struct PluginVerdict {
@@ -28,4 +28,4 @@ struct CheckProgram {
 /// Throws RequestError if `folder` is no folder or holds no plugin.toml.
 PluginVerdict check_plugin(const std::filesystem::path& folder, const CheckProgram& program);
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo::host::conformance

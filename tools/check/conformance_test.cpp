@@ -8,7 +8,7 @@
 #include "host/config/test_files.hpp"
 #include "host/process/child_process.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 using test::contains;
@@ -228,4 +228,4 @@ TEST_F(PluginsCheck, RefusesWhatIsNoPluginFolder) {
 }
 
 }  // namespace
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -7,7 +7,7 @@
 
 #include "tools/check/subject.hpp"
 
-namespace fastvideo::conformance {
+namespace fastvideo::host::conformance {
 namespace {
 
 namespace fs = std::filesystem;
@@ -70,4 +70,4 @@ void check_pipeline(const Subject& subject) {
   subject.report.check("check and run", [&] { throw Skipped("need a model folder"); });
 }
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo::host::conformance

@@ -10,7 +10,7 @@
 #include "tools/check/check_item.hpp"
 #include "tools/check/check_plugin.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 namespace {
 
 const std::string kWhereTheyStand =
@@ -45,4 +45,4 @@ void check_plugin(const CheckFlags& flags, const std::vector<std::string>& argum
   std::printf("\n");
 }
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -7,10 +7,10 @@
 #include "host/cli/tool_flags.hpp"
 #include "host/config/settings.hpp"
 
-namespace fastvideo {
+namespace fastvideo::host {
 
 /// Checks the plugin that the flags name and prints every check. `arguments` are those of the program: its
 /// child processes get them too. Throws RequestError if a check failed.
 void check_plugin(const CheckFlags& flags, const std::vector<std::string>& arguments, const Settings& settings);
 
-}  // namespace fastvideo
+}  // namespace fastvideo::host

@@ -4,7 +4,7 @@
 
 #include "host/calls/process_state.hpp"
 
-namespace fastvideo::conformance {
+namespace fastvideo::host::conformance {
 
 ProcessTraces::ProcessTraces() {
   restore_process_state();
@@ -30,4 +30,4 @@ std::string ProcessTraces::put_back() const {
   return text;
 }
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo::host::conformance

@@ -5,7 +5,7 @@
 #include <csignal>
 #include <string>
 
-namespace fastvideo::conformance {
+namespace fastvideo::host::conformance {
 
 /// What belongs to the whole process, as it is when this is made. One thread.
 class ProcessTraces {
@@ -20,4 +20,4 @@ class ProcessTraces {
   std::array<struct sigaction, 32> handlers_{};  // by number; those of real-time signals are not looked at
 };
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo::host::conformance

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <system_error>
 
-namespace fastvideo::conformance {
+namespace fastvideo::host::conformance {
 namespace {
 
 // A message lies between two control characters: whatever stands outside of them is not ours.
@@ -85,4 +85,4 @@ Report read_report(std::string_view written) {
   return report;
 }
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo::host::conformance

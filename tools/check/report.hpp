@@ -11,7 +11,7 @@
 #include "host/selection/border.hpp"
 #include "tools/check/process_traces.hpp"
 
-namespace fastvideo::conformance {
+namespace fastvideo::host::conformance {
 
 /// A plugin breaks a rule: what it did, and what the rule is.
 class Fault : public std::runtime_error {
@@ -116,4 +116,4 @@ struct Report {
 /// Takes apart what a Reporter wrote.
 Report read_report(std::string_view written);
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo::host::conformance

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-namespace fastvideo::conformance {
+namespace fastvideo::host::conformance {
 namespace {
 
 // What `body` makes a Reporter write.
@@ -59,4 +59,4 @@ TEST(Report, OfAChildThatDied) {
 }
 
 }  // namespace
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo::host::conformance

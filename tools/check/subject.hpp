@@ -10,7 +10,7 @@
 #include "host/plugins/loader.hpp"
 #include "tools/check/report.hpp"
 
-namespace fastvideo::conformance {
+namespace fastvideo::host::conformance {
 
 /// An item whose library is open. Everything is borrowed.
 struct Subject {
@@ -54,4 +54,4 @@ void check_attention(const Subject& subject);
 void check_cache(const Subject& subject);
 void check_pipeline(const Subject& subject);
 
-}  // namespace fastvideo::conformance
+}  // namespace fastvideo::host::conformance

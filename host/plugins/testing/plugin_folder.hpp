@@ -5,7 +5,7 @@
 
 #include "host/config/test_files.hpp"
 
-namespace fastvideo::test {
+namespace fastvideo::host::test {
 
 /// The head of a manifest.
 inline std::string manifest_head(const std::string& id = "org.example.fake") {
@@ -19,4 +19,4 @@ inline std::string manifest_item(const std::string& kind = "attention", const st
          "\"\nlibrary = \"" + library + "\"\n";
 }
 
-}  // namespace fastvideo::test
+}  // namespace fastvideo::host::test

@@ -8,12 +8,13 @@
 #include <utility>
 #include <vector>
 
+#include "host/config/test_files.hpp"
 #include "host/plugins/catalog.hpp"
 #include "host/plugins/limits.hpp"
 #include "host/plugins/loader.hpp"
 #include "host/selection/attention_selector.hpp"
 
-namespace fastvideo::test {
+namespace fastvideo::host::test {
 
 /// A setting as the command line gives it.
 inline Given flag(std::string path, std::string text) {
@@ -86,4 +87,4 @@ std::string message_of(Body&& body) {
   return {};
 }
 
-}  // namespace fastvideo::test
+}  // namespace fastvideo::host::test
