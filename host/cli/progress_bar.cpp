@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "host/error/text_table.hpp"
+
 namespace fastvideo::host {
 namespace {
 
@@ -30,25 +32,18 @@ std::string clock_time(double seconds) {
 }
 
 // "1.43 s/step", "0.012 s/step": three digits that count
-std::string pace(double seconds_per_step) {
+std::string pace_of_steps(double seconds_per_step) {
   const int decimals = seconds_per_step >= 100 ? 0 : seconds_per_step >= 10 ? 1 : seconds_per_step >= 1 ? 2 : 3;
   return format("%.*f s/step", decimals, seconds_per_step);
 }
 
-std::string counted(std::int64_t done, std::int64_t steps) {
-  return std::to_string(done) + "/" + std::to_string(steps);
+// "872 MiB/s"
+std::string pace_of_bytes(std::int64_t bytes, double seconds) {
+  return readable_bytes(static_cast<std::uint64_t>(static_cast<double>(bytes) / std::max(seconds, 1e-3))) + "/s";
 }
 
-// "1.43 s/step, 00:17 elapsed, 00:26 left"
-std::string timing(double elapsed, std::int64_t done, std::int64_t steps) {
-  if (done <= 0) return clock_time(elapsed) + " elapsed";
-  const double each = elapsed / static_cast<double>(done);
-  return pace(each) + ", " + clock_time(elapsed) + " elapsed, " + clock_time(each * static_cast<double>(steps - done)) +
-         " left";
-}
-
-std::string bar(std::int64_t done, std::int64_t steps) {
-  const auto filled = static_cast<std::size_t>(kBarWidth * done / steps);
+std::string bar(double share) {
+  const auto filled = static_cast<std::size_t>(kBarWidth * share);
   std::string text(kBarWidth, '.');
   std::fill_n(text.begin(), filled, '#');
   return '[' + text + ']';
@@ -71,7 +66,8 @@ void ProgressBar::stage(std::string_view name, std::int64_t steps) {
   leave_line();
   active_ = true;
   name_ = name;
-  steps_ = steps;
+  unit_ = Unit::steps;
+  all_ = steps;
   done_ = 0;
   started_ = clock_();
   drawn_ = started_;
@@ -80,8 +76,20 @@ void ProgressBar::stage(std::string_view name, std::int64_t steps) {
 }
 
 void ProgressBar::step(std::int64_t done) {
+  if (unit_ == Unit::steps) advance(done);
+}
+
+// A stage that has steps shows them.
+void ProgressBar::loaded(std::uint64_t done, std::uint64_t all) {
+  if (unit_ == Unit::steps && all_ > 0) return;
+  unit_ = Unit::bytes;
+  all_ = static_cast<std::int64_t>(all);
+  advance(static_cast<std::int64_t>(done));
+}
+
+void ProgressBar::advance(std::int64_t done) {
   done_ = done;
-  if (shape_ == Shape::bar && (clock_() - drawn_ >= kSecondsBetweenDraws || done_ == steps_)) draw_bar();
+  if (shape_ == Shape::bar && (clock_() - drawn_ >= kSecondsBetweenDraws || done_ == all_)) draw_bar();
   if (shape_ == Shape::lines) print_line_if_due();
 }
 
@@ -91,37 +99,55 @@ void ProgressBar::end(bool is_whole) {
   if (shape_ == Shape::bar) console_.clear_status();
 }
 
+// "12/30", "1.20 GiB of 2.64 GiB"
+std::string ProgressBar::counted() const {
+  if (unit_ == Unit::steps) return std::to_string(done_) + "/" + std::to_string(all_);
+  const std::string all = readable_bytes(static_cast<std::uint64_t>(all_));
+  return done_ == all_ ? all : readable_bytes(static_cast<std::uint64_t>(done_)) + " of " + all;
+}
+
+std::string ProgressBar::pace(double elapsed) const {
+  return unit_ == Unit::steps ? pace_of_steps(elapsed / static_cast<double>(done_)) : pace_of_bytes(done_, elapsed);
+}
+
+// "1.43 s/step, 00:17 elapsed, 00:26 left"
+std::string ProgressBar::timing(double elapsed) const {
+  if (done_ <= 0) return clock_time(elapsed) + " elapsed";
+  const double left = elapsed / static_cast<double>(done_) * static_cast<double>(all_ - done_);
+  return pace(elapsed) + ", " + clock_time(elapsed) + " elapsed, " + clock_time(left) + " left";
+}
+
 // Of the stage that has ended.
 void ProgressBar::leave_line() {
   if (!active_ || shape_ == Shape::none) return;
   const double elapsed = clock_() - started_;
   std::string line = name_ + ": ";
-  if (steps_ > 0) line += counted(done_, steps_) + " in ";
+  if (all_ > 0) line += counted() + " in ";
   line += format("%.2f s", elapsed);
-  if (done_ > 0) line.append(" (").append(pace(elapsed / static_cast<double>(done_))).append(")");
+  if (done_ > 0) line.append(" (").append(pace(elapsed)).append(")");
   console_.clear_status();
   console_.print(line);
 }
 
 void ProgressBar::draw_bar() {
   drawn_ = clock_();
-  if (steps_ == 0) {
+  if (all_ == 0) {
     console_.set_status(name_ + " ...");
     return;
   }
-  console_.set_status(name_ + " " + bar(done_, steps_) + " " + counted(done_, steps_) + "  " +
-                      timing(drawn_ - started_, done_, steps_));
+  const double share = static_cast<double>(done_) / static_cast<double>(all_);
+  console_.set_status(name_ + " " + bar(share) + " " + counted() + "  " + timing(drawn_ - started_));
 }
 
 void ProgressBar::print_line_if_due() {
-  if (steps_ == 0 || done_ == steps_) return;  // the end has its own line
+  if (all_ == 0 || done_ == all_) return;  // the end has its own line
   const double now = clock_();
-  const std::int64_t tenths = 10 * done_ / steps_;
+  const std::int64_t tenths = 10 * done_ / all_;
   const bool next_tenth = tenths > drawn_tenths_ && now - drawn_ >= kSecondsBetweenLines;
   if (!next_tenth && now - drawn_ < kSecondsUntilALine) return;
   drawn_ = now;
   drawn_tenths_ = tenths;
-  console_.print(name_ + ": " + counted(done_, steps_) + ", " + timing(now - started_, done_, steps_));
+  console_.print(name_ + ": " + counted() + ", " + timing(now - started_));
 }
 
 }  // namespace fastvideo::host

@@ -16,8 +16,8 @@ enum class ProgressStyle {
   none,  ///< --no-progress
 };
 
-/// Shows how far a run is: stage, steps done, seconds a step, elapsed and remaining time. A stage that has ended leaves
-/// one line with its seconds; one that is cut short leaves nothing. One thread at a time.
+/// Shows how far a run is: stage, steps done or bytes loaded, their pace, elapsed and remaining time. A stage that has
+/// ended leaves one line with its seconds; one that is cut short leaves nothing. One thread at a time.
 class ProgressBar final : public RunObserver {
  public:
   /// The console is borrowed.
@@ -29,21 +29,28 @@ class ProgressBar final : public RunObserver {
 
   void stage(std::string_view name, std::int64_t steps) override;
   void step(std::int64_t done) override;
+  void loaded(std::uint64_t done, std::uint64_t all) override;
   void end(bool is_whole) override;
 
  private:
+  void advance(std::int64_t done);
+  std::string counted() const;
+  std::string pace(double elapsed) const;
+  std::string timing(double elapsed) const;
   void leave_line();
   void draw_bar();
   void print_line_if_due();
 
   enum class Shape { bar, lines, none };
+  enum class Unit { steps, bytes };
 
   Console& console_;
   Shape shape_;
   Clock clock_;
   bool active_ = false;
   std::string name_;
-  std::int64_t steps_ = 0;
+  Unit unit_ = Unit::steps;
+  std::int64_t all_ = 0;  // of the stage, in its unit; 0: not known
   std::int64_t done_ = 0;
   double started_ = 0;
   double drawn_ = 0;               // when the bar was last drawn or the last line printed

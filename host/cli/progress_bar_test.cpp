@@ -52,6 +52,24 @@ TEST_F(OnTerminal, AStageThatEndedLeavesOneLine) {
   EXPECT_EQ(progress_.position(), "");
 }
 
+TEST_F(OnTerminal, ShowsBytesOfWeightsAndTheirPace) {
+  constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
+  progress_.stage("load transformer", 0);
+  now_ += 2;
+  progress_.loaded(kGibibyte, 4 * kGibibyte);
+  EXPECT_EQ(screen(),
+            "load transformer [######..................] 1.00 GiB of 4.00 GiB  512 MiB/s, 00:02 elapsed, 00:06 left");
+  EXPECT_EQ(progress_.position(), "load transformer 1.00 GiB of 4.00 GiB");
+  progress_.loaded(kGibibyte / 2, 4 * kGibibyte);
+  progress_.loaded(5 * kGibibyte, 3 * kGibibyte);
+  EXPECT_EQ(progress_.position(), "load transformer 4.00 GiB of 4.00 GiB") << "neither back nor past the end";
+  now_ += 2;
+  progress_.finish();
+  EXPECT_EQ(screen(), "load transformer: 4.00 GiB in 4.00 s (1.00 GiB/s)\n");
+  EXPECT_EQ(progress_.times()[0].bytes, 4 * kGibibyte);
+  EXPECT_EQ(progress_.times()[0].steps, 0);
+}
+
 TEST_F(OnTerminal, HoursAndSmallStepsAreReadable) {
   progress_.stage("denoise", 100);
   now_ += 7200;

@@ -92,7 +92,8 @@ OrderedJson stages(const std::vector<StageTime>& times) {
     out.push_back({{"name", stage.name},
                    {"seconds", stage.seconds},
                    {"steps", stage.steps},
-                   {"step_seconds", stage.step_seconds}});
+                   {"step_seconds", stage.step_seconds},
+                   {"loaded_bytes", stage.bytes}});
   return out;
 }
 

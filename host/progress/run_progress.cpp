@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "host/error/printable.hpp"
+#include "host/error/text_table.hpp"
 
 namespace fastvideo::host {
 namespace {
@@ -30,6 +31,7 @@ void RunProgress::stage(std::string_view name, std::int64_t steps) {
   name_ = printable(name);
   steps_ = std::clamp<std::int64_t>(steps, 0, kMostSteps);
   done_ = 0;
+  loaded_ = to_load_ = 0;
   tell([&](RunObserver& one) { one.stage(name_, steps_); });
 }
 
@@ -42,6 +44,16 @@ void RunProgress::step(std::int64_t done) {
   tell([&](RunObserver& one) { one.step(done_); });
 }
 
+void RunProgress::loaded(std::uint64_t done, std::uint64_t all) {
+  if (is_over_ || name_.empty()) return;
+  to_load_ = std::max({to_load_, all, loaded_});
+  done = std::min(done, to_load_);
+  if (done <= loaded_) return;
+  timer_.add_bytes(done - loaded_);
+  loaded_ = done;
+  tell([&](RunObserver& one) { one.loaded(loaded_, to_load_); });
+}
+
 void RunProgress::end(bool is_whole) {
   if (is_over_) return;
   is_over_ = true;
@@ -51,6 +63,7 @@ void RunProgress::end(bool is_whole) {
 
 std::string RunProgress::position() const {
   if (is_over_ || name_.empty()) return {};
+  if (to_load_ > 0) return name_ + " " + readable_bytes(loaded_) + " of " + readable_bytes(to_load_);
   if (steps_ == 0) return name_;
   return name_ + " " + std::to_string(done_) + "/" + std::to_string(steps_);
 }

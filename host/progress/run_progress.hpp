@@ -19,6 +19,8 @@ class RunObserver {
   virtual void stage(std::string_view name, std::int64_t steps) = 0;
   /// `done` steps of the stage are done: never fewer than before, nor more than the stage has.
   virtual void step(std::int64_t done) = 0;
+  /// Of the weights that the stage loads, `done` bytes are there: more than before, and no more than `all`.
+  virtual void loaded(std::uint64_t done, std::uint64_t all) = 0;
   /// The run is over. `is_whole`: it made all that was asked for; otherwise an error or a cancellation ended it.
   virtual void end(bool is_whole) = 0;
 };
@@ -35,6 +37,7 @@ class RunProgress {
 
   void stage(std::string_view name, std::int64_t steps);
   void step(std::int64_t done);
+  void loaded(std::uint64_t done, std::uint64_t all);
   /// The run has ended well.
   void finish() { end(true); }
   /// The run ends before its time.
@@ -42,7 +45,8 @@ class RunProgress {
 
   /// Seconds and steps of each stage so far.
   std::vector<StageTime> times() const { return timer_.stages(); }
-  /// "denoise 12/30", for a message that tells how far a run came; empty outside of stages.
+  /// "denoise 12/30", "load transformer 1.20 of 2.64 GiB", for a message that tells how far a run came; empty outside
+  /// of stages.
   std::string position() const;
 
  private:
@@ -56,6 +60,7 @@ class RunProgress {
   std::string name_;  // of the stage; empty before the first
   std::int64_t steps_ = 0;
   std::int64_t done_ = 0;
+  std::uint64_t loaded_ = 0, to_load_ = 0;  // bytes
 };
 
 }  // namespace fastvideo::host

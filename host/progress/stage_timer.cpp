@@ -28,6 +28,10 @@ void StageTimer::add_steps(std::int64_t count) {
   step_began_ = now;
 }
 
+void StageTimer::add_bytes(std::uint64_t count) {
+  if (current_ != kNone) stages_[current_].bytes += count;
+}
+
 void StageTimer::stop() {
   if (current_ == kNone) return;
   stages_[current_].seconds += clock_() - entered_;

@@ -23,6 +23,7 @@ struct StageTime {
   /// Of each step, from the end of the one before it; steps that were reported at once share their time. On a GPU a
   /// step may be reported when its work is enqueued: single ones tell less than their sum.
   std::vector<double> step_seconds = {};
+  std::uint64_t bytes = 0;  ///< of weights, loaded
 };
 
 /// Adds up the time spent in each stage. A stage that is entered again goes on counting. One thread at a time.
@@ -34,6 +35,8 @@ class StageTimer {
   void enter(std::string_view stage);
   /// Counts steps of the current stage; without one, nothing happens.
   void add_steps(std::int64_t count);
+  /// Counts bytes that the current stage has loaded.
+  void add_bytes(std::uint64_t count);
   /// Ends the current stage, if any.
   void stop();
 

@@ -1,26 +1,14 @@
 #include "host/runtime/result.hpp"
 
-#include <sys/resource.h>
-
 #include "host/runtime/handles.hpp"
 #include "host/runtime/sized.hpp"
-
-namespace {
-
-uint64_t most_resident() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
-}
-
-}  // namespace
 
 fvr_result::fvr_result(fastvideo::host::RunResult made, std::uint64_t seed,
                        const fastvideo::host::PeakMemory* on_device)
     : run(std::move(made)) {
   for (const fastvideo::host::StageTime& stage : run.stages)
     stages.push_back({0, static_cast<uint32_t>(stage.step_seconds.size()), texts.keep(stage.name), stage.seconds,
-                      stage.step_seconds.data()});
+                      stage.step_seconds.data(), stage.bytes});
   for (const fastvideo::host::AttentionUse& use : run.attention)
     attention.push_back({0, 0, texts.keep(use.role), texts.keep(use.backend), texts.keep(use.kernel),
                          texts.keep(use.library), use.calls});
@@ -36,7 +24,7 @@ fvr_result::fvr_result(fastvideo::host::RunResult made, std::uint64_t seed,
   info.seed = seed;
   info.passes_decided = run.passes_decided;
   info.passes_reused = run.passes_reused;
-  info.peak_host_bytes = most_resident();
+  info.peak_host_bytes = fastvideo::host::peak_host_memory();
   if (on_device != nullptr) {
     info.peak_device_bytes = on_device->bytes().value_or(0);
     info.device_bytes_before = on_device->before();

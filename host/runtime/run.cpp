@@ -51,6 +51,9 @@ class ObserverOfEmbedder final : public RunObserver {
   void step(std::int64_t done) override {
     if (to_.step != nullptr) to_.step(to_.context, done);
   }
+  void loaded(std::uint64_t done, std::uint64_t all) override {
+    if (to_.loaded != nullptr) to_.loaded(to_.context, done, all);
+  }
   void end(bool) override {}  // fvr_run returns
 
  private:

@@ -32,6 +32,10 @@ RunServices::RunServices(const HostServices& host, RunProgress& progress, const 
     note_progress();
     harmlessly([&] { static_cast<RunServices*>(context)->progress_.step(done); });
   };
+  progress_service_.loaded = [](void* context, uint64_t done, uint64_t all) {
+    note_progress();
+    harmlessly([&] { static_cast<RunServices*>(context)->progress_.loaded(done, all); });
+  };
   progress_service_.cancelled = [](void* context) -> int32_t {
     return static_cast<RunServices*>(context)->cancel_.requested() ? 1 : 0;
   };

@@ -42,7 +42,10 @@ class Components {
   void release_transformer();
   /// Loaded until release_decoder; calls `attention`, which must live as long.
   AutoencoderKLWanDecoder& decoder(Attention& attention, const Progress& progress);
-  void release_decoder() { decoder_.release(residency().keeps_others()); }
+  void release_decoder() {
+    decoder_.release(residency().keeps_others());
+    give_back(residency());
+  }
 
  private:
   // The decoder keeps the attention it was made with, and each run has its own.

@@ -16,14 +16,14 @@ class StoppingProgress {
   StoppingProgress() {
     service_.struct_size = sizeof service_;
     service_.context = this;
-    service_.stage = [](void* context, const char* name, int64_t steps) {
-      auto& self = *static_cast<StoppingProgress*>(context);
-      self.stage_ = name;
-      self.steps_[name] = steps;
+    service_.stage = [](void* context, const char* name, int64_t) {
+      static_cast<StoppingProgress*>(context)->stage_ = name;
     };
-    service_.step = [](void* context, int64_t done) {
+    service_.step = [](void*, int64_t) {};
+    service_.loaded = [](void* context, uint64_t done, uint64_t all) {
       auto& self = *static_cast<StoppingProgress*>(context);
-      self.done_[self.stage_] = done;
+      self.loaded_[self.stage_] = done;
+      self.all_[self.stage_] = all;
     };
     service_.cancelled = [](void* context) -> int32_t {
       auto& self = *static_cast<StoppingProgress*>(context);
@@ -33,15 +33,15 @@ class StoppingProgress {
 
   const fv_progress_service* service() const { return &service_; }
   const std::string& stage() const { return stage_; }
-  int64_t steps_of(const std::string& stage) const { return steps_.at(stage); }
-  int64_t done_of(const std::string& stage) const { return done_.at(stage); }
+  uint64_t all_of(const std::string& stage) const { return all_.at(stage); }
+  uint64_t loaded_of(const std::string& stage) const { return loaded_.at(stage); }
 
   std::string stop_in;  ///< empty: nowhere
 
  private:
   fv_progress_service service_{};
   std::string stage_;
-  std::map<std::string, int64_t> steps_, done_;
+  std::map<std::string, uint64_t> all_, loaded_;
 };
 
 TEST(WanLoading, ShowsHowFarItIsAndHearsAStop) {
@@ -61,8 +61,8 @@ TEST(WanLoading, ShowsHowFarItIsAndHearsAStop) {
   pipeline.run(service.host(), parameters.options(), frames.sink());
   EXPECT_EQ(frames.count(), 9);
   for (const char* stage : {"load text encoder", "load transformer", "load VAE"}) {
-    EXPECT_GT(progress.steps_of(stage), 0) << stage;
-    EXPECT_EQ(progress.done_of(stage), progress.steps_of(stage)) << stage;
+    EXPECT_GT(progress.all_of(stage), 1u << 20) << stage;
+    EXPECT_EQ(progress.loaded_of(stage), progress.all_of(stage)) << stage;
   }
 }
 

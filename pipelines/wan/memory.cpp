@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "pipelines/common/kernels/kernels.hpp"
 #include "pipelines/wan/vae/memory.hpp"
 
 namespace fastvideo::wan {
@@ -34,6 +35,9 @@ constexpr uint64_t kLoopLatents = 10, kLatentsAfterwards = 6;
 // multiple of its vectors.
 constexpr uint64_t kSmallOfLoop = 64 << 10, kSmallOfDecoder = 256 << 10;
 
+// What cuBLAS and cuDNN take for themselves out of LibTorch's allocator, on an H200.
+constexpr uint64_t kWorkspacesOfLoop = 88 << 20, kWorkspacesOfDecoder = 48 << 20;
+
 // What one block takes, with what is the same for all: keys and values of the text, modulations (the tables stand
 // beside those of the blocks), the rotary table.
 uint64_t block_bytes(const WanTransformerConfig& dit, const Request& request, const Residency& residency,
@@ -51,6 +55,14 @@ uint64_t block_bytes(const WanTransformerConfig& dit, const Request& request, co
     const uint64_t feed_forward =
         activations(tokens, dim, {5, 0}, element) + activations(tokens, dit.ffn_dim, {1, 0}, element);
     return of_all + std::max(attend, feed_forward);
+  }
+  if (residency.device.is_cuda()) {
+    // x and its modulated norm stay; q, k, v, the attention's output and projection, and what LibTorch's norms take in
+    // float32 where they stand in for the kernels; or sum, norm, the GELU's side and the projection.
+    const uint64_t attend = activations(tokens, dim, {7, kernels::built() ? 0U : 2U}, element);
+    const uint64_t feed_forward =
+        activations(tokens, dim, {6, 0}, element) + activations(tokens, dit.ffn_dim, {1, 0}, element);
+    return of_all + std::max(attend, feed_forward) + kWorkspacesOfLoop;
   }
   // x, its norm, q, k, v, attention's output and projection; both sides of the GELU.
   return of_all + activations(tokens, dim, {7, 2}, element) + activations(tokens, dit.ffn_dim, {2, 0}, element);
@@ -91,7 +103,9 @@ std::vector<Bytes> stage_peaks(const WanFolder& folder, const Request& request, 
   return fastvideo::stage_peaks(
       residency, {weights[0].bytes, encode + stored},
       {weights[1].bytes, block_bytes(dit, request, residency, shape) + kLoopLatents * latents + prompts + kSmallOfLoop},
-      {weights[2].bytes + kSmallOfDecoder, decode + kLatentsAfterwards * latents + prompts}, more_follow);
+      {weights[2].bytes + (residency.device.is_cuda() ? kWorkspacesOfDecoder : kSmallOfDecoder),
+       decode + kLatentsAfterwards * latents + prompts},
+      more_follow);
 }
 
 LoopBytes loop_bytes(const WanTransformerConfig& dit, const Residency& residency, const LatentShape& shape) {

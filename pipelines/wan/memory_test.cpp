@@ -52,6 +52,7 @@ class LeanRun {
       self.stage_ = name;
     };
     progress_.step = [](void*, int64_t) {};
+    progress_.loaded = [](void*, uint64_t, uint64_t) {};
     progress_.cancelled = [](void*) -> int32_t { return 0; };
     info_.struct_size = sizeof info_;
     binding_ = {sizeof binding_, 0, "TEST/lean", &info_, nullptr};

@@ -11,7 +11,6 @@
 #include "pipelines/common/diffusion/bad_step.hpp"
 #include "pipelines/common/kernels/kernels.hpp"
 #include "pipelines/common/request/noise.hpp"
-#include "pipelines/common/residency/give_back.hpp"
 #include "pipelines/common/residency/run_plan.hpp"
 #include "pipelines/common/schedulers/scheduler.hpp"
 #include "pipelines/common/weights/weights.hpp"
@@ -138,7 +137,7 @@ void WanPipeline::make_video(const Host& run, const Options& parameters, const P
   cache.reset();  // with all that it keeps
   components_.release_transformer();
   attention.release_scratch();
-  give_back_freed_memory();
+  give_back(residency);
 
   sink.video(static_cast<int32_t>(request.size.width), static_cast<int32_t>(request.size.height),
              request.size.num_frames, static_cast<int32_t>(request.fps), 1);

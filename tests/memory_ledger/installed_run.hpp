@@ -25,6 +25,7 @@ class StagePeaks final : public RunObserver {
     stage_ = name;
   }
   void step(std::int64_t) override {}
+  void loaded(std::uint64_t, std::uint64_t) override {}
   void end(bool) override { note(); }
   const std::map<std::string, std::uint64_t>& peaks() const { return peaks_; }
 

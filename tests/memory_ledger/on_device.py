@@ -26,7 +26,7 @@ MIB = 1 << 20
 
 def run(driver, library, model, size, wanted, more):
     height, width, frames = size.split("x")
-    settings = {"request.model_path": model, "request.prompt": "a red circle moves right", "request.device": "cuda",
+    settings = {"request.model_path": model, "request.prompt": "a red circle moves right", "run.device": "cuda",
                 "request.negative_prompt": "grey", "request.height": height, "request.width": width,
                 "request.num_frames": frames, "request.num_inference_steps": "6", "request.guidance_scale": "5.0",
                 "request.seed": "1", **wanted, **more}

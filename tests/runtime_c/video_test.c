@@ -179,10 +179,48 @@ static void stop_in(fvr_request* request, const char* stage) {
   fvr_cancel_free(cancel);
 }
 
+/* The bytes of each stage that loads: rising, up to all of them; the result says the same. */
+typedef struct loads {
+  int stages; /* that loaded */
+  uint64_t done, all, sum;
+} loads;
+
+static void note_next_stage(void* context, const char* name, int64_t steps) {
+  loads* ours = context;
+  (void)name, (void)steps;
+  REQUIRE(ours->done == ours->all);
+  ours->stages += ours->all > 0;
+  ours->sum += ours->all;
+  ours->done = ours->all = 0;
+}
+
+static void note_loaded(void* context, uint64_t done, uint64_t all) {
+  loads* ours = context;
+  REQUIRE(done > ours->done && done <= all && (ours->all == 0 || ours->all == all));
+  ours->done = done;
+  ours->all = all;
+}
+
+static void run_and_watch_loads(fvr_request* request) {
+  loads ours = {.stages = 0};
+  const fvr_observer observer = {
+      .struct_size = sizeof observer, .context = &ours, .stage = note_next_stage, .loaded = note_loaded};
+  const fvr_run_options options = {.struct_size = sizeof options, .observer = &observer};
+  fvr_result* result = NULL;
+  REQUIRE(fvr_run(request, &options, &result, &last_error) == FVR_OK);
+  REQUIRE(ours.stages == 3 && ours.sum > 16u << 20); /* text encoder, transformer, VAE */
+  uint64_t sum = 0;
+  fvr_stage stage = {.struct_size = sizeof stage};
+  for (uint32_t i = 0; fvr_result_stage(result, i, &stage, NULL) == FVR_OK; ++i) sum += stage.loaded_bytes;
+  REQUIRE(sum == ours.sum);
+  fvr_result_close(result);
+}
+
 static void are_cancelled(void) {
   fvr_runtime* runtime = NULL;
   fvr_model* model = load(&runtime);
   fvr_request* request = check(model, 0);
+  run_and_watch_loads(request);
   stop_in(request, "load transformer");
   stop_in(request, "denoise");
   video whole = {.pixels = NULL}; /* the model is none the worse */

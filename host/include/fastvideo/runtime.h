@@ -346,11 +346,12 @@ typedef struct fvr_observer {
   uint32_t struct_size;
   uint32_t reserved0;
   void* context;
-  /* A stage begins ("load transformer", "denoise"), and the one before it has ended. steps: 0 if it has none. A stage
-   * that loads weights and counts bytes has them for steps. */
+  /* A stage begins ("load transformer", "denoise"), and the one before it has ended. steps: 0 if it has none. */
   void (*stage)(void* context, const char* name, int64_t steps);
   /* So many steps of the stage are done: never fewer than before, nor more than it has. */
   void (*step)(void* context, int64_t done);
+  /* Of the weights that the stage loads, `done` bytes are there, of `all`: more than before each time. */
+  void (*loaded)(void* context, uint64_t done, uint64_t all);
 } fvr_observer;
 
 typedef struct fvr_run_options {
@@ -399,6 +400,7 @@ typedef struct fvr_stage {
   const char* name;
   double seconds;
   const double* step_seconds; /* of each step; lives as long as the result */
+  uint64_t loaded_bytes;      /* of weights */
 } fvr_stage;
 FVR_EXPORT fvr_status fvr_result_stage(const fvr_result* result, uint32_t index, fvr_stage* stage, fvr_error* error);
 

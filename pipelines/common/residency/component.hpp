@@ -22,7 +22,7 @@ class Component {
   template <class Make>
   Model& get(const ComponentWeights& from, const Progress& progress, const Make& make) {
     if (loaded_ == nullptr) {
-      LoadWatch watch = begin_loading(progress, stage_, from);
+      LoadWatch watch = begin_loading(progress, stage_);
       loaded_ = std::make_unique<Loaded>(Weights::open(from.folder, from.files, std::move(watch)), make);
     }
     return loaded_->model;

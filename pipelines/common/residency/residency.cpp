@@ -1,10 +1,12 @@
 #include "pipelines/common/residency/residency.hpp"
 
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <string_view>
 
 #include "pipelines/common/request/dtype.hpp"
+#include "pipelines/common/residency/give_back.hpp"
 
 namespace fastvideo {
 namespace {
@@ -40,6 +42,12 @@ std::vector<Bytes> stage_peaks(const Residency& residency, StageBytes text, Stag
   return {{"encode text", text.weights + before_encoding + text.activations},
           {"denoise", denoise.weights + kept_encoder + kept_vae + denoise.activations},
           {"decode", decode.weights + kept_encoder + kept_transformer + decode.activations}};
+}
+
+void give_back(const Residency& residency) {
+  give_back_freed_memory();
+  if (!residency.device.is_cpu() && !residency.keeps_others())
+    c10::getDeviceAllocator(residency.device.type())->emptyCache();
 }
 
 void wait_for(at::Device device) {

@@ -50,6 +50,11 @@ struct StageBytes {
 std::vector<Bytes> stage_peaks(const Residency& residency, StageBytes text, StageBytes denoise, StageBytes decode,
                                bool more_follow);
 
+/// What has been freed goes back to the system and, unless the residency keeps models for the next run, to the others
+/// on the device: LibTorch keeps freed blocks of a stage that fit the next one badly. Takes milliseconds; the device
+/// has done what was enqueued.
+void give_back(const Residency& residency);
+
 /// Returns when the device has done what was enqueued: until then it belongs to the stage that has just ended.
 void wait_for(at::Device device);
 

@@ -30,6 +30,7 @@ class TextStage {
       store_.encode(missing, name_, progress, [&](const std::string& text) { return encode(encoder, text); });
     }
     encoder_.release(stays);
+    if (!stays) give_back(residency);
   }
 
   const PromptStore& store() const { return store_; }

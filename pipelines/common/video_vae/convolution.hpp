@@ -19,6 +19,9 @@ enum class ConvolutionPath {
 };
 ConvolutionPath convolution_path(c10::ScalarType dtype, c10::Device device);
 
+/// Whether LibTorch's kernel of several frames over so many channels is computed as a sum of convolutions of images.
+bool faster_as_images(c10::ScalarType dtype, c10::Device device, int64_t channels);
+
 /// One convolution. oneDNN's layout of the weights depends on the size of the frames, so they are packed when the first
 /// frames come, and again for frames of another height or width. One thread at a time.
 class Convolution {

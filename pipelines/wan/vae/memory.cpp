@@ -20,8 +20,8 @@ struct ConvolutionSize {
 // Walks through the decoder as blocks.cpp and decoder.cpp do, with numbers of elements in the place of tensors.
 class Walk {
  public:
-  Walk(int64_t height, int64_t width, ConvolutionPath path, bool is_on_cpu)
-      : height_(height), width_(width), path_(path), is_on_cpu_(is_on_cpu) {}
+  Walk(int64_t height, int64_t width, c10::ScalarType dtype, c10::Device device)
+      : height_(height), width_(width), dtype_(dtype), device_(device), path_(convolution_path(dtype, device)) {}
 
   void convolution_in(int64_t in, int64_t out) {
     remember(in);
@@ -117,11 +117,12 @@ class Walk {
       const uint64_t wide_input = 2 * shape.input, wide_result = 2 * shape.result;
       beside =
           wide_result + std::max(wide_input, shape.result) - shape.result;  // the input goes before the result comes
-    } else if (path_ == ConvolutionPath::libtorch && is_on_cpu_) {
-      // A column of inputs for each pixel; one frame of the kernel after the other, added up.
+    } else if (path_ == ConvolutionPath::libtorch) {
+      // On the CPU a column of inputs for each pixel; one frame of the kernel after the other, added up.
       const auto taps = static_cast<uint64_t>(shape.height * shape.width);
-      if (taps > 1) beside = shape.result / static_cast<uint64_t>(shape.out) * static_cast<uint64_t>(shape.in) * taps;
-      if (shape.depth > 1) beside += shape.result;
+      if (taps > 1 && device_.is_cpu())
+        beside = shape.result / static_cast<uint64_t>(shape.out) * static_cast<uint64_t>(shape.in) * taps;
+      if (shape.depth > 1 && faster_as_images(dtype_, device_, shape.in)) beside += shape.result;
     }
     hold(shape.result);
     hold(beside);
@@ -135,8 +136,9 @@ class Walk {
   }
 
   int64_t height_, width_;
+  c10::ScalarType dtype_;
+  c10::Device device_;
   ConvolutionPath path_;
-  bool is_on_cpu_;
   int64_t count_ = 1;  // frames, of a latent frame that is not the first
   uint64_t current_ = 0, live_ = 0, peak_ = 0, remembered_ = 0;
 };
@@ -146,7 +148,7 @@ class Walk {
 uint64_t decode_peak_bytes(const AutoencoderKLWanConfig& config, int64_t latent_height, int64_t latent_width,
                            c10::ScalarType dtype, c10::Device device) {
   const std::vector<int64_t> channels = config.decoder_channels();
-  Walk walk(latent_height, latent_width, convolution_path(dtype, device), device.is_cpu());
+  Walk walk(latent_height, latent_width, dtype, device);
   walk.convolution_in(config.z_dim, channels[0]);
   walk.residual_block(channels[0], channels[0]);
   walk.attention(channels[0]);

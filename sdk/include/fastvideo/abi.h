@@ -203,6 +203,8 @@ typedef struct fv_progress_service {
   void (*step)(void* context, int64_t done);
   /* [any] Non-zero once the user asked to stop: return FV_CANCELLED within a step. */
   int32_t (*cancelled)(void* context);
+  /* Appended. [one per run] Of the weights that the stage loads, `done` bytes are there, of `all`. */
+  void (*loaded)(void* context, uint64_t done, uint64_t all);
 } fv_progress_service;
 
 #ifdef __cplusplus

@@ -27,6 +27,12 @@ class Progress {
     if (service_ != nullptr) service_->step(service_->context, done);
     throw_if_cancelled();
   }
+  /// Of the weights that the stage loads, `done` bytes are there. Throws Cancelled if the user asked to stop.
+  void loaded(uint64_t done, uint64_t all) const {
+    if (service_ != nullptr && service_->struct_size >= sizeof *service_)
+      service_->loaded(service_->context, done, all);
+    throw_if_cancelled();
+  }
   void throw_if_cancelled() const {
     if (service_ != nullptr && service_->cancelled(service_->context) != 0) throw Cancelled();
   }
