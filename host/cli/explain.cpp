@@ -177,6 +177,9 @@ std::string memory_section(const CheckedRequest& request) {
   for (const PipelineEstimate::Bytes& stage : memory.stages)
     rows.push_back(
         {"peak of " + stage.name, readable_bytes(stage.bytes), peak && stage.name == peak->name ? "the most" : ""});
+  if (request.model().device().is_cuda() && peak)
+    rows.push_back({"beside the peak", readable_bytes(memory.beside_on_cuda()),
+                    "CUDA's context and libraries, and the allocator's reserve, as on an H200"});
   const auto available = available_memory(request.model().device());
   rows.push_back({"available on " + request.model().device().name, available ? readable_bytes(*available) : "unknown"});
   return "memory\n" + text_table(rows);

@@ -125,20 +125,27 @@ std::string CheckedRequest::what_fits(std::uint64_t available) {
   const std::vector<std::string> fitting = smaller_requests(pipeline, request_.parameters(), [&](const Changes& to) {
     PipelineRequest request(settings_, pipeline, model_.device(), preset());
     for (const auto& [name, value] : to) request.set(name, value);
-    const auto peak =
-        memory_ledger(model_.checker().check(request.get()), *plans_, keeps()).peak();  // attention's at most
-    return peak && peak->bytes <= available;
+    const auto needed = needed_bytes(memory_ledger(model_.checker().check(request.get()), *plans_, keeps()));
+    return needed && *needed <= available;  // attention's at most
   });
   std::string text;
   for (const std::string& one : fitting) text += (text.empty() ? " (these would fit: " : "; ") + one;
   return text.empty() ? "" : text + ")";
 }
 
+// With what the device takes for itself; nothing if no stage was named.
+std::optional<std::uint64_t> CheckedRequest::needed_bytes(const MemoryLedger& ledger) const {
+  const auto peak = ledger.peak();
+  if (!peak) return std::nullopt;
+  return peak->bytes + (model_.device().is_cuda() ? ledger.beside_on_cuda() : 0);
+}
+
 std::string CheckedRequest::memory_shortage() {
-  const auto peak = memory_.peak();
+  const auto needed = needed_bytes(memory_);
   const auto available = available_memory(model_.device());
-  if (!settings_.boolean("run.memory_check") || !peak || !available || peak->bytes <= *available) return {};
-  return "the stage '" + peak->name + "' needs about " + readable_bytes(peak->bytes) + ", and " + model_.device().name +
+  if (!settings_.boolean("run.memory_check") || !needed || !available || *needed <= *available) return {};
+  return "the stage '" + memory_.peak()->name + "' needs about " + readable_bytes(*needed) +
+         (model_.device().is_cuda() ? " with what CUDA takes beside it" : "") + ", and " + model_.device().name +
          " has " + readable_bytes(*available) + " available" +
          (model_.device().is_cuda() ? "" : memory_limit_advice()) + ": ask for a smaller or shorter video" +
          what_fits(*available) + ", or free memory (--set run.memory_check=false tries all the same)";

@@ -37,6 +37,12 @@ std::optional<PipelineEstimate::Bytes> MemoryLedger::peak() const {
   return most != stages.end() ? std::optional(*most) : std::nullopt;
 }
 
+std::uint64_t MemoryLedger::beside_on_cuda() const {
+  constexpr std::uint64_t kContextAndLibraries = 704 << 20;
+  const auto most = peak();
+  return most ? kContextAndLibraries + most->bytes / 25 : 0;
+}
+
 MemoryLedger memory_ledger(const PipelineEstimate& estimate, const SitePlans& plans, const CacheKeeps* keeps) {
   MemoryLedger ledger{estimate.peaks, plans.resident_bytes(), plans.scratch_bytes()};
   if (keeps != nullptr) add_caching(estimate, *keeps, ledger);

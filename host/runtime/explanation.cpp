@@ -129,6 +129,8 @@ void Explanation::add_memory(const CheckedRequest& request) {
     memory.push_back({0, FVR_WEIGHTS, texts.keep(one.name), one.bytes});
   for (const PipelineEstimate::Bytes& one : request.memory().stages)
     memory.push_back({0, FVR_PEAK, texts.keep(one.name), one.bytes});
+  if (request.model().device().is_cuda() && request.memory().peak())
+    memory.push_back({0, FVR_BESIDE, request.model().device().name.c_str(), request.memory().beside_on_cuda()});
 }
 
 }  // namespace fastvideo::host

@@ -36,7 +36,7 @@ constexpr uint64_t kLoopLatents = 10, kLatentsAfterwards = 6;
 constexpr uint64_t kSmallOfLoop = 64 << 10, kSmallOfDecoder = 256 << 10;
 
 // What cuBLAS and cuDNN take for themselves out of LibTorch's allocator, on an H200.
-constexpr uint64_t kWorkspacesOfLoop = 88 << 20, kWorkspacesOfDecoder = 48 << 20;
+constexpr uint64_t kWorkspacesOfLoop = 160 << 20, kWorkspacesOfDecoder = 48 << 20;
 
 // What one block takes, with what is the same for all: keys and values of the text, modulations (the tables stand
 // beside those of the blocks), the rotary table.
@@ -71,8 +71,13 @@ uint64_t block_bytes(const WanTransformerConfig& dit, const Request& request, co
 }  // namespace
 
 std::vector<Bytes> component_bytes(const WanFolder& folder, const Residency& residency) {
-  return {{"text_encoder", folder.text_encoder_weights.bytes_at(size_of(residency.dtype))},
-          {"transformer", folder.transformer_weights.bytes_at(size_of(residency.dtype))},
+  const uint64_t element = size_of(residency.dtype);
+  const UMT5Config& text = folder.text_encoder;
+  // A device has no copy of the token table: rows are looked up on the CPU.
+  const uint64_t table = residency.device.is_cpu() ? 0 : activations(text.vocab_size, text.d_model, {1, 0}, element);
+  return {{"text_encoder", folder.text_encoder_weights.bytes_at(element) -
+                               std::min(table, folder.text_encoder_weights.bytes_at(element))},
+          {"transformer", folder.transformer_weights.bytes_at(element)},
           {"vae", folder.vae_weights.bytes_at(decoder_element_size(residency.vae_dtype, residency.device))}};
 }
 

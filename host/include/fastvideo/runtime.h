@@ -299,12 +299,13 @@ typedef struct fvr_parameter {
 FVR_EXPORT fvr_status fvr_request_parameter(const fvr_request* request, uint32_t index, fvr_parameter* parameter,
                                             fvr_error* error);
 
-enum { FVR_WEIGHTS = 1, FVR_PEAK = 2 };
-/* An estimate of memory: the weights of a component, or the peak of a stage. */
+enum { FVR_WEIGHTS = 1, FVR_PEAK = 2, FVR_BESIDE = 3 };
+/* An estimate of memory: the weights of a component, the peak of a stage, or what CUDA takes of the device beside the
+ * highest peak (context, libraries, the allocator's reserve). */
 typedef struct fvr_memory {
   uint32_t struct_size;
-  uint32_t kind;    /* FVR_WEIGHTS, FVR_PEAK */
-  const char* name; /* "transformer", "denoise" */
+  uint32_t kind;    /* FVR_WEIGHTS, FVR_PEAK, FVR_BESIDE */
+  const char* name; /* "transformer", "denoise", "cuda:0" */
   uint64_t bytes;
 } fvr_memory;
 FVR_EXPORT fvr_status fvr_request_memory(const fvr_request* request, uint32_t index, fvr_memory* memory,
