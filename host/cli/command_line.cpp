@@ -22,7 +22,8 @@ constexpr const char* kExample =
 
 // What is about the one video file of generate.
 bool is_of_output(const SettingSpec& spec) {
-  return spec.path == "request.output_path" || spec.path == "request.no_metadata" || spec.path == "request.perf_json";
+  return spec.path == "request.output_path" || spec.path == "request.no_metadata" || spec.path == "request.perf_json" ||
+         spec.path == "request.preview_path" || spec.path == "request.preview_every";
 }
 
 // The flags of a request and of items belong to the commands that make or explain a video; all others to the program.

@@ -1,6 +1,7 @@
 #include "host/cli/generate.hpp"
 
 #include <memory>
+#include <optional>
 
 #include "host/cli/output_guard.hpp"
 #include "host/cli/run_record.hpp"
@@ -8,6 +9,7 @@
 #include "host/error/printable.hpp"
 #include "host/error/text_table.hpp"
 #include "host/log/log.hpp"
+#include "host/media/preview_file.hpp"
 #include "host/media/staged_output.hpp"
 #include "host/media/video_writer.hpp"
 #include "host/request/checked_request.hpp"
@@ -43,17 +45,52 @@ std::unique_ptr<StagedFile> perf_file(const Settings& settings) {
   }
 }
 
+// Where the preview of a video goes, of several beside each other; empty: none is asked for.
+std::string preview_of(const Settings& settings, size_t i, size_t count) {
+  const Setting* setting = settings.find("request.preview_path");
+  return setting != nullptr ? numbered_output(setting->value.string(), i, count) : "";
+}
+
+// What is written for one prompt.
+struct Outputs {
+  std::string video;
+  std::string preview;  // empty: none
+};
+
+// Whether it can be written is to be known before the video is made.
+void check_preview(const Settings& settings, const std::string& preview) {
+  if (preview.empty()) {
+    const Source& every = settings.find("request.preview_every")->source;
+    if (every.kind == Source::Kind::command_line)
+      throw RequestError(every.describe() + " would have no effect: no preview is asked for (--preview FILE.png)");
+    return;
+  }
+  const std::string who = settings.find("request.preview_path")->source.describe();
+  if (!preview.ends_with(".png"))
+    throw RequestError(who + ": " + printable(preview) + ": previews are PNG files, .png");
+  try {
+    check_file_target(resolve_target(preview));
+  } catch (const std::exception& e) {
+    throw RequestError(who + ": " + e.what());
+  }
+}
+
 // No output may be an input, or another output.
-void require_apart(const Settings& settings, const Catalog& catalog, const std::vector<std::string>& outputs) {
+void require_apart(const Settings& settings, const Catalog& catalog, const std::vector<Outputs>& outputs) {
   OutputGuard guard(settings, catalog);
   const Source& source = settings.find("request.output_path")->source;
   const std::string what = source.kind == Source::Kind::built_in ? "the output" : source.describe();
-  for (const std::string& output : outputs) guard.writes(what, output, "the file of the video");
+  for (const Outputs& output : outputs) {
+    guard.writes(what, output.video, "the file of the video");
+    if (!output.preview.empty())
+      guard.writes(settings.find("request.preview_path")->source.describe(), output.preview, "the file of the preview");
+  }
   if (const Setting* perf = settings.find("request.perf_json"))
     guard.writes(perf->source.describe(), perf->value.string());
 }
 
 std::string steps_text(const StageTime& stage) {
+  if (stage.bytes > 0) return readable_bytes(stage.bytes);
   if (stage.steps == 0) return "";
   return std::to_string(stage.steps) + " steps, " + readable_seconds(stage.seconds / static_cast<double>(stage.steps)) +
          " each";
@@ -107,11 +144,19 @@ void require_rate(const CheckedRequest& request, const std::string& output) {
 }
 
 // The video of the prompt that the request asks for.
-MadeVideo make_video(const RunContext& in, const std::string& output) {
+MadeVideo make_video(const RunContext& in, const Outputs& outputs) {
   CheckedRequest& request = in.request;
-  const auto writer = make_video_writer(output, {metadata_of(request), &in.cancel});
+  const auto writer = make_video_writer(outputs.video, {metadata_of(request), &in.cancel});
+  std::optional<WithPreviewFile> previewed;
+  if (!outputs.preview.empty())
+    previewed.emplace(*writer, resolve_target(outputs.preview),
+                      static_cast<int>(request.settings().integer("request.preview_every")));
   ProgressBar bar(Console::standard_error(), in.style);
-  MadeVideo made{output, run(request, &bar, *writer, in.cancel)};
+  FrameSink& frames = previewed ? static_cast<FrameSink&>(*previewed) : *writer;
+  MadeVideo made{outputs.video, run(request, &bar, frames, in.cancel)};
+  if (previewed && previewed->count() == 0)
+    log_warning("run", "no preview was written: " + request.model().item().item->full_name() +
+                           " gives none, or the video has fewer steps than --preview-every");
   if (request.cache() != nullptr && made.result.passes_reused == 0)
     log_warning("run", request.cache()->name() + " left out nothing of " + std::to_string(made.result.passes_decided) +
                            " passes: the video is the exact one, and took as long; ask for more steps, or set the "
@@ -126,14 +171,14 @@ std::string what_is_done(const std::vector<MadeVideo>& videos, size_t count) {
          videos.back().output;
 }
 
-std::vector<MadeVideo> make_videos(const RunContext& in, const std::vector<std::string>& outputs, double began) {
+std::vector<MadeVideo> make_videos(const RunContext& in, const std::vector<Outputs>& outputs, double began) {
   std::vector<MadeVideo> videos;
   try {
     for (size_t i = 0; i < outputs.size(); ++i) {
       in.cancel.throw_if_requested();
       in.request.select_prompt(i);
       if (outputs.size() > 1)
-        log_info("run", printable(outputs[i]) + ": \"" + shortened(in.request.request().prompt(), 1000) + "\"");
+        log_info("run", printable(outputs[i].video) + ": \"" + shortened(in.request.request().prompt(), 1000) + "\"");
       videos.push_back(make_video(in, outputs[i]));
       videos.back().seconds = steady_seconds() - began;
       began = steady_seconds();
@@ -155,12 +200,14 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
   const size_t count = prompts_of(settings).size();
   if (count == 0)
     throw RequestError("no prompt is given: --prompt \"what the video shows\", or --prompt-file FILE for several");
-  std::vector<std::string> outputs;
+  std::vector<Outputs> outputs;
   for (size_t i = 0; i < count; ++i)
-    outputs.push_back(numbered_output(settings.string("request.output_path"), i, count));
-  for (const std::string& output : outputs) {
+    outputs.push_back(
+        {numbered_output(settings.string("request.output_path"), i, count), preview_of(settings, i, count)});
+  for (const Outputs& output : outputs) {
     cancel.throw_if_requested();
-    check_output(output);
+    check_output(output.video);
+    check_preview(settings, output.preview);
   }
   const std::unique_ptr<StagedFile> perf = perf_file(settings);
   require_apart(settings, catalog, outputs);
@@ -169,7 +216,7 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
   std::unique_ptr<PeakMemory> on_device;  // before anything is done there
   if (model.device().is_cuda()) on_device = std::make_unique<PeakMemory>(model.device());
   CheckedRequest request(model, settings);
-  require_rate(request, outputs.front());
+  require_rate(request, outputs.front().video);
   if (const std::string shortage = request.memory_shortage(); !shortage.empty()) throw RequestError(shortage);
   for (size_t i = 0; i < count; ++i) {  // whether it can be carried is to be known before the first is made
     cancel.throw_if_requested();

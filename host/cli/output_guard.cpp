@@ -17,7 +17,9 @@ namespace fs = std::filesystem;
 
 constexpr const char* kChoose = "; choose another path";
 
-bool is_output_setting(std::string_view path) { return path == "request.output_path" || path == "request.perf_json"; }
+bool is_output_setting(std::string_view path) {
+  return path == "request.output_path" || path == "request.perf_json" || path == "request.preview_path";
+}
 
 // A model has dozens of files; where there are far more, the folder holds other things too.
 constexpr int kMostModelFiles = 20'000;

@@ -35,6 +35,23 @@ TEST_F(Outputs, AFolderAsAFileNamesTheFlag) {
   EXPECT_EQ(result.error_output.find("--output-path"), std::string::npos);
 }
 
+TEST_F(Outputs, APreviewThatCannotBeIsRefused) {
+  expect_refused(generate({"--preview", at("p.jpg")}), "--preview: " + at("p.jpg") + ": previews are PNG files, .png");
+  expect_refused(generate({"--preview", at("no folder/p.png")}), "--preview: ");
+  expect_refused(generate({"--preview-every", "3"}), "--preview-every would have no effect: no preview is asked for");
+  expect_refused(generate({"--preview", at("p.png"), "--preview-every", "0"}), "--preview-every: ");
+  expect_refused(generate({"--preview", at("p.png"), "--output-path", at("frames"), "--perf-json", at("p.png")}),
+                 "p.png");
+}
+
+// The test pipeline makes none.
+TEST_F(Outputs, APreviewThatDoesNotComeIsSaid) {
+  const CommandResult result = generate({"--preview", at("p.png")});
+  EXPECT_EQ(result.status.code, 0) << result.error_output;
+  EXPECT_TRUE(contains(result.error_output, "no preview was written: "));
+  EXPECT_FALSE(std::filesystem::exists(at("p.png")));
+}
+
 TEST_F(Outputs, AnInputIsNotReplacedByWhateverLink) {
   const std::string prompts = folder_.write("prompts.txt", "a red circle\n").string();
   const std::string index = (model() / "model_index.json").string();

@@ -130,6 +130,19 @@ Schema Schema::host() {
                   .help = "JSON file of what the run took: seconds per stage and step, memory, versions, hardware",
                   .flag = "--perf-json",
                   .is_path = true});
+  add("request",
+      {.name = "preview_path",
+       .help = "PNG of what the video looks like so far, written anew while it is made: its first, middle and "
+               "last frame",
+       .flag = "--preview",
+       .is_path = true});
+  add("request", {.name = "preview_every",
+                  .type = Type::integer,
+                  .default_value = std::int64_t{5},
+                  .minimum = 1,
+                  .maximum = 10'000,
+                  .help = "Steps from one preview to the next",
+                  .flag = "--preview-every"});
   return schema;
 }
 

@@ -15,7 +15,7 @@ namespace {
 bool is_of_every_request(std::string_view option) {
   return option == "model_path" || option == "prompt" || option == "seed" || option == "output_path" ||
          option == "prompt_file" || option == "no_metadata" || option == "perf_json" || option == "preset" ||
-         option == "pipeline";
+         option == "preview_path" || option == "preview_every" || option == "pipeline";
 }
 
 CacheRequest cache_request_to(const LoadedModel& model, const Settings& settings) {

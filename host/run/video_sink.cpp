@@ -20,6 +20,25 @@ bool is_whole(const fv_tensor& t) {
          t.data != nullptr;
 }
 
+// RGB frames of some size. what: how the message calls them.
+void require_frames(const fv_pipeline_output& output, const char* what) {
+  if (output.tensor == nullptr)
+    throw std::runtime_error(std::string("the pipeline gave ") + what + " without a tensor");
+  const fv_tensor& t = *output.tensor;
+  if (!is_whole(t))
+    throw std::runtime_error("the pipeline gave a tensor of " + std::to_string(t.ndim) +
+                             " dimensions whose data, shape or strides are NULL as " + what);
+}
+
+bool are_rgb(const fv_tensor& t) {
+  return t.device.type == FV_DEVICE_CPU && t.dtype.code == FV_UINT && t.dtype.bits == 8 && t.dtype.lanes == 1 &&
+         t.ndim == 4 && t.shape[0] >= 1 && t.shape[3] == 3;
+}
+
+std::string text_of(const fv_tensor& t) {
+  return dtype_name(t.dtype) + " " + shape_of(t) + " on " + device_name(t.device);
+}
+
 bool is_contiguous(const fv_tensor& tensor) {
   std::int64_t expected = 1;
   for (int i = tensor.ndim - 1; i >= 0; --i) {
@@ -34,6 +53,7 @@ bool is_contiguous(const fv_tensor& tensor) {
 VideoSink::VideoSink(FrameSink& frames) : frames_(frames) {
   abi_.struct_size = sizeof abi_;
   abi_.context = this;
+  abi_.preview_every = frames.preview_every();
   abi_.accept = [](void* context, const fv_pipeline_output* output, fv_text* error) {
     auto& self = *static_cast<VideoSink*>(context);
     return serve(error, [&] {
@@ -54,6 +74,7 @@ VideoSink::VideoSink(FrameSink& frames) : frames_(frames) {
 void VideoSink::accept(const fv_pipeline_output& output) {
   if (output.kind == FV_OUTPUT_VIDEO) begin(output);
   if (output.kind == FV_OUTPUT_FRAMES) write(output);
+  if (output.kind == FV_OUTPUT_PREVIEW && abi_.preview_every > 0) preview(output);
   // Other kinds (latents, and those of later pipelines) are nothing for a video.
 }
 
@@ -73,36 +94,44 @@ void VideoSink::begin(const fv_pipeline_output& output) {
 
 void VideoSink::write(const fv_pipeline_output& output) {
   if (!format_) throw std::runtime_error("the pipeline gave frames before it announced a video");
-  if (output.tensor == nullptr) throw std::runtime_error("the pipeline gave frames without a tensor");
+  require_frames(output, "frames");
   const fv_tensor& t = *output.tensor;
-  if (!is_whole(t))
-    throw std::runtime_error("the pipeline gave a tensor of " + std::to_string(t.ndim) +
-                             " dimensions whose data, shape or strides are NULL as frames");
-  const bool is_frames = t.device.type == FV_DEVICE_CPU && t.dtype.code == FV_UINT && t.dtype.bits == 8 &&
-                         t.dtype.lanes == 1 && t.ndim == 4 && t.shape[1] == format_->height &&
-                         t.shape[2] == format_->width && t.shape[3] == 3 && t.shape[0] >= 1;
-  if (!is_frames)
-    throw std::runtime_error("the pipeline gave " + dtype_name(t.dtype) + " " + shape_of(t) + " on " +
-                             device_name(t.device) + " as frames, which are uint8 [frames, " +
+  if (!are_rgb(t) || t.shape[1] != format_->height || t.shape[2] != format_->width)
+    throw std::runtime_error("the pipeline gave " + text_of(t) + " as frames, which are uint8 [frames, " +
                              std::to_string(format_->height) + ", " + std::to_string(format_->width) +
                              ", 3] on the CPU");
   if (t.shape[0] > format_->frame_count - written_)
     throw std::runtime_error("the pipeline gave more frames than the " + std::to_string(format_->frame_count) +
                              " that it announced");
-  const auto* first = static_cast<const std::uint8_t*>(t.data) + t.byte_offset;
-  const size_t bytes = static_cast<size_t>(t.shape[0] * t.shape[1] * t.shape[2] * 3);
-  if (!is_contiguous(t)) {
-    packed_.clear();
-    packed_.reserve(bytes);
-    for (std::int64_t f = 0; f < t.shape[0]; ++f)
-      for (std::int64_t y = 0; y < t.shape[1]; ++y)
-        for (std::int64_t x = 0; x < t.shape[2]; ++x)
-          for (std::int64_t c = 0; c < 3; ++c)
-            packed_.push_back(first[f * t.strides[0] + y * t.strides[1] + x * t.strides[2] + c * t.strides[3]]);
-    first = packed_.data();
-  }
-  frames_.write({first, bytes});
+  frames_.write({packed(t), static_cast<size_t>(t.shape[0] * t.shape[1] * t.shape[2] * 3)});
   written_ += t.shape[0];
+}
+
+void VideoSink::preview(const fv_pipeline_output& output) {
+  constexpr std::int64_t kMostPixels = std::int64_t{1} << 26;
+  require_frames(output, "a preview");
+  const fv_tensor& t = *output.tensor;
+  const auto is_small = [&](int axis) { return t.shape[axis] >= 1 && t.shape[axis] <= 1 << 14; };
+  if (!are_rgb(t) || !is_small(0) || !is_small(1) || !is_small(2) || t.shape[0] * t.shape[1] > kMostPixels / t.shape[2])
+    throw std::runtime_error("the pipeline gave " + text_of(t) +
+                             " as a preview, which is uint8 [frames, height, width, 3] on the CPU, of 64 million "
+                             "pixels at most");
+  frames_.preview({static_cast<int>(t.shape[2]), static_cast<int>(t.shape[1]), t.shape[0]},
+                  {packed(t), static_cast<size_t>(t.shape[0] * t.shape[1] * t.shape[2] * 3)});
+}
+
+// Their bytes in order, until the next call.
+const std::uint8_t* VideoSink::packed(const fv_tensor& t) {
+  const auto* first = static_cast<const std::uint8_t*>(t.data) + t.byte_offset;
+  if (is_contiguous(t)) return first;
+  packed_.clear();
+  packed_.reserve(static_cast<size_t>(t.shape[0] * t.shape[1] * t.shape[2] * 3));
+  for (std::int64_t f = 0; f < t.shape[0]; ++f)
+    for (std::int64_t y = 0; y < t.shape[1]; ++y)
+      for (std::int64_t x = 0; x < t.shape[2]; ++x)
+        for (std::int64_t c = 0; c < 3; ++c)
+          packed_.push_back(first[f * t.strides[0] + y * t.strides[1] + x * t.strides[2] + c * t.strides[3]]);
+  return packed_.data();
 }
 
 void VideoSink::finish() {

@@ -32,6 +32,8 @@ class VideoSink {
   void accept(const fv_pipeline_output& output);
   void begin(const fv_pipeline_output& output);
   void write(const fv_pipeline_output& output);
+  void preview(const fv_pipeline_output& output);
+  const std::uint8_t* packed(const fv_tensor& frames);
 
   FrameSink& frames_;
   std::optional<VideoFormat> format_;

@@ -29,6 +29,11 @@ class FramesOfEmbedder final : public FrameSink {
     if (to_.frames != nullptr && count > 0) require_zero(to_.frames(to_.context, frames.data(), count), "frames");
   }
   void finish() override {}
+  int preview_every() const override { return to_.preview != nullptr && to_.preview_every > 0 ? to_.preview_every : 0; }
+  void preview(const PreviewFormat& format, std::span<const std::uint8_t> frames) override {
+    const fvr_picture picture{sizeof picture, format.width, format.height, 0, format.frame_count};
+    require_zero(to_.preview(to_.context, &picture, frames.data()), "preview");
+  }
 
  private:
   static void require_zero(int32_t answer, const char* function) {

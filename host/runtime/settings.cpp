@@ -10,8 +10,8 @@
 namespace fastvideo::host {
 namespace {
 
-constexpr std::array<std::string_view, 3> kOfTheProgram = {"request.output_path", "request.no_metadata",
-                                                           "request.perf_json"};
+constexpr std::array<std::string_view, 5> kOfTheProgram = {
+    "request.output_path", "request.no_metadata", "request.perf_json", "request.preview_path", "request.preview_every"};
 constexpr std::array<std::string_view, 5> kOfARuntime = {"plugins.path", "plugins.disable", "libraries.path",
                                                          "run.threads", "log.level"};
 

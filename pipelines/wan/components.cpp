@@ -37,6 +37,7 @@ void Components::forget() {
   prompts_ = std::make_unique<PromptEncoder>(folder_);
   transformer_.drop();
   decoder_.drop();
+  colours_.reset();
 }
 
 EncodedPrompts Components::encode(const Host& run, const Request& request, const Texts& texts, Attention& attention,
@@ -65,6 +66,18 @@ AutoencoderKLWanDecoder& Components::decoder(Attention& attention, const Progres
   return decoder_.get(folder_.vae_weights, progress, [&](Weights& weights) {
     return AutoencoderKLWanDecoder(folder_.vae, weights, residency().vae_dtype, residency().device, decoder_attention_);
   });
+}
+
+const LatentColours& Components::colours(const Progress& progress) {
+  if (colours_) return *colours_;
+  SmallAttention small;
+  AutoencoderKLWanDecoder& loaded = decoder(small, progress);
+  progress.stage("prepare previews");
+  colours_ = colours_of(loaded, folder_.vae.z_dim);
+  wait_for(residency().device);
+  decoder_.drop();
+  give_back(residency());
+  return *colours_;
 }
 
 }  // namespace fastvideo::wan

@@ -8,6 +8,7 @@
 
 #include "pipelines/common/residency/component.hpp"
 #include "pipelines/common/residency/residency.hpp"
+#include "pipelines/wan/preview.hpp"
 #include "pipelines/wan/prompt.hpp"
 #include "pipelines/wan/transformer/transformer.hpp"
 #include "pipelines/wan/vae/decoder.hpp"
@@ -46,6 +47,8 @@ class Components {
     decoder_.release(residency().keeps_others());
     give_back(residency());
   }
+  /// What latents look like; the decoder is loaded for it once, and dropped again: nothing of it is there in the loop.
+  const LatentColours& colours(const Progress& progress);
 
  private:
   // The decoder keeps the attention it was made with, and each run has its own.
@@ -66,6 +69,7 @@ class Components {
   Component<WanTransformer> transformer_{"load transformer"};
   AttentionOfRun decoder_attention_;
   Component<AutoencoderKLWanDecoder> decoder_{"load VAE"};
+  std::optional<LatentColours> colours_;
 };
 
 }  // namespace fastvideo::wan

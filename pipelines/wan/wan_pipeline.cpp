@@ -125,6 +125,13 @@ void WanPipeline::make_video(const Host& run, const Options& parameters, const P
       return is_finite(components_.encode(run, asked.request, asked.texts, checked, progress));
     }));
 
+  EstimateObserver previews;
+  if (const int32_t every = sink.preview_every(); every > 0) {
+    const LatentColours& colours = components_.colours(progress);
+    previews.wants = [every](int32_t done) { return done % every == 0; };
+    previews.see = [&](const at::Tensor& estimate) { sink.preview(*LentTensor(picture_of(colours, estimate)).get()); };
+  }
+
   at::Tensor latents = initial_noise(folder_.transformer.in_channels, shape, request.seed).to(device);
   {
     const WanTransformer& transformer = components_.transformer(progress);
@@ -132,7 +139,7 @@ void WanPipeline::make_video(const Host& run, const Options& parameters, const P
     const at::Tensor timesteps = timesteps_on(device, *scheduler);
     const WanDenoisingModel model(transformer, prompts, shape, attention.token_order(), timesteps);
     if (cache != nullptr) cache->schedule(early_signals(transformer.embed_time(timesteps)));
-    latents = denoise(latents, model, request.guidance(), *scheduler, attention, cache.get(), progress);
+    latents = denoise(latents, model, request.guidance(), *scheduler, attention, cache.get(), progress, previews);
   }
   cache.reset();  // with all that it keeps
   components_.release_transformer();

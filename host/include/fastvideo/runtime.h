@@ -330,6 +330,15 @@ typedef struct fvr_video {
   int64_t frame_count;
 } fvr_video;
 
+/* Size of a preview. */
+typedef struct fvr_picture {
+  uint32_t struct_size;
+  int32_t width;
+  int32_t height;
+  int32_t reserved0;
+  int64_t frame_count;
+} fvr_picture;
+
 /* Takes the frames of a run. Any function may be NULL. A value other than 0 ends the run, which is then FVR_FAILED. */
 typedef struct fvr_frames {
   uint32_t struct_size;
@@ -340,6 +349,13 @@ typedef struct fvr_frames {
   /* The next `count` whole frames, at least 1: uint8 [count, height, width, 3], RGB, contiguous. Borrowed for the call.
    */
   int32_t (*frames)(void* context, const uint8_t* rgb, int64_t count);
+  /* Steps of denoising from one preview to the next; 0: none. */
+  int32_t preview_every;
+  int32_t reserved1;
+  /* What the video will be as far as is known: uint8 [frame_count, height, width, 3], small, colours about right.
+   * Before the step is reported, and before `begin`. Borrowed for the call. A pipeline that has no previews gives none.
+   */
+  int32_t (*preview)(void* context, const fvr_picture* picture, const uint8_t* rgb);
 } fvr_frames;
 
 /* Watches a run. Any function may be NULL. */

@@ -38,7 +38,8 @@ at::Tensor timesteps_on(at::Device device, const Scheduler& scheduler) {
 }
 
 at::Tensor denoise(const at::Tensor& noise, const DenoisingModel& model, const Guidance& guidance, Scheduler& scheduler,
-                   HostAttention& attention, StepCache* cache, const Progress& progress) {
+                   HostAttention& attention, StepCache* cache, const Progress& progress,
+                   const EstimateObserver& observer) {
   const auto steps = static_cast<int32_t>(scheduler.timesteps().size());
   const std::vector<Rows> passes = passes_of_a_step(model, guidance);
   WatchedAttention watched(attention);
@@ -92,6 +93,8 @@ at::Tensor denoise(const at::Tensor& noise, const DenoisingModel& model, const G
     const at::Tensor before = latents;
     latents = scheduler.step(velocity, step, before);
     if (const auto bad = watch.note(step, before, latents)) blame(*bad);
+    if (observer.wants && observer.wants(step + 1))
+      observer.see(before - velocity * scheduler.sigmas()[static_cast<size_t>(step)]);
     progress.step(step + 1);
   }
   if (const auto bad = watch.finish()) blame(*bad);

@@ -12,6 +12,7 @@
 #include "pipelines/common/cache/step_cache.hpp"
 #include "pipelines/common/diffusion/guidance.hpp"
 #include "pipelines/common/diffusion/model_pass.hpp"
+#include "pipelines/common/diffusion/preview.hpp"
 #include "pipelines/common/schedulers/scheduler.hpp"
 
 namespace fastvideo {
@@ -36,8 +37,9 @@ class DenoisingModel {
 /// Runs every step of the scheduler, whose timesteps are set, from `noise` [1, C, T, H, W] on, and reports each to the
 /// progress, whose stage has begun. Returns the latents, float32, on the noise's device; guides in float32. cache:
 /// nullptr for none. Throws Cancelled between two forward passes, std::runtime_error naming step, site and backend if
-/// the latents turn to NaN, infinity or a constant.
+/// the latents turn to NaN, infinity or a constant. observer: of the sample's estimate, before a step is reported.
 at::Tensor denoise(const at::Tensor& noise, const DenoisingModel& model, const Guidance& guidance, Scheduler& scheduler,
-                   HostAttention& attention, StepCache* cache, const Progress& progress);
+                   HostAttention& attention, StepCache* cache, const Progress& progress,
+                   const EstimateObserver& observer = {});
 
 }  // namespace fastvideo

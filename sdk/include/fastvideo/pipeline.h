@@ -47,7 +47,7 @@ typedef struct fv_pipeline_plan_sink {
   void (*kept)(void* context, const char* stage, const char* what, uint64_t bytes);
 } fv_pipeline_plan_sink;
 
-enum { FV_OUTPUT_VIDEO = 1, FV_OUTPUT_FRAMES = 2, FV_OUTPUT_LATENTS = 3 };
+enum { FV_OUTPUT_VIDEO = 1, FV_OUTPUT_FRAMES = 2, FV_OUTPUT_LATENTS = 3, FV_OUTPUT_PREVIEW = 4 };
 
 /* Something that a run gives out. Borrowed for the call. */
 typedef struct fv_pipeline_output {
@@ -60,7 +60,9 @@ typedef struct fv_pipeline_output {
   int32_t fps_numerator;
   int32_t fps_denominator;
   /* FV_OUTPUT_FRAMES: uint8 [frames, height, width, 3], RGB, on the CPU; the next ones in order. FV_OUTPUT_LATENTS:
-   * float32 [batch, channels, frames, height, width], on the CPU. */
+   * float32 [batch, channels, frames, height, width], on the CPU. FV_OUTPUT_PREVIEW, before the video and as often as
+   * the sink asks: a small picture of what the video will be, uint8 [frames, height, width, 3], RGB, on the CPU, of any
+   * size. */
   const fv_tensor* tensor;
 } fv_pipeline_output;
 
@@ -71,6 +73,10 @@ typedef struct fv_pipeline_sink {
   void* context;
   /* [one per run] A status other than FV_OK ends the run, which then returns that status. */
   fv_status (*accept)(void* context, const fv_pipeline_output* output, fv_text* error);
+  /* Appended. Steps of the loop from one preview to the next; 0: none is wanted. A preview comes before its step is
+   * reported as done. */
+  int32_t preview_every;
+  int32_t reserved1;
 } fv_pipeline_sink;
 
 typedef struct fv_pipeline fv_pipeline; /* of the plugin: one model folder */

@@ -60,6 +60,12 @@ class PipelineSink {
   void frames(const fv_tensor& tensor) const { tensor_of_kind(FV_OUTPUT_FRAMES, tensor); }
   /// The denoised latents, float32 [B, C, T, h, w] on the CPU; borrowed for the call.
   void latents(const fv_tensor& tensor) const { tensor_of_kind(FV_OUTPUT_LATENTS, tensor); }
+  /// Steps from one preview to the next; 0: none is wanted.
+  int32_t preview_every() const {
+    return sink_.struct_size >= sizeof(sink_) && sink_.preview_every > 0 ? sink_.preview_every : 0;
+  }
+  /// A small picture of what the video will be, uint8 [F, h, w, 3] on the CPU; borrowed for the call.
+  void preview(const fv_tensor& tensor) const { tensor_of_kind(FV_OUTPUT_PREVIEW, tensor); }
 
  private:
   static fv_pipeline_output of_kind(uint32_t kind) {

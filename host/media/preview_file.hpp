@@ -1,0 +1,37 @@
+// A picture of a video while it is made.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "host/run/frame_sink.hpp"
+
+namespace fastvideo::host {
+
+/// Passes frames on to a sink, and keeps a PNG file of the last preview: first, middle and last frame beside each
+/// other, each pixel four wide and high. Whoever looks at the file sees a whole picture. One thread.
+class WithPreviewFile final : public FrameSink {
+ public:
+  /// `frames` is borrowed. every: at least 1. Throws Refused as check_file_target.
+  WithPreviewFile(FrameSink& frames, std::filesystem::path target, int every);
+
+  void begin(const VideoFormat& format) override { frames_.begin(format); }
+  void write(std::span<const std::uint8_t> frames) override { frames_.write(frames); }
+  void finish() override { frames_.finish(); }
+  int preview_every() const override { return every_; }
+  /// Throws std::runtime_error with the system's reason if the file cannot be written.
+  void preview(const PreviewFormat& format, std::span<const std::uint8_t> frames) override;
+
+  /// How many were written.
+  int count() const { return count_; }
+
+ private:
+  FrameSink& frames_;
+  const std::filesystem::path target_;
+  const int every_;
+  int count_ = 0;
+};
+
+}  // namespace fastvideo::host
