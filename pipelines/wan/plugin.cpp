@@ -2,4 +2,4 @@
 
 #include "pipelines/wan/wan_pipeline.hpp"
 
-FASTVIDEO_PLUGIN("org.fastvideo.wan", "0.1.0", fastvideo::pipeline<fastvideo::wan::WanPipeline>("wan", "torch"))
+FASTVIDEO_PLUGIN(fastvideo::pipeline<fastvideo::wan::WanPipeline>("wan", "torch"))

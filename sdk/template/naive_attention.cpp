@@ -56,4 +56,4 @@ class NaiveAttention : public fastvideo::AttentionBackend {
   fastvideo::Host host_;
 };
 
-FASTVIDEO_PLUGIN("org.example.naive_attention", "1.0.0", fastvideo::attention<NaiveAttention>("NAIVE_ATTN", "cpu"))
+FASTVIDEO_PLUGIN(fastvideo::attention<NaiveAttention>("NAIVE_ATTN", "cpu"))

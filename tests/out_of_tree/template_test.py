@@ -23,6 +23,13 @@ def main():
         backend, calls = out_of_tree.runs_on(summary, role)
         assert backend == "NAIVE_ATTN/cpu" and calls > 0, summary
 
+    # Id and version are typed in plugin.toml alone: another version there reaches the code with the next build. The host
+    # refuses a plugin whose code says another one than its manifest.
+    manifest = shop.folder / "template_source" / "plugin.toml"
+    manifest.write_text(manifest.read_text().replace('version = "1.0.0"', 'version = "1.0.1"'))
+    out_of_tree.call([shop.cmake, "--build", shop.folder / "template_build"], env=out_of_tree.clean_environment())
+    assert 'version = "1.0.1"' in (plugin / "plugin.toml").read_text()
+
     # The same frames as with TORCH_SDPA, but for the order of summation; both from PNG, which loses nothing.
     for name, output in (("NAIVE_ATTN", "naive/"), ("TORCH_SDPA", "sdpa/")):
         shop.generate(f"{shop.folder}/{output}", model, REQUEST, [plugin.parent], FASTVIDEO_ATTENTION_BACKEND=name)

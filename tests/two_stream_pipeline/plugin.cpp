@@ -2,5 +2,4 @@
 
 #include "tests/two_stream_pipeline/two_stream_pipeline.hpp"
 
-FASTVIDEO_PLUGIN("org.fastvideo.tests.two_stream", "0.1.0",
-                 fastvideo::pipeline<fastvideo::two_stream::TwoStreamPipeline>("two_stream", "torch"))
+FASTVIDEO_PLUGIN(fastvideo::pipeline<fastvideo::two_stream::TwoStreamPipeline>("two_stream", "torch"))

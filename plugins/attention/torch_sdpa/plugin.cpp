@@ -189,5 +189,4 @@ const void* get_interface(const char* id) {
 }  // namespace
 }  // namespace fastvideo::torch_sdpa
 
-FASTVIDEO_PLUGIN("org.fastvideo.torch_sdpa", "0.1.0",
-                 fastvideo::detail::item("attention", "TORCH_SDPA", "torch", fastvideo::torch_sdpa::get_interface))
+FASTVIDEO_PLUGIN(fastvideo::detail::item("attention", "TORCH_SDPA", "torch", fastvideo::torch_sdpa::get_interface))

@@ -3,6 +3,5 @@
 #include "plugins/cache/magcache/calibration.hpp"
 #include "plugins/cache/magcache/policy.hpp"
 
-FASTVIDEO_PLUGIN("org.fastvideo.magcache", "0.1.0",
-                 fastvideo::calibrated_cache<fastvideo::magcache::MagCache, fastvideo::magcache::MagCacheCalibration>(
-                     "magcache", "policy"))
+FASTVIDEO_PLUGIN(fastvideo::calibrated_cache<fastvideo::magcache::MagCache, fastvideo::magcache::MagCacheCalibration>(
+    "magcache", "policy"))

@@ -2,5 +2,4 @@
 
 #include "plugins/cache/taylorseer/policy.hpp"
 
-FASTVIDEO_PLUGIN("org.fastvideo.taylorseer", "0.1.0",
-                 fastvideo::cache<fastvideo::taylorseer::TaylorSeer>("taylorseer", "policy"))
+FASTVIDEO_PLUGIN(fastvideo::cache<fastvideo::taylorseer::TaylorSeer>("taylorseer", "policy"))

@@ -4,7 +4,7 @@
 //     fastvideo::Support supports(const fv_attention_site& site) const override;
 //     void run(const fv_attention_site& site, const fv_attention_args& args) override;
 //   };
-//   FASTVIDEO_PLUGIN("com.example.mine", "1.0.0", fastvideo::attention<Mine>("MINE", "cpu"))
+//   FASTVIDEO_PLUGIN(fastvideo::attention<Mine>("MINE", "cpu"))
 //
 // A backend with work to do once per site overrides plan() too.
 #pragma once

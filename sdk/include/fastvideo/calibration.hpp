@@ -1,6 +1,6 @@
 // fastvideo/calibration.hpp - an item that measures its own data, as one class beside the item's own.
 //
-//   FASTVIDEO_PLUGIN("com.example.mine", "1.0.0", fastvideo::calibrated_cache<Mine, MyCalibration>("mine", "policy"))
+//   FASTVIDEO_PLUGIN(fastvideo::calibrated_cache<Mine, MyCalibration>("mine", "policy"))
 #pragma once
 
 #include <cstring>

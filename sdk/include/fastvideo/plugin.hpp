@@ -1,6 +1,10 @@
 // fastvideo/plugin.hpp - everything a plugin in C++ needs: include this and end the file with one registration line.
 //
-//   FASTVIDEO_PLUGIN("com.example.mine", "1.0.0", fastvideo::attention<Mine>("MINE", "cpu"))
+//   FASTVIDEO_PLUGIN(fastvideo::attention<Mine>("MINE", "cpu"))
+//
+// Its arguments are the library's items. The plugin's id and version are those of plugin.toml, the one place where they
+// are typed: fastvideo_add_plugin() of the SDK's CMake package reads them there. Another build defines them itself,
+// before this header is included: -DFASTVIDEO_PLUGIN_ID='"com.example.mine"' -DFASTVIDEO_PLUGIN_VERSION='"1.0.0"'.
 #pragma once
 
 #include <vector>
@@ -31,13 +35,22 @@ class Registration {
 }  // namespace fastvideo::detail
 
 /// Defines the one symbol that a plugin library exports. A macro because a symbol cannot come out of a function.
-#define FASTVIDEO_PLUGIN(id, version, ...)                                                    \
-  extern "C" const fv_plugin* fastvideo_plugin(const fv_services* /*host*/, fv_text* error) { \
-    const fv_plugin* plugin = nullptr;                                                        \
-    fastvideo::guard(error, [&] {                                                             \
-      static const fv_item items[] = {__VA_ARGS__};                                           \
-      static const fastvideo::detail::Registration registration(id, version, items);          \
-      plugin = registration.get();                                                            \
-    });                                                                                       \
-    return plugin;                                                                            \
+#if defined(FASTVIDEO_PLUGIN_ID) && defined(FASTVIDEO_PLUGIN_VERSION)
+#define FASTVIDEO_PLUGIN(...)                                                                                          \
+  extern "C" const fv_plugin* fastvideo_plugin(const fv_services* /*host*/, fv_text* error) {                          \
+    const fv_plugin* plugin = nullptr;                                                                                 \
+    fastvideo::guard(error, [&] {                                                                                      \
+      static const fv_item items[] = {__VA_ARGS__};                                                                    \
+      static const fastvideo::detail::Registration registration(FASTVIDEO_PLUGIN_ID, FASTVIDEO_PLUGIN_VERSION, items); \
+      plugin = registration.get();                                                                                     \
+    });                                                                                                                \
+    return plugin;                                                                                                     \
   }
+#else
+#define FASTVIDEO_PLUGIN(...)                                                                                     \
+  static_assert(                                                                                                  \
+      false,                                                                                                      \
+      "FASTVIDEO_PLUGIN needs the id and version of plugin.toml: build with fastvideo_add_plugin(), which reads " \
+      "them, or define both as strings: -DFASTVIDEO_PLUGIN_ID='\"com.example.mine\"' "                            \
+      "-DFASTVIDEO_PLUGIN_VERSION='\"1.0.0\"'");
+#endif

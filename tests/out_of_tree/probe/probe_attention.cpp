@@ -171,6 +171,6 @@ class Faulty final : public fastvideo::AttentionBackend {
 
 }  // namespace
 
-FASTVIDEO_PLUGIN("org.example.probe_attention", "1.0.0", fastvideo::attention<Recording>("RECORDING_ATTN", "cpu"),
+FASTVIDEO_PLUGIN(fastvideo::attention<Recording>("RECORDING_ATTN", "cpu"),
                  fastvideo::attention<Shuffled>("SHUFFLED_ATTN", "cpu"),
                  fastvideo::attention<Faulty>("FAULTY_ATTN", "cpu"))

@@ -269,11 +269,9 @@ const void* pipeline_interface(const char* id) {
 }  // namespace
 
 #if defined(FAULTY_KIND_attention)
-FASTVIDEO_PLUGIN("org.example.faulty", "1.0.0",
-                 fastvideo::detail::item("attention", "FAULTY", "cpu", attention_interface))
+FASTVIDEO_PLUGIN(fastvideo::detail::item("attention", "FAULTY", "cpu", attention_interface))
 #elif defined(FAULTY_KIND_cache)
-FASTVIDEO_PLUGIN("org.example.faulty", "1.0.0", fastvideo::detail::item("cache", "FAULTY", "cpu", cache_interface))
+FASTVIDEO_PLUGIN(fastvideo::detail::item("cache", "FAULTY", "cpu", cache_interface))
 #else
-FASTVIDEO_PLUGIN("org.example.faulty", "1.0.0",
-                 fastvideo::detail::item("pipeline", "FAULTY", "cpu", pipeline_interface))
+FASTVIDEO_PLUGIN(fastvideo::detail::item("pipeline", "FAULTY", "cpu", pipeline_interface))
 #endif

@@ -255,7 +255,7 @@ const void* recorder_interface(const char* id) {
 
 }  // namespace
 
-FASTVIDEO_PLUGIN("org.fastvideo.test.attention", "1.0.0", fastvideo::attention<Formula>("FORMULA", "cpu"),
+FASTVIDEO_PLUGIN(fastvideo::attention<Formula>("FORMULA", "cpu"),
                  fastvideo::detail::item("attention", "SWIFT", "cpu", swift_interface),
                  fastvideo::attention<Formula>("SWIFT", "gpu"), fastvideo::attention<Picky>("SWIFT", "picky"),
                  fastvideo::attention<Tiled>("TILED", "cpu"), fastvideo::attention<Tiled>("TILED", "other"),

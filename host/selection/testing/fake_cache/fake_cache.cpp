@@ -171,5 +171,4 @@ const void* cache_interface(const char* id) {
 
 }  // namespace
 
-FASTVIDEO_PLUGIN("org.fastvideo.test.cache", "1.0.0",
-                 fastvideo::detail::item("cache", "every_other", "policy", cache_interface))
+FASTVIDEO_PLUGIN(fastvideo::detail::item("cache", "every_other", "policy", cache_interface))

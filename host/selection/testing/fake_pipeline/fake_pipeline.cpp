@@ -443,8 +443,6 @@ const void* pipeline_interface(const char* id) {
 
 #ifndef FAKE_PIPELINE
 #define FAKE_PIPELINE "fake"
-#define FAKE_PIPELINE_ID "org.fastvideo.test.pipeline"
 #endif
 
-FASTVIDEO_PLUGIN(FAKE_PIPELINE_ID, "1.0.0",
-                 fastvideo::detail::item("pipeline", FAKE_PIPELINE, "cpu", pipeline_interface))
+FASTVIDEO_PLUGIN(fastvideo::detail::item("pipeline", FAKE_PIPELINE, "cpu", pipeline_interface))

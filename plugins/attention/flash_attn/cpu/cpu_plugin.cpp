@@ -73,5 +73,4 @@ class Backend final : public AttentionBackend {
 }  // namespace
 }  // namespace fastvideo::cpu
 
-FASTVIDEO_PLUGIN("org.fastvideo.flash_attn", "0.1.0",
-                 fastvideo::attention<fastvideo::cpu::Backend>("FLASH_ATTN", "cpu"))
+FASTVIDEO_PLUGIN(fastvideo::attention<fastvideo::cpu::Backend>("FLASH_ATTN", "cpu"))

@@ -35,5 +35,4 @@ class Backend final : public AttentionBackend {
 }  // namespace
 }  // namespace fastvideo::fa2
 
-FASTVIDEO_PLUGIN("org.fastvideo.flash_attn", "0.1.0",
-                 fastvideo::attention<fastvideo::fa2::Backend>("FLASH_ATTN", "fa2"))
+FASTVIDEO_PLUGIN(fastvideo::attention<fastvideo::fa2::Backend>("FLASH_ATTN", "fa2"))

@@ -50,5 +50,4 @@ class Backend final : public AttentionBackend {
 }  // namespace
 }  // namespace fastvideo::fa3
 
-FASTVIDEO_PLUGIN("org.fastvideo.flash_attn", "0.1.0",
-                 fastvideo::attention<fastvideo::fa3::Backend>("FLASH_ATTN", "fa3"))
+FASTVIDEO_PLUGIN(fastvideo::attention<fastvideo::fa3::Backend>("FLASH_ATTN", "fa3"))

@@ -79,5 +79,4 @@ class Backend final : public AttentionBackend {
 }  // namespace
 }  // namespace fastvideo::sm90
 
-FASTVIDEO_PLUGIN("org.fastvideo.flash_attn", "0.1.0",
-                 fastvideo::attention<fastvideo::sm90::Backend>("FLASH_ATTN", "sm90"))
+FASTVIDEO_PLUGIN(fastvideo::attention<fastvideo::sm90::Backend>("FLASH_ATTN", "sm90"))

@@ -55,4 +55,4 @@ class Backend final : public AttentionBackend {
 }  // namespace
 }  // namespace fastvideo::sage
 
-FASTVIDEO_PLUGIN("org.fastvideo.sage_attn", "0.1.0", fastvideo::attention<fastvideo::sage::Backend>("SAGE_ATTN", "cpu"))
+FASTVIDEO_PLUGIN(fastvideo::attention<fastvideo::sage::Backend>("SAGE_ATTN", "cpu"))

@@ -94,6 +94,5 @@ class Backend final : public AttentionBackend {
 }  // namespace fastvideo::sliding_tile
 
 FASTVIDEO_PLUGIN(
-    "org.fastvideo.sliding_tile_attn", "0.1.0",
     fastvideo::calibrated_attention<fastvideo::sliding_tile::Backend, fastvideo::sliding_tile::SlidingTileCalibration>(
         "SLIDING_TILE_ATTN", "cpu"))

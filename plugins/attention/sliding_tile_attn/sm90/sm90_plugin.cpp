@@ -118,5 +118,4 @@ class Backend final : public AttentionBackend {
 }  // namespace
 }  // namespace fastvideo::sliding_tile
 
-FASTVIDEO_PLUGIN("org.fastvideo.sliding_tile_attn", "0.1.0",
-                 fastvideo::attention<fastvideo::sliding_tile::Backend>("SLIDING_TILE_ATTN", "sm90"))
+FASTVIDEO_PLUGIN(fastvideo::attention<fastvideo::sliding_tile::Backend>("SLIDING_TILE_ATTN", "sm90"))

@@ -124,5 +124,4 @@ class CpuBackend final : public AttentionBackend {
 }  // namespace
 }  // namespace fastvideo::sparse
 
-FASTVIDEO_PLUGIN("org.fastvideo.sparse_attn", "0.1.0",
-                 fastvideo::attention<fastvideo::sparse::CpuBackend>("SPARSE_ATTN", "cpu"))
+FASTVIDEO_PLUGIN(fastvideo::attention<fastvideo::sparse::CpuBackend>("SPARSE_ATTN", "cpu"))

@@ -175,5 +175,4 @@ class Sm90Backend final : public AttentionBackend {
 }  // namespace
 }  // namespace fastvideo::sparse
 
-FASTVIDEO_PLUGIN("org.fastvideo.sparse_attn", "0.1.0",
-                 fastvideo::attention<fastvideo::sparse::Sm90Backend>("SPARSE_ATTN", "sm90"))
+FASTVIDEO_PLUGIN(fastvideo::attention<fastvideo::sparse::Sm90Backend>("SPARSE_ATTN", "sm90"))
