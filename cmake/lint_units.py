@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-OF_TESTS = re.compile(r"_test[.]cpp$|_driver[.]cpp$|_benchmark[.]cpp$|/testing/|(^|/)tests/|test_support")
+OF_TESTS = re.compile(r"_test[.]cpp$|_driver[.]cpp$|_benchmark[.]cpp$|(?<!sdk)/testing/|(^|/)tests/|test_support")
 NOT_OURS = re.compile(r"cmake/pch|[.]cu$")  # copies for precompiled headers; what nvcc alone reads
 ENTRY = re.compile(r"^(FASTVIDEO_PLUGIN\(|int main\()", re.MULTILINE)  # of these a unit holds one
 NEEDED = re.compile(r"-I\S+|-isystem \S+|-D\S+|-std=\S+|-fopenmp")

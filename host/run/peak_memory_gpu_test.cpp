@@ -4,9 +4,9 @@
 #include <chrono>
 #include <thread>
 
-#include "host/device_memory/device_memory.hpp"
 #include "host/hardware/hardware.hpp"
 #include "host/run/peak_memory.hpp"
+#include "sdk/testing/device_memory.hpp"
 
 namespace fastvideo::host {
 namespace {
@@ -17,11 +17,11 @@ TEST(PeakMemory, SeesWhatIsAllocatedOnTheDevice) {
   if (!free_memory(device)) GTEST_SKIP() << "no NVML";
   RunDevice run;
   run.facts.device = {FV_DEVICE_CUDA, device.index};
-  const auto context = make_cuda_memory(device.index);  // which takes memory itself
+  const auto context = testing::make_cuda_memory(device.index);  // which takes memory itself
   const PeakMemory peak(run);
   constexpr std::uint64_t kBytes = std::uint64_t{1} << 30;
   {
-    const auto memory = make_cuda_memory(device.index);
+    const auto memory = testing::make_cuda_memory(device.index);
     memory->poison(memory->allocate(kBytes), kBytes);
     std::this_thread::sleep_for(std::chrono::milliseconds(200));  // ten looks
   }

@@ -6,14 +6,18 @@
 #include <stdexcept>
 #include <vector>
 
-#include "host/attention_problem/attention_problem.hpp"
 #include "host/log/log.hpp"
 #include "host/progress/stage_timer.hpp"
 #include "host/selection/border.hpp"
 #include "host/selection/plan_check.hpp"
+#include "sdk/testing/attention_problem.hpp"
 
 namespace fastvideo::host {
 namespace {
+
+using testing::AttentionProblem;
+using testing::DeviceMemory;
+using testing::ProblemShape;
 
 // Relative error that an approximation may have where one key has all the weight: e4m3, the coarsest type in use for
 // values, rounds by 1/16 at most; scores in 8 bits and unlucky rounding may double that.
@@ -174,7 +178,7 @@ void require_supported(const Item& item, const OpenBackend& backend, const fv_at
 struct Trial {
   std::uint32_t numerics;
   std::string fault;  // of what was written where
-  Deviation deviation;
+  testing::Deviation deviation;
 };
 
 Trial try_out(const Item& item, const OpenBackend& backend, const ProblemShape& shape, const DeviceFacts& device,
@@ -196,7 +200,7 @@ Trial try_out(const Item& item, const OpenBackend& backend, const ProblemShape& 
     problem.collect(memory);  // waits for the stream, before the plan goes
   });
   const std::string fault = problem.fault(/*approximate=*/true);
-  return {numerics, fault, fault.empty() ? problem.deviation() : Deviation{}};
+  return {numerics, fault, fault.empty() ? problem.deviation() : testing::Deviation{}};
 }
 
 // Both of how far it is from the formula, and what it may be.
@@ -214,7 +218,7 @@ SelfTest judge(const Item& item, const OpenBackend& backend, ProblemShape shape,
         error, bar};
   };
   if (random.numerics < FV_NUMERICS_APPROXIMATE) return measured(random, random.deviation.bar, "");
-  shape.inputs = Inputs::peaked;
+  shape.inputs = testing::Inputs::peaked;
   const Trial peaked = try_out(item, backend, shape, device, memory);
   if (!peaked.fault.empty()) return {Outcome::failed, peaked.fault, 0, 0};
   return measured(
@@ -235,8 +239,8 @@ std::string key_of(const OpenBackend& backend, const ProblemShape& s) {
 
 }  // namespace
 
-DeviceMemory& SelfTests::memory() {
-  if (memory_ == nullptr) memory_ = make_device_memory(device_.device);
+testing::DeviceMemory& SelfTests::memory() {
+  if (memory_ == nullptr) memory_ = testing::make_device_memory(device_.device);
   if (memory_ == nullptr) throw Declined{"the host knows no way to the memory of " + device_name(device_.device)};
   return *memory_;
 }

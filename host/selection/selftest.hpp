@@ -5,9 +5,9 @@
 #include <memory>
 #include <string>
 
-#include "host/device_memory/device_memory.hpp"
 #include "host/plugins/limits.hpp"
 #include "host/selection/open_backends.hpp"
+#include "sdk/testing/device_memory.hpp"
 
 namespace fastvideo::host {
 
@@ -33,10 +33,10 @@ class SelfTests {
   const SelfTest& of(const Item& item, const OpenBackend& backend, const fv_attention_site& site);
 
  private:
-  DeviceMemory& memory();
+  testing::DeviceMemory& memory();
 
   DeviceFacts device_;
-  std::unique_ptr<DeviceMemory> memory_;  // made at the first test
+  std::unique_ptr<testing::DeviceMemory> memory_;  // made at the first test
   std::map<std::string, SelfTest> done_;
 };
 

@@ -1,5 +1,7 @@
 """The SDK's template plugin, built out of tree against the installed SDK, makes a video in a program built before."""
 
+import re
+
 import numpy
 
 import out_of_tree
@@ -8,10 +10,28 @@ REQUEST = dict(prompt="a red circle moves to the right", height=32, width=48, nu
                seed=7)
 
 
+def kit_test(shop, template):
+    """Runs the test that the kit's page shows; returns what it prints."""
+    page = (shop.prefix / "share/fastvideo/sdk/testing/README.md").read_text()
+    blocks = dict(re.findall(r"```(cmake|cpp)\n(.*?)```", page, re.DOTALL))
+    folder = shop.folder / "kit"
+    out_of_tree.call(["cp", "-r", template, folder])
+    with open(folder / "CMakeLists.txt", "a") as project:
+        project.write(blocks["cmake"])
+    (folder / "naive_attention_test.cpp").write_text(blocks["cpp"])
+    environment = out_of_tree.clean_environment()
+    out_of_tree.call([shop.cmake, "-S", folder, "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={shop.prefix}",
+                      f"-DCMAKE_CXX_COMPILER={shop.compiler}"], env=environment)
+    out_of_tree.call([shop.cmake, "--build", folder / "build", "--target", "naive_attention_test"], env=environment)
+    return out_of_tree.call([folder / "build/naive_attention_test"])
+
+
 def main():
     shop = out_of_tree.Workshop(__doc__)
     template = shop.prefix / "share" / "fastvideo" / "template"  # as installed
     plugin = shop.build_plugin(template)
+    said = kit_test(shop, template)
+    assert said == "equal to the formula\n", said
     model = shop.tiny_model()
 
     video = shop.folder / "naive.mp4"

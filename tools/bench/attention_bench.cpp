@@ -10,11 +10,11 @@
 #include <sstream>
 
 #include "host/cli/output_guard.hpp"
-#include "host/device_memory/device_memory.hpp"
 #include "host/error/error.hpp"
 #include "host/error/text_table.hpp"
 #include "host/model/device.hpp"
 #include "host/plugins/plugin_code.hpp"
+#include "sdk/testing/device_memory.hpp"
 #include "tools/bench/output_file.hpp"
 #include "tools/bench/report.hpp"
 #include "tools/bench/shape_bench.hpp"
@@ -182,7 +182,7 @@ BenchReport bench_attention(const AttentionBenchFlags& flags, const ResolveSetti
   bool is_any_timed = false, is_product_offered = false;
   const Host services(host.get());
   for (const AttentionShape& shape : shapes) {
-    const auto memory = make_device_memory(device.facts.device);
+    const auto memory = testing::make_device_memory(device.facts.device);
     ShapeBench bench(shape, site_of(shape, dtype, device.facts.device), *memory, services);
     for (const auto& contestant : contestants) bench.enter(contestant->asked, *contestant->selector);
     if (const auto product = product_of(bench.items(), loader)) {

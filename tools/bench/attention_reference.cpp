@@ -78,8 +78,8 @@ void attend(const AttentionShape& shape, const AttentionInputs& in, double scale
 
 }  // namespace
 
-Elements normal_elements(std::size_t count, fv_dtype dtype, std::uint64_t seed, const Host& host) {
-  Elements out(count, dtype);
+testing::Elements normal_elements(std::size_t count, fv_dtype dtype, std::uint64_t seed, const Host& host) {
+  testing::Elements out(count, dtype);
   // Each piece has a seed of its own, so that threads do not change the numbers.
   for_elements(count, host, [&](std::size_t first, std::size_t last) {
     Random random(Random(seed + first).bits());
@@ -105,7 +105,7 @@ std::vector<ReferenceRow> reference_rows(const AttentionShape& shape, const Atte
   return rows;
 }
 
-AttentionError compare(const AttentionShape& shape, const Elements& out, const std::vector<ReferenceRow>& rows,
+AttentionError compare(const AttentionShape& shape, const testing::Elements& out, const std::vector<ReferenceRow>& rows,
                        const Host& host) {
   const std::size_t count = elements(shape, shape.queries);
   for_elements(count, host, [&](std::size_t first, std::size_t last) {

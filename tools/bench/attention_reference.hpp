@@ -4,17 +4,17 @@
 #include <fastvideo/core.hpp>
 #include <vector>
 
-#include "host/attention_problem/element.hpp"
+#include "sdk/testing/element.hpp"
 #include "tools/bench/attention_shape.hpp"
 
 namespace fastvideo::host {
 
 /// `count` numbers of about normal distribution, drawn from `seed` on the host's threads.
-Elements normal_elements(std::size_t count, fv_dtype dtype, std::uint64_t seed, const Host& host);
+testing::Elements normal_elements(std::size_t count, fv_dtype dtype, std::uint64_t seed, const Host& host);
 
 /// Inputs of one call: q [B, Lq, H, D], k and v [B, Lk, H, D], dense, of about normal distribution.
 struct AttentionInputs {
-  Elements q, k, v;
+  testing::Elements q, k, v;
   AttentionInputs(const AttentionShape& shape, fv_dtype dtype, std::uint64_t seed, const Host& host);
 };
 
@@ -36,7 +36,7 @@ struct AttentionError {
 
 /// Compares `out` [B, Lq, H, D]. Throws std::runtime_error if any element of it, sampled or not, is not finite: what a
 /// backend leaves unwritten is NaN.
-AttentionError compare(const AttentionShape& shape, const Elements& out, const std::vector<ReferenceRow>& rows,
+AttentionError compare(const AttentionShape& shape, const testing::Elements& out, const std::vector<ReferenceRow>& rows,
                        const Host& host);
 
 }  // namespace fastvideo::host

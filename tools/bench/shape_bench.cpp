@@ -10,6 +10,9 @@
 namespace fastvideo::host {
 namespace {
 
+using testing::DeviceMemory;
+using testing::Elements;
+
 constexpr std::size_t kSampledRows = 32;
 constexpr std::size_t kMostSets = 3;
 constexpr std::size_t kEnoughBytes = std::size_t{256} << 20;  // inputs that no cache holds

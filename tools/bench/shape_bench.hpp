@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "host/calls/cancel.hpp"
-#include "host/device_memory/device_memory.hpp"
 #include "host/services/attention_session.hpp"
+#include "sdk/testing/device_memory.hpp"
 #include "tools/bench/attention_reference.hpp"
 
 namespace fastvideo::host {
@@ -36,7 +36,8 @@ struct OfferedProduct {
 class ShapeBench {
  public:
   /// Makes the inputs: up to three sets, until no cache holds them. Everything is borrowed.
-  ShapeBench(const AttentionShape& shape, const fv_attention_site& site, DeviceMemory& memory, const Host& host);
+  ShapeBench(const AttentionShape& shape, const fv_attention_site& site, testing::DeviceMemory& memory,
+             const Host& host);
   ~ShapeBench();
   ShapeBench(const ShapeBench&) = delete;
   ShapeBench& operator=(const ShapeBench&) = delete;
@@ -65,7 +66,7 @@ class ShapeBench {
 
   const AttentionShape shape_;
   const fv_attention_site site_;
-  DeviceMemory& memory_;
+  testing::DeviceMemory& memory_;
   const Host& host_;
   std::vector<InputSet> sets_;
   std::vector<std::unique_ptr<Entry>> entries_;

@@ -9,14 +9,18 @@
 #include <memory>
 #include <thread>
 
-#include "host/attention_problem/attention_problem.hpp"
 #include "host/plugins/limits.hpp"
 #include "host/selection/plan_check.hpp"
 #include "host/services/token_order.hpp"
+#include "sdk/testing/attention_problem.hpp"
 #include "tools/check/subject.hpp"
 
 namespace fastvideo::host::conformance {
 namespace {
+
+using testing::AttentionProblem;
+using testing::Layout;
+using testing::ProblemShape;
 
 // A backend with the item's defaults, destroyed at the end.
 class Backend {

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "host/attention_problem/host_tensor.hpp"
-#include "host/device_memory/device_memory.hpp"
+#include "sdk/testing/device_memory.hpp"
+#include "sdk/testing/host_tensor.hpp"
 
-namespace fastvideo::host {
+namespace fastvideo::testing {
 
 /// What queries and keys are like.
 enum class Inputs {
@@ -102,4 +102,4 @@ class AttentionProblem {
   fv_attention_args args_{};
 };
 
-}  // namespace fastvideo::host
+}  // namespace fastvideo::testing

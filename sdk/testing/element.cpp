@@ -1,4 +1,4 @@
-#include "host/attention_problem/element.hpp"
+#include "sdk/testing/element.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -6,7 +6,7 @@
 #include <cstring>
 #include <limits>
 
-namespace fastvideo::host {
+namespace fastvideo::testing {
 namespace {
 
 std::uint32_t to_float16(float value) {
@@ -60,4 +60,4 @@ void Elements::set(std::size_t i, float value) {
   std::memcpy(bytes_.data() + i * (dtype_.bits / 8U), &bits, dtype_.bits / 8U);
 }
 
-}  // namespace fastvideo::host
+}  // namespace fastvideo::testing

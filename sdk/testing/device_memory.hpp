@@ -1,4 +1,4 @@
-// Memory and time of a device on which the host checks and times attention, apart from what runs there.
+// Memory and time of a device on which attention is checked and timed, apart from what runs there.
 #pragma once
 
 #include <fastvideo/tensor.h>
@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-namespace fastvideo::host {
+namespace fastvideo::testing {
 
 /// One device. What it allocates lives as long as it. Members throw std::runtime_error with the reason, std::bad_alloc
 /// where memory is out. One thread.
@@ -47,7 +47,7 @@ std::unique_ptr<DeviceMemory> make_cpu_memory();
 /// std::runtime_error where there is no such device.
 std::unique_ptr<DeviceMemory> make_cuda_memory(int index);
 
-/// Memory of a device: one of the two above; nullptr where the host knows no way to it.
+/// Memory of a device: one of the two above; nullptr where the kit knows no way to it.
 std::unique_ptr<DeviceMemory> make_device_memory(fv_device device);
 
-}  // namespace fastvideo::host
+}  // namespace fastvideo::testing

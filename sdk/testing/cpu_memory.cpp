@@ -1,12 +1,12 @@
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 #include <vector>
 
-#include "host/device_memory/device_memory.hpp"
-#include "host/progress/stage_timer.hpp"
+#include "sdk/testing/device_memory.hpp"
 
-namespace fastvideo::host {
+namespace fastvideo::testing {
 namespace {
 
 struct Free {
@@ -31,9 +31,9 @@ class CpuMemory final : public DeviceMemory {
     std::vector<double> seconds;
     for (std::size_t i = 0; i < count; ++i) {
       prepare(i);
-      const double began = steady_seconds();
+      const auto began = std::chrono::steady_clock::now();
       work(i);
-      seconds.push_back(steady_seconds() - began);
+      seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
     }
     return seconds;
   }
@@ -46,4 +46,4 @@ class CpuMemory final : public DeviceMemory {
 
 std::unique_ptr<DeviceMemory> make_cpu_memory() { return std::make_unique<CpuMemory>(); }
 
-}  // namespace fastvideo::host
+}  // namespace fastvideo::testing

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-namespace fastvideo::host {
+namespace fastvideo::testing {
 
 /// The nearest value of the type, ties to even, as the low `dtype.bits` bits. Values must be finite and, for float16,
 /// below 65520 in size.
@@ -30,4 +30,4 @@ class Elements {
   std::vector<std::uint8_t> bytes_;
 };
 
-}  // namespace fastvideo::host
+}  // namespace fastvideo::testing

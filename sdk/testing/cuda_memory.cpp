@@ -8,10 +8,9 @@
 #include <stdexcept>
 #include <string>
 
-#include "host/device_memory/device_memory.hpp"
-#include "host/hardware/hardware.hpp"
+#include "sdk/testing/device_memory.hpp"
 
-namespace fastvideo::host {
+namespace fastvideo::testing {
 namespace {
 
 // Of cuda.h: CUresult is an enum, CUdevice an int, CUdeviceptr an integer that is passed as a pointer is, the rest are
@@ -29,6 +28,8 @@ constexpr std::size_t idle_bytes = std::size_t{256} << 20;
 constexpr std::size_t most_idle_calls = 256;
 
 struct Driver {
+  CuResult (*init)(unsigned);
+  CuResult (*count_devices)(int*);
   CuResult (*device_get)(CuDevice*, int);
   CuResult (*retain_context)(CuHandle*, CuDevice);
   CuResult (*release_context)(CuDevice);
@@ -56,6 +57,8 @@ struct Driver {
       function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
       if (function == nullptr) throw std::runtime_error(std::string("the CUDA driver is too old: it lacks ") + name);
     };
+    find("cuInit", init);
+    find("cuDeviceGetCount", count_devices);
     find("cuDeviceGet", device_get);
     find("cuDevicePrimaryCtxRetain", retain_context);
     find("cuDevicePrimaryCtxRelease_v2", release_context);
@@ -75,6 +78,13 @@ struct Driver {
     find("cuEventElapsedTime", elapsed);
     find("cuGetErrorName", error_name);
     find("cuGetErrorString", error_text);
+    check(init(0), "starting CUDA");
+  }
+
+  int devices() const {
+    int count = 0;
+    check(count_devices(&count), "counting CUDA devices");
+    return count;
   }
 
   void check(CuResult result, const std::string& doing) const {
@@ -231,12 +241,17 @@ class CudaMemory final : public DeviceMemory {
 }  // namespace
 
 std::unique_ptr<DeviceMemory> make_cuda_memory(int index) {
-  const CudaDriver& found = cuda_driver();  // initialises the driver
-  for (const CudaDevice& device : found.devices)
-    if (device.index == index) return std::make_unique<CudaMemory>(index);
-  throw std::runtime_error(
-      "no device cuda:" + std::to_string(index) + ": " +
-      (found.devices.empty() ? found.problem : "the last one is cuda:" + std::to_string(found.devices.size() - 1)));
+  const std::string none = "no device cuda:" + std::to_string(index) + ": ";
+  int devices = 0;
+  try {
+    devices = driver().devices();
+  } catch (const std::runtime_error& e) {
+    throw std::runtime_error(none + e.what());
+  }
+  if (devices == 0) throw std::runtime_error(none + "the CUDA driver sees no device");
+  if (index < 0 || index >= devices)
+    throw std::runtime_error(none + "the last one is cuda:" + std::to_string(devices - 1));
+  return std::make_unique<CudaMemory>(index);
 }
 
-}  // namespace fastvideo::host
+}  // namespace fastvideo::testing

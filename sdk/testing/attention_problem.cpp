@@ -1,11 +1,11 @@
-#include "host/attention_problem/attention_problem.hpp"
+#include "sdk/testing/attention_problem.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
 
-namespace fastvideo::host {
+namespace fastvideo::testing {
 namespace {
 
 std::string number(double value) {
@@ -268,4 +268,4 @@ std::string AttentionProblem::fault(bool approximate) const {
   return !fault.empty() || approximate ? fault : numbers_fault(expected());
 }
 
-}  // namespace fastvideo::host
+}  // namespace fastvideo::testing

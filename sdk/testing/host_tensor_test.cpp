@@ -1,4 +1,4 @@
-#include "host/attention_problem/host_tensor.hpp"
+#include "sdk/testing/host_tensor.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <cstring>
 #include <fastvideo/tensor_view.hpp>
 
-namespace fastvideo::host {
+namespace fastvideo::testing {
 namespace {
 
 uint16_t bits_of(fv_dtype dtype, double value) {
@@ -67,4 +67,4 @@ TEST(HostTensor, KeepsTheRuleOfSixteenBytes) {
 }
 
 }  // namespace
-}  // namespace fastvideo::host
+}  // namespace fastvideo::testing

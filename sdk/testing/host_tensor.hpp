@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace fastvideo::host {
+namespace fastvideo::testing {
 
 /// How the four dimensions [B, L, H, D] lie in memory. All keep the rule of 16 bytes.
 enum class Layout {
@@ -57,4 +57,4 @@ class HostTensor {
   fv_tensor tensor_{};
 };
 
-}  // namespace fastvideo::host
+}  // namespace fastvideo::testing

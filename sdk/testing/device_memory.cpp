@@ -1,6 +1,6 @@
-#include "host/device_memory/device_memory.hpp"
+#include "sdk/testing/device_memory.hpp"
 
-namespace fastvideo::host {
+namespace fastvideo::testing {
 
 std::unique_ptr<DeviceMemory> make_device_memory(fv_device device) {
   if (device.type == FV_DEVICE_CPU) return make_cpu_memory();
@@ -8,4 +8,4 @@ std::unique_ptr<DeviceMemory> make_device_memory(fv_device device) {
   return nullptr;
 }
 
-}  // namespace fastvideo::host
+}  // namespace fastvideo::testing

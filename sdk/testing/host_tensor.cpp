@@ -1,13 +1,13 @@
-#include "host/attention_problem/host_tensor.hpp"
+#include "sdk/testing/host_tensor.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
 
-#include "host/attention_problem/element.hpp"
+#include "sdk/testing/element.hpp"
 
-namespace fastvideo::host {
+namespace fastvideo::testing {
 namespace {
 
 constexpr size_t kRule = 16;  // bytes that data and strides are multiples of
@@ -103,4 +103,4 @@ bool HostTensor::gaps_untouched() const {
   return true;
 }
 
-}  // namespace fastvideo::host
+}  // namespace fastvideo::testing
