@@ -3,7 +3,7 @@
 
 #include <cfenv>
 
-#include "host/calls/process_state.hpp"
+#include "host/calls/after_call.hpp"
 
 #ifdef __SSE2__
 #include <xmmintrin.h>

@@ -1,8 +1,8 @@
 // What every command that runs plugins for long keeps while it does: Ctrl-C stops it, and calls that hang are named.
 #pragma once
 
-#include "host/calls/call_watch.hpp"
 #include "host/log/log.hpp"
+#include "host/process/call_watch.hpp"
 #include "host/process/signal_guard.hpp"
 
 namespace fastvideo::host {

@@ -7,7 +7,6 @@
 #include <cstring>
 #include <fastvideo/core.hpp>
 
-#include "host/calls/process_state.hpp"
 #include "host/cli/cancellable_run.hpp"
 #include "host/cli/command_line.hpp"
 #include "host/cli/doctor.hpp"
@@ -15,6 +14,7 @@
 #include "host/cli/flags.hpp"
 #include "host/cli/generate.hpp"
 #include "host/cli/plugin_list.hpp"
+#include "host/cli/settings_pages.hpp"
 #include "host/cli/standard_output.hpp"
 #include "host/config/installation.hpp"
 #include "host/console/console_log.hpp"
@@ -26,6 +26,7 @@
 #include "host/process/idle_threads.hpp"
 #include "host/process/leftovers.hpp"
 #include "host/process/process_start.hpp"
+#include "host/process/process_state.hpp"
 #include "host/process/signal_guard.hpp"
 #include "host/services/host_services.hpp"
 

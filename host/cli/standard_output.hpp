@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
-#include "host/calls/process_state.hpp"
 #include "host/error/printable.hpp"
 #include "host/process/process_start.hpp"
+#include "host/process/process_state.hpp"
 #include "host/process/signal_guard.hpp"
 
 namespace fastvideo::host {

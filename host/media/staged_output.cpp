@@ -9,8 +9,8 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "host/calls/process_state.hpp"
 #include "host/media/write_error.hpp"
+#include "host/process/process_state.hpp"
 
 namespace fastvideo::host {
 namespace {

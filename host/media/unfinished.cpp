@@ -16,9 +16,9 @@
 #include <string_view>
 #include <system_error>
 
-#include "host/calls/process_state.hpp"
 #include "host/log/log.hpp"
 #include "host/media/write_error.hpp"
+#include "host/process/process_state.hpp"
 
 namespace fastvideo::host {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <fastvideo/core.hpp>
 
+#include "host/calls/after_call.hpp"
 #include "host/calls/call_note.hpp"
-#include "host/calls/process_state.hpp"
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
 #include "host/plugins/library_file.hpp"
@@ -51,7 +51,7 @@ void require_working_directory() {
 // What the code of a library has changed of the process, in its constructors or its entry, is put back.
 struct StateRestored {
   StateRestored() = default;
-  ~StateRestored() { restore_process_state(); }
+  ~StateRestored() { after_call(); }
   StateRestored(const StateRestored&) = delete;
   StateRestored& operator=(const StateRestored&) = delete;
 };

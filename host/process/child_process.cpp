@@ -19,7 +19,7 @@
 #include <system_error>
 #include <thread>
 
-#include "host/calls/process_state.hpp"
+#include "host/process/process_state.hpp"
 
 namespace fastvideo::host {
 namespace {

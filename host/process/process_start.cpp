@@ -17,11 +17,11 @@
 #include <string_view>
 #include <system_error>
 
-#include "host/calls/process_state.hpp"
 #include "host/hardware/process_limits.hpp"
 #include "host/process/crash_note.hpp"
 #include "host/process/handler_text.hpp"
 #include "host/process/leftovers.hpp"
+#include "host/process/process_state.hpp"
 #include "host/process/signal_guard.hpp"
 
 namespace fastvideo::host {

@@ -9,10 +9,10 @@
 #include <string>
 #include <utility>
 
+#include "host/calls/after_call.hpp"
 #include "host/calls/call_note.hpp"
 #include "host/calls/cancel.hpp"
 #include "host/calls/kept_rounding.hpp"
-#include "host/calls/process_state.hpp"
 #include "host/error/error.hpp"
 #include "host/log/log.hpp"
 
@@ -99,7 +99,7 @@ fv_status called_often(const CallName& name, fv_text* error, Call&& call, fv_sta
 template <class Call>
 fv_status called(const CallName& name, fv_text* error, Call&& call, fv_status if_it_throws = FV_REFUSED) {
   const fv_status status = called_often(name, error, std::forward<Call>(call), if_it_throws);
-  restore_process_state();
+  after_call();
   return status;
 }
 

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "host/calls/process_state.hpp"
+#include "host/process/process_state.hpp"
 
 namespace fastvideo::host::conformance {
 

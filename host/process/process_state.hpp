@@ -5,8 +5,9 @@
 
 namespace fastvideo::host {
 
-/// Notes it as it is: standard descriptors, umask, working directory, floating-point environment. For main() alone,
-/// before any thread; without it the function below does nothing.
+/// Notes it as it is: standard descriptors, umask, working directory, floating-point environment. From here on it is
+/// put back after functions of plugins. For main() alone, before any thread; without it the function below does
+/// nothing.
 void note_process_state() noexcept;
 
 /// Puts back what was noted, where it is another now, the locale "C", and in the main thread that no signal is blocked:
@@ -17,8 +18,5 @@ void restore_process_state() noexcept;
 /// What had to be put back since the last call of this, "umask, working directory", or nothing: whoever checks a plugin
 /// says so. Any thread.
 std::string restored_process_state();
-
-/// For what keeps the floating-point mode by itself: it was another, and has been put back.
-void note_restored_mode() noexcept;
 
 }  // namespace fastvideo::host

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "host/config/schema.hpp"
+#include "host/cli/settings_pages.hpp"
 
 namespace fastvideo::host {
 namespace {

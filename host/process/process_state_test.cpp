@@ -1,4 +1,4 @@
-#include "host/calls/process_state.hpp"
+#include "host/process/process_state.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "host/calls/call_watch.hpp"
+#include "host/process/call_watch.hpp"
 
 #include <algorithm>
 #include <csignal>

@@ -2,7 +2,7 @@
 #include <map>
 #include <vector>
 
-#include "host/config/schema.hpp"
+#include "host/cli/settings_pages.hpp"
 #include "host/error/printable.hpp"
 
 namespace fastvideo::host {

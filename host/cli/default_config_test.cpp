@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "host/cli/settings_pages.hpp"
 #include "host/config/settings.hpp"
 #include "host/config/test_files.hpp"
 #include "host/config/toml.hpp"

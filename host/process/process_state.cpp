@@ -1,4 +1,4 @@
-#include "host/calls/process_state.hpp"
+#include "host/process/process_state.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -12,6 +12,7 @@
 #include <cstring>
 #include <locale>
 
+#include "host/calls/after_call.hpp"
 #include "host/calls/kept_rounding.hpp"
 
 namespace fastvideo::host {
@@ -67,6 +68,7 @@ void note_process_state() noexcept {
   std::fegetenv(&all.numbers);
   all.mode = floating_point_mode();
   all.is_noted = true;
+  set_after_call(restore_process_state);
 }
 
 void restore_process_state() noexcept {
@@ -103,13 +105,12 @@ void restore_process_state() noexcept {
 }
 
 std::string restored_process_state() {
+  if (take_restored_mode()) restored(Kind::mode);
   const unsigned kinds = all_restored.exchange(0);
   std::string text;
   for (unsigned i = 0; i < kNames.size(); ++i)
     if ((kinds & (1U << i)) != 0) text.append(text.empty() ? "" : ", ").append(kNames[i]);
   return text;
 }
-
-void note_restored_mode() noexcept { restored(Kind::mode); }
 
 }  // namespace fastvideo::host
