@@ -143,6 +143,8 @@ TEST_F(ClumsyPlugin, APipelineThatHandsOverNonsenseIsNamed) {
         {"no_steps", 1, "it has 0 steps"},
         {"null_loop", 1, "what it offers to caching is NULL"},
         {"null_names", 0, ""},
+        {"keeps_elsewhere", 1, "caching keeps in the stage 'dreaming', of which it gives no peak"},
+        {"keeps_what", 1, "caching keeps of 'colour', which is neither \"blocks\" nor a signal that it offers"},
         {"wrong_type", 1, "gave float32 [1, 8, 12, 3] on cpu as frames, which are uint8 [frames, 8, 12, 3] on the CPU"},
         {"null_shape", 1, "whose data, shape or strides are NULL"},
         {"negative_frames", 1, "gave uint8 [-1, 8, 12, 3] on cpu as frames"},

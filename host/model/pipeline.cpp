@@ -17,6 +17,25 @@ std::vector<T> copied(const T* first, std::int32_t count) {
 
 std::string text_or_empty(const char* text) { return text != nullptr ? text : ""; }
 
+bool offers(const PipelineEstimate& estimate, const std::string& signal) {
+  if (estimate.cache == nullptr) return false;
+  const fv_cache_session_info& info = estimate.cache->get();
+  return std::any_of(info.signals, info.signals + info.signal_count, [&](const char* name) { return signal == name; });
+}
+
+// What caching keeps is added to the peak of a stage: of one that was told, and of something that a strategy can keep.
+void require_ledger(const PipelineEstimate& estimate, const std::string& who) {
+  for (const PipelineEstimate::Kept& kept : estimate.kept) {
+    const auto is_stage = [&](const PipelineEstimate::Bytes& peak) { return peak.name == kept.stage; };
+    if (std::none_of(estimate.peaks.begin(), estimate.peaks.end(), is_stage))
+      throw std::runtime_error(who + ": it says what caching keeps in the stage '" + kept.stage +
+                               "', of which it gives no peak");
+    if (kept.what != "blocks" && !offers(estimate, kept.what))
+      throw std::runtime_error(who + ": it says how much caching keeps of '" + kept.what +
+                               "', which is neither \"blocks\" nor a signal that it offers");
+  }
+}
+
 // What `check` reports goes into an estimate. The functions must not throw: what they throw is kept until check is
 // back.
 struct EstimateSink {
@@ -68,9 +87,9 @@ struct EstimateSink {
     }
   }
 
-  // What went wrong in it, behind the pipeline's name.
+  // What goes wrong in it, behind the pipeline's name.
   void require_whole(const std::string& who) const {
-    if (!failure) return;
+    if (!failure) return require_ledger(estimate, who);
     try {
       std::rethrow_exception(failure);
     } catch (const RequestError& e) {

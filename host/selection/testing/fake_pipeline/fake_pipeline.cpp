@@ -184,6 +184,8 @@ class Fake : public fastvideo::Pipeline {
     if (behaviour == "no_steps") loop.info.steps = 0;
     if (behaviour == "small_loop") loop.info.struct_size = 8;
     sink.cache(sink.context, behaviour == "null_loop" ? nullptr : &loop.info);
+    if (behaviour == "keeps_elsewhere") sink.kept(sink.context, "dreaming", "blocks", 1);
+    if (behaviour == "keeps_what") sink.kept(sink.context, "denoise", "colour", 1);
     if (behaviour == "null_names") {
       sink.component(sink.context, nullptr, 1);
       sink.peak(sink.context, nullptr, 1);
