@@ -154,7 +154,7 @@ MadeVideo make_video(const RunContext& in, const Outputs& outputs) {
   ProgressBar bar(Console::standard_error(), in.style);
   FrameSink& frames = previewed ? static_cast<FrameSink&>(*previewed) : *writer;
   MadeVideo made{outputs.video, run(request, &bar, frames, in.cancel)};
-  if (previewed && previewed->count() == 0)
+  if (previewed && previewed->count() == 0 && !previewed->has_failed())
     log_warning("run", "no preview was written: " + request.model().item().item->full_name() +
                            " gives none, or the video has fewer steps than --preview-every");
   if (request.cache() != nullptr && made.result.passes_reused == 0)

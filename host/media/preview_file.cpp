@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <exception>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "host/log/log.hpp"
 #include "host/media/png_image.hpp"
 #include "host/media/staged_output.hpp"
 #include "host/media/target.hpp"
@@ -22,6 +25,16 @@ WithPreviewFile::WithPreviewFile(FrameSink& frames, std::filesystem::path target
 }
 
 void WithPreviewFile::preview(const PreviewFormat& format, std::span<const std::uint8_t> frames) {
+  if (has_failed_) return;
+  try {
+    write_strip(format, frames);
+  } catch (const std::exception& e) {
+    has_failed_ = true;
+    log_warning("run", std::string("there are no further previews: ") + e.what());
+  }
+}
+
+void WithPreviewFile::write_strip(const PreviewFormat& format, std::span<const std::uint8_t> frames) {
   std::vector<std::int64_t> shown = {0, format.frame_count / 2, format.frame_count - 1};
   shown.erase(std::unique(shown.begin(), shown.end()), shown.end());
   const auto width = static_cast<std::size_t>(format.width), height = static_cast<std::size_t>(format.height);

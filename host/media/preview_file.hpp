@@ -21,17 +21,21 @@ class WithPreviewFile final : public FrameSink {
   void write(std::span<const std::uint8_t> frames) override { frames_.write(frames); }
   void finish() override { frames_.finish(); }
   int preview_every() const override { return every_; }
-  /// Throws std::runtime_error with the system's reason if the file cannot be written.
+  /// A file that cannot be written is a warning, and the last one: the video is worth more.
   void preview(const PreviewFormat& format, std::span<const std::uint8_t> frames) override;
 
   /// How many were written.
   int count() const { return count_; }
+  bool has_failed() const { return has_failed_; }
 
  private:
+  void write_strip(const PreviewFormat& format, std::span<const std::uint8_t> frames);
+
   FrameSink& frames_;
   const std::filesystem::path target_;
   const int every_;
   int count_ = 0;
+  bool has_failed_ = false;
 };
 
 }  // namespace fastvideo::host

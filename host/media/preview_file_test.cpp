@@ -62,6 +62,19 @@ TEST(PreviewFile, ShowsFirstMiddleAndLastFrame) {
   EXPECT_EQ(previewed.count(), 2);
 }
 
+TEST(PreviewFile, OneThatCannotBeWrittenDoesNotEndTheVideo) {
+  const test::TemporaryFolder folder;
+  NoFrames frames;
+  WithPreviewFile previewed(frames, folder.path() / "p.png", 1);
+  std::filesystem::create_directory(folder.path() / "p.png");
+  previewed.preview({1, 1, 1}, numbered(1, 1, 1));
+  EXPECT_TRUE(previewed.has_failed());
+  std::filesystem::remove(folder.path() / "p.png");
+  previewed.preview({1, 1, 1}, numbered(1, 1, 1));
+  EXPECT_EQ(previewed.count(), 0);
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "p.png"));
+}
+
 TEST(PreviewFile, IsRefusedWhereItCannotBe) {
   const test::TemporaryFolder folder;
   NoFrames frames;

@@ -73,7 +73,7 @@ const LatentColours& Components::colours(const Progress& progress) {
   SmallAttention small;
   AutoencoderKLWanDecoder& loaded = decoder(small, progress);
   progress.stage("prepare previews");
-  colours_ = colours_of(loaded, folder_.vae.z_dim);
+  colours_ = colours_of(loaded, folder_.vae.z_dim, [&](int64_t, int64_t) { progress.throw_if_cancelled(); });
   wait_for(residency().device);
   decoder_.drop();
   give_back(residency());

@@ -17,19 +17,21 @@ at::Tensor SmallAttention::run(const AttentionCall& call) {
       .contiguous();
 }
 
-LatentColours colours_of(AutoencoderKLWanDecoder& decoder, int64_t z_dim) {
+LatentColours colours_of(AutoencoderKLWanDecoder& decoder, int64_t z_dim, const DecodeProgress& progress) {
   return linearised(
       [&](const at::Tensor& latent) {
         at::Tensor colour;
-        decoder.decode_samples(latent.view({1, z_dim, 1, 1, 1}).expand({1, z_dim, 1, kSide, kSide}),
-                               [&](const at::Tensor& frames) {  // [1, H, W, 3]
-                                 const int64_t quarter = frames.size(1) / 4;
-                                 colour = frames.slice(1, quarter, -quarter)
-                                              .slice(2, quarter, -quarter)
-                                              .to(at::kFloat)
-                                              .mean(at::IntArrayRef{0, 1, 2})
-                                              .cpu();
-                               });
+        decoder.decode_samples(
+            latent.view({1, z_dim, 1, 1, 1}).expand({1, z_dim, 1, kSide, kSide}),
+            [&](const at::Tensor& frames) {  // [1, H, W, 3]
+              const int64_t quarter = frames.size(1) / 4;
+              colour = frames.slice(1, quarter, -quarter)
+                           .slice(2, quarter, -quarter)
+                           .to(at::kFloat)
+                           .mean(at::IntArrayRef{0, 1, 2})
+                           .cpu();
+            },
+            progress);
         return colour;
       },
       z_dim);

@@ -17,7 +17,8 @@ double estimate(const fv_attention_site& site, at::SDPBackend kernel) {
   auto keys = static_cast<double>(site.key_length);
   double flops_per_microsecond = 0;
   if (kernel == at::SDPBackend::cudnn_attention) {
-    keys = static_cast<double>((site.key_length + kKeyBlock - 1) / kKeyBlock * kKeyBlock) + kKeysOfATile;
+    const int64_t whole_blocks = (site.key_length + kKeyBlock - 1) / kKeyBlock * kKeyBlock;
+    keys = static_cast<double>(whole_blocks) + kKeysOfATile;
     flops_per_microsecond = site.head_size <= 64 ? 4.65e8 : 5.8e8;
   } else if (kernel == at::SDPBackend::flash_attention) {
     flops_per_microsecond = 3.3e8;
