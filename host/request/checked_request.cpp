@@ -25,12 +25,12 @@ CacheRequest cache_request_to(const LoadedModel& model, const Settings& settings
 
 }  // namespace
 
-CheckedRequest::CheckedRequest(LoadedModel& model, Settings settings, const OpenCalibration* calibration)
+CheckedRequest::CheckedRequest(LoadedModel& model, Settings settings, const StandIn* stand_in)
     : model_(model),
       settings_(std::move(settings)),
       cache_request_(cache_request_to(model, settings_)),
       selector_(settings_, model.catalog(), model.backends(), model.self_tests(), model.device().facts),
-      cache_(open_cache(calibration)),
+      cache_(open_cache(stand_in)),
       preset_(choose_preset()),
       request_(settings_, *model.item().item, model.device(), preset()),
       estimate_(ask_pipeline()) {
@@ -38,19 +38,18 @@ CheckedRequest::CheckedRequest(LoadedModel& model, Settings settings, const Open
   plans_.emplace(selector_, estimate_.site_pointers());
   require_cache();
   // A calibration's stand-in keeps nothing, and is opened once.
-  if (cache_ != nullptr && calibration == nullptr && !estimate_.kept.empty())
+  if (cache_ != nullptr && stand_in == nullptr && !estimate_.kept.empty())
     keeps_ = cache_keeps(*cache_, estimate_.cache->get());
   memory_ = memory_ledger(estimate_, *plans_, keeps());
   require_effect();
 }
 
-std::unique_ptr<CacheStrategyHandle> CheckedRequest::open_cache(const OpenCalibration* calibration) {
+std::unique_ptr<CacheStrategyHandle> CheckedRequest::open_cache(const StandIn* stand_in) {
   const CatalogItem* item = chosen_cache_strategy(cache_request_, model_.catalog(), model_.device().facts);
   selector_.require_known_names();  // before anything is opened
-  if (calibration != nullptr && calibration->item().item->kind == "attention") model_.backends().use(*calibration);
+  if (stand_in != nullptr && stand_in->item->item->kind == "attention") model_.backends().use(*stand_in);
   if (item == nullptr) return nullptr;
-  if (calibration != nullptr && item == &calibration->item())
-    return std::make_unique<CacheStrategyHandle>(*calibration);
+  if (stand_in != nullptr && item == stand_in->item) return std::make_unique<CacheStrategyHandle>(*stand_in);
   return std::make_unique<CacheStrategyHandle>(model_.loader(), settings_, model_.host().get(), *item);
 }
 

@@ -12,7 +12,7 @@
 #include "host/request/preset.hpp"
 #include "host/selection/attention_selector.hpp"
 #include "host/selection/cache_policy.hpp"
-#include "host/selection/open_calibration.hpp"
+#include "host/selection/stand_in.hpp"
 #include "host/services/attention_session.hpp"
 #include "host/services/cache_session.hpp"
 
@@ -23,10 +23,10 @@ namespace fastvideo::host {
 class CheckedRequest {
  public:
   /// Opens the backends and the strategy that the settings ask for, asks the pipeline what the request would take, and
-  /// plans its sites. The model is borrowed and must outlive the request. `calibration`, unless null, stands in for its
-  /// item. Throws RequestError for whatever is impossible, also for a setting of the command line that would have no
-  /// effect; std::runtime_error for a plugin that fails.
-  CheckedRequest(LoadedModel& model, Settings settings, const OpenCalibration* calibration = nullptr);
+  /// plans its sites. The model is borrowed and must outlive the request. `stand_in`, unless null, serves in the
+  /// place of its item. Throws RequestError for whatever is impossible, also for a setting of the command line that
+  /// would have no effect; std::runtime_error for a plugin that fails.
+  CheckedRequest(LoadedModel& model, Settings settings, const StandIn* stand_in = nullptr);
   CheckedRequest(const CheckedRequest&) = delete;
   CheckedRequest& operator=(const CheckedRequest&) = delete;
 
@@ -53,7 +53,7 @@ class CheckedRequest {
   std::string memory_shortage();
 
  private:
-  std::unique_ptr<CacheStrategyHandle> open_cache(const OpenCalibration* calibration);
+  std::unique_ptr<CacheStrategyHandle> open_cache(const StandIn* stand_in);
   std::optional<Preset> choose_preset();
   PipelineEstimate ask_pipeline();
   void require_cache() const;

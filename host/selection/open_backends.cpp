@@ -30,10 +30,10 @@ const OpenBackend& OpenBackends::open(const CatalogItem& item, const Settings& s
   return slot->backend;
 }
 
-void OpenBackends::use(const OpenCalibration& calibration) {
-  const Item* item = calibration.item().item;
-  stand_ins_[item] = {item->full_name(), calibration.table<fv_attention_interface>(),
-                      calibration.object<fv_attention>(), /*is_stand_in=*/true};
+void OpenBackends::use(const StandIn& stand_in) {
+  const Item* item = stand_in.item->item;
+  stand_ins_[item] = {item->full_name(), static_cast<const fv_attention_interface*>(stand_in.table),
+                      static_cast<fv_attention*>(stand_in.object), /*is_stand_in=*/true};
 }
 
 OpenBackend OpenBackends::create(const CatalogItem& item, const Settings& settings) {

@@ -11,7 +11,7 @@
 
 #include "host/config/settings.hpp"
 #include "host/plugins/loader.hpp"
-#include "host/selection/open_calibration.hpp"
+#include "host/selection/stand_in.hpp"
 
 namespace fastvideo::host {
 
@@ -37,8 +37,8 @@ class OpenBackends {
   /// std::runtime_error, which begins with the item's name; a later call throws the same again.
   const OpenBackend& open(const CatalogItem& item, const Settings& settings);
 
-  /// From now on the stand-in of a calibration, which is borrowed, is what open gives for its item.
-  void use(const OpenCalibration& calibration);
+  /// From now on the stand-in is what open gives for its item.
+  void use(const StandIn& stand_in);
 
  private:
   struct Slot {

@@ -38,12 +38,12 @@ CacheStrategyHandle::CacheStrategyHandle(Loader& loader, const Settings& setting
   if (strategy_ == nullptr) throw std::runtime_error(name_ + ": create gave no strategy and no error");
 }
 
-CacheStrategyHandle::CacheStrategyHandle(const OpenCalibration& calibration)
-    : item_(calibration.item()),
+CacheStrategyHandle::CacheStrategyHandle(const StandIn& stand_in)
+    : item_(*stand_in.item),
       name_(item_.item->full_name()),
       kept_name_(kept_text(name_)),
-      table_(calibration.table<fv_cache_interface>()),
-      strategy_(calibration.object<fv_cache_strategy>()),
+      table_(static_cast<const fv_cache_interface*>(stand_in.table)),
+      strategy_(static_cast<fv_cache_strategy*>(stand_in.object)),
       is_owned_(false) {}
 
 CacheStrategyHandle::~CacheStrategyHandle() {

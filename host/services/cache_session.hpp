@@ -11,7 +11,7 @@
 #include "host/calls/call_note.hpp"
 #include "host/config/settings.hpp"
 #include "host/plugins/loader.hpp"
-#include "host/selection/open_calibration.hpp"
+#include "host/selection/stand_in.hpp"
 #include "host/services/cache_contract.hpp"
 
 namespace fastvideo::host {
@@ -22,8 +22,7 @@ class CacheStrategyHandle {
   /// Opens the item and creates the strategy with the options that the settings give it. Throws RequestError or
   /// std::runtime_error, which begins with the item's name.
   CacheStrategyHandle(Loader& loader, const Settings& settings, const fv_services* host, const CatalogItem& item);
-  /// The stand-in of a calibration, which is borrowed.
-  explicit CacheStrategyHandle(const OpenCalibration& calibration);
+  explicit CacheStrategyHandle(const StandIn& stand_in);
   ~CacheStrategyHandle();
   CacheStrategyHandle(const CacheStrategyHandle&) = delete;
   CacheStrategyHandle& operator=(const CacheStrategyHandle&) = delete;

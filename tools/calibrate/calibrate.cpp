@@ -11,6 +11,7 @@
 #include "host/media/staged_output.hpp"
 #include "host/request/prompts.hpp"
 #include "host/run/run.hpp"
+#include "tools/calibrate/open_calibration.hpp"
 
 namespace fastvideo::host {
 namespace {
@@ -121,9 +122,10 @@ std::string calibrate(const CalibrateFlags& flags, const ResolveSettings& resolv
 
   LoadedModel model(settings_of(0), catalog, host);
   OpenCalibration calibration(model.loader(), settings_of(0), host.get(), item);
+  const StandIn stand_in = calibration.stand_in();
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     cancel.throw_if_requested();
-    CheckedRequest request(model, settings_of(i), &calibration);
+    CheckedRequest request(model, settings_of(i), &stand_in);
     if (i == 0) require_room(request);
     log_info("calibrate", "prompt " + std::to_string(i + 1) + " of " + std::to_string(prompts.size()));
     NoFrames frames;

@@ -7,6 +7,7 @@
 
 #include "host/config/settings.hpp"
 #include "host/plugins/loader.hpp"
+#include "host/selection/stand_in.hpp"
 
 namespace fastvideo::host {
 
@@ -20,17 +21,8 @@ class OpenCalibration {
   OpenCalibration(const OpenCalibration&) = delete;
   OpenCalibration& operator=(const OpenCalibration&) = delete;
 
-  const CatalogItem& item() const { return item_; }
-
-  /// What stands in for the item: the table of its kind, and the object that the table takes. The calibration owns it.
-  template <class Table>
-  const Table* table() const {
-    return static_cast<const Table*>(stand_in_.table);
-  }
-  template <class Object>
-  Object* object() const {
-    return static_cast<Object*>(stand_in_.object);
-  }
+  /// What stands in for the item, as long as this lives.
+  StandIn stand_in() const { return {&item_, stand_in_.table, stand_in_.object}; }
 
   /// The data of all runs so far, as text. Throws RequestError if they are too few.
   std::string finish();

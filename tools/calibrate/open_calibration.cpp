@@ -1,4 +1,4 @@
-#include "host/selection/open_calibration.hpp"
+#include "tools/calibrate/open_calibration.hpp"
 
 #include "host/plugins/plugin_code.hpp"
 #include "host/selection/border.hpp"
