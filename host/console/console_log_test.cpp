@@ -120,24 +120,5 @@ TEST(LogLevelNames, OthersAreRefusedWithTheAllowedOnes) {
   EXPECT_EQ(message_of("INFO "), "unknown log level 'INFO '" + allowed);
 }
 
-TEST(LogLevelNames, ComeFromTheEnvironment) {
-  unsetenv("FASTVIDEO_LOGGING_LEVEL");
-  EXPECT_EQ(log_level_from_environment(), LogLevel::info);
-  EXPECT_EQ(log_level_from_environment(LogLevel::error), LogLevel::error);
-  setenv("FASTVIDEO_LOGGING_LEVEL", "", 1);
-  EXPECT_EQ(log_level_from_environment(), LogLevel::info);
-  setenv("FASTVIDEO_LOGGING_LEVEL", "debug", 1);
-  EXPECT_EQ(log_level_from_environment(), LogLevel::debug);
-  setenv("FASTVIDEO_LOGGING_LEVEL", "loud", 1);
-  try {
-    log_level_from_environment();
-    ADD_FAILURE() << "accepted";
-  } catch (const std::invalid_argument& error) {
-    EXPECT_STREQ(error.what(),
-                 "FASTVIDEO_LOGGING_LEVEL: unknown log level 'loud': use DEBUG, INFO, WARNING, ERROR or CRITICAL");
-  }
-  unsetenv("FASTVIDEO_LOGGING_LEVEL");
-}
-
 }  // namespace
 }  // namespace fastvideo::host

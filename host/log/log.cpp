@@ -4,7 +4,6 @@
 #include <array>
 #include <atomic>
 #include <cctype>
-#include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -13,8 +12,6 @@
 
 namespace fastvideo::host {
 namespace {
-
-constexpr const char* kLevelVariable = "FASTVIDEO_LOGGING_LEVEL";
 
 // First the names that are shown, then the others that Python's logging takes.
 constexpr std::array<std::pair<std::string_view, LogLevel>, 7> kLevelNames = {{{"DEBUG", LogLevel::debug},
@@ -54,16 +51,6 @@ LogLevel parse_log_level(std::string_view name) {
   }
   throw std::invalid_argument("unknown log level '" + printable(name) +
                               "': use DEBUG, INFO, WARNING, ERROR or CRITICAL");
-}
-
-LogLevel log_level_from_environment(LogLevel otherwise) {
-  const char* value = std::getenv(kLevelVariable);
-  if (value == nullptr || *value == '\0') return otherwise;
-  try {
-    return parse_log_level(value);
-  } catch (const std::invalid_argument& error) {
-    throw std::invalid_argument(std::string(kLevelVariable) + ": " + error.what());
-  }
 }
 
 void set_log_level(LogLevel level) noexcept { least = static_cast<int>(known(level)); }

@@ -15,9 +15,6 @@ std::string_view level_name(LogLevel level) noexcept;
 /// std::invalid_argument, which lists these.
 LogLevel parse_log_level(std::string_view name);
 
-/// The level that FASTVIDEO_LOGGING_LEVEL names; `otherwise` where it is unset or empty. Throws std::invalid_argument.
-LogLevel log_level_from_environment(LogLevel otherwise = LogLevel::info);
-
 /// From now on messages below `level` are dropped. At first LogLevel::info.
 void set_log_level(LogLevel level) noexcept;
 bool log_enabled(LogLevel level) noexcept;
