@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "host/cli/numbered_output.hpp"
 #include "host/cli/output_guard.hpp"
 #include "host/cli/run_record.hpp"
 #include "host/error/error.hpp"

@@ -1,6 +1,7 @@
 // Outputs that cannot be, that are inputs, or that are each other; and flags that say two things.
 #include <sys/stat.h>
 
+#include "host/cli/numbered_output.hpp"
 #include "host/cli/program_fixture.hpp"
 
 namespace fastvideo::host {
@@ -174,6 +175,15 @@ TEST_F(Outputs, APromptThatIsNotUtf8IsRefusedAtOnceWithItsLine) {
                                                               4))
                                .string();
   expect_refused(with({"--prompt-file", wide}), wide + ": is UTF-16");
+}
+
+TEST(NumberedOutput, KeepsFolderAndExtension) {
+  EXPECT_EQ(numbered_output("out/video.mp4", 0, 1), "out/video.mp4");
+  EXPECT_EQ(numbered_output("out/video.mp4", 0, 2), "out/video_1.mp4");
+  EXPECT_EQ(numbered_output("out/video.mp4", 8, 12), "out/video_09.mp4");
+  EXPECT_EQ(numbered_output("video.mp4", 11, 12), "video_12.mp4");
+  EXPECT_EQ(numbered_output("out/frames/", 0, 2), "out/frames_1/");
+  EXPECT_EQ(numbered_output("frames", 1, 2), "frames_2");
 }
 
 }  // namespace

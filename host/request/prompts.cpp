@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <optional>
 #include <sstream>
 #include <string_view>
@@ -90,17 +89,6 @@ std::vector<std::string> prompts_of(const Settings& settings) {
     return {prompt->value.string()};
   }
   return {};
-}
-
-std::string numbered_output(const std::string& output, std::size_t index, std::size_t count) {
-  if (count <= 1) return output;
-  std::string number = std::to_string(index + 1);
-  number.insert(0, std::to_string(count).size() - number.size(), '0');
-  std::filesystem::path path(output);
-  const bool ends_in_slash = !path.has_filename();
-  if (ends_in_slash) path = path.parent_path();
-  path.replace_filename(path.stem().string() + "_" + number + path.extension().string());
-  return path.string() + (ends_in_slash ? "/" : "");
 }
 
 }  // namespace fastvideo::host

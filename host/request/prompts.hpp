@@ -1,4 +1,4 @@
-// The prompts of a run, and where the video of each goes.
+// The prompts of a run.
 #pragma once
 
 #include <cstddef>
@@ -23,9 +23,5 @@ std::vector<std::string> read_prompt_file(const std::string& file);
 /// Empty if neither is given. Throws RequestError: both from one source; not UTF-8; as
 /// read_prompt_file.
 std::vector<std::string> prompts_of(const Settings& settings);
-
-/// The output of prompt `index` of `count`: "video.mp4" as it is for one prompt, else "video_01.mp4" to "video_12.mp4",
-/// and "frames/" as "frames_01/".
-std::string numbered_output(const std::string& output, std::size_t index, std::size_t count);
 
 }  // namespace fastvideo::host

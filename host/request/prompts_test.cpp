@@ -62,14 +62,5 @@ TEST_F(Prompts, AFileWithoutPromptsIsRefused) {
                        "--prompt-file: /no/such.txt"));
 }
 
-TEST(NumberedOutput, KeepsFolderAndExtension) {
-  EXPECT_EQ(numbered_output("out/video.mp4", 0, 1), "out/video.mp4");
-  EXPECT_EQ(numbered_output("out/video.mp4", 0, 2), "out/video_1.mp4");
-  EXPECT_EQ(numbered_output("out/video.mp4", 8, 12), "out/video_09.mp4");
-  EXPECT_EQ(numbered_output("video.mp4", 11, 12), "video_12.mp4");
-  EXPECT_EQ(numbered_output("out/frames/", 0, 2), "out/frames_1/");
-  EXPECT_EQ(numbered_output("frames", 1, 2), "frames_2");
-}
-
 }  // namespace
 }  // namespace fastvideo::host
