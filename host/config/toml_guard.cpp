@@ -6,6 +6,7 @@
 
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
+#include "host/error/utf8.hpp"
 
 namespace fastvideo::host {
 namespace {
@@ -72,23 +73,10 @@ class TomlGuard {
         ++i;
         continue;
       }
-      const size_t length = utf8_length(text_.substr(i));
-      if (length == 0) refuse_at(i, "the byte " + printable(text_.substr(i, 1)) + " is not UTF-8");
-      i += length;
+      const Utf8Character c = character_at(text_.substr(i));
+      if (!c.is_valid) refuse_at(i, "the byte " + printable(text_.substr(i, 1)) + " is not UTF-8");
+      i += c.bytes;
     }
-  }
-
-  // Bytes of the character that a text begins with; 0 if it is none.
-  static size_t utf8_length(std::string_view text) {
-    const auto first = static_cast<unsigned char>(text[0]);
-    const size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-    if (first < 0xC2 || first > 0xF4 || length > text.size()) return 0;
-    for (size_t i = 1; i < length; ++i)
-      if ((static_cast<unsigned char>(text[i]) & 0xC0U) != 0x80U) return 0;
-    const auto second = static_cast<unsigned char>(text[1]);
-    const bool is_none = (first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
-                         (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F);
-    return is_none ? 0 : length;
   }
 
   void skip_blanks() {

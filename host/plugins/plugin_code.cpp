@@ -147,6 +147,15 @@ const char* interface_of_kind(const Item& item) {
 
 std::string name_of(const Item& item) { return item.library.string() + ": " + item.full_name(); }
 
+// A table of one function that an item may offer, or nullptr.
+template <class Table>
+const Table* optional_table(const fv_item* code, const Item& item, const char* id, const Required& function) {
+  const std::string who = name_of(item);
+  const void* table = get_table(code, id, who);
+  if (table != nullptr) check_table(table, sizeof(Table), {function}, id, who);
+  return static_cast<const Table*>(table);
+}
+
 }  // namespace
 
 void check_kind_table(const void* table, const Item& item, const std::string& who) {
@@ -204,20 +213,12 @@ const fv_calibration_interface* calibration_table(const fv_item* code, const Ite
 
 const fv_matrix_product_interface* matrix_product_table(const fv_item* code, const Item& item) {
   using Table = fv_matrix_product_interface;
-  const std::string who = name_of(item);
-  const void* table = get_table(code, FV_MATRIX_PRODUCT_INTERFACE, who);
-  if (table != nullptr)
-    check_table(table, sizeof(Table), {{"multiply", offsetof(Table, multiply)}}, FV_MATRIX_PRODUCT_INTERFACE, who);
-  return static_cast<const Table*>(table);
+  return optional_table<Table>(code, item, FV_MATRIX_PRODUCT_INTERFACE, {"multiply", offsetof(Table, multiply)});
 }
 
 const fv_early_signals_interface* early_signals_table(const fv_item* code, const Item& item) {
   using Table = fv_early_signals_interface;
-  const std::string who = name_of(item);
-  const void* table = get_table(code, FV_EARLY_SIGNALS_INTERFACE, who);
-  if (table != nullptr)
-    check_table(table, sizeof(Table), {{"measure", offsetof(Table, measure)}}, FV_EARLY_SIGNALS_INTERFACE, who);
-  return static_cast<const Table*>(table);
+  return optional_table<Table>(code, item, FV_EARLY_SIGNALS_INTERFACE, {"measure", offsetof(Table, measure)});
 }
 
 }  // namespace fastvideo::host
