@@ -5,13 +5,13 @@
 #include <unordered_map>
 
 #include "host/error/error.hpp"
+#include "host/error/letter_case.hpp"
 #include "host/error/printable.hpp"
 #include "host/error/text_table.hpp"
 #include "host/hardware/hardware.hpp"
 #include "host/log/log.hpp"
 #include "host/plugins/installed_file.hpp"
 #include "host/plugins/limits.hpp"
-#include "host/selection/names.hpp"
 
 namespace fastvideo::host {
 namespace {

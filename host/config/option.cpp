@@ -6,17 +6,11 @@
 
 #include "host/config/schema.hpp"
 #include "host/error/error.hpp"
+#include "host/error/letter_case.hpp"
 #include "host/error/printable.hpp"
 
 namespace fastvideo::host {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 std::string number_text(double number, OptionType type) {
   return type == OptionType::integer ? std::to_string(static_cast<int64_t>(number)) : Value(number).to_toml();
@@ -26,7 +20,7 @@ std::string number_text(double number, OptionType type) {
 std::string check_choice(const OptionSpec& option, const std::string& text, std::string_view where) {
   if (option.choices.empty()) return text;
   for (const std::string& choice : option.choices)
-    if (lower(choice) == lower(text)) return choice;
+    if (same_name(choice, text)) return choice;
   throw RequestError(std::string(where) + ": " + shortened(Value(text).to_toml()) + " is not one of " +
                      comma_list(option.choices) + did_you_mean(text, option.choices));
 }
@@ -141,7 +135,7 @@ Value OptionSpec::parse(std::string_view text, std::string_view where) const {
   };
   switch (type) {
     case OptionType::boolean: {
-      const std::string word = lower(text);
+      const std::string word = small_letters(text);
       if (word == "true" || word == "on" || word == "yes" || word == "1") return true;
       if (word == "false" || word == "off" || word == "no" || word == "0") return false;
       throw refuse();

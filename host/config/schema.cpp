@@ -1,31 +1,19 @@
 #include "host/config/schema.hpp"
 
-#include <strings.h>
-
 #include "host/error/error.hpp"
+#include "host/error/letter_case.hpp"
 
 namespace fastvideo::host {
 namespace {
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
 
 // Whether `path` means `spec`. Keys are exact, but for the public name of an item: the part between the first dot and
 // the last one.
 bool means(const SettingSpec& spec, std::string_view path) {
   if (path == spec.path) return true;
-  if (spec.owner.empty() || !equal_ignoring_case(path, spec.path)) return false;
+  if (spec.owner.empty() || !same_name(path, spec.path)) return false;
   const size_t first = path.find('.');
   const size_t last = path.rfind('.');
   return path.substr(0, first) == spec.path.substr(0, first) && path.substr(last) == spec.path.substr(last);
-}
-
-std::string small_letters(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
 }
 
 std::string who(const SettingSpec& spec) { return spec.owner.empty() ? "the host" : spec.owner; }

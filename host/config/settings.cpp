@@ -8,6 +8,7 @@
 #include "host/config/paths.hpp"
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
+#include "host/error/letter_case.hpp"
 #include "host/error/printable.hpp"
 
 namespace fastvideo::host {
@@ -72,7 +73,7 @@ Value check(const std::vector<const SettingSpec*>& specs, const Given& given) {
 bool is_known_table(const Schema& schema, const std::string& path) {
   for (const SettingSpec& spec : schema.all())
     if (spec.path.size() > path.size() && spec.path[path.size()] == '.' &&
-        strncasecmp(spec.path.data(), path.data(), path.size()) == 0)
+        same_name(std::string_view(spec.path).substr(0, path.size()), path))
       return true;
   return false;
 }

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cctype>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
+#include "host/error/letter_case.hpp"
 #include "host/error/printable.hpp"
 
 namespace fastvideo::host {
@@ -43,11 +43,8 @@ std::string_view level_name(LogLevel level) noexcept {
 }
 
 LogLevel parse_log_level(std::string_view name) {
-  std::string upper(name);
-  std::transform(upper.begin(), upper.end(), upper.begin(),
-                 [](char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); });
   for (const auto& [text, level] : kLevelNames) {
-    if (upper == text) return level;
+    if (same_name(name, text)) return level;
   }
   throw std::invalid_argument("unknown log level '" + printable(name) +
                               "': use DEBUG, INFO, WARNING, ERROR or CRITICAL");

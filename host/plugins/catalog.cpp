@@ -1,6 +1,5 @@
 #include "host/plugins/catalog.hpp"
 
-#include <strings.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,20 +8,13 @@
 
 #include "host/config/paths.hpp"
 #include "host/error/error.hpp"
+#include "host/error/letter_case.hpp"
 #include "host/error/printable.hpp"
 
 namespace fastvideo::host {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool equal_ignoring_case(const std::string& a, const std::string& b) { return strcasecmp(a.c_str(), b.c_str()) == 0; }
-
-std::string small_letters(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
 
 bool has_manifest(const fs::path& folder) {
   std::error_code code;  // also a link that leads nowhere: reading it says why
@@ -142,7 +134,7 @@ std::vector<const CatalogItem*> Catalog::find(std::string_view kind, std::string
   const bool with_implementation = wanted.find('/') != std::string::npos;
   std::vector<const CatalogItem*> out;
   for (const CatalogItem* one : offered(kind))
-    if (equal_ignoring_case(with_implementation ? one->item->full_name() : one->item->name, wanted)) out.push_back(one);
+    if (same_name(with_implementation ? one->item->full_name() : one->item->name, wanted)) out.push_back(one);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "host/error/error.hpp"
+#include "host/error/letter_case.hpp"
 #include "host/plugins/catalog.hpp"
 
 namespace fastvideo::host {
@@ -45,12 +46,6 @@ void refuse_all(const std::string& what, const std::vector<Use>& uses) {
   }
 }
 
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
-
 }  // namespace
 
 void add_options(Schema& schema, Catalog& catalog, const std::vector<std::string>& program_flags) {
@@ -68,8 +63,8 @@ void add_options(Schema& schema, Catalog& catalog, const std::vector<std::string
         refuse(one, "option '" + option.name + "' takes " + option.flag + ", which is a flag of fastvideo itself");
       if (!schema.find(path).empty())
         refuse(one, "option '" + option.name + "' is the setting " + path + " of the host");
-      if (!option.flag.empty()) flags[option.flag].push_back({&one, lower(path)});
-      types[lower(path)].push_back({&one, std::string(type_name(option.type))});
+      if (!option.flag.empty()) flags[option.flag].push_back({&one, small_letters(path)});
+      types[small_letters(path)].push_back({&one, std::string(type_name(option.type))});
     }
   }
   for (const auto& [flag, uses] : flags)

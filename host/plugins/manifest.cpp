@@ -1,12 +1,12 @@
 #include "host/plugins/manifest.hpp"
 
 #include <fastvideo/attention.h>
-#include <strings.h>
 
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "host/error/letter_case.hpp"
 #include "host/plugins/manifest_parts.hpp"
 
 namespace fastvideo::host {
@@ -27,7 +27,7 @@ std::string required_name(TableReader& reader, std::string_view key) {
   if (!consists_of(name, [](char c) { return is_lower(c) || is_upper(c) || is_digit(c) || c == '_' || c == '-'; }))
     throw reader.refuse(key, "'" + name + "' is no name: letters, digits, _ and - only");
   for (const char* reserved : {"auto", "none", "roles"})
-    if (strcasecmp(name.c_str(), reserved) == 0)
+    if (same_name(name, reserved))
       throw reader.refuse(key, "the name '" + name + "' means something else in the configuration; take another");
   return name;
 }

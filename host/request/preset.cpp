@@ -7,7 +7,7 @@
 #include "host/config/json_value.hpp"
 #include "host/config/toml.hpp"
 #include "host/error/error.hpp"
-#include "host/selection/names.hpp"
+#include "host/error/letter_case.hpp"
 
 namespace fastvideo::host {
 namespace {

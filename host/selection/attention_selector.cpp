@@ -8,10 +8,10 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "host/error/letter_case.hpp"
 #include "host/log/log.hpp"
 #include "host/plugins/installed_file.hpp"
 #include "host/selection/border.hpp"
-#include "host/selection/names.hpp"
 #include "host/selection/refusal.hpp"
 
 namespace fastvideo::host {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "host/error/error.hpp"
-#include "host/selection/names.hpp"
+#include "host/error/letter_case.hpp"
 #include "host/selection/refusal.hpp"
 #include "host/selection/rivals.hpp"
 

@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-#include "host/selection/names.hpp"
+#include "host/error/letter_case.hpp"
 
 namespace fastvideo::host {
 namespace {

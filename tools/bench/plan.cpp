@@ -5,8 +5,8 @@
 #include <sstream>
 
 #include "host/error/error.hpp"
+#include "host/error/letter_case.hpp"
 #include "host/request/prompts.hpp"
-#include "host/selection/names.hpp"
 #include "host/selection/policy.hpp"
 #include "tools/bench/matrix_file.hpp"
 
