@@ -7,6 +7,7 @@
 #include "host/cli/output_guard.hpp"
 #include "host/cli/run_record.hpp"
 #include "host/error/error.hpp"
+#include "host/error/letter_case.hpp"
 #include "host/error/printable.hpp"
 #include "host/error/text_table.hpp"
 #include "host/log/log.hpp"
@@ -67,7 +68,7 @@ void check_preview(const Settings& settings, const std::string& preview) {
     return;
   }
   const std::string who = settings.find("request.preview_path")->source.describe();
-  if (!preview.ends_with(".png"))
+  if (!same_name(std::filesystem::path(preview).extension().string(), ".png"))
     throw RequestError(who + ": " + printable(preview) + ": previews are PNG files, .png");
   try {
     check_file_target(resolve_target(preview));

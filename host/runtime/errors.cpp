@@ -1,6 +1,7 @@
 #include "host/runtime/errors.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <fastvideo/core.hpp>
 #include <filesystem>
@@ -34,7 +35,9 @@ void copy_text(std::string_view text, char* to, std::size_t capacity) {
 fvr_status write_error(fvr_error* error, fvr_status status, std::string_view text, std::string_view setting) noexcept {
   if (error == nullptr || error->struct_size < sizeof error->struct_size) return status;
   fvr_error whole{};
-  const std::size_t known = std::min<std::size_t>(error->struct_size, sizeof whole);
+  std::size_t known = std::min<std::size_t>(error->struct_size, sizeof whole);
+  if (known < offsetof(fvr_error, capacity))
+    known = std::min(known, offsetof(fvr_error, text));  // no half of a pointer
   std::memcpy(&whole, error, known);
   whole.status = status;
   // What files, plugins and settings say in it need not be UTF-8, or one line.

@@ -16,7 +16,10 @@ namespace {
 
 class FramesOfEmbedder final : public FrameSink {
  public:
-  explicit FramesOfEmbedder(const fvr_frames& to) : to_(to) {}
+  explicit FramesOfEmbedder(const fvr_frames& to) : to_(to) {
+    if (to.preview_every < 0)
+      throw InvalidCall("fvr_frames: preview_every is " + std::to_string(to.preview_every) + ": 0 or steps");
+  }
 
   void begin(const VideoFormat& format) override {
     bytes_of_frame_ = static_cast<std::size_t>(format.width) * static_cast<std::size_t>(format.height) * 3;
@@ -29,7 +32,7 @@ class FramesOfEmbedder final : public FrameSink {
     if (to_.frames != nullptr && count > 0) require_zero(to_.frames(to_.context, frames.data(), count), "frames");
   }
   void finish() override {}
-  int preview_every() const override { return to_.preview != nullptr && to_.preview_every > 0 ? to_.preview_every : 0; }
+  int preview_every() const override { return to_.preview != nullptr ? to_.preview_every : 0; }
   void preview(const PreviewFormat& format, std::span<const std::uint8_t> frames) override {
     const fvr_picture picture{sizeof picture, format.width, format.height, 0, format.frame_count};
     require_zero(to_.preview(to_.context, &picture, frames.data()), "preview");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <type_traits>
@@ -10,6 +11,16 @@
 
 namespace fastvideo::host {
 
+/// Throws InvalidCall unless some version of T has that size: all are multiples of its alignment, so that no field is
+/// there by half.
+template <class T>
+void require_size(std::uint32_t size, const char* name) {
+  if (size < sizeof size) throw InvalidCall(std::string(name) + ": struct_size is not set");
+  if (size % alignof(T) != 0)
+    throw InvalidCall(std::string(name) + ": struct_size is " + std::to_string(size) +
+                      ", and no version of the struct has that: set it to sizeof");
+}
+
 /// What the embedder filled; what its version of the struct lacks is zero. A NULL pointer gives all zeros. Throws
 /// InvalidCall if it has no size.
 template <class T>
@@ -17,7 +28,7 @@ T read_sized(const T* from, const char* name) {
   static_assert(std::is_trivially_copyable_v<T>);
   T whole{};
   if (from == nullptr) return whole;
-  if (from->struct_size < sizeof from->struct_size) throw InvalidCall(std::string(name) + ": struct_size is not set");
+  require_size<T>(from->struct_size, name);
   std::memcpy(&whole, from, std::min<std::size_t>(from->struct_size, sizeof whole));
   return whole;
 }
@@ -27,7 +38,7 @@ template <class T>
 void write_sized(T value, T* to, const char* name) {
   static_assert(std::is_trivially_copyable_v<T>);
   if (to == nullptr) throw InvalidCall(std::string(name) + " is NULL");
-  if (to->struct_size < sizeof to->struct_size) throw InvalidCall(std::string(name) + ": struct_size is not set");
+  require_size<T>(to->struct_size, name);
   value.struct_size = to->struct_size;
   std::memcpy(to, &value, std::min<std::size_t>(value.struct_size, sizeof value));
 }

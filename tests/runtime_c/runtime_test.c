@@ -188,6 +188,9 @@ static void keeps_to_sizes(fvr_model* model) {
   REQUIRE(fvr_check(NULL, NULL, 0, (fvr_request*[]){NULL}, &small) == FVR_INVALID);
   REQUIRE(small.status == FVR_INVALID && strcmp(text, "model i") == 0 && small.length == 0x55555555);
   REQUIRE(fvr_check(NULL, NULL, 0, NULL, NULL) == FVR_INVALID);
+  memset(text, 'x', sizeof text);
+  small.struct_size = offsetof(fvr_error, text) + 4; /* half of a pointer is none */
+  REQUIRE(fvr_check(NULL, NULL, 0, NULL, &small) == FVR_INVALID && small.status == FVR_INVALID && text[0] == 'x');
 
   fvr_model_info half;
   memset(&half, 0x55, sizeof half);
@@ -196,6 +199,9 @@ static void keeps_to_sizes(fvr_model* model) {
   const char* untouched;
   memset(&untouched, 0x55, sizeof untouched);
   REQUIRE(half.pipeline == untouched && half.struct_size == offsetof(fvr_model_info, pipeline));
+  half.struct_size = offsetof(fvr_model_info, pipeline) + 4;
+  REQUIRE(fvr_model_describe(model, &half, &last_error) == FVR_INVALID);
+  REQUIRE(strstr(last_error.text, "no version of the struct has that") != NULL);
   half.struct_size = 0;
   REQUIRE(fvr_model_describe(model, &half, &last_error) == FVR_INVALID);
   REQUIRE(fvr_model_describe(model, NULL, &last_error) == FVR_INVALID);
@@ -282,6 +288,12 @@ static void ends_where_frames_are_refused(fvr_model* model) {
   fvr_result* result = NULL;
   REQUIRE(fvr_run(request, &options, &result, &last_error) == FVR_FAILED && result == NULL && taken == 1);
   REQUIRE(strstr(last_error.text, "frames gave 7") != NULL);
+  fvr_frames odd = {.struct_size = offsetof(fvr_frames, preview) + 4, .preview_every = 1};
+  const fvr_run_options with_odd = {.struct_size = sizeof with_odd, .frames = &odd};
+  REQUIRE(fvr_run(request, &with_odd, &result, &last_error) == FVR_INVALID && result == NULL);
+  odd.struct_size = sizeof odd;
+  odd.preview_every = -1;
+  REQUIRE(fvr_run(request, &with_odd, &result, &last_error) == FVR_INVALID && result == NULL);
   const fvr_run_options second = {.struct_size = sizeof second, .prompt = 1};
   REQUIRE(fvr_run(request, &second, &result, &last_error) == FVR_INVALID);
   fvr_request_close(request);

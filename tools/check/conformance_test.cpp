@@ -117,8 +117,9 @@ TEST_F(PluginsCheck, FindsFaultsOfAttention) {
                "killed by signal 11|member access within null pointer");
   expect_found("attention", "no_plan", "run float32", "plan gave FV_OK and no plan");
   expect_found("attention", "gives_null", "run float32", "plan\\(\\) gave no plan; one that cannot be is refused");
-  expect_found("attention", "takes_over", "supports: pure",
-               "it leaves the process with another umask, floating-point mode, the handler of signal 15");
+  expect_found(
+      "attention", "takes_over", "supports: pure",
+      "it leaves the process changed \\(umask, floating-point mode, the handler of signal 15 \\(Terminated\\)\\)");
   expect_found("attention", "greedy", "run float32", "asks for 1099511627776 bytes");
   expect_found("attention", "absurd", "run float32", "asks for 0 resident and 1152921504606846976 scratch bytes, and");
   expect_found("attention", "odd_numerics", "supports: pure", "numerics unknown \\(99\\), the manifest says exact");

@@ -70,8 +70,7 @@ class Reporter {
       body();
       if (!late_fault().empty()) throw Fault(late_fault());
       if (const std::string left = traces.put_back(); !left.empty())
-        throw Fault("it leaves the process with another " + left +
-                    " than it found; what belongs to the whole process is the program's");
+        throw Fault("it leaves the process changed (" + left + "); what belongs to the whole process is the program's");
     } catch (const Skipped& e) {
       end(Outcome::skipped, e.what());
       return true;

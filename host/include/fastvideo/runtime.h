@@ -410,7 +410,7 @@ typedef struct fvr_result_info {
 } fvr_result_info;
 FVR_EXPORT fvr_status fvr_result_describe(const fvr_result* result, fvr_result_info* info, fvr_error* error);
 
-/* A stage, in order. */
+/* A stage, in the order of their beginnings; one that began again has all its time and bytes in its first place. */
 typedef struct fvr_stage {
   uint32_t struct_size;
   uint32_t step_count; /* of step_seconds */
