@@ -20,12 +20,6 @@ constexpr const char* kExample =
     "  fastvideo generate --help     every flag of a video, those of the installed plugins among them\n"
     "  fastvideo plugins             what is installed";
 
-// What is about the one video file of generate.
-bool is_of_output(const SettingSpec& spec) {
-  return spec.path == "request.output_path" || spec.path == "request.no_metadata" || spec.path == "request.perf_json" ||
-         spec.path == "request.preview_path" || spec.path == "request.preview_every";
-}
-
 // The flags of a request and of items belong to the commands that make or explain a video; all others to the program.
 bool is_of_request(const SettingSpec& spec) { return !spec.owner.empty() || spec.path.starts_with("request."); }
 
@@ -43,7 +37,7 @@ const char* type_word(OptionType type) {
 
 // Of the request, but not of a calibration: it makes no video file, and takes several prompts in a way of its own.
 bool is_of_one_video(const SettingSpec& spec) {
-  return is_of_output(spec) || spec.path == "request.prompt" || spec.path == "request.prompt_file";
+  return is_of_output(spec.path) || spec.path == "request.prompt" || spec.path == "request.prompt_file";
 }
 
 // "--prompt=" as "--prompt" and "": CLI11 would take the next word for its value.
@@ -193,7 +187,7 @@ class Parser {
     if (!is_of_request(spec)) return add_flag(app_, spec);
     add_flag(*generate_, spec);
     add_flag(*explain_, spec);
-    if (!is_of_output(spec) && spec.path != "request.prompt_file") add_flag(*bench_, spec);  // it has its own
+    if (!is_of_output(spec.path) && spec.path != "request.prompt_file") add_flag(*bench_, spec);  // it has its own
     if (!is_of_one_video(spec)) add_flag(*calibrate_, spec);
   }
 

@@ -17,10 +17,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kChoose = "; choose another path";
 
-bool is_output_setting(std::string_view path) {
-  return path == "request.output_path" || path == "request.perf_json" || path == "request.preview_path";
-}
-
 // A model has dozens of files; where there are far more, the folder holds other things too.
 constexpr int kMostModelFiles = 20'000;
 
@@ -45,7 +41,7 @@ void OutputGuard::read_settings(const Settings& settings) {
   for (const auto& [path, setting] : settings.all()) {
     file_of(setting.source);
     for (const Setting::Outranked& one : setting.outranked) file_of(one.source);
-    if (is_output_setting(path) || setting.value.type() != FV_VALUE_STRING) continue;
+    if (is_of_output(path) || setting.value.type() != FV_VALUE_STRING) continue;
     // Settings that name files have been made absolute.
     if (const std::string& text = setting.value.string(); text.starts_with('/')) reads(setting.source.describe(), text);
   }

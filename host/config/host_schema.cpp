@@ -146,4 +146,9 @@ Schema Schema::host() {
   return schema;
 }
 
+bool is_of_output(std::string_view path) {
+  return path == "request.output_path" || path == "request.no_metadata" || path == "request.perf_json" ||
+         path == "request.preview_path" || path == "request.preview_every";
+}
+
 }  // namespace fastvideo::host

@@ -82,4 +82,7 @@ class Schema {
   Index by_flag_;
 };
 
+/// Whether a setting is about the files that `fastvideo generate` writes, by its path: no model or request has it.
+bool is_of_output(std::string_view path);
+
 }  // namespace fastvideo::host

@@ -128,5 +128,67 @@ TEST(VideoSink, BadAnnouncementsAndTensorsFail) {
   }
 }
 
+// Asks for a preview of every step, and keeps the last.
+class Previewed final : public FrameSink {
+ public:
+  void begin(const VideoFormat&) override {}
+  void write(std::span<const std::uint8_t>) override {}
+  void finish() override {}
+  int preview_every() const override { return 1; }
+  void preview(const PreviewFormat& format, std::span<const std::uint8_t> frames) override {
+    format_ = format;
+    bytes_.assign(frames.begin(), frames.end());
+  }
+  PreviewFormat format_;
+  std::vector<std::uint8_t> bytes_;
+};
+
+TEST(VideoSink, PassesOnPreviewsThatWereAskedForBeforeTheVideo) {
+  Previewed frames;
+  VideoSink sink(frames);
+  EXPECT_EQ(sink.get().preview_every, 1);
+  std::vector<uint8_t> bytes(64);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i);
+  int64_t shape[4] = {2, 1, 2, 3}, planar[4] = {16, 16, 1, 4};
+  fv_tensor tensor{bytes.data(), {FV_DEVICE_CPU, 0}, 4, {FV_UINT, 8, 1}, shape, planar, 0};
+  fv_pipeline_output output{};
+  output.struct_size = sizeof output;
+  output.kind = FV_OUTPUT_PREVIEW;
+  output.tensor = &tensor;
+  TextBuffer text;
+  const auto give = [&](VideoSink& to) { return to.get().accept(to.get().context, &output, text.get()); };
+  ASSERT_EQ(give(sink), FV_OK) << text.str();
+  EXPECT_EQ(frames.format_.width, 2);
+  EXPECT_EQ(frames.format_.height, 1);
+  EXPECT_EQ(frames.format_.frame_count, 2);
+  EXPECT_EQ(frames.bytes_, (std::vector<std::uint8_t>{0, 4, 8, 1, 5, 9, 16, 20, 24, 17, 21, 25}));
+
+  for (const int64_t size : {int64_t{0}, int64_t{-1}, int64_t{1} << 15, int64_t{1} << 62}) {
+    shape[1] = size;
+    EXPECT_EQ(give(sink), FV_FAILED) << size;
+    EXPECT_TRUE(test::contains(text.str(), "as a preview, which is uint8 [frames, height, width, 3] on the CPU"));
+  }
+  shape[1] = 1;
+  tensor.dtype = {FV_FLOAT, 32, 1};
+  EXPECT_EQ(give(sink), FV_FAILED);
+  tensor.dtype = {FV_UINT, 8, 1};
+  output.tensor = nullptr;
+  EXPECT_EQ(give(sink), FV_FAILED);
+  output.tensor = &tensor;
+
+  NoFrames nobody;
+  VideoSink unasked(nobody);
+  EXPECT_EQ(unasked.get().preview_every, 0);
+  EXPECT_EQ(give(unasked), FV_OK);
+
+  fv_pipeline_output video{};
+  video.struct_size = sizeof video;
+  video.kind = FV_OUTPUT_VIDEO;
+  video.width = video.height = video.frame_count = video.fps_numerator = video.fps_denominator = 1;
+  ASSERT_EQ(sink.get().accept(sink.get().context, &video, text.get()), FV_OK);
+  EXPECT_EQ(give(sink), FV_FAILED);
+  EXPECT_TRUE(test::contains(text.str(), "a preview after it announced the video"));
+}
+
 }  // namespace
 }  // namespace fastvideo::host

@@ -45,8 +45,8 @@ class RunProgress {
 
   /// Seconds and steps of each stage so far.
   std::vector<StageTime> times() const { return timer_.stages(); }
-  /// "denoise 12/30", "load transformer 1.20 of 2.64 GiB", for a message that tells how far a run came; empty outside
-  /// of stages.
+  /// "denoise 12/30", "load transformer 1.20 GiB of 2.64 GiB", for a message that tells how far a run came; empty
+  /// outside of stages.
   std::string position() const;
 
  private:

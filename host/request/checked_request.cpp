@@ -13,9 +13,8 @@ namespace {
 
 // Parameters that the host itself declares.
 bool is_of_every_request(std::string_view option) {
-  return option == "model_path" || option == "prompt" || option == "seed" || option == "output_path" ||
-         option == "prompt_file" || option == "no_metadata" || option == "perf_json" || option == "preset" ||
-         option == "preview_path" || option == "preview_every" || option == "pipeline";
+  return option == "model_path" || option == "prompt" || option == "seed" || option == "prompt_file" ||
+         option == "preset" || option == "pipeline" || is_of_output("request." + std::string(option));
 }
 
 CacheRequest cache_request_to(const LoadedModel& model, const Settings& settings) {
@@ -124,7 +123,8 @@ std::string CheckedRequest::what_fits(std::uint64_t available) {
   const std::vector<std::string> fitting = smaller_requests(pipeline, request_.parameters(), [&](const Changes& to) {
     PipelineRequest request(settings_, pipeline, model_.device(), preset());
     for (const auto& [name, value] : to) request.set(name, value);
-    const auto needed = needed_bytes(memory_ledger(model_.checker().check(request.get()), *plans_, keeps()));
+    const auto needed =
+        memory_ledger(model_.checker().check(request.get()), *plans_, keeps()).needed(model_.device().is_cuda());
     return needed && *needed <= available;  // attention's at most
   });
   std::string text;
@@ -132,22 +132,16 @@ std::string CheckedRequest::what_fits(std::uint64_t available) {
   return text.empty() ? "" : text + ")";
 }
 
-// With what the device takes for itself; nothing if no stage was named.
-std::optional<std::uint64_t> CheckedRequest::needed_bytes(const MemoryLedger& ledger) const {
-  const auto peak = ledger.peak();
-  if (!peak) return std::nullopt;
-  return peak->bytes + (model_.device().is_cuda() ? ledger.beside_on_cuda() : 0);
-}
-
 std::string CheckedRequest::memory_shortage() {
-  const auto needed = needed_bytes(memory_);
+  const bool is_on_cuda = model_.device().is_cuda();
+  const auto needed = memory_.needed(is_on_cuda);
   const auto available = available_memory(model_.device());
   if (!settings_.boolean("run.memory_check") || !needed || !available || *needed <= *available) return {};
   return "the stage '" + memory_.peak()->name + "' needs about " + readable_bytes(*needed) +
-         (model_.device().is_cuda() ? " with what CUDA takes beside it" : "") + ", and " + model_.device().name +
-         " has " + readable_bytes(*available) + " available" +
-         (model_.device().is_cuda() ? "" : memory_limit_advice()) + ": ask for a smaller or shorter video" +
-         what_fits(*available) + ", or free memory (--set run.memory_check=false tries all the same)";
+         (is_on_cuda ? " with what CUDA takes beside it" : "") + ", and " + model_.device().name + " has " +
+         readable_bytes(*available) + " available" + (is_on_cuda ? "" : memory_limit_advice()) +
+         ": ask for a smaller or shorter video" + what_fits(*available) +
+         ", or free memory (--set run.memory_check=false tries all the same)";
 }
 
 }  // namespace fastvideo::host

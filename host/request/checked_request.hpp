@@ -60,7 +60,6 @@ class CheckedRequest {
   void require_effect() const;
   std::string no_effect(const std::string& path) const;
   std::string no_site_of(const std::string& role) const;
-  std::optional<std::uint64_t> needed_bytes(const MemoryLedger& ledger) const;
   std::string what_fits(std::uint64_t available);
   const CacheKeeps* keeps() const { return keeps_ ? &*keeps_ : nullptr; }
 

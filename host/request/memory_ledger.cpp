@@ -40,7 +40,13 @@ std::optional<PipelineEstimate::Bytes> MemoryLedger::peak() const {
 std::uint64_t MemoryLedger::beside_on_cuda() const {
   constexpr std::uint64_t kContextAndLibraries = 704 << 20;
   const auto most = peak();
-  return most ? kContextAndLibraries + most->bytes / 25 : 0;
+  return most ? kContextAndLibraries + most->bytes / 16 : 0;
+}
+
+std::optional<std::uint64_t> MemoryLedger::needed(bool is_on_cuda) const {
+  const auto most = peak();
+  if (!most) return std::nullopt;
+  return is_on_cuda ? sum(most->bytes, beside_on_cuda()) : most->bytes;
 }
 
 MemoryLedger memory_ledger(const PipelineEstimate& estimate, const SitePlans& plans, const CacheKeeps* keeps) {

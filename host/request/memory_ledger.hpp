@@ -25,8 +25,11 @@ struct MemoryLedger {
   /// The stage that needs most; nothing if no stage was named.
   std::optional<PipelineEstimate::Bytes> peak() const;
   /// What a run takes of a CUDA device beside the peak: context and libraries, and blocks that LibTorch's allocator
-  /// keeps in reserve. On an H200 697 MiB and 2.7 to 3.6 % of the peak (docs/performance.md); a little more is said.
+  /// keeps in reserve. On an H200 up to 699 MiB and 2.7 to 5.8 % of the peak (docs/performance.md): 704 MiB and a
+  /// sixteenth are said.
   std::uint64_t beside_on_cuda() const;
+  /// The peak with what the device takes beside it; nothing if no stage was named.
+  std::optional<std::uint64_t> needed(bool is_on_cuda) const;
 };
 
 /// keeps: of the strategy; null where caching is off.

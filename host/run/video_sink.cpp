@@ -20,8 +20,8 @@ bool is_whole(const fv_tensor& t) {
          t.data != nullptr;
 }
 
-// RGB frames of some size. what: how the message calls them.
-void require_frames(const fv_pipeline_output& output, const char* what) {
+// what: how the message calls it.
+void require_whole_tensor(const fv_pipeline_output& output, const char* what) {
   if (output.tensor == nullptr)
     throw std::runtime_error(std::string("the pipeline gave ") + what + " without a tensor");
   const fv_tensor& t = *output.tensor;
@@ -94,7 +94,7 @@ void VideoSink::begin(const fv_pipeline_output& output) {
 
 void VideoSink::write(const fv_pipeline_output& output) {
   if (!format_) throw std::runtime_error("the pipeline gave frames before it announced a video");
-  require_frames(output, "frames");
+  require_whole_tensor(output, "frames");
   const fv_tensor& t = *output.tensor;
   if (!are_rgb(t) || t.shape[1] != format_->height || t.shape[2] != format_->width)
     throw std::runtime_error("the pipeline gave " + text_of(t) + " as frames, which are uint8 [frames, " +
@@ -109,7 +109,8 @@ void VideoSink::write(const fv_pipeline_output& output) {
 
 void VideoSink::preview(const fv_pipeline_output& output) {
   constexpr std::int64_t kMostPixels = std::int64_t{1} << 26;
-  require_frames(output, "a preview");
+  if (format_) throw std::runtime_error("the pipeline gave a preview after it announced the video");
+  require_whole_tensor(output, "a preview");
   const fv_tensor& t = *output.tensor;
   const auto is_small = [&](int axis) { return t.shape[axis] >= 1 && t.shape[axis] <= 1 << 14; };
   if (!are_rgb(t) || !is_small(0) || !is_small(1) || !is_small(2) || t.shape[0] * t.shape[1] > kMostPixels / t.shape[2])

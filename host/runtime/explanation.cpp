@@ -130,7 +130,7 @@ void Explanation::add_memory(const CheckedRequest& request) {
   for (const PipelineEstimate::Bytes& one : request.memory().stages)
     memory.push_back({0, FVR_PEAK, texts.keep(one.name), one.bytes});
   if (request.model().device().is_cuda() && request.memory().peak())
-    memory.push_back({0, FVR_BESIDE, request.model().device().name.c_str(), request.memory().beside_on_cuda()});
+    memory.push_back({0, FVR_BESIDE, texts.keep(request.model().device().name), request.memory().beside_on_cuda()});
 }
 
 }  // namespace fastvideo::host

@@ -10,8 +10,6 @@
 namespace fastvideo::host {
 namespace {
 
-constexpr std::array<std::string_view, 5> kOfTheProgram = {
-    "request.output_path", "request.no_metadata", "request.perf_json", "request.preview_path", "request.preview_every"};
 constexpr std::array<std::string_view, 5> kOfARuntime = {"plugins.path", "plugins.disable", "libraries.path",
                                                          "run.threads", "log.level"};
 
@@ -53,7 +51,7 @@ Value value_of(const fvr_setting& setting, const std::string& path) {
 
 void require_scope(const Given& given, Scope scope) {
   const std::string who = given.source.describe();
-  if (has(kOfTheProgram, given.path))
+  if (is_of_output(given.path))
     throw RequestError(who +
                            " belongs to the program, which writes files; the library writes none: take the frames "
                            "where they are given",

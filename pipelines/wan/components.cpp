@@ -70,12 +70,13 @@ AutoencoderKLWanDecoder& Components::decoder(Attention& attention, const Progres
 
 const LatentColours& Components::colours(const Progress& progress) {
   if (colours_) return *colours_;
+  const bool was_kept = decoder_.is_loaded();
   SmallAttention small;
   AutoencoderKLWanDecoder& loaded = decoder(small, progress);
   progress.stage("prepare previews");
   colours_ = colours_of(loaded, folder_.vae.z_dim, [&](int64_t, int64_t) { progress.throw_if_cancelled(); });
   wait_for(residency().device);
-  decoder_.drop();
+  decoder_.release(was_kept);
   give_back(residency());
   return *colours_;
 }

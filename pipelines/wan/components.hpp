@@ -47,7 +47,8 @@ class Components {
     decoder_.release(residency().keeps_others());
     give_back(residency());
   }
-  /// What latents look like; the decoder is loaded for it once, and dropped again: nothing of it is there in the loop.
+  /// What latents look like. Unless it is there, the decoder is loaded for it once and let go again: nothing of it is
+  /// there in the loop.
   const LatentColours& colours(const Progress& progress);
 
  private:

@@ -6,9 +6,9 @@
 
 namespace fastvideo::wan {
 
-/// Decodes small pictures of one latent each, 32 of them for 16 channels. The decoder must
-/// have been given SmallAttention: the attention of a run is planned for its own sizes. progress: hears of each
-/// picture, and may throw to stop.
+/// Decodes small pictures of one latent each, 32 of them for 16 channels. The decoder must have been given
+/// SmallAttention: the attention of a run is planned for its own sizes. progress: hears of each picture, and may throw
+/// to stop.
 LatentColours colours_of(AutoencoderKLWanDecoder& decoder, int64_t z_dim, const DecodeProgress& progress);
 
 /// Attention of a few tokens by LibTorch, beside all backends: for colours_of.

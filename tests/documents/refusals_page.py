@@ -27,8 +27,7 @@ def literals():
     found = []
     for folder in ("host", "tools", "pipelines", "plugins", "sdk"):
         for file in (SOURCE / folder).rglob("*.[ch]pp"):
-            of_tests = file.name.endswith("_test.cpp") or ("testing" in file.parts and folder != "sdk")
-            if of_tests:
+            if file.name.endswith("_test.cpp") or ("testing" in file.parts and folder != "sdk"):
                 continue
             code = re.sub(r"^\s*//.*$|\s//[^\"\n]*$", "", file.read_text(), flags=re.MULTILINE)
             for run in re.findall(r'(?:"(?:[^"\\\n]|\\.)*"\s*)+', code):

@@ -1,6 +1,6 @@
 /* Videos of the embedded model through libfastvideo: different requests on one loaded model have the bits that the
- * program gives each in a process of its own, loading is reported and cancelled, and many runs take no more memory than
- * few. */
+ * program gives each in a process of its own, loading is reported and cancelled, previews come before the video, and
+ * many runs take no more memory than few. */
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
@@ -216,11 +216,52 @@ static void run_and_watch_loads(fvr_request* request) {
   fvr_result_close(result);
 }
 
+/* Previews, as they come, and the frames of the video behind them. */
+typedef struct shown {
+  int previews;
+  int64_t frames; /* of the video, all of them after the previews */
+} shown;
+
+static int32_t note_preview(void* context, const fvr_picture* picture, const uint8_t* rgb) {
+  shown* ours = context;
+  REQUIRE(picture->struct_size == sizeof *picture && ours->frames == 0);
+  REQUIRE(picture->width == 4 && picture->height == 4 && picture->frame_count == 2); /* a pixel for a latent */
+  uint8_t least = 255, most = 0;
+  for (int i = 0; i < 2 * 4 * 4 * 3; ++i) {
+    if (rgb[i] < least) least = rgb[i];
+    if (rgb[i] > most) most = rgb[i];
+  }
+  REQUIRE(most > least);
+  ++ours->previews;
+  return 0;
+}
+
+static int32_t count_frames(void* context, const uint8_t* rgb, int64_t count) {
+  (void)rgb;
+  ((shown*)context)->frames += count;
+  return 0;
+}
+
+static void run_and_watch_previews(fvr_request* request) {
+  shown ours = {.previews = 0};
+  const fvr_frames frames = {.struct_size = sizeof frames,
+                             .context = &ours,
+                             .frames = count_frames,
+                             .preview_every = 1,
+                             .preview = note_preview};
+  const fvr_run_options options = {.struct_size = sizeof options, .frames = &frames};
+  fvr_result* result = NULL;
+  REQUIRE(fvr_run(request, &options, &result, &last_error) == FVR_OK);
+  REQUIRE(ours.previews == 2 && ours.frames == 5); /* of 2 steps */
+  fvr_result_close(result);
+}
+
 static void are_cancelled(void) {
   fvr_runtime* runtime = NULL;
   fvr_model* model = load(&runtime);
   fvr_request* request = check(model, 0);
   run_and_watch_loads(request);
+  run_and_watch_previews(request);
   stop_in(request, "load transformer");
   stop_in(request, "denoise");
   video whole = {.pixels = NULL}; /* the model is none the worse */

@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 namespace fastvideo {
-
 namespace {
 
 constexpr double kLevel = 0.7;  // standard deviations: near the mean latent, and past what is flat around it

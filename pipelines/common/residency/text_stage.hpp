@@ -29,8 +29,9 @@ class TextStage {
       Encoder& encoder = encoder_.get(from, progress, make);
       store_.encode(missing, name_, progress, [&](const std::string& text) { return encode(encoder, text); });
     }
+    const bool was_loaded = encoder_.is_loaded();
     encoder_.release(stays);
-    if (!stays) give_back(residency);
+    if (was_loaded && !stays) give_back(residency);
   }
 
   const PromptStore& store() const { return store_; }
