@@ -168,7 +168,7 @@ MadeVideo make_video(const RunContext& in, const Outputs& outputs) {
 
 // How many videos are there when a later one fails.
 std::string what_is_done(const std::vector<MadeVideo>& videos, size_t count) {
-  if (videos.empty()) return "nothing was written";
+  if (videos.empty()) return "no video was written";
   return std::to_string(videos.size()) + " of " + std::to_string(count) + " videos are done, up to " +
          videos.back().output;
 }

@@ -120,7 +120,7 @@ TEST_F(OddProcess, SignalsThatCancelEndItAfterTheStep) {
     const auto status = child->wait(nullptr, kTimeout);
     ASSERT_TRUE(status.has_value());
     EXPECT_EQ(status->describe(), "exit code " + std::to_string(128 + signal));
-    EXPECT_TRUE(contains(child->error_output(), "cancelled at wait 0/1000, nothing was written"));
+    EXPECT_TRUE(contains(child->error_output(), "cancelled at wait 0/1000, no video was written"));
     expect_untouched();
   }
 }

@@ -143,7 +143,7 @@ TEST_F(Program, CtrlCEndsTheRun) {
     const auto status = child.wait(nullptr, kTimeout);
     ASSERT_TRUE(status.has_value());
     EXPECT_EQ(status->code, 128 + signal) << child.error_output();
-    EXPECT_TRUE(contains(child.error_output(), "cancelled at wait 0/1000, nothing was written"));
+    EXPECT_TRUE(contains(child.error_output(), "cancelled at wait 0/1000, no video was written"));
   }
   EXPECT_EQ(read(output()), "what was here");
 }

@@ -68,6 +68,19 @@ AutoencoderKLWanDecoder& Components::decoder(Attention& attention, const Progres
   });
 }
 
+void Components::abandon() noexcept {
+  if (!residency_) return;
+  prompts_->abandon(*residency_);
+  if (!residency_->keeps_others()) {
+    transformer_.drop();
+    decoder_.drop();
+  }
+  try {
+    give_back(*residency_);
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): a device that has failed; the run says why
+  }
+}
+
 const LatentColours& Components::colours(const Progress& progress) {
   if (colours_) return *colours_;
   const bool was_kept = decoder_.is_loaded();

@@ -47,6 +47,8 @@ class Components {
     decoder_.release(residency().keeps_others());
     give_back(residency());
   }
+  /// After a run that ended before its time: what the residency does not keep goes, as at the end of a whole one.
+  void abandon() noexcept;
   /// What latents look like. Unless it is there, the decoder is loaded for it once and let go again: nothing of it is
   /// there in the loop.
   const LatentColours& colours(const Progress& progress);

@@ -35,6 +35,12 @@ class StoppingProgress {
   const std::string& stage() const { return stage_; }
   uint64_t all_of(const std::string& stage) const { return all_.at(stage); }
   uint64_t loaded_of(const std::string& stage) const { return loaded_.at(stage); }
+  bool has_loaded(const std::string& stage) const { return loaded_.count(stage) != 0; }
+  void forget() {
+    stop_in.clear();
+    all_.clear();
+    loaded_.clear();
+  }
 
   std::string stop_in;  ///< empty: nowhere
 
@@ -63,6 +69,25 @@ TEST(WanLoading, ShowsHowFarItIsAndHearsAStop) {
   for (const char* stage : {"load text encoder", "load transformer", "load VAE"}) {
     EXPECT_GT(progress.all_of(stage), 1u << 20) << stage;
     EXPECT_EQ(progress.loaded_of(stage), progress.all_of(stage)) << stage;
+  }
+}
+
+// As one that ends well: what is not kept goes.
+TEST(WanLoading, ARunThatWasStoppedKeepsWhatAWholeOneKeeps) {
+  for (const auto& [offload, stays] : {std::pair{"auto", false}, {"none", true}}) {
+    SCOPED_TRACE(offload);
+    testing::Parameters parameters = small_video(1.0);
+    parameters.set("offload", offload);
+    StoppingProgress progress;
+    testing::AttentionServiceForTests service(progress.service());
+    WanPipeline pipeline(service.host(), FASTVIDEO_SOURCE_DIR "/models/shapes");
+    testing::CountedFrames frames;
+    progress.stop_in = "denoise";
+    EXPECT_THROW(pipeline.run(service.host(), parameters.options(), frames.sink()), Cancelled);
+    EXPECT_TRUE(progress.has_loaded("load transformer"));
+    progress.forget();
+    pipeline.run(service.host(), parameters.options(), frames.sink());
+    EXPECT_EQ(progress.has_loaded("load transformer"), !stays);
   }
 }
 

@@ -45,6 +45,7 @@ class PromptEncoder {
   EncodedPrompts encode(const Host& run, const Request& request, const Texts& texts, const Residency& residency,
                         Attention& attention, const Progress& progress);
 
+  void abandon(const Residency& residency) { stage_.abandon(residency); }
   /// Drops what was encoded, so that it is encoded anew.
   void forget_prompts() { stage_.forget_texts(); }
 

@@ -98,7 +98,14 @@ std::vector<double> WanPipeline::measure_early(const Options& parameters, std::s
 }
 
 void WanPipeline::run(const Host& run, const Options& parameters, const PipelineSink& sink) {
-  with_short_torch_errors([&] { make_video(run, parameters, sink); });
+  with_short_torch_errors([&] {
+    try {
+      make_video(run, parameters, sink);
+    } catch (...) {
+      components_.abandon();
+      throw;
+    }
+  });
 }
 
 void WanPipeline::make_video(const Host& run, const Options& parameters, const PipelineSink& sink) {

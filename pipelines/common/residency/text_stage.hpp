@@ -34,6 +34,11 @@ class TextStage {
     if (was_loaded && !stays) give_back(residency);
   }
 
+  /// After a run that ended before its time: the encoder goes unless it is kept.
+  void abandon(const Residency& residency) {
+    if (!residency.keeps_text_encoder()) encoder_.drop();
+  }
+
   const PromptStore& store() const { return store_; }
   /// Texts are encoded anew from here on.
   void forget_texts() { store_.clear(); }
