@@ -187,13 +187,19 @@ class HangingPlugin : public EndingPlugin {
 };
 
 TEST_F(HangingPlugin, IsNamedAfterSomeSeconds) {
-  for (const auto& [what, name] : {std::pair{"attention.plan=hang", "plan of SWIFT/cpu at dit."},
-                                   {"cache.decide=hang", "decide of every_other/policy"}}) {
-    setenv("FAKE_DOES", what, 1);
-    ChildProcess child(program_, a_run({"--set", "attention.self_test=off"}));
+  // Side by side: each is silent for eight seconds.
+  const auto run_that = [&](const char* does, const char* video) {
+    setenv("FAKE_DOES", does, 1);
+    auto child = std::make_unique<ChildProcess>(
+        program_, a_run({"--set", "attention.self_test=off", "--output-path", (folder_.path() / video).string()}));
     unsetenv("FAKE_DOES");
-    EXPECT_TRUE(says(child, name, std::chrono::seconds(30))) << child.error_output();
-    EXPECT_TRUE(contains(child.error_output(), "has shown no progress for "));
+    return child;
+  };
+  const auto plan = run_that("attention.plan=hang", "plan.y4m"), decide = run_that("cache.decide=hang", "decide.y4m");
+  for (const auto& [child, name] :
+       {std::pair{plan.get(), "plan of SWIFT/cpu at dit."}, {decide.get(), "decide of every_other/policy"}}) {
+    EXPECT_TRUE(says(*child, name, std::chrono::seconds(30))) << child->error_output();
+    EXPECT_TRUE(contains(child->error_output(), "has shown no progress for "));
   }
 }
 

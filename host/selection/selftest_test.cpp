@@ -60,9 +60,11 @@ class Scripted : public AttentionBackend {
       for (int64_t h = 0; h < q.size(2); ++h)
         for (int64_t i = 0; i < q.size(1); ++i) {
           std::vector<double> weight(static_cast<size_t>(k.size(1))), sum(static_cast<size_t>(size));
+          const float* query = &q(b, i, h, 0);
           for (int64_t j = 0; j < k.size(1); ++j) {
             double score = behaviour.sees(i, j) ? 0 : -std::numeric_limits<double>::infinity();
-            for (int64_t d = 0; d < size; ++d) score += double{q(b, i, h, d)} * k(b, j, h / group, d);
+            const float* key = &k(b, j, h / group, 0);
+            for (int64_t d = 0; d < size; ++d) score += double{query[d]} * key[d];
             weight[static_cast<size_t>(j)] = masked(site, args, behaviour.scale * site.scale * score, b, h, i, j);
           }
           const double top = *std::max_element(weight.begin(), weight.end());
@@ -70,8 +72,8 @@ class Scripted : public AttentionBackend {
           for (int64_t j = 0; j < k.size(1); ++j) {
             const double w = std::exp(weight[static_cast<size_t>(j)] - top);
             total += w;
-            for (int64_t d = 0; d < size; ++d)
-              sum[static_cast<size_t>(d)] += w * double{behaviour.change(v(b, j, h / group, d))};
+            const float* value = &v(b, j, h / group, 0);
+            for (int64_t d = 0; d < size; ++d) sum[static_cast<size_t>(d)] += w * double{behaviour.change(value[d])};
           }
           for (int64_t d = 0; d < size; ++d) out(b, i, h, d) = static_cast<float>(sum[static_cast<size_t>(d)] / total);
         }

@@ -1,7 +1,6 @@
 // fastvideo/tensor_view.hpp - typed access to the elements of a borrowed tensor on the CPU.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -66,9 +65,9 @@ class TensorView {
   template <class... Index>
   T& operator()(Index... index) const {
     static_assert(sizeof...(Index) == N);
-    const std::array<int64_t, N> at{static_cast<int64_t>(index)...};
     int64_t offset = 0;
-    for (int i = 0; i < N; ++i) offset += at[i] * strides_[i];
+    int i = 0;
+    ((offset += static_cast<int64_t>(index) * strides_[i++]), ...);
     return data_[offset];
   }
 
@@ -76,16 +75,16 @@ class TensorView {
   template <class... Index>
   T& broadcast(Index... index) const {
     static_assert(sizeof...(Index) == N);
-    const std::array<int64_t, N> at{static_cast<int64_t>(index)...};
     int64_t offset = 0;
-    for (int i = 0; i < N; ++i) offset += shape_[i] == 1 ? 0 : at[i] * strides_[i];
+    int i = 0;
+    ((offset += shape_[i] == 1 ? 0 : static_cast<int64_t>(index) * strides_[i], ++i), ...);
     return data_[offset];
   }
 
  private:
   T* data_;
-  std::array<int64_t, N> shape_{};
-  std::array<int64_t, N> strides_{};
+  int64_t shape_[N];
+  int64_t strides_[N];  // no std::array, whose operator is a call in builds that do not optimise
 };
 
 }  // namespace fastvideo

@@ -45,9 +45,9 @@ class Tensor {
 
   template <class... Index>
   T& operator()(Index... index) {
-    const int64_t at[] = {static_cast<int64_t>(index)...};
     int64_t offset = 0;
-    for (size_t i = 0; i < sizeof...(index); ++i) offset += (shape_[i] == 1 ? 0 : at[i]) * strides_[i];
+    size_t i = 0;
+    ((offset += shape_[i] == 1 ? 0 : static_cast<int64_t>(index) * strides_[i], ++i), ...);
     return data_[offset];
   }
   const fv_tensor* get() const { return &view_; }
@@ -81,9 +81,12 @@ double reference_row(Tensor<T>& q, Tensor<T>& k, Tensor<T>& v, const Case& c, Te
   const int64_t kv = h / (s.heads / s.kv_heads), keys = c.key_lengths.empty() ? s.keys : c.key_lengths[b];
   std::vector<double> score(keys);
   double top = -kInfinity, total = 0;
+  std::vector<double> query(s.size);
+  for (int64_t d = 0; d < s.size; ++d) query[d] = double{to_float(q(b, i, h, d))};
   for (int64_t j = 0; j < keys; ++j) {
+    const T* key = &k(b, j, kv, 0);
     double x = 0;
-    for (int64_t d = 0; d < s.size; ++d) x += double{to_float(q(b, i, h, d))} * double{to_float(k(b, j, kv, d))};
+    for (int64_t d = 0; d < s.size; ++d) x += query[d] * double{to_float(key[d])};
     score[j] = x * c.scale;
     if (mask != nullptr && (*mask)(b, h, i, j) == 0) score[j] = -kInfinity;
     if (bias != nullptr) score[j] += double{(*bias)(b, h, i, j)};
@@ -94,7 +97,8 @@ double reference_row(Tensor<T>& q, Tensor<T>& k, Tensor<T>& v, const Case& c, Te
   for (int64_t j = 0; j < keys; ++j) {
     const double p = std::exp(score[j] - top);
     total += p;
-    for (int64_t d = 0; d < s.size; ++d) out[d] += p * double{to_float(v(b, j, kv, d))};
+    const T* value = &v(b, j, kv, 0);
+    for (int64_t d = 0; d < s.size; ++d) out[d] += p * double{to_float(value[d])};
   }
   for (double& x : out) x /= total;
   return top + std::log(total);
