@@ -122,10 +122,10 @@ void check_folder_of(const fs::path& target) {
   std::error_code ignored;
   if (fs::is_directory(parent, ignored)) return;
   if (const std::string link = broken_link(parent.string()); !link.empty())
-    throw Refused("the folder " + parent.string() + " " + link + ": make the link anew, or choose another output path");
+    throw Refused("the folder " + parent.string() + " " + link + ": make the link anew, or choose another path");
   if (fs::exists(fs::status(parent, ignored)))
-    throw Refused(parent.string() + " is not a folder, so nothing can be written in it: choose another output path");
-  throw Refused("the folder " + parent.string() + " does not exist: make it (mkdir -p) or choose another output path");
+    throw Refused(parent.string() + " is not a folder, so nothing can be written in it: choose another path");
+  throw Refused("the folder " + parent.string() + " does not exist: make it (mkdir -p) or choose another path");
 }
 
 void check_file_target(const fs::path& target) {

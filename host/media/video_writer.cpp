@@ -153,7 +153,7 @@ void check_output(const fs::path& path) {
   } catch (const Refused&) {
     throw;
   } catch (const std::runtime_error& error) {
-    const std::string_view advice = "choose another output path", said = error.what();
+    const std::string_view advice = "choose another path", said = error.what();
     throw Refused(std::string(said) + (said.ends_with(advice) ? "" : "; " + std::string(advice)));
   }
   check_ffmpeg_for(path);

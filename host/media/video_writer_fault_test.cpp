@@ -278,7 +278,7 @@ TEST_F(Faults, AFullDiskIsNeverASuccess) {
     EXPECT_NE(message.find("No space left on device; the disk of " + target.parent_path().string() + " has "),
               std::string::npos)
         << message;
-    EXPECT_NE(message.find(": make room there, or choose another output path"), std::string::npos) << message;
+    EXPECT_NE(message.find(": make room there, or choose another path"), std::string::npos) << message;
     expect_untouched(target);
     fs::remove(target);
   }
@@ -293,7 +293,7 @@ TEST_F(Faults, CheckOutputSaysWhatIsMissing) {
   EXPECT_NO_THROW(check_output(out + "/frames/"));
   EXPECT_TRUE(fs::is_empty(out));
   EXPECT_EQ(message_of<Refused>([&] { check_output(out + "/nowhere/video.y4m"); }),
-            "the folder " + out + "/nowhere does not exist: make it (mkdir -p) or choose another output path");
+            "the folder " + out + "/nowhere does not exist: make it (mkdir -p) or choose another path");
   EXPECT_THROW(check_output(out + "/video.avi"), Refused);
   EXPECT_NE(message_of<Refused>([&] { check_output("-"); }).find("standard output"), std::string::npos);
   EXPECT_NE(message_of<Refused>([&] { check_output(out + "/.y4m"); }).find("give one, video.y4m"), std::string::npos);

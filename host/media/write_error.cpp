@@ -37,7 +37,7 @@ std::string limit_text(const fs::path& target) {
     return "; this process may write files of at most " + std::to_string(*limit) +
            " bytes (RLIMIT_FSIZE): raise that with ulimit -f unlimited, or ask for a smaller video";
   return "; the file system of " + target.parent_path().string() +
-         " takes no file of that size (FAT: 4 GiB): choose another output path, or ask for a smaller video";
+         " takes no file of that size (FAT: 4 GiB): choose another path, or ask for a smaller video";
 }
 
 std::string space_text(const fs::path& folder) {
@@ -47,7 +47,7 @@ std::string space_text(const fs::path& folder) {
          (lacks_files ? "no room for another file (df -i)"
           : space     ? std::to_string(space->free_bytes) + " bytes free"
                       : "no room") +
-         ": make room there, or choose another output path";
+         ": make room there, or choose another path";
 }
 
 }  // namespace
@@ -59,9 +59,8 @@ std::string write_error(const fs::path& target, int error) {
   if (error == ENOSPC) text += space_text(target.parent_path());
   if (error == EDQUOT)
     text += "; your share (quota) of the disk of " + folder +
-            " is used up: remove files of yours there, have it raised, or choose another output path";
-  if (error == EROFS)
-    text += "; " + folder + " is on a file system that is mounted read-only: choose another output path";
+            " is used up: remove files of yours there, have it raised, or choose another path";
+  if (error == EROFS) text += "; " + folder + " is on a file system that is mounted read-only: choose another path";
   return text;
 }
 

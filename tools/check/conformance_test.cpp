@@ -126,7 +126,8 @@ TEST_F(PluginsCheck, FindsFaultsOfAttention) {
   expect_found("attention", "gives_null", "run float32", "plan\\(\\) gave no plan; one that cannot be is refused");
   expect_found(
       "attention", "takes_over", "supports: pure",
-      "it leaves the process changed \\(umask, floating-point mode, the handler of signal 15 \\(Terminated\\)\\)");
+      "it leaves the process changed \\(umask, floating-point mode, the handler of signal 15 \\(Terminated\\), "
+      "the environment \\(OMP_NUM_THREADS\\), a running ITIMER_VIRTUAL\\)");
   expect_found("attention", "greedy", "run float32", "asks for 1099511627776 bytes");
   expect_found("attention", "absurd", "run float32", "asks for 0 resident and 1152921504606846976 scratch bytes, and");
   expect_found("attention", "odd_numerics", "supports: pure", "numerics unknown \\(99\\), the manifest says exact");

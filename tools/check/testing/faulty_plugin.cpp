@@ -1,6 +1,7 @@
 // A plugin of every kind that breaks one rule at a time: the default of its option 'fault' says which. With "none" it
 // keeps them all.
 #include <sys/stat.h>
+#include <sys/time.h>
 
 #include <atomic>
 #include <cfenv>
@@ -40,11 +41,14 @@ void break_down() {
   if (is("prints")) std::fputs("hello from a plugin", stdout), std::fflush(stdout);
 }
 
-// Of what belongs to the whole process: two things that come to light at once, one that hurts much later.
+// Of what belongs to the whole process: things that come to light at once, and such that hurt much later.
 void take_over() {
   ::umask(077);
   std::fesetround(FE_UPWARD);
   std::signal(SIGTERM, SIG_IGN);
+  ::setenv("OMP_NUM_THREADS", "1", 1);
+  const itimerval in_an_hour{{}, {3600, 0}};
+  ::setitimer(ITIMER_VIRTUAL, &in_an_hour, nullptr);
 }
 
 // ---- Attention ----
