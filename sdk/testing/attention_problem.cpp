@@ -15,7 +15,7 @@ std::string number(double value) {
 }
 
 fv_dtype mask_dtype(const ProblemShape& shape) {
-  return (shape.masks & FV_MASK_BIAS) != 0 ? shape.dtype : fv_dtype{FV_BOOL, 8, 1};
+  return (shape.masks & FV_MASK_BIAS) != 0 ? shape.bias_dtype.value_or(shape.dtype) : fv_dtype{FV_BOOL, 8, 1};
 }
 
 }  // namespace
@@ -51,8 +51,24 @@ void AttentionProblem::fill_inputs() {
           mask_.set({b, 0, i, j}, normal(bits) > 0 || j == i % shape_.keys ? 1 : 0);
   for (int64_t b = 0; b < shape_.batch; ++b)
     key_lengths_.push_back(static_cast<int32_t>(shape_.keys - 5 * b > 1 ? shape_.keys - 5 * b - 1 : 1));
+  if (shape_.has_closed_rows) close_rows();
   if (shape_.inputs == Inputs::peaked) aim_queries();
   inputs_before_ = {q_.memory(), k_.memory(), v_.memory()};
+}
+
+// The first mask of the shape closes rows: a key length of 0 all queries of the last batch row, the others its queries
+// 0 and 1 for every head.
+void AttentionProblem::close_rows() {
+  constexpr double kClosed = -std::numeric_limits<double>::infinity();
+  if ((shape_.masks & FV_MASK_KEY_LENGTHS) != 0) {
+    key_lengths_.back() = 0;
+    return;
+  }
+  const auto [rows, heads] = std::pair{mask_.shape()[0], mask_.shape()[1]};
+  for (int64_t h = 0; h < heads; ++h)
+    for (int64_t i = 0; i < std::min<int64_t>(2, shape_.queries); ++i)
+      for (int64_t j = 0; j < shape_.keys; ++j)
+        mask_.set({rows - 1, h, i, j}, (shape_.masks & FV_MASK_BIAS) != 0 ? kClosed : 0);
 }
 
 // Keys of length sqrt(D), and each query a multiple of one key that it sees: the score of that key is the largest by
@@ -192,11 +208,15 @@ AttentionProblem::Expected AttentionProblem::expected() const {
       for (size_t d = 0; d < size; ++d) score += query[d] * key[d];
       score *= site_.scale;
       if ((s.masks & FV_MASK_BIAS) != 0) score += mask_.get({0, row.head, row.query, j});
-      squares += score * score;
-      ++count;
+      if (std::isfinite(score)) squares += score * score, ++count;
       const bool is_seen = sees(row.batch, row.query, j);
       weight[static_cast<size_t>(j)] = is_seen ? score : -std::numeric_limits<double>::infinity();
       top = std::max(top, weight[static_cast<size_t>(j)]);
+    }
+    row.log_sum_exp = top;
+    if (top == -std::numeric_limits<double>::infinity()) {  // the sum over no keys: zeros
+      result.rows.push_back(std::move(row));
+      continue;
     }
     for (int64_t j = 0; j < s.keys; ++j) {
       const double w = std::exp(weight[static_cast<size_t>(j)] - top);
@@ -232,8 +252,24 @@ Deviation AttentionProblem::deviation(const Expected& expected) const {
   return found;
 }
 
+bool AttentionProblem::is_closed(const Row& row) { return row.log_sum_exp == -std::numeric_limits<double>::infinity(); }
+
+std::string AttentionProblem::closed_rows_fault(const Expected& expected) const {
+  for (const Row& row : expected.rows) {
+    if (!is_closed(row)) continue;
+    for (int64_t d = 0; d < shape_.head_size; ++d)
+      if (const double one = out_.get({row.batch, row.query, row.head, d}); one != 0)
+        return "out holds " + number(one) + " for a query that sees no key; the sum over no keys is 0";
+    if (args_.log_sum_exp == nullptr) continue;
+    if (const double given = log_sum_exp_.get({0, row.batch, row.head, row.query}); given != row.log_sum_exp)
+      return "log_sum_exp is " + number(given) + " for a query that sees no key, not minus infinity";
+  }
+  return "";
+}
+
 std::string AttentionProblem::numbers_fault(const Expected& expected) const {
   const auto [relative, worst, bar] = deviation(expected);
+  if (const std::string fault = closed_rows_fault(expected); !fault.empty()) return fault;
   if (relative > bar)
     return "out differs from the formula in float64 by " + number(relative) + " of its size (at most " + number(bar) +
            ", worst element " + number(worst) + ")";
@@ -242,6 +278,7 @@ std::string AttentionProblem::numbers_fault(const Expected& expected) const {
   if (args_.log_sum_exp == nullptr) return "";
   for (const Row& row : expected.rows) {
     const double given = log_sum_exp_.get({0, row.batch, row.head, row.query});
+    if (is_closed(row)) continue;
     if (!std::isfinite(given)) return "log_sum_exp is not written whole, or not finite";
     const double off = std::fabs(given - row.log_sum_exp);
     if (!(off <= 16 * bar))

@@ -37,6 +37,8 @@ struct ProblemShape {
   int32_t steps = 0;
   std::optional<int32_t> total_heads;  ///< otherwise query_heads
   std::optional<double> scale;         ///< otherwise 1.5 / sqrt(head_size): not the usual one, it must be read
+  std::optional<fv_dtype> bias_dtype;  ///< otherwise dtype
+  bool has_closed_rows = false;        ///< a mask, bias or key length lets some queries of the last row see no key
   Inputs inputs = Inputs::random;
   int64_t rows = 0;                            ///< rows of the output that are compared, spread over all; 0: all
   std::optional<std::array<int64_t, 3>> grid;  ///< its tokens are all queries
@@ -81,11 +83,14 @@ class AttentionProblem {
     double score_size = 0;  // root of the mean square of the scores
   };
   void fill_inputs();
+  void close_rows();
   void aim_queries();
   void describe();
   bool sees(int64_t row, int64_t query, int64_t key) const;
   Expected expected() const;
   Deviation deviation(const Expected& expected) const;
+  static bool is_closed(const Row& row);
+  std::string closed_rows_fault(const Expected& expected) const;
   std::string written_fault() const;
   std::string numbers_fault(const Expected& expected) const;
 

@@ -189,14 +189,32 @@ std::vector<Case> cases_of(const Item& item) {
     vary("the first step of 50", [](ProblemShape& s) { s.step = 0, s.steps = 50; });
     vary("the last step of 50", [](ProblemShape& s) { s.step = 49, s.steps = 50; });
     vary("log-sum-exp", [](ProblemShape& s) { s.require = FV_REQUIRE_LOG_SUM_EXP; });
+    const auto takes = [&](uint32_t masks) { return !item.limits.masks || (masks & ~*item.limits.masks) == 0; };
     for (const uint32_t mask :
          {FV_MASK_CAUSAL, FV_MASK_FRAME_CAUSAL, FV_MASK_KEY_LENGTHS, FV_MASK_BOOLEAN, FV_MASK_BIAS}) {
-      if (item.limits.masks && (*item.limits.masks & mask) == 0) continue;
+      if (!takes(mask)) continue;
       vary(mask_names(mask) + " mask", [mask](ProblemShape& s) {
         s.masks = mask;
         if (mask == FV_MASK_FRAME_CAUSAL) s.grid = {2, 3, 4};
       });
     }
+    // Corners of the contract (attention.h): several masks, alignment, a bias of another type, queries that see
+    // nothing.
+    for (const uint32_t masks :
+         {FV_MASK_KEY_LENGTHS | FV_MASK_BOOLEAN, FV_MASK_KEY_LENGTHS | FV_MASK_BIAS,
+          FV_MASK_CAUSAL | FV_MASK_KEY_LENGTHS, FV_MASK_CAUSAL | FV_MASK_BOOLEAN, FV_MASK_CAUSAL | FV_MASK_BIAS})
+      if (takes(masks)) vary(mask_names(masks) + " masks at once", [masks](ProblemShape& s) { s.masks = masks; });
+    if (takes(FV_MASK_CAUSAL))
+      for (const int64_t keys : {7, 37})
+        vary("causal mask, " + std::to_string(keys) + " keys for 24 queries",
+             [keys](ProblemShape& s) { s.masks = FV_MASK_CAUSAL, s.keys = keys; });
+    if (takes(FV_MASK_BIAS) && !same_dtype(dtype, kFloat32))
+      vary("bias mask in float32", [](ProblemShape& s) { s.masks = FV_MASK_BIAS, s.bias_dtype = kFloat32; });
+    for (const uint32_t mask : {FV_MASK_KEY_LENGTHS, FV_MASK_BOOLEAN, FV_MASK_BIAS})
+      for (const uint64_t require : {uint64_t{0}, uint64_t{FV_REQUIRE_LOG_SUM_EXP}})
+        if (takes(mask))
+          vary("queries closed by a " + mask_names(mask) + " mask" + (require != 0 ? ", log-sum-exp" : ""),
+               [&](ProblemShape& s) { s.masks = mask, s.require = require, s.has_closed_rows = true; });
   }
   return cases;
 }

@@ -22,15 +22,15 @@ class PluginsCheck : public ::testing::Test {
     for (const char* name : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) setenv(name, "handle_segv=0", 1);
   }
 
-  // The faulty plugin of a kind, with the fault as its default.
+  // The faulty plugin of a kind, with the fault as its default. Attention that takes masks has all corners checked.
   CommandResult check(const std::string& kind, const std::string& fault, const std::vector<std::string>& more = {}) {
     std::string manifest = "manifest = 1\nid = \"org.example.faulty\"\nversion = \"1.0.0\"\nabi = \"0.1\"\n";
     manifest += "[[item]]\nkind = \"" + kind + "\"\nname = \"FAULTY\"\nimplementation = \"cpu\"\n";
     manifest += "library = \"faulty_" + kind + ".so\"\nsummary = \"s\"\n";
     if (kind == "attention")
-      manifest +=
-          "[item.limits]\ndevices = [\"cpu\"]\ndtypes = [\"float32\"]\nmasks = []\n[item.attention]\n"
-          "numerics = \"exact\"\n";
+      manifest += "[item.limits]\ndevices = [\"cpu\"]\ndtypes = [\"float32\"]\nmasks = [" + masks_ +
+                  "]\n[item.attention]\n"
+                  "numerics = \"exact\"\n";
     if (kind == "pipeline")
       manifest += "[item.pipeline]\nmodel_classes = [\"FaultyPipeline\"]\n";
     else
@@ -58,6 +58,7 @@ class PluginsCheck : public ::testing::Test {
 
   std::filesystem::path plugin() const { return folder_.path() / "plugin"; }
 
+  std::string masks_;  // of the attention, as its manifest lists them
   test::TemporaryFolder folder_;
 };
 
@@ -67,6 +68,20 @@ TEST_F(PluginsCheck, PassesPluginsThatKeepTheRules) {
     EXPECT_EQ(result.status.code, 0) << result.output << result.error_output;
     EXPECT_TRUE(std::regex_search(result.output, std::regex("passes all [0-9]+ checks")));
   }
+}
+
+// Where a query and a key do not meet is defined to the last case (attention.h).
+TEST_F(PluginsCheck, FindsWhereMasksAreReadInAnotherWay) {
+  masks_ = R"("causal", "key_lengths", "boolean", "bias")";
+  EXPECT_EQ(check("attention", "none", {"--threads", "1"}).status.code, 0);
+  expect_found("attention", "aligns_at_the_end", "run float32, causal mask, 37 keys for 24 queries",
+               "out differs from");
+  expect_found("attention", "one_mask", "run float32, key_lengths, boolean masks at once", "out differs from");
+  expect_found("attention", "means_of_nothing", "run float32, queries closed by a key_lengths mask",
+               "out holds 0.5 for a query that sees no key; the sum over no keys is 0");
+  expect_found("attention", "divides_by_nothing", "run float32, queries closed by a boolean mask", "not finite");
+  expect_found("attention", "sums_to_nothing", "run float32, queries closed by a bias mask, log-sum-exp",
+               "log_sum_exp is 0 for a query that sees no key, not minus infinity");
 }
 
 TEST_F(PluginsCheck, SurvivesPluginsThatDoNot) {

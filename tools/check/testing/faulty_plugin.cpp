@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fastvideo/plugin.hpp>
+#include <limits>
 #include <thread>
 #include <vector>
 
@@ -53,6 +54,19 @@ void take_over() {
 
 // ---- Attention ----
 
+// The score of query i and key j of row b and head h, minus infinity if a mask stands between them.
+double masked(const fv_attention_site& site, const fv_attention_args& args, double score, int64_t b, int64_t h,
+              int64_t i, int64_t j) {
+  constexpr double kNever = -std::numeric_limits<double>::infinity();
+  const int64_t shift = is("aligns_at_the_end") ? args.k->shape[1] - args.q->shape[1] : 0;
+  if ((site.masks & FV_MASK_CAUSAL) != 0 && j > i + shift) return kNever;
+  if (args.key_lengths != nullptr && j >= fastvideo::TensorView<const int32_t, 1>(*args.key_lengths)(b)) return kNever;
+  if (args.mask == nullptr || (is("one_mask") && args.key_lengths != nullptr)) return score;
+  if (args.mask->dtype.code == FV_BOOL)
+    return fastvideo::TensorView<const bool, 4>(*args.mask).broadcast(b, h, i, j) ? score : kNever;
+  return score + double{fastvideo::TensorView<const float, 4>(*args.mask).broadcast(b, h, i, j)};
+}
+
 void formula(const fv_attention_site& site, const fv_attention_args& args) {
   const fastvideo::TensorView<const float, 4> q(*args.q), k(*args.k), v(*args.v);
   const fastvideo::TensorView<float, 4> out(*args.out);
@@ -64,13 +78,19 @@ void formula(const fv_attention_site& site, const fv_attention_args& args) {
         std::vector<double> sum(static_cast<size_t>(size), 0.0);
         double total = 0;
         for (int64_t j = is("skips_a_key") && k.size(1) > 1 ? 1 : 0; j < k.size(1); ++j) {
+          const float *query = &q(b, i, h, 0), *key = &k(b, j, h / group, 0), *value = &v(b, j, h / group, 0);
           double score = 0;
-          for (int64_t d = 0; d < size; ++d) score += double{q(b, i, h, d)} * k(b, j, h / group, d);
-          const double weight = std::exp(scale * score);
+          for (int64_t d = 0; d < size; ++d) score += double{query[d]} * key[d];
+          const double weight = std::exp(masked(site, args, scale * score, b, h, i, j));
           total += weight;
-          for (int64_t d = 0; d < size; ++d) sum[static_cast<size_t>(d)] += weight * v(b, j, h / group, d);
+          for (int64_t d = 0; d < size; ++d) sum[static_cast<size_t>(d)] += weight * value[d];
         }
-        for (int64_t d = 0; d < size; ++d) out(b, i, h, d) = static_cast<float>(sum[static_cast<size_t>(d)] / total);
+        const double some = total == 0 && !is("divides_by_nothing") ? 1 : total;
+        for (int64_t d = 0; d < size; ++d) out(b, i, h, d) = static_cast<float>(sum[static_cast<size_t>(d)] / some);
+        if (total == 0 && is("means_of_nothing")) out(b, i, h, 0) = 0.5F;
+        if (args.log_sum_exp != nullptr)
+          fastvideo::TensorView<float, 3> (*args.log_sum_exp)(b, h, i) =
+              total == 0 && is("sums_to_nothing") ? 0 : static_cast<float>(std::log(total));
         if (is("writes_behind_rows")) *(&out(b, i, h, size - 1) + 1) = 0;
         if (is("changes_inputs")) const_cast<float&>(q(b, i, h, 0)) = 0;
       }
@@ -91,7 +111,9 @@ class Attention : public fastvideo::AttentionBackend {
     if (is("takes_over")) take_over();
     if (is("worse")) return Support::yes(FV_NUMERICS_APPROXIMATE);
     if (is("fails_outside") && site.dtype.code == FV_INT) throw std::runtime_error("what is this type?");
-    if (site.require != 0) return Support::no("gives no log-sum-exp and cannot be captured");
+    if ((site.require & ~uint64_t{FV_REQUIRE_LOG_SUM_EXP}) != 0) return Support::no("cannot be captured");
+    if ((site.masks & ~(FV_MASK_CAUSAL | FV_MASK_KEY_LENGTHS | FV_MASK_BOOLEAN | FV_MASK_BIAS)) != 0)
+      return Support::no("knows four kinds of masks");
     return Support::yes(FV_NUMERICS_EXACT);
   }
   void run(const fv_attention_site& site, const fv_attention_args& args) override { formula(site, args); }
