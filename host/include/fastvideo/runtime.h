@@ -10,8 +10,8 @@
  *
  * Rules that hold everywhere
  *  - Every struct that may grow starts with struct_size, set by the struct's owner to sizeof(its type), also where the
- *    library fills the caller's struct: no more than that many bytes are read or written. Fields are only ever appended.
- *    Reserved fields are zero.
+ *    library fills the caller's struct: the library reads and writes no more bytes than that. Fields are only ever
+ *    appended. Reserved fields are zero.
  *  - Functions that can fail return fvr_status and fill an fvr_error; a NULL fvr_error* means that the caller does not
  *    want the message. After a failure, a handle that the function would have given is NULL.
  *  - Texts passed in are UTF-8, end in NUL and are borrowed for the call. Texts passed out live as long as the handle
