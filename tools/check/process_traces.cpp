@@ -8,7 +8,7 @@ namespace fastvideo::host::conformance {
 
 ProcessTraces::ProcessTraces() {
   restore_process_state();
-  static_cast<void>(restored_process_state());  // of earlier checks
+  static_cast<void>(restored_process_state());  // changes by earlier checks
   for (int number = 1; number < static_cast<int>(handlers_.size()); ++number)
     ::sigaction(number, nullptr, &handlers_[static_cast<size_t>(number)]);
 }

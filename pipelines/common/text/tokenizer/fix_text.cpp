@@ -218,8 +218,8 @@ class NestedReferences {
   std::u32string text_;
 };
 
-/// ftfy repeats until nothing changes, and each time resolves one level of nested references. So does this function for
-/// the usual few levels; for references nested on purpose, it resolves all levels at once.
+/// ftfy repeats until nothing changes, and each time resolves one level of nested references. So does this function in
+/// its first passes; for references nested deeper, it resolves all levels at once.
 std::u32string fix_segment(std::u32string text, bool unescape) {
   constexpr int passes_one_level = 24;
   constexpr int most_passes = 64;
