@@ -1,4 +1,4 @@
-// The models of a folder: what is loaded, and how long it stays.
+// The components of a model folder: which are loaded, and how long they stay loaded.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,22 +15,21 @@
 
 namespace fastvideo::wan {
 
-/// Loads components when they are asked for and keeps them as their residency says, over several runs. One thread at a
-/// time.
+/// Loads components at their first use and keeps them over several runs, as the residency says. One thread at a time.
 class Components {
  public:
   /// The folder is borrowed.
   explicit Components(const WanFolder& folder);
 
-  /// How they are held from here on: to be called at the beginning of a run, before the others. Drops what was loaded
-  /// in another dtype or on another device.
+  /// Sets the residency from here on: call it at the beginning of a run, before the other functions. Drops components
+  /// that were loaded in another dtype or on another device.
   void settle(const Residency& residency);
 
-  /// Whether all can be loaded, and the texts read, by the files' headers and the tokenizer alone. Throws Refused
-  /// naming file and tensor, or file and token.
+  /// Checks from the files' headers and the tokenizer alone that all components can be loaded and the texts read.
+  /// Throws Refused naming file and tensor, or file and token.
   void check(const Texts& texts, int64_t most_tokens);
 
-  /// Drops all that was loaded: the folder's weights are others now.
+  /// Drops all loaded components: the folder's weights have changed.
   void forget();
 
   /// Text encoder and prompts; the encoder is released when it has read them.
@@ -47,14 +46,15 @@ class Components {
     decoder_.release(residency().keeps_others());
     give_back(residency());
   }
-  /// After a run that ended before its time: what the residency does not keep goes, as at the end of a whole one.
+  /// Call after a run that ended early: frees the components that the residency does not keep, as at the end of a whole
+  /// run.
   void abandon() noexcept;
-  /// What latents look like. Unless it is there, the decoder is loaded for it once and let go again: nothing of it is
-  /// there in the loop.
+  /// The colours of latents, measured once with the decoder, which is loaded for that if it is not and freed before the
+  /// denoising loop.
   const LatentColours& colours(const Progress& progress);
 
  private:
-  // The decoder keeps the attention it was made with, and each run has its own.
+  // Forwards to the attention of the current run, since the decoder keeps the attention it was made with.
   class AttentionOfRun final : public Attention {
    public:
     void set(Attention& attention) { attention_ = &attention; }
@@ -66,8 +66,8 @@ class Components {
   const Residency& residency() const { return residency_.value(); }
 
   const WanFolder& folder_;
-  std::optional<Residency> residency_;  // empty: nothing was loaded yet
-  bool is_outlined_ = false;            // the weights were found to fit
+  std::optional<Residency> residency_;  // empty: no component was loaded yet
+  bool is_outlined_ = false;            // the weights were checked and fit
   std::unique_ptr<PromptEncoder> prompts_;
   Component<WanTransformer> transformer_{"load transformer"};
   AttentionOfRun decoder_attention_;

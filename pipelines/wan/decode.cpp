@@ -14,7 +14,7 @@
 namespace fastvideo::wan {
 namespace {
 
-// Leaves the decoder, which then forgets the clip, before it is looked for who is at fault.
+// Thrown to leave the decoder, which then forgets the clip, before the search for the cause.
 struct BadFrames {
   int64_t latent_frame;
   std::string defect;
@@ -60,7 +60,7 @@ void decode(const at::Tensor& latents, at::ScalarType dtype, Components& compone
   std::unique_ptr<Readback> range;
   int64_t latent_frame = 0;
   const auto watch = [&](const at::Tensor& frames) { range = start_readback(range_of(frames)); };
-  // The frames have come to the CPU, and so has what was sent before them: nothing waits here.
+  // The frames have arrived on the CPU, and so have copies made before them: nothing waits here.
   const auto give = [&](const at::Tensor& frames) {
     if (const std::string defect = defect_of_range(range->values()); !defect.empty())
       throw BadFrames{latent_frame, defect};

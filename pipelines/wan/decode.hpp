@@ -1,4 +1,4 @@
-// The last stage of a run: latents to frames, with a look at what comes out.
+// The last stage of a run: latents to frames, with a check of the frames.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,8 +12,8 @@ namespace fastvideo::wan {
 
 /// Decodes latents [1, z_dim, T, h, w] with the decoder of `components`, held in `dtype`, and hands the frames to the
 /// sink. Frames that hold NaN, infinity or one value everywhere before they are cut to 0..255 would be a black or blank
-/// video: they throw std::runtime_error, naming the latent frame and who is at fault, found by decoding up to it again
-/// with a look at every attention call. Throws Cancelled.
+/// video: throws std::runtime_error, naming the latent frame and the cause, which is found by decoding up to that frame
+/// again with a check of every attention call. Throws Cancelled.
 void decode(const at::Tensor& latents, at::ScalarType dtype, Components& components, HostAttention& attention,
             const PipelineSink& sink, const Progress& progress);
 

@@ -7,7 +7,7 @@
 namespace fastvideo::wan {
 namespace {
 
-// The name under which published caching data know a configuration; for others one that tells sizes apart.
+// The configuration's name in published caching data; for other configurations, a name made of their sizes.
 std::string model_key(const WanTransformerConfig& config) {
   const auto is = [&](int64_t layers, int64_t dim) { return config.num_layers == layers && config.inner_dim() == dim; };
   if (config.in_channels == 16 && is(30, 1536)) return "wan2.1-t2v-1.3b";

@@ -15,7 +15,7 @@
 
 namespace fastvideo::wan {
 
-/// The transformer with what is the same in every step of a run: texts, tokens and times.
+/// The transformer with the inputs that are the same in every step of a run: texts, tokens and times.
 class WanDenoisingModel final : public DenoisingModel {
  public:
   /// The transformer is borrowed. token_order: of the attention's plans; the scheduler's timesteps are set.
@@ -33,7 +33,7 @@ class WanDenoisingModel final : public DenoisingModel {
   at::Tensor timesteps_;
 };
 
-/// What the transformer lets a strategy measure and leave out in a run. The scheduler's timesteps are set.
+/// The signals and cuts that the transformer offers a strategy in a run. The scheduler's timesteps are set.
 CacheOffer wan_cache_offer(const WanTransformerConfig& config, const Request& request, const Scheduler& scheduler);
 
 /// The signals that are known before the loop. time: of all steps.

@@ -1,4 +1,4 @@
-// Loading shows how far it is and hears a stop, and a run that was stopped leaves a pipeline that works.
+// Loading reports progress and can be cancelled, and a cancelled run leaves a pipeline that works.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -72,7 +72,7 @@ TEST(WanLoading, ShowsHowFarItIsAndHearsAStop) {
   }
 }
 
-// As one that ends well: what is not kept goes.
+// As after a whole run, components that are not kept are freed.
 TEST(WanLoading, ARunThatWasStoppedKeepsWhatAWholeOneKeeps) {
   for (const auto& [offload, stays] : {std::pair{"auto", false}, {"none", true}}) {
     SCOPED_TRACE(offload);

@@ -27,19 +27,19 @@ uint64_t latent_elements(const WanTransformerConfig& dit, const LatentShape& sha
          static_cast<uint64_t>(shape.latent_height * shape.latent_width);
 }
 
-// Copies of the latents in float32: sample, predictions and what the solver remembers of earlier steps; after the loop
-// those that it still holds, with the result.
+// Copies of the latents in float32: sample, predictions and the solver's tensors of earlier steps; after the loop the
+// copies that the solver still holds, with the result.
 constexpr uint64_t kLoopLatents = 10, kLatentsAfterwards = 6;
 
-// What is too small to be counted one by one; in the decoder with what oneDNN adds to weights whose channels are no
-// multiple of its vectors.
+// Allowance for tensors too small to be counted one by one; in the decoder also for oneDNN's padding of weights whose
+// channels are no multiple of its vectors.
 constexpr uint64_t kSmallOfLoop = 64 << 10, kSmallOfDecoder = 256 << 10;
 
-// What cuBLAS and cuDNN take for themselves out of LibTorch's allocator, on an H200.
+// Workspaces that cuBLAS and cuDNN take from LibTorch's allocator, on an H200.
 constexpr uint64_t kWorkspacesOfLoop = 160 << 20, kWorkspacesOfDecoder = 48 << 20;
 
-// What one block takes, with what is the same for all: keys and values of the text, modulations (the tables stand
-// beside those of the blocks), the rotary table.
+// The activations of one block, with the tensors that all blocks share: keys and values of the text, modulations (the
+// tables stand beside those of the blocks), the rotary table.
 uint64_t block_bytes(const WanTransformerConfig& dit, const Request& request, const Residency& residency,
                      const LatentShape& shape) {
   const uint64_t element = size_of(residency.dtype);
@@ -49,16 +49,16 @@ uint64_t block_bytes(const WanTransformerConfig& dit, const Request& request, co
       activations(2 * dit.num_layers + 2, 6 * dim, {0, 1}, element) +
       activations(tokens, dit.attention_head_dim, {0, 1}, element);
   if (residency.device.is_cpu() && residency.dtype == at::kFloat) {
-    // x and its modulated norm; then q, k, v and the attention's output; or sum, norm, one side of the GELU and the
-    // other, which is made in its place, and the projection.
+    // x and its modulated norm; then q, k, v and the attention's output; or sum, norm, the GELU's input and its output,
+    // which is made in place, and the projection.
     const uint64_t attend = activations(tokens, dim, {6, 0}, element);
     const uint64_t feed_forward =
         activations(tokens, dim, {5, 0}, element) + activations(tokens, dit.ffn_dim, {1, 0}, element);
     return of_all + std::max(attend, feed_forward);
   }
   if (residency.device.is_cuda()) {
-    // x and its modulated norm stay; q, k, v, the attention's output and projection, and what LibTorch's norms take in
-    // float32 where they stand in for the kernels; or sum, norm, the GELU's side and the projection.
+    // x and its modulated norm stay; q, k, v, the attention's output and projection, and the float32 tensors of
+    // LibTorch's norms where they replace the kernels; or sum, norm, the GELU's side and the projection.
     const uint64_t attend = activations(tokens, dim, {7, kernels::built() ? 0U : 2U}, element);
     const uint64_t feed_forward =
         activations(tokens, dim, {6, 0}, element) + activations(tokens, dit.ffn_dim, {1, 0}, element);
@@ -95,8 +95,8 @@ std::vector<Bytes> stage_peaks(const WanFolder& folder, const Request& request, 
                           activations(length, text.d_ff, {3, 0}, element) +
                           activations(length, length * text.num_heads, {0, 2}, element);
 
-  // Embeddings: padded ones of the branches until the end of the run; on the CPU, which is this device or not, those of
-  // all texts until the last one is read.
+  // Embeddings: the padded embeddings of the branches until the end of the run; on the CPU, whether it is the run's
+  // device or not, the embeddings of all texts until the last text is encoded.
   const auto embedded = [&](int64_t count) { return activations(length * count, text.d_model, {1, 0}, element); };
   const int64_t encoded = std::ssize(texts.to_encode(residency.keeps_text_encoder()));
   const uint64_t stored = residency.device.is_cpu() ? embedded(encoded) : 0;

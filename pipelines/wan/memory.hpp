@@ -14,12 +14,12 @@ namespace fastvideo::wan {
 /// Weights as the run holds them, by component.
 std::vector<Bytes> component_bytes(const WanFolder& folder, const Residency& residency);
 
-/// Peak of each stage, the weights then in memory included, as the residency keeps them, and the encoded texts; what
-/// attention backends and caching strategies keep is not. Where more runs follow, it is the peak of all of them.
+/// Peak of each stage, including the weights that the residency then keeps and the encoded texts, but not the memory of
+/// attention backends and caching strategies. If more runs follow, the peak over all runs.
 std::vector<Bytes> stage_peaks(const WanFolder& folder, const Request& request, const Residency& residency,
                                const LatentShape& shape, const Texts& texts);
 
-/// What caching may keep of the loop.
+/// The sizes of the tensors that caching may keep of the loop.
 LoopBytes loop_bytes(const WanTransformerConfig& dit, const Residency& residency, const LatentShape& shape);
 
 }  // namespace fastvideo::wan

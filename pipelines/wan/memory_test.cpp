@@ -1,4 +1,4 @@
-// The estimate of each stage beside what LibTorch allocates in it.
+// The estimate of each stage beside the bytes that LibTorch allocates in it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -65,12 +65,12 @@ class LeanRun {
                      }};
   }
   Host host() const { return Host(&services_.abi); }
-  /// The stage in hand is over.
+  /// Ends the current stage.
   void end() {
     if (!stage_.empty()) peaks_[stage_] = std::max<uint64_t>(peaks_[stage_], memory_.peak());
     memory_.begin();
   }
-  /// The most of each stage, over all runs.
+  /// The peak of each stage, over all runs.
   const std::map<std::string, uint64_t>& peaks() const { return peaks_; }
 
  private:
@@ -88,7 +88,7 @@ class LeanRun {
   std::map<std::string, uint64_t> peaks_;
 };
 
-// What the pipeline says of each stage.
+// The pipeline's estimate of each stage.
 std::map<std::string, uint64_t> peaks_of(WanPipeline& pipeline, const Options& request) {
   std::map<std::string, uint64_t> peaks;
   fv_pipeline_plan_sink sink{};
@@ -104,7 +104,7 @@ std::map<std::string, uint64_t> peaks_of(WanPipeline& pipeline, const Options& r
   return peaks;
 }
 
-// The embedded model's weights are stored in another type than they are computed in: nothing of them is mapped.
+// The embedded model's weights are stored in another type than they are computed in: none of them stay mapped.
 TEST(WanMemory, EstimatesAreAtMostATenthAboveWhatIsAllocated) {
   struct Case {
     double guidance;
@@ -129,7 +129,8 @@ TEST(WanMemory, EstimatesAreAtMostATenthAboveWhatIsAllocated) {
       WanPipeline pipeline(run.host(), FASTVIDEO_SOURCE_DIR "/models/shapes");
       const std::map<std::string, uint64_t> estimated = peaks_of(pipeline, parameters.options());
       testing::CountedFrames frames;
-      // Where more runs follow, the estimate is that of all of them: the second run finds the first one's components.
+      // If more runs follow, the estimate is the peak over all runs: the second run finds the components of the first
+      // loaded.
       pipeline.run(run.host(), parameters.options(), frames.sink());
       if (!one.later.empty()) pipeline.run(run.host(), parameters.options(), frames.sink());
       run.end();

@@ -5,7 +5,7 @@
 namespace fastvideo::wan {
 namespace {
 
-constexpr int64_t kSide = 8;  // latents; a border of them sees the padding of convolutions
+constexpr int64_t kSide = 8;  // latents; those at the border see the padding of convolutions
 
 }  // namespace
 

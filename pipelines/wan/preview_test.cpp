@@ -1,4 +1,4 @@
-// Previews beside the video that comes of them, on the embedded model.
+// Previews beside the final video, on the embedded model.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -45,7 +45,7 @@ Pictures made(int32_t preview_every) {
   return pictures;
 }
 
-// A pixel for a latent: 8 x 8 pixels of one frame, then of four.
+// One preview pixel per latent: 8 x 8 pixels of one frame, then of four.
 at::Tensor pooled(const at::Tensor& video) {
   const at::Tensor small = at::avg_pool2d(video.permute({0, 3, 1, 2}), {kStride, kStride}).permute({0, 2, 3, 1});
   return at::cat({small.narrow(0, 0, 1), small.narrow(0, 1, small.size(0) - 1).unflatten(0, {-1, 4}).mean(1)});

@@ -62,7 +62,7 @@ EncodedPrompts PromptEncoder::encode(const Host& run, const Request& request, co
   };
   EncodedPrompts prompts{padded(request.prompt), {}};
   if (request.guided()) prompts.unconditional = padded(request.negative_prompt);
-  if (texts.later.empty()) stage_.forget_texts();  // nobody will ask for them
+  if (texts.later.empty()) stage_.forget_texts();  // no later run needs them
   return prompts;
 }
 

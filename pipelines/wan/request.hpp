@@ -1,4 +1,4 @@
-// What is asked of a Wan text-to-video model, in types, and checked against what the model can do.
+// A request to a Wan text-to-video model, typed and checked against the model's limits.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ struct Request : VideoRequest {
   int64_t max_sequence_length;  ///< tokens of a text that the transformer reads
 };
 
-/// Throws Refused, with the nearest possible values, if the model cannot do it.
+/// Throws Refused, with the nearest possible values, for a request that is beyond the model's limits.
 inline Request parse_request(const Options& parameters, const LatentGeometry& geometry) {
   return {parse_video_request(parameters, geometry), parameters.integer("max_sequence_length")};
 }

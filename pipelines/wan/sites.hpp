@@ -10,7 +10,7 @@
 
 namespace fastvideo::wan {
 
-/// The sites of `request`, whose text encoder reads so many texts: text.self, dit.self, dit.cross, vae.mid.
+/// The sites of `request`, whose text encoder reads `texts` texts: text.self, dit.self, dit.cross, vae.mid.
 std::vector<PlannedSite> plan_sites(const Request& request, int64_t texts, const Residency& residency,
                                     const LatentShape& shape, const WanFolder& folder);
 

@@ -1,4 +1,4 @@
-// A whole run: what the pipeline declares of its attention beside what it calls.
+// A whole run: the attention sites that the pipeline declares beside the calls that it makes.
 #include <gtest/gtest.h>
 
 #include "pipelines/common/testing/declared_sites.hpp"

@@ -27,7 +27,7 @@ LatentGeometry geometry_of(const WanFolder& folder) {
           folder.transformer.patch_size[1], folder.transformer.patch_size[2]};
 }
 
-// Says it where a run on CUDA has to do without the project's kernels.
+// Logs that a run on CUDA cannot use the project's kernels.
 void report_kernels(const Host& run, at::Device device) {
   if (!device.is_cuda() || kernels::runs_on(from_device(device).index)) return;
   run.log(FV_LOG_WARNING, "wan",
@@ -148,7 +148,7 @@ void WanPipeline::make_video(const Host& run, const Options& parameters, const P
     if (cache != nullptr) cache->schedule(early_signals(transformer.embed_time(timesteps)));
     latents = denoise(latents, model, request.guidance(), *scheduler, attention, cache.get(), progress, previews);
   }
-  cache.reset();  // with all that it keeps
+  cache.reset();  // with all the tensors that it keeps
   components_.release_transformer();
   attention.release_scratch();
   give_back(residency);

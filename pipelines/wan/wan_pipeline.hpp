@@ -16,10 +16,11 @@
 namespace fastvideo::wan {
 
 /// A folder in the format of diffusers' WanPipeline. check reads the weights' headers and opens the tokenizer; weights
-/// are read by run, one component at a time, and parameter offload says how long they stay. One thread at a time.
+/// are read by run, one component at a time, and the parameter offload says how long components stay loaded. One thread
+/// at a time.
 class WanPipeline final : public Pipeline {
  public:
-  /// Reads the configurations. Throws Refused, with file and field, if the folder is not one that this can run.
+  /// Reads the configurations. Throws Refused, with file and field, if this pipeline cannot run the folder.
   WanPipeline(const Host& host, const std::string& folder);
 
   void check(const Options& parameters, const fv_pipeline_plan_sink& sink) override;
@@ -29,21 +30,21 @@ class WanPipeline final : public Pipeline {
 
  private:
   void make_video(const Host& run, const Options& parameters, const PipelineSink& sink);
-  // What parameters say, in its parts.
+  // A request's parameters, typed and checked.
   struct Asked {
     Request request;
     Residency residency;
     Texts texts;
     LatentShape shape;
   };
-  /// With the weights of its variant chosen, and all found to fit.
+  /// Parses a request, chooses the weights of its variant, and checks that all components fit.
   Asked prepared(const Options& parameters);
   std::vector<PlannedSite> sites_of(const Asked& asked) const;
   void choose_weights(const std::string& variant);
 
   Host host_;
   WanFolder folder_;
-  std::optional<std::string> variant_;  // whose weights are chosen
+  std::optional<std::string> variant_;  // the variant whose weights are chosen
   LatentGeometry geometry_;
   Components components_;
 };

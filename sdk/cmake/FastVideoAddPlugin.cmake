@@ -2,10 +2,10 @@
 #
 # Builds one library of the plugin folder FOLDER (target and library are named FOLDER unless LIBRARY says otherwise) and
 # puts it, the plugin.toml of the current source directory and DATA beside each other in
-# ${FASTVIDEO_PLUGIN_OUTPUT_DIR}/FOLDER (default: plugins/ in the build directory). Call it once for each library.
-# The library exports fastvideo_plugin and nothing else, resolves everything when it is opened, shares no inline statics
-# with other plugins and carries no path of the machine it was built on. Its sources get what plugin.toml says of the
-# plugin (fastvideo_name_plugin below).
+# ${FASTVIDEO_PLUGIN_OUTPUT_DIR}/FOLDER (default: plugins/ in the build directory). Call it once for each library. The
+# library exports fastvideo_plugin and nothing else, resolves everything when it is opened, shares no inline statics
+# with other plugins and carries no path of the machine it was built on. Its sources get the id and version of
+# plugin.toml (fastvideo_name_plugin below).
 function(fastvideo_add_plugin folder)
   cmake_parse_arguments(ARG "" "LIBRARY" "SOURCES;LINK;DATA" ${ARGN})
   if(NOT ARG_SOURCES)
@@ -46,7 +46,7 @@ endfunction()
 #
 # Gives the sources of TARGET the id and version in the plugin.toml of the current source directory, as the strings
 # FASTVIDEO_PLUGIN_ID and FASTVIDEO_PLUGIN_VERSION. For an object library that a plugin is made of; fastvideo_add_plugin
-# does it for its own target.
+# calls it for its own target.
 function(fastvideo_name_plugin target)
   set(manifest "${CMAKE_CURRENT_SOURCE_DIR}/plugin.toml")
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${manifest}")
@@ -60,7 +60,7 @@ function(fastvideo_read_plugin_toml file id version)
     message(FATAL_ERROR "${file}: no such file; it says a plugin's id, version and items (docs/plugin_manifest.md)")
   endif()
   file(READ "${file}" text)
-  string(REGEX REPLACE "\n[ \t]*\\[.*" "" text "\n${text}\n")  # what follows the first header is not the plugin's
+  string(REGEX REPLACE "\n[ \t]*\\[.*" "" text "\n${text}\n")  # keys after the first header are not the plugin's
   foreach(key id version)
     if(NOT "${text}\n" MATCHES "\n[ \t]*${key}[ \t]*=[ \t]*\"([A-Za-z0-9._+-]+)\"[ \t]*(#[^\n]*)?\r?\n")
       message(FATAL_ERROR "${file}: no line '${key} = \"...\"' before the first [[item]]. The build reads ${key} there, for "

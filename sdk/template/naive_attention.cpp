@@ -1,4 +1,5 @@
-// The smallest attention backend: softmax(scale q k^T + bias) v, as it is written in the paper, for float32 on the CPU.
+// The smallest attention backend: softmax(scale q k^T + bias) v (Vaswani et al. 2017, equation 1), unoptimised, for
+// float32 on the CPU.
 #include <algorithm>
 #include <cmath>
 #include <fastvideo/plugin.hpp>
@@ -9,7 +10,7 @@ class NaiveAttention : public fastvideo::AttentionBackend {
  public:
   explicit NaiveAttention(const fastvideo::Host& host, const fastvideo::Options&) : host_(host) {}
 
-  // The manifest states the limits in general; here is the last word on one site.
+  // The manifest states the limits in general; supports() decides for one site.
   fastvideo::Support supports(const fv_attention_site& site) const override {
     if (site.require != 0) return fastvideo::Support::no("gives no log-sum-exp and cannot be captured");
     return fastvideo::Support::yes(FV_NUMERICS_EXACT);
@@ -45,7 +46,7 @@ class NaiveAttention : public fastvideo::AttentionBackend {
   }
 
  private:
-  // A score with its mask: a boolean one forbids where it is false, a bias is added.
+  // A score with its mask: a boolean mask forbids keys where it is false, a bias is added.
   static double masked(const fv_tensor* mask, double score, int64_t b, int64_t h, int64_t i, int64_t j) {
     if (mask == nullptr) return score;
     if (mask->dtype.code != FV_BOOL) return score + fastvideo::TensorView<const float, 4>(*mask).broadcast(b, h, i, j);

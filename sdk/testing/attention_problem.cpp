@@ -26,7 +26,7 @@ AttentionProblem::AttentionProblem(const ProblemShape& s)
       k_(s.dtype, {s.batch, s.keys, s.kv_heads, s.head_size}, s.layout),
       v_(s.dtype, {s.batch, s.keys, s.kv_heads, s.head_size}, s.layout),
       out_(s.dtype, {s.batch, s.queries, s.query_heads, s.head_size}, s.layout),
-      // A bias for every head and none of the rows, a boolean mask for every row and all heads: both are broadcast.
+      // A bias of shape [1, H, Lq, Lk] or a boolean mask of shape [B, 1, Lq, Lk]: both are broadcast.
       mask_(mask_dtype(s), (s.masks & FV_MASK_BIAS) != 0 ? std::array<int64_t, 4>{1, s.query_heads, s.queries, s.keys}
                                                          : std::array<int64_t, 4>{s.batch, 1, s.queries, s.keys}),
       log_sum_exp_({FV_FLOAT, 32, 1}, {1, s.batch, s.query_heads, s.queries}) {
@@ -72,8 +72,8 @@ void AttentionProblem::close_rows() {
 }
 
 // Keys of length sqrt(D), and each query a multiple of one key that it sees: the score of that key is the largest by
-// the inequality of Cauchy and Schwarz, and so large that all others count for nothing. Random keys of few dimensions
-// lie closer together, which takes larger scores.
+// the inequality of Cauchy and Schwarz, and so large that the weights of all other keys vanish. Random keys of few
+// dimensions lie closer together, which takes larger scores.
 void AttentionProblem::aim_queries() {
   const ProblemShape& s = shape_;
   const double size = s.head_size, score = 60 * std::max(1.0, 64 / size);
@@ -196,7 +196,7 @@ AttentionProblem::Expected AttentionProblem::expected() const {
   const int64_t all = s.batch * s.query_heads * s.queries;
   const int64_t rows = s.rows == 0 ? all : std::min(all, std::max<int64_t>(s.rows, 2));
   for (int64_t n = 0; n < rows; ++n) {
-    const int64_t at = rows == all ? n : n * (all - 1) / (rows - 1);  // the first and the last among them
+    const int64_t at = rows == all ? n : n * (all - 1) / (rows - 1);  // the first and the last row among them
     Row row{at / (s.query_heads * s.queries), at / s.queries % s.query_heads, at % s.queries, std::vector<double>(size),
             0};
     const int64_t kv = row.head / (s.query_heads / s.kv_heads);
@@ -243,8 +243,9 @@ Deviation AttentionProblem::deviation(const Expected& expected) const {
       found.worst = std::max(found.worst, off);
     }
   found.relative = std::sqrt(wrong / right);
-  // Roundings of scores, weights and results to the type, and sums in float32 at least: each is about one unit of the
-  // output, a score's one times its size. Independent roundings add up as squares; a factor of 8 is left for the rest.
+  // Roundings of scores, weights and results to the type, and sums in float32 at least: each rounding is about one unit
+  // of the output, a score's rounding one unit times the score. Independent roundings add up as squares; a factor of 8
+  // is left for the rest.
   const double unit = unit_roundoff(shape_.dtype);
   const double terms = static_cast<double>(shape_.head_size + shape_.keys);
   const double sums = std::min(unit, std::ldexp(1.0, -24)) * std::sqrt(terms);

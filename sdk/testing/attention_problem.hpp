@@ -1,4 +1,4 @@
-// One small attention: random inputs, poisoned outputs, and what should come out, in float64.
+// One small attention problem: random inputs, poisoned outputs, and the expected outputs in float64.
 #pragma once
 
 #include <fastvideo/attention.h>
@@ -13,13 +13,14 @@
 
 namespace fastvideo::testing {
 
-/// What queries and keys are like.
+/// How queries and keys are drawn.
 enum class Inputs {
   random,  ///< normal numbers: every key counts
   peaked,  ///< each query lies so close to one key that all weight falls on it, whatever an approximation leaves out
 };
 
-/// What one run is about. `batch`, `queries` and `keys` are those of the run; the site's are larger by `spare`.
+/// The shapes, types and masks of one run. `batch`, `queries` and `keys` are those of the run; the site's are larger by
+/// `spare`.
 struct ProblemShape {
   std::string role = FV_ROLE_DIT_SELF;
   fv_dtype dtype{FV_FLOAT, 32, 1};
@@ -30,29 +31,29 @@ struct ProblemShape {
   int64_t queries = 24;
   int64_t keys = 24;
   int64_t spare = 0;
-  uint32_t masks = 0;  ///< FV_MASK_*; of a boolean mask and a bias at most one
+  uint32_t masks = 0;  ///< FV_MASK_*; a boolean mask or a bias, not both
   uint64_t require = 0;
   int32_t layers = 2;
-  int32_t step = -1;  ///< of the run, in a denoising loop of `steps`; -1: outside of any
+  int32_t step = -1;  ///< of the run, in a denoising loop of `steps`; -1: outside the loop
   int32_t steps = 0;
   std::optional<int32_t> total_heads;  ///< otherwise query_heads
-  std::optional<double> scale;         ///< otherwise 1.5 / sqrt(head_size): not the usual one, it must be read
+  std::optional<double> scale;         ///< otherwise 1.5 / sqrt(head_size): unusual, so it must be read
   std::optional<fv_dtype> bias_dtype;  ///< otherwise dtype
   bool has_closed_rows = false;        ///< a mask, bias or key length lets some queries of the last row see no key
   Inputs inputs = Inputs::random;
   int64_t rows = 0;                            ///< rows of the output that are compared, spread over all; 0: all
-  std::optional<std::array<int64_t, 3>> grid;  ///< its tokens are all queries
+  std::optional<std::array<int64_t, 3>> grid;  ///< the grid's tokens are all queries
   Layout layout = Layout::dense;
 };
 
-/// How far an output is from the formula.
+/// The error of an output against the formula.
 struct Deviation {
   double relative = 0;  ///< L2 norm of the difference over that of the formula's rows
   double worst = 0;     ///< largest difference of one element
-  double bar = 0;       ///< the largest relative error that roundings of the type explain
+  double bar = 0;       ///< the largest `relative` that roundings of the type explain
 };
 
-/// Not movable: the site and the arguments point into it.
+/// Not movable: the site and the arguments point into the problem.
 class AttentionProblem {
  public:
   explicit AttentionProblem(const ProblemShape& shape);
@@ -64,12 +65,13 @@ class AttentionProblem {
 
   /// Copies the tensors to a device, whose memory must outlive the problem: site and arguments are there from then on.
   void place(DeviceMemory& memory, fv_device device);
-  /// Brings back what place() put there.
+  /// Copies inputs and outputs back from the device of place().
   void collect(DeviceMemory& memory);
 
-  /// What is wrong with the outputs: "" or a sentence with the numbers. `approximate`: only that they were written.
+  /// The fault of the outputs: "" or a sentence with the numbers. `approximate`: finite numbers are not compared with
+  /// the formula.
   std::string fault(bool approximate) const;
-  /// How far `out` is from the formula.
+  /// The error of `out` against the formula.
   Deviation deviation() const { return deviation(expected()); }
 
  private:

@@ -1,4 +1,5 @@
-// That the kit's answers are right, and that it says what is wrong: an attention written from the formula, then spoilt.
+// The kit's expected outputs are right and it reports faults: tested with an attention written from the formula, then
+// spoilt.
 #include "sdk/testing/attention_problem.hpp"
 
 #include <gtest/gtest.h>

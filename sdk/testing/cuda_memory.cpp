@@ -23,7 +23,8 @@ constexpr CuResult success = 0;
 constexpr CuResult error_out_of_memory = 2;
 constexpr unsigned stream_non_blocking = 1;
 
-// Memory that is set before pieces are timed, so that the device is behind the host's launches. It also empties caches.
+// Bytes that are set before pieces are timed, so that the device is behind the host's launches. The fill also empties
+// caches.
 constexpr std::size_t idle_bytes = std::size_t{256} << 20;
 constexpr std::size_t most_idle_calls = 256;
 
@@ -103,7 +104,7 @@ const Driver& driver() {
   return one;
 }
 
-// Makes a context current, and the one before again at the end.
+// Makes a context current and restores the previous context at the end.
 class Current {
  public:
   explicit Current(CuHandle context) { driver().check(driver().push_context(context), "choosing a CUDA context"); }
@@ -168,7 +169,7 @@ class CudaMemory final : public DeviceMemory {
     const Current current(context_.get());
     blocks_.reserve(blocks_.size() + 1);
     CuAddress block = nullptr;
-    // The driver gives nothing for 0 bytes, and aligns to 256.
+    // The driver allocates nothing for 0 bytes, and aligns to 256 bytes.
     driver().check(driver().allocate(&block, std::max<std::size_t>(bytes, 1)),
                    "allocating " + std::to_string(bytes) + " bytes of CUDA memory");
     blocks_.push_back(block);
@@ -212,7 +213,7 @@ class CudaMemory final : public DeviceMemory {
         events[i][1].record(stream_);
       }
     } catch (...) {
-      driver().wait(stream_);  // what was enqueued may use what the caller is about to give up
+      driver().wait(stream_);  // enqueued work may use memory that the caller is about to free
       throw;
     }
     wait();
@@ -225,8 +226,8 @@ class CudaMemory final : public DeviceMemory {
  private:
   void wait() { driver().check(driver().wait(stream_), "waiting for the device"); }
 
-  // Between two events also the time counts in which the device waits for the host to launch what stands between them:
-  // so it gets something to do that is launched faster than done.
+  // The time between two events includes waits of the device for the host's launches: so the device first gets work
+  // that takes longer to run than to launch.
   void fall_behind(std::size_t count) {
     if (idle_ == nullptr) idle_ = allocate(idle_bytes);
     for (std::size_t i = 0; i < std::min(count, most_idle_calls); ++i) poison(idle_, idle_bytes);

@@ -38,8 +38,8 @@ TEST_F(CudaMemory, HoldsWhatIsPutThere) {
   for (std::size_t i = 0; i < in.size(); ++i) ASSERT_EQ(out[i], i >= 10 && i < 15 ? 0xFF : in[i]);
 }
 
-// The device's own time: a gigabyte is written no faster than any memory of today does (10 TB/s) and no slower than
-// the slowest card with tensor cores (200 GB/s). What comes before a piece is not counted in it.
+// The device's own time: a gigabyte is written no faster than any memory of today does (10 TB/s) and no slower than the
+// slowest card with tensor cores (200 GB/s). Work before a piece is not counted in its time.
 TEST_F(CudaMemory, TimesTheDevice) {
   constexpr std::size_t bytes = std::size_t{1} << 30;
   void* block = memory_->allocate(bytes);

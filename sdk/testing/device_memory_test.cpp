@@ -1,4 +1,4 @@
-// Memory of the CPU, and what is said where there is no GPU.
+// Memory of the CPU, and the error where there is no GPU.
 #include "sdk/testing/device_memory.hpp"
 
 #include <dlfcn.h>

@@ -11,14 +11,14 @@ namespace {
 
 std::uint32_t to_float16(float value) {
   const std::uint32_t sign = std::signbit(value) ? 0x8000U : 0U;
-  // A step of float16 is 2^(exponent - 10), and 2^-24 for the small ones; nearbyint rounds ties to even.
+  // A step of float16 is 2^(exponent - 10), and 2^-24 for subnormal numbers; nearbyint rounds ties to even.
   const float size = std::fabs(value);
   if (size == 0) return sign;
   int exponent = 0;
   std::frexp(size, &exponent);
   const int step = std::max(exponent - 11, -24);
   const auto steps = static_cast<std::uint32_t>(std::nearbyint(std::ldexp(size, -step)));
-  // Steps of the smallest numbers count on into the exponent's bits.
+  // The count of steps of a subnormal number carries into the exponent's bits.
   return sign | (static_cast<std::uint32_t>(step + 24) * 0x400U + steps);
 }
 

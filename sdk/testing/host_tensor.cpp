@@ -10,7 +10,7 @@
 namespace fastvideo::testing {
 namespace {
 
-constexpr size_t kRule = 16;  // bytes that data and strides are multiples of
+constexpr size_t kRule = 16;  // data and strides are multiples of this many bytes
 
 int64_t rounded_up(int64_t count, int64_t multiple) { return (count + multiple - 1) / multiple * multiple; }
 

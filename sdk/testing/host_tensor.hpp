@@ -13,7 +13,7 @@ namespace fastvideo::testing {
 
 /// How the four dimensions [B, L, H, D] lie in memory. All keep the rule of 16 bytes.
 enum class Layout {
-  dense,        ///< in that order, without gaps
+  dense,        ///< in the order [B, L, H, D], without gaps
   padded,       ///< gaps after every row, and a byte_offset
   heads_first,  ///< as [B, H, L, D]
 };
@@ -35,9 +35,9 @@ class HostTensor {
   void set(const std::array<int64_t, 4>& at, double value);
   double get(const std::array<int64_t, 4>& at) const;
 
-  /// All memory, gaps included, back to 0xFF.
+  /// Sets all memory, gaps included, to 0xFF.
   void poison();
-  /// Whether the gaps still are as poison() left them.
+  /// Whether the gaps still hold the bytes of poison().
   bool gaps_untouched() const;
   const std::vector<std::byte>& memory() const { return memory_; }
   std::vector<std::byte>& memory() { return memory_; }

@@ -1,4 +1,4 @@
-// The C++ layer: nothing that a plugin throws crosses, options read as they were given, work is covered once.
+// The C++ layer: no exception of a plugin crosses the ABI, options read as they were given, work is covered once.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -9,7 +9,7 @@ namespace {
 const void* no_service(const fv_services*, const char*) { return nullptr; }
 const fv_services kNoServices{sizeof(fv_services), FV_ABI_MAJOR, FV_ABI_MINOR, "test", no_service};
 
-// Throws in every function that it is asked to.
+// Throws in the function that the option "where" names.
 class Thrower : public fastvideo::AttentionBackend {
  public:
   explicit Thrower(const fastvideo::Options& options) : where_(options.string("where")) { maybe("create"); }

@@ -1,4 +1,4 @@
-// Files that anybody may have written: what is wrong with a link, and with what leads to it.
+// Files from untrusted sources: faults of a link, and of the links on the way to it.
 #include <gtest/gtest.h>
 
 #include <fastvideo/input_file.hpp>

@@ -6,7 +6,8 @@ if(READ)
   return()
 endif()
 
-# Reads FILE as a manifest; what comes of it must have EXPECTED in it. CMake breaks its lines where the folder's length has it: spaces are one.
+# Reads FILE as a manifest; the output must contain EXPECTED. CMake wraps its messages by the length of the folder's
+# path, so runs of white space are compared as one space.
 function(expect_of file result expected)
   execute_process(COMMAND "${CMAKE_COMMAND}" "-DSDK=${SDK}" "-DREAD=${file}" -P "${CMAKE_CURRENT_FUNCTION_LIST_FILE}"
     RESULT_VARIABLE code OUTPUT_VARIABLE said ERROR_VARIABLE said)
@@ -17,7 +18,7 @@ function(expect_of file result expected)
   endif()
 endfunction()
 
-# A manifest that says TEXT, ~ stands for the end of a line.
+# Tests a manifest of TEXT, in which ~ stands for the end of a line.
 function(expect text result expected)
   string(REPLACE "~" "\n" text "${text}")
   file(WRITE "${FOLDER}/plugin.toml" "${text}")

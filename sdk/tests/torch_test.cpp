@@ -69,7 +69,7 @@ TEST(Torch, ErrorsAreOneLineEach) {
 }
 
 TEST(Torch, OfMemoryOfAGpuStaysWhatThereIs) {
-  // As LibTorch 2.11 says it.
+  // The message of LibTorch 2.11.
   const std::string said = said_of(
       [] {
         throw c10::OutOfMemoryError({"malloc", "CUDACachingAllocator.cpp", 1},

@@ -1,5 +1,5 @@
-// The main function of tests that ctest runs as one program: 77 if all of them were skipped, which ctest then says; a
-// failure beside them is one.
+// The main function of tests that ctest runs as one program: exit code 77, which ctest reports as skipped, if all tests
+// were skipped; a failure among them counts as a failure.
 #include <gtest/gtest.h>
 
 int main(int argc, char** argv) {

@@ -1,9 +1,8 @@
 """Runs a test's script in a process that has the reference packages imported already: `reference_python.py SCRIPT ARGS...`.
 
-Importing them takes longer than most tests do. The first caller starts a server, which imports them once and forks for each
-script; after a minute without work it ends. Arguments, folder, environment, standard streams and exit code are the caller's.
-To run a script without it: `python SCRIPT ARGS...`, with tests/reference in PYTHONPATH.
-"""
+Importing them takes longer than most tests do. The first caller starts a server, which imports them once and forks for
+each script; the server ends after a minute without work. Arguments, folder, environment, standard streams and exit code
+are the caller's. To run a script without the server: `python SCRIPT ARGS...`, with tests/reference in PYTHONPATH. """
 
 import hashlib
 import json
@@ -38,8 +37,8 @@ def import_references():
 
 
 def run_script(call, connection):
-    """In a process of its own: the script, as if it had been started by the caller. Returns its exit code."""
-    os.setsid()  # so that all it starts can be ended with it
+    """Runs the script in this forked process as if the caller had started it. Returns the script's exit code."""
+    os.setsid()  # so that all its child processes can be ended with it
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
@@ -93,7 +92,7 @@ def serve():
     try:
         listening.bind(NAME)
     except OSError:
-        return  # another one was faster
+        return  # another server was faster
     listening.listen(64)
     import_references()
     listening.settimeout(1)

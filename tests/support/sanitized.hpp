@@ -3,7 +3,7 @@
 
 namespace fastvideo::test {
 
-/// Sanitizers answer crashes themselves, take terabytes of address space, and most of the time is theirs.
+/// Sanitizers handle crashes themselves, reserve terabytes of address space, and take most of the time.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(FASTVIDEO_RUNS_SANITIZED)
 inline constexpr bool kIsSanitized = true;
 #else

@@ -1,4 +1,4 @@
-// For tests of any part: a folder that goes away again.
+// A temporary folder for tests.
 #pragma once
 
 #include <cstdlib>
@@ -10,7 +10,7 @@
 
 namespace fastvideo::test {
 
-/// A new empty folder, removed with everything in it at the end.
+/// A new empty folder, removed with its content by the destructor.
 class TemporaryFolder {
  public:
   TemporaryFolder() {

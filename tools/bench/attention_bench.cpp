@@ -74,14 +74,14 @@ fv_attention_site site_of(const AttentionShape& shape, fv_dtype dtype, fv_device
   return site;
 }
 
-// A backend as it was asked for, with the settings of its options.
+// A backend as named on the command line, with the settings of its options.
 struct Contestant {
   std::string asked;
   Settings settings;
   std::unique_ptr<AttentionSelector> selector;
 };
 
-// The matrix product of the first item that offers one; nothing if none does.
+// The matrix product of the first item that offers one; nothing if no item does.
 std::optional<OfferedProduct> product_of(const std::vector<const CatalogItem*>& items, Loader& loader) {
   for (const CatalogItem* item : items)
     if (const auto* table = matrix_product_table(loader.load(*item).code, *item->item))
@@ -165,7 +165,7 @@ BenchReport bench_attention(const AttentionBenchFlags& flags, const ResolveSetti
   std::vector<std::unique_ptr<Contestant>> contestants;
   for (const std::string& word : backends_of(flags.backends)) {
     std::vector<Given> given = parse_choice(word, "attention", catalog);
-    Given for_roles = given.front();  // at both roles that shapes may have, whatever the backend claims
+    Given for_roles = given.front();  // for both roles that shapes may have, whichever roles the backend claims
     given.front().path = std::string("attention.roles.") + FV_ROLE_DIT_SELF;
     for_roles.path = std::string("attention.roles.") + FV_ROLE_DIT_CROSS;
     given.push_back(for_roles);

@@ -18,7 +18,7 @@ struct AttentionInputs {
   AttentionInputs(const AttentionShape& shape, fv_dtype dtype, std::uint64_t seed, const Host& host);
 };
 
-/// A query row: its place, and what attention gives there.
+/// A query row: its place, and the output of attention there.
 struct ReferenceRow {
   std::int64_t batch = 0, query = 0, head = 0;
   std::vector<double> out;  ///< D numbers
@@ -28,14 +28,14 @@ struct ReferenceRow {
 std::vector<ReferenceRow> reference_rows(const AttentionShape& shape, const AttentionInputs& inputs, double scale,
                                          std::size_t count, std::uint64_t seed, const Host& host);
 
-/// How far an output is from the reference.
+/// The error of an output against the reference.
 struct AttentionError {
   double relative = 0;  ///< L2 norm of the difference over that of the reference, over all sampled rows
   double largest = 0;   ///< largest difference of one element
 };
 
-/// Compares `out` [B, Lq, H, D]. Throws std::runtime_error if any element of it, sampled or not, is not finite: what a
-/// backend leaves unwritten is NaN.
+/// Compares `out` [B, Lq, H, D]. Throws std::runtime_error if any element of out, sampled or not, is not finite:
+/// elements that a backend leaves unwritten are NaN.
 AttentionError compare(const AttentionShape& shape, const testing::Elements& out, const std::vector<ReferenceRow>& rows,
                        const Host& host);
 

@@ -16,8 +16,8 @@ struct AttentionShape {
   std::string text() const;
 };
 
-/// B,H,L,D or B,H,Lq,DxLk (without x, as many keys as queries). Throws RequestError for anything else, numbers below 1
-/// and tensors above 2^40 elements.
+/// B,H,L,D or B,H,Lq,DxLk (without x, as many keys as queries). Throws RequestError for other text, numbers below 1 and
+/// tensors above 2^40 elements.
 AttentionShape parse_attention_shape(const std::string& text);
 
 }  // namespace fastvideo::host

@@ -11,7 +11,7 @@
 namespace fastvideo::host {
 namespace {
 
-// The passes of a run without caching, as the pipeline's offer to caching tells them.
+// The passes of a run without caching, from the session that the pipeline offers to caching.
 std::uint64_t passes_of(const PipelineEstimate& estimate) {
   if (estimate.cache == nullptr) return 0;
   const fv_cache_session_info& info = estimate.cache->get();
@@ -63,7 +63,8 @@ class Bench {
     return all;
   }
 
-  // The reference first in the first round, whose frames the others are compared with; every second round backwards.
+  // The reference runs first in the first round, since the other settings' frames are compared with its frames; every
+  // second round runs backwards.
   std::vector<std::size_t> order(std::int64_t round) const {
     std::vector<std::size_t> all{result_.plan.reference};
     for (std::size_t i = 0; i < settings(); ++i)
@@ -79,7 +80,7 @@ class Bench {
     return resolve_(given);
   }
 
-  // Whatever can be refused is refused before the first run.
+  // All settings are checked before the first run.
   void require_possible(std::size_t i) {
     const Settings settings = settings_of(i, {0, 0});
     try {
@@ -113,7 +114,7 @@ class Bench {
       result_.parameters.push_back({parameter.name, parameter.setting.value});
   }
 
-  // A failure ends the setting; what it had measured by then would be half a truth.
+  // A failure ends the setting; its measurements until then would be incomplete.
   template <class Body>
   void attempt(std::size_t i, Body&& body) {
     BenchOutcome& outcome = result_.outcomes[i];
@@ -206,7 +207,7 @@ class Bench {
   const CancelToken& cancel_;
   BenchResult result_;
   std::size_t timed_ = 0;
-  Clip exact_;  // of the case that is running in the first round
+  Clip exact_;  // the reference's clip of the current prompt and seed, in the first round
 };
 
 }  // namespace

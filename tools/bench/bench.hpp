@@ -19,29 +19,29 @@ namespace fastvideo::host {
 struct BenchRun {
   std::vector<StageTime> stages;
   double seconds = 0;  ///< from the call of the pipeline to its last frame, loading included, writing left out
-  std::uint64_t passes_computed = 0;  ///< forward passes of the transformer, one a step and branch
-  std::uint64_t passes = 0;           ///< that there were to decide; 0 if the pipeline does not say
+  std::uint64_t passes_computed = 0;  ///< forward passes of the transformer, one per step and branch
+  std::uint64_t passes = 0;           ///< passes to decide; 0 if the pipeline does not say
   std::optional<std::uint64_t> peak_memory;
-  std::size_t number = 0;  ///< its place among the timed runs of the bench, 1 the first
+  std::size_t number = 0;  ///< index among the timed runs of the bench, from 1
 };
 
 /// How near the clips of a setting are to the exact ones, over all frames, prompts and seeds.
 struct BenchQuality {
   double mean_squared_error = 0;
-  std::optional<double> ssim;  ///< nothing for frames smaller than its window
+  std::optional<double> ssim;  ///< nothing for frames smaller than the window of SSIM
 };
 
-/// What became of one setting.
+/// The outcome of one setting.
 struct BenchOutcome {
   std::string name;
   std::vector<BenchRun> runs;
-  std::string failure;                  ///< why a run failed; then runs and quality say nothing
-  std::optional<BenchQuality> quality;  ///< nothing for the reference, and where the reference failed
+  std::string failure;                  ///< why a run failed; runs and quality are then empty
+  std::optional<BenchQuality> quality;  ///< nothing for the reference, and if the reference failed
   std::vector<std::string> attention;   ///< "dit.self TORCH_SDPA/torch (math)"
   Clip clip;                            ///< of the first prompt and seed, if clips are kept
 };
 
-/// What was measured.
+/// The measurements of a bench.
 struct BenchResult {
   BenchPlan plan;
   std::string model;   ///< name of the folder
@@ -55,12 +55,12 @@ struct BenchResult {
   bool has_reference() const { return reference().failure.empty(); }
 };
 
-/// The settings that all share, with more on top.
+/// The settings that all runs share, with more on top.
 using ResolveSettings = std::function<Settings(const std::vector<Given>& more)>;
 
 /// Checks every setting, then runs each once untimed and `rounds` times timed, for every prompt and seed; the order of
 /// the settings is reversed from round to round. Pictures are compared in the first round. A run that fails ends its
-/// setting, not the bench. `keep_clips`: fills BenchOutcome::clip. Throws RequestError if a setting is impossible or
+/// setting but not the bench. `keep_clips`: fills BenchOutcome::clip. Throws RequestError if a setting is impossible or
 /// the reference is not exact, CancelledError. [one thread: the loader's]
 BenchResult run_bench(BenchPlan plan, const ResolveSettings& resolve, const Catalog& catalog, const HostServices& host,
                       bool keep_clips, const CancelToken& cancel);

@@ -1,4 +1,4 @@
-// Whole benches over the test plugins: what is measured, compared, written and refused.
+// Whole benches over the test plugins: measurements, comparisons, output files and refusals.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -26,7 +26,7 @@ std::string read(const std::string& file) {
   return text.str();
 }
 
-// A matrix of three settings, the second of which behaves as told.
+// A matrix of three settings, the second of which behaves as the test says.
 std::string matrix(const TestBench& bench, const std::string& behaviour, const std::string& reference = "plain") {
   return bench.write("m.toml", "reference = \"" + reference +
                                    "\"\nrepeat = 2\n[[setting]]\nname = \"plain\"\n[[setting]]\nname = \"odd\"\n"
@@ -61,7 +61,7 @@ TEST(Bench, MeasuresAndCompares) {
   EXPECT_TRUE(contains(result.outcomes[2].attention[1], "dit.self SWIFT/cpu"));
 }
 
-// What wears off or heats up over time must not favour a setting: every second round runs backwards.
+// Drift over time (warm-up, heat) must not favour a setting: every second round runs backwards.
 TEST(Bench, RoundsAlternateTheirOrder) {
   const TestBench bench;
   const BenchResult result = bench.run({.matrix = matrix(bench, "good"), .repeat = "3"});
@@ -110,7 +110,7 @@ TEST(Bench, NothingIsComparedWithAReferenceThatFailed) {
       {.matrix = matrix(bench, "fails", "odd"), .json = bench.path("r.json"), .plot = bench.path("p.svg")});
   EXPECT_EQ(report.failure, "settings that failed: 'odd'");
   EXPECT_TRUE(contains(report.text, "The exact run ('odd') failed: nothing is compared with it."));
-  // Neither denoising nor the whole has a speed-up.
+  // Neither denoising nor the whole run has a speed-up.
   for (const char* setting : {"plain", "skips"}) {
     const std::string row = std::string("  ") + setting + " +[0-9.]+ m?s \\([0-9. to]+\\)  +- +[0-9.]+ m?s  +-  ";
     EXPECT_TRUE(std::regex_search(report.text, std::regex(row))) << report.text;

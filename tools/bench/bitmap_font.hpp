@@ -9,8 +9,8 @@ namespace fastvideo::host {
 inline constexpr int kGlyphWidth = 5;
 inline constexpr int kGlyphHeight = 7;
 
-/// The rows of a character from the top; bit 4 is the left pixel. Small letters are shown as capitals, what the font
-/// does not have as a box.
+/// The rows of a character from the top; bit 4 is the left pixel. Small letters are shown as capitals, characters that
+/// the font does not have as a box.
 std::array<std::uint8_t, kGlyphHeight> glyph(char character);
 
 }  // namespace fastvideo::host

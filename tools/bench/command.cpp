@@ -39,7 +39,7 @@ BenchReport bench(const BenchFlags& flags, const ResolveSettings& resolve, const
   check_outputs(flags, base, catalog);
   const BenchResult result = run_bench(std::move(plan), resolve, catalog, host, !flags.side_by_side.empty(), cancel);
   std::string failure = failures(result);
-  // A file that cannot be written takes neither the other files nor the report with it.
+  // If a file cannot be written, the other files and the report still are.
   const auto write = [&](auto&& body) {
     try {
       body();

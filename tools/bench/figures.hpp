@@ -1,4 +1,4 @@
-// What the measurements of one setting come to: the figures of the table, the JSON file and the plot.
+// The figures of one setting's measurements, for the table, the JSON file and the plot.
 #pragma once
 
 #include "tools/bench/bench.hpp"
@@ -6,16 +6,16 @@
 
 namespace fastvideo::host {
 
-/// A stage's name that stands for the whole run.
+/// The name of the stage that stands for the whole run.
 inline constexpr const char* kInAll = "in all";
-/// The stage that caching and attention backends are chosen for.
+/// The stage that caching and attention backends speed up.
 inline constexpr const char* kDenoise = "denoise";
 
 /// Seconds of one stage over all rounds, prompts and seeds.
 struct StageFigure {
   std::string name;
   Spread seconds;
-  std::optional<double> speed_up;  ///< median of the exact run over this one's; nothing where the exact run failed
+  std::optional<double> speed_up;  ///< the exact run's median over this setting's; nothing if the exact run failed
 };
 
 /// Figures of a setting that did not fail.
@@ -24,12 +24,12 @@ struct SettingFigures {
   double passes_computed = 0;       ///< mean of the runs
   std::uint64_t passes = 0;
   std::optional<std::uint64_t> peak_memory;  ///< the most of all runs
-  std::optional<double> psnr;                ///< dB; infinite if nothing differs; nothing for the exact run
+  std::optional<double> psnr;                ///< dB; infinite if no pixel differs; nothing for the exact run
   std::optional<double> ssim;
 
   /// The stage's figure, or nullptr.
   const StageFigure* stage(const std::string& name) const;
-  /// Of denoising if the pipeline has such a stage, else in all.
+  /// The figure of denoising if the pipeline has that stage, else of the whole run.
   const StageFigure& main_stage() const;
 };
 

@@ -1,4 +1,4 @@
-// A video that stays in memory, so that it can be compared with another one.
+// A video that stays in memory, so that it can be compared with another video.
 #pragma once
 
 #include <vector>
@@ -16,10 +16,10 @@ struct Clip {
   FramesView view() const { return {pixels, format.frame_count, format.height, format.width}; }
 };
 
-/// Takes the place of a file.
+/// A sink that keeps the frames instead of writing a file.
 class FrameMemory final : public FrameSink {
  public:
-  /// After finish(): the whole clip, which leaves this object.
+  /// After finish(): the whole clip, moved out of this object.
   Clip take() { return std::move(clip_); }
 
   void begin(const VideoFormat& format) override { clip_.format = format; }

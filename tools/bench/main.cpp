@@ -1,4 +1,4 @@
-// fastvideo-bench: what `fastvideo bench` goes on as.
+// fastvideo-bench: the program that `fastvideo bench` executes.
 #include "host/cli/cancellable_run.hpp"
 #include "host/cli/plugin_list.hpp"
 #include "host/cli/program.hpp"

@@ -89,7 +89,7 @@ class Reader {
     }
   }
 
-  // As if each were given by a flag, so that it outranks variables and is refused where it has no effect.
+  // Each setting counts as given by a flag, so that it outranks variables and is refused where it has no effect.
   void flatten(const std::string& path, const TomlEntry& entry, std::vector<Given>& given) const {
     if (entry.value.type == FV_VALUE_TABLE) {
       for (const TomlEntry& inner : entry.value.entries) flatten(path + "." + inner.name, inner, given);

@@ -8,7 +8,7 @@
 namespace fastvideo::host {
 
 /// Settings, reference and, where the file has them, prompts, seeds and rounds. Throws RequestError with the place of
-/// what is not understood.
+/// text that is not understood.
 BenchPlan read_matrix_file(const std::string& file);
 
 }  // namespace fastvideo::host

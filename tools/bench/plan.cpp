@@ -47,7 +47,7 @@ std::uint64_t parse_seed(const std::string& text, const std::string& where) {
   return seed_of(OptionSpec{.name = "seed", .type = OptionType::seed}.parse(text, where));
 }
 
-// The same thing asked for in two places would make one of them silently void.
+// If a setting were accepted in two places, one of them would silently have no effect.
 void refuse_second(const Settings& base, const std::string& path, const std::string& instead) {
   const Setting* setting = base.find(path);
   if (setting != nullptr && setting->source.kind == Source::Kind::command_line)

@@ -1,4 +1,4 @@
-// What `fastvideo bench` compares: settings, each under a name, and the prompts and seeds that all of them get.
+// The plan of `fastvideo bench`: named settings, and the prompts and seeds that every setting gets.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,13 @@ namespace fastvideo::host {
 /// One of the settings that are compared.
 struct BenchSetting {
   std::string name;          ///< "TORCH_SDPA teacache:0.05"
-  std::vector<Given> given;  ///< over the settings that all share
+  std::vector<Given> given;  ///< on top of the settings that all share
 };
 
 /// What is run.
 struct BenchPlan {
   std::vector<BenchSetting> settings;
-  std::size_t reference = 0;  ///< the exact run, which the others are compared with
+  std::size_t reference = 0;  ///< the exact run, with which the others are compared
   std::vector<std::string> prompts;
   std::vector<std::uint64_t> seeds;
   std::int64_t rounds = 3;
@@ -36,10 +36,11 @@ struct BenchPlan {
 /// [request]; and, if wanted, `reference` (a name; else the first), `prompts`, `seeds` and `repeat`.
 ///
 /// `base`: the settings that all share. Throws RequestError: nothing to compare, a name or option that is not
-/// installed, one setting twice, the same thing asked for in two places, no prompt, a number out of range.
+/// installed, one setting twice, one setting asked for in two places, no prompt, a number out of range.
 BenchPlan bench_plan(const BenchFlags& flags, const Settings& base, const Catalog& catalog);
 
-/// Items of --cache or --attention: "teacache:0.05" gives what it sets. `kind` is "cache" or "attention".
+/// Items of --cache or --attention: "teacache:0.05" gives the settings that it stands for. `kind` is "cache" or
+/// "attention".
 std::vector<Given> parse_choice(const std::string& word, const std::string& kind, const Catalog& catalog);
 
 }  // namespace fastvideo::host

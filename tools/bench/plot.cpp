@@ -12,7 +12,7 @@ constexpr const char* kColours[] = {"#1f77b4", "#d62728", "#2ca02c", "#9467bd", 
 
 struct Point {
   std::string name, family;
-  double speed_up, psnr;  // psnr is infinite for pictures that do not differ
+  double speed_up, psnr;  // psnr is infinite for equal pictures
 };
 
 // "TORCH_SDPA teacache:0.05" is of the family "TORCH_SDPA teacache".
@@ -46,7 +46,7 @@ std::string escaped(const std::string& text) {
     else if (c == '&')
       out += "&amp;";
     else if (static_cast<unsigned char>(c) < 0x20)
-      out += ' ';  // no place in XML
+      out += ' ';  // not allowed in XML
     else
       out += c;
   }
@@ -112,7 +112,7 @@ std::string bench_plot(const BenchResult& result) {
     best = std::max(best, point.psnr);
     worst = std::min(worst, point.psnr);
   }
-  // Never so fine that noise looks like a difference.
+  // The scale is never so fine that noise looks like a difference.
   const Axis speed(slowest, std::max(fastest, slowest + 0.5));
   const Axis quality(has_finite ? worst - 1 : 0, has_finite ? best + 1 : 10);
   const double top = kTop + 25;  // above it: identical pictures

@@ -1,4 +1,4 @@
-// How near a clip is to another one: PSNR and SSIM, as scikit-image computes them.
+// PSNR and SSIM of two clips, as scikit-image computes them.
 #pragma once
 
 #include <cstdint>

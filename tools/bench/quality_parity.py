@@ -56,10 +56,10 @@ def main(driver):
                 for ours, theirs in zip(measured(driver, folder, a, b), expected(a, b)):
                     same = ours == theirs or math.isclose(ours, theirs, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
                     assert same, f"{what} {shape}: {ours} instead of {theirs}"
-        # A side below the window: scikit-image refuses, and so there is no figure (-2 of the driver).
+        # A side below the window: scikit-image refuses such frames, so there is no figure (the driver prints -2).
         small = rng.integers(0, 256, (1, 10, 32, 3), dtype=np.uint8)
         assert measured(driver, folder, small, small)[2] == -2
-        # The definition matters: with another window the figure is another one.
+        # The definition matters: another window gives another figure.
         _, a, b = next(clips(rng, 1, 24, 24))
         plain = structural_similarity(a[0], b[0], data_range=255, channel_axis=-1)
         assert abs(plain - measured(driver, folder, a, b)[2]) > 1e-4

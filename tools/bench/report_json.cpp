@@ -53,7 +53,7 @@ Json outcome_json(const BenchResult& result, std::size_t i) {
   for (const StageFigure& stage : figures.stages) json["stages"].push_back(stage_json(stage));
   json["passes"] = figures.passes;
   json["passes_computed"] = figures.passes_computed;
-  // JSON has no infinity: an error of 0 says the same.
+  // JSON has no infinity: a mean squared error of 0 stands for it.
   const bool is_finite = figures.psnr && std::isfinite(*figures.psnr);
   json["psnr_db"] = is_finite ? Json(*figures.psnr) : Json(nullptr);
   json["mean_squared_error"] = outcome.quality ? Json(outcome.quality->mean_squared_error) : Json(nullptr);

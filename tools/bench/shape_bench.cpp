@@ -15,10 +15,10 @@ using testing::Elements;
 
 constexpr std::size_t kSampledRows = 32;
 constexpr std::size_t kMostSets = 3;
-constexpr std::size_t kEnoughBytes = std::size_t{256} << 20;  // inputs that no cache holds
+constexpr std::size_t kEnoughBytes = std::size_t{256} << 20;  // inputs larger than any cache
 constexpr std::size_t kSampledElements = 256;                 // of a matrix product
 
-// A dense tensor somewhere.
+// A dense tensor in given memory.
 class DeviceTensor {
  public:
   DeviceTensor(void* data, std::vector<std::int64_t> shape, const fv_attention_site& site)
@@ -57,18 +57,18 @@ std::unique_ptr<DeviceTensor> make(DeviceMemory& memory, std::vector<std::int64_
 
 }  // namespace
 
-// Inputs on the device, and what attention gives there.
+// Inputs on the device, and the expected outputs.
 struct ShapeBench::InputSet {
   std::unique_ptr<DeviceTensor> q, k, v;
   std::vector<ReferenceRow> reference;
 };
 
-// One thing that is timed.
+// A backend or matrix product that is timed.
 class ShapeBench::Entry {
  public:
   virtual ~Entry() = default;
 
-  // What a failure throws becomes the line's; nothing is run after it.
+  // An exception becomes the failure of the line, which is not run again.
   template <class Body>
   void attempt(Body&& body) {
     if (!line.failure.empty()) return;
@@ -89,7 +89,7 @@ class ShapeBench::Entry {
 
   // Enqueues run number `number`.
   virtual void run(std::size_t number) = 0;
-  // Compares the output of run number `number`, which has been the last.
+  // Compares the output of run number `number`, the latest run.
   virtual void compare(std::size_t number) = 0;
 
   TimedLine line;
@@ -257,7 +257,7 @@ void ShapeBench::run(std::int64_t repeats, const CancelToken& cancel) {
       entry->compare(0);
     });
   }
-  // Run number 1 is that of the first timed round.
+  // Run number 1 is the run of the first timed round.
   const std::size_t count = entries_.size();
   const auto round = [&](std::size_t piece) { return piece / count; };
   const auto entry_of = [&](std::size_t piece) -> Entry& {

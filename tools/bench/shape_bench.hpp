@@ -1,4 +1,4 @@
-// All that is timed at one shape of attention: backends and a matrix product, one behind the other in turn.
+// Times backends and a matrix product at one shape of attention, in turn.
 #pragma once
 
 #include <fastvideo/matrix_product.h>
@@ -17,7 +17,7 @@ namespace fastvideo::host {
 /// One backend at one shape, or the matrix product.
 struct TimedLine {
   std::string asked;    ///< as on the command line; "matrix product 8192"
-  std::string backend;  ///< "FLASH_ATTN/sm90"; of the product, the item that offers it
+  std::string backend;  ///< "FLASH_ATTN/sm90"; for the product, the item that offers it
   std::string kernel;
   std::string failure;          ///< not empty: why there is no time
   double operations = 0;        ///< of one run
@@ -35,27 +35,28 @@ struct OfferedProduct {
 /// One shape on one device. Not thread-safe.
 class ShapeBench {
  public:
-  /// Makes the inputs: up to three sets, until no cache holds them. Everything is borrowed.
+  /// Makes the inputs: up to three sets, until they exceed any cache. Borrows its arguments.
   ShapeBench(const AttentionShape& shape, const fv_attention_site& site, testing::DeviceMemory& memory,
              const Host& host);
   ~ShapeBench();
   ShapeBench(const ShapeBench&) = delete;
   ShapeBench& operator=(const ShapeBench&) = delete;
 
-  /// Plans a backend; a refusal or failure is kept as the line's.
+  /// Plans a backend; a refusal or failure becomes the line's `failure`.
   void enter(const std::string& asked, AttentionSelector& selector);
 
-  /// The items that were entered, whose libraries are open.
+  /// The added items whose libraries are open.
   std::vector<const CatalogItem*> items() const;
 
   /// Adds the product of two square matrices of `size`.
   void enter(const OfferedProduct& product, std::int64_t size);
 
-  /// One untimed run of each, then `repeats` timed ones in turn, the order reversed from round to round. Inputs rotate,
-  /// outputs are poisoned before every run and compared after the first and the last one. Throws CancelledError.
+  /// One untimed run of each line, then `repeats` timed runs in turn, the order reversed from round to round. Inputs
+  /// rotate, outputs are poisoned before every run and compared after the first and the last one. Throws
+  /// CancelledError.
   void run(std::int64_t repeats, const CancelToken& cancel);
 
-  /// What was found, in the order of entering.
+  /// The results, in the order in which lines were added.
   std::vector<TimedLine> lines() const;
 
  private:

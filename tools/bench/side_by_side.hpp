@@ -8,8 +8,8 @@
 
 namespace fastvideo::host {
 
-/// Writes the clips of the settings that did not fail (the plan's first prompt and seed) as a grid, the exact run where
-/// it stands in the plan. Throws as VideoWriter does, std::runtime_error if no setting has a clip.
+/// Writes the clips of the settings that did not fail (the plan's first prompt and seed) as a grid, in the order of the
+/// plan. Throws as VideoWriter does, std::runtime_error if no setting has a clip.
 void write_side_by_side(const BenchResult& result, const std::filesystem::path& file, const CancelToken& cancel);
 
 /// The lines of text above the clip of a setting: name, then speed-up and PSNR.

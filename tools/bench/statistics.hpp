@@ -1,4 +1,4 @@
-// What a few measurements of one thing say.
+// Statistics of a few measurements of one quantity.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@ struct Spread {
   double most = 0;
 };
 
-/// Of at least one number; the median of an even count is the mean of the two in the middle.
+/// Takes at least one number; the median of an even count is the mean of the two in the middle.
 inline Spread spread_of(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const std::size_t half = values.size() / 2;

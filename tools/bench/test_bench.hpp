@@ -8,7 +8,7 @@
 
 namespace fastvideo::host::test {
 
-/// The settings of a small request, and what `bench` needs beside them.
+/// The settings of a small request, and the other settings that `bench` needs.
 class TestBench {
  public:
   TestBench() : schema_(Schema::host()), catalog_(Catalog::discover({{FASTVIDEO_TEST_PLUGINS, "test", true}})) {
@@ -22,7 +22,7 @@ class TestBench {
               flag("request.prompt", "a red circle")};
   }
 
-  /// The settings that all share, with more on top.
+  /// The settings that all runs share, with more on top.
   Settings resolve(const std::vector<Given>& more = {}) const {
     std::vector<Given> all = given_;
     all.insert(all.end(), more.begin(), more.end());
@@ -38,7 +38,7 @@ class TestBench {
     return bench_attention(flags, with(), catalog_, host(), cancel_);
   }
 
-  /// Outranks what was given.
+  /// Sets a value that outranks earlier values.
   void give(Given given) { given_.push_back(std::move(given)); }
   void take_back(const std::string& path) {
     std::erase_if(given_, [&](const Given& one) { return one.path == path; });
@@ -52,7 +52,7 @@ class TestBench {
   ResolveSettings with() const {
     return [this](const std::vector<Given>& more) { return resolve(more); };
   }
-  // Plugins keep pointers into it: one a process.
+  // Plugins keep pointers to the services: one object per process.
   const HostServices& host() const {
     static const HostServices& services = *new HostServices(resolve(), 1);
     return services;

@@ -50,7 +50,7 @@ std::vector<std::string> all_prompts(const CalibrateFlags& flags) {
   return prompts;
 }
 
-// The new file beside its final name, taken before anything expensive.
+// The new file, created beside its final name before any expensive work.
 std::unique_ptr<StagedFile> output_file(const CalibrateFlags& flags, const DataFile& data) {
   if (flags.output.empty()) throw RequestError("calibrate: say where the data goes: --output FILE." + data.calibrated);
   if (std::filesystem::path(flags.output).extension() != "." + data.calibrated)
@@ -63,7 +63,7 @@ std::unique_ptr<StagedFile> output_file(const CalibrateFlags& flags, const DataF
   }
 }
 
-// The item computes everything while it looks, so what the user says about leaving out would have no effect.
+// The calibration computes everything, so the user's settings for leaving out steps would have no effect.
 void require_effect(const Settings& settings, const CatalogItem& item, const Catalog& catalog) {
   const CacheRequest cache = cache_request(settings, catalog);
   if (cache.source.kind == Source::Kind::command_line)
@@ -87,7 +87,7 @@ std::string usage_hint(const Item& item, const std::string& file) {
   return "use it with --set " + path + "=" + file;
 }
 
-// What was corrected is said, and what cannot fit is refused.
+// Logs corrected parameters and refuses a request that does not fit into memory.
 void require_room(CheckedRequest& request) {
   if (const std::string shortage = request.memory_shortage(); !shortage.empty()) throw RequestError(shortage);
   for (const auto& correction : request.estimate().corrections)

@@ -1,4 +1,4 @@
-// `fastvideo calibrate`: an item measures on a model the data that it needs for it.
+// `fastvideo calibrate`: an item measures its data on a model.
 #pragma once
 
 #include <string>
@@ -12,10 +12,9 @@
 
 namespace fastvideo::host {
 
-/// Runs every prompt with the item's calibration in its place, seed after seed (from --seed on, else from 0), throws
-/// the frames away, writes the item's data file and returns what to tell the user. The file appears, or is replaced,
-/// when all is done and not before. Throws RequestError (impossible), CancelledError, or std::runtime_error.
-/// [one thread: the loader's]
+/// Runs every prompt with the item's calibration in its place, seed after seed (from --seed on, else from 0), drops the
+/// frames, writes the item's data file and returns the message for the user. The file appears, or is replaced, only
+/// after all runs. Throws RequestError (impossible), CancelledError, or std::runtime_error. [one thread: the loader's]
 std::string calibrate(const CalibrateFlags& flags, const ResolveSettings& resolve, const Catalog& catalog,
                       const HostServices& host, ProgressStyle style, const CancelToken& cancel);
 

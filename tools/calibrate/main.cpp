@@ -1,4 +1,4 @@
-// fastvideo-calibrate: what `fastvideo calibrate` goes on as.
+// fastvideo-calibrate: the program that `fastvideo calibrate` executes.
 #include "host/cli/cancellable_run.hpp"
 #include "host/cli/plugin_list.hpp"
 #include "host/cli/program.hpp"

@@ -7,9 +7,9 @@
 namespace fastvideo::host {
 namespace {
 
-constexpr std::uint64_t kMostBytes = 16u << 20;  // what a data file may have
+constexpr std::uint64_t kMostBytes = 16u << 20;  // the limit of a data file
 
-// Collects what finish writes. What it was told not to write it cannot pass over.
+// Collects the text that finish writes. A refused write stays a failure, whatever finish returns.
 struct TextWriter {
   std::string text;
   std::string fault;

@@ -15,16 +15,16 @@ namespace fastvideo::host {
 class OpenCalibration {
  public:
   /// Opens the item and creates its calibration with the options that the settings give the item. Throws RequestError
-  /// or std::runtime_error, which begins with the item's name.
+  /// or std::runtime_error, with a message that begins with the item's name.
   OpenCalibration(Loader& loader, const Settings& settings, const fv_services* host, const CatalogItem& item);
   ~OpenCalibration();
   OpenCalibration(const OpenCalibration&) = delete;
   OpenCalibration& operator=(const OpenCalibration&) = delete;
 
-  /// What stands in for the item, as long as this lives.
+  /// The stand-in for the item; lives as long as this object.
   StandIn stand_in() const { return {&item_, stand_in_.table, stand_in_.object}; }
 
-  /// The data of all runs so far, as text. Throws RequestError if they are too few.
+  /// The data of all runs so far, as text. Throws RequestError if the runs are too few.
   std::string finish();
 
  private:

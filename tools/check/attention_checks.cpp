@@ -1,4 +1,4 @@
-// Checks of attention backends. What runs, runs on the CPU.
+// Checks of attention backends. All runs are on the CPU.
 #include <fastvideo/attention.h>
 
 #include <algorithm>
@@ -85,7 +85,7 @@ class Plan {
 
   const fv_attention_plan_info& info() const { return info_; }
 
-  // prepare and memory, as the host does it. Sizes beyond a GiB at these shapes are a mistake.
+  // prepare and memory as in the host. Sizes beyond a GiB at these shapes are a mistake.
   void make_ready() {
     for (const uint64_t bytes : {info_.resident_bytes, info_.scratch_bytes})
       require(bytes <= uint64_t{1} << 30, "the plan of a small site asks for " + std::to_string(bytes) + " bytes");
@@ -152,13 +152,13 @@ std::string role_of(const Item& item) {
   return FV_ROLE_DIT_SELF;
 }
 
-// What a run is called in the report, and its shape.
+// The name of a run in the report, and its shape.
 struct Case {
   std::string name;
   ProblemShape shape;
 };
 
-// Every type and head size once in the plain form, then one variation at a time.
+// Every type and head size once without variations, then one variation at a time.
 std::vector<Case> cases_of(const Item& item) {
   std::vector<Case> cases;
   const std::vector<int32_t> head_sizes = head_sizes_of(item);
@@ -315,7 +315,7 @@ void check_without_texts(const Subject& subject, const Backend& backend, const s
   });
 }
 
-// What was tried and not taken, each reason once, with the first case that had it.
+// The reasons of refused cases, each once, with the first case that had it.
 std::string reasons_of(const std::vector<Finding>& declined) {
   std::string text;
   std::vector<std::string> known;

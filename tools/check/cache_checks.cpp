@@ -33,7 +33,7 @@ class Strategy {
   fv_cache_strategy* strategy_ = nullptr;
 };
 
-// Empty if it takes the session, else its reason.
+// Empty if the strategy supports the session, else its reason.
 std::string refusal(const Strategy& strategy, const fv_cache_session_info& info) {
   TextBuffer error, reason;
   fv_cache_support support{};
@@ -51,7 +51,7 @@ struct Model {
   const char* key;
   const char* preset;
 };
-// Strategies with coefficients know some models; the others take any.
+// Strategies with coefficients know some models; other strategies take any model.
 constexpr Model kModels[] = {{"wan2.1-t2v-1.3b", ""}, {"wan2.1-t2v-14b", ""}, {"no-such-model", ""}};
 
 void rehearse(const Strategy& strategy, const Model& model, int32_t steps, bool together) {
@@ -138,7 +138,7 @@ void check_cache(const Subject& subject) {
                                  throw;
                                }
                              });
-  // Its models may be others than those of the loops, which no limit in a manifest could say: no fault.
+  // Not a fault: the strategy may know other models than those of the loops, and a manifest has no limits for that.
   subject.report.check("takes one of the loops", [&] {
     if (declined == tried)
       throw Skipped("it takes none of " + std::to_string(tried) + " loops, so nothing that it decides was checked (" +

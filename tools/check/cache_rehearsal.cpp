@@ -11,7 +11,7 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr int32_t kBlocks = 6;
 
 bool is_early(std::string_view signal) { return signal.starts_with("time."); }
-// Known before the blocks have run.
+// Signals known before the blocks have run.
 bool is_known_before(std::string_view signal) {
   return is_early(signal) || signal == "latent.in" || signal == "block.0.modulated";
 }

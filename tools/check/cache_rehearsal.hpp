@@ -1,4 +1,4 @@
-// A video's denoising loop without tensors: what a caching strategy is asked, and whether its answers can be followed.
+// A video's denoising loop without tensors: calls a caching strategy and checks that its answers can be followed.
 #pragma once
 
 #include <fastvideo/cache.h>
@@ -13,7 +13,7 @@
 
 namespace fastvideo::host::conformance {
 
-/// What a session is about, with its memory. Not movable.
+/// A session's facts, with their memory. Not movable.
 class SessionFacts {
  public:
   /// `together`: both branches in one forward pass. `signals`: the pipeline offers every signal, or none.

@@ -63,7 +63,7 @@ size_t check_item(const fs::path& folder, size_t item, const Settings& settings,
     loaded = loader.load(listed);
     require(threads_of_this_process() == threads, "opening it started a thread: that belongs in create");
   };
-  // Libraries for other hardware may be left out of a build.
+  // A build may leave out libraries for other hardware.
   std::error_code none;
   if (const auto why_not = rule_out(wanted.limits, DeviceFacts{}); why_not && !fs::exists(wanted.library, none)) {
     report.check("library", [&] { throw Skipped(wanted.library.string() + " is not there, and it " + *why_not); });

@@ -1,4 +1,4 @@
-// The checks of one item, in this process: it may crash or hang.
+// The checks of one item, in this process, which may crash or hang.
 #pragma once
 
 #include <filesystem>
@@ -8,9 +8,9 @@
 
 namespace fastvideo::host::conformance {
 
-/// Opens item number `item` of the plugin in `folder`, runs all checks that its kind has and tells of them on
-/// `descriptor` (see Reporter), in lines of text if `for_people`. `settings`: of the host; the item gets its own
-/// defaults. Returns how many checks failed. Throws RequestError if the plugin has no such item.
+/// Opens item number `item` of the plugin in `folder`, runs all checks of the item's kind and reports them on
+/// `descriptor` (see Reporter), in lines of text if `for_people`. `settings`: of the host; the item gets the defaults
+/// of its options. Returns how many checks failed. Throws RequestError if the plugin has no such item.
 size_t check_item(const std::filesystem::path& folder, size_t item, const Settings& settings, const HostServices& host,
                   int descriptor, bool for_people);
 

@@ -14,7 +14,7 @@ namespace fastvideo::host::conformance {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr size_t kQuoted = 300;  // characters of what a plugin wrote
+constexpr size_t kQuoted = 300;  // characters of a plugin's output
 
 void require_plugin_folder(const fs::path& folder) {
   std::error_code ignored;
@@ -38,7 +38,7 @@ std::string seconds_text(std::chrono::milliseconds time) {
   return std::to_string(static_cast<double>(time.count()) / 1000).substr(0, 5) + " s";
 }
 
-// Runs the checks of one item elsewhere. What ended them before their time is one more finding.
+// Runs the checks of one item in a child process. If they end early, the cause is one more finding.
 std::vector<Finding> check_in_child(const CheckProgram& program, size_t item) {
   std::vector<std::string> arguments = program.arguments;
   arguments.insert(arguments.end(), {"--item", std::to_string(item), "--for-program"});

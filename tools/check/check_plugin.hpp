@@ -8,16 +8,16 @@
 
 namespace fastvideo::host::conformance {
 
-/// What the checks of a plugin came to.
+/// The result of the checks of a plugin.
 struct PluginVerdict {
   std::string text;  ///< a table of all checks, ready to be printed
   size_t checks = 0;
   size_t failed = 0;
-  size_t skipped = 0;  ///< not among the checks
+  size_t skipped = 0;  ///< not counted in checks
 };
 
-/// Runs a program with these arguments and --item N --for-program, for every item N of the plugin in `folder`; each has
-/// `deadline` to end. The program calls check_item with its standard output. What crashes there, or hangs, is a failed
+/// Runs a program with these arguments and --item N --for-program, for every item N of the plugin in `folder`; each
+/// child must end within `deadline`. The program calls check_item with its standard output. A crash or hang is a failed
 /// check.
 struct CheckProgram {
   std::filesystem::path program;

@@ -46,7 +46,7 @@ class PluginsCheck : public ::testing::Test {
     return run_command(FASTVIDEO_PROGRAM, arguments, std::chrono::seconds(120));
   }
 
-  // Exit code 2, and this check failed with this text.
+  // The exit code is 2, and the check failed with this text.
   void expect_found(const std::string& kind, const std::string& fault, const std::string& check_name,
                     const std::string& text, const std::vector<std::string>& more = {}) {
     const CommandResult result = check(kind, fault, more);

@@ -1,4 +1,4 @@
-// fastvideo-check: what `fastvideo plugins check` goes on as, and the child processes in which it checks.
+// fastvideo-check: the program that `fastvideo plugins check` executes, and its child processes.
 #include "host/cli/program.hpp"
 #include "tools/check/plugin_check.hpp"
 

@@ -1,4 +1,4 @@
-// Checks of pipelines. Without a model folder they can only be asked to refuse; a model's own tests run them.
+// Checks of pipelines. Without a model folder a pipeline can only be asked to refuse; the model's own tests run it.
 #include <fastvideo/pipeline.h>
 #include <stdlib.h>
 

@@ -9,8 +9,8 @@
 
 namespace fastvideo::host {
 
-/// Checks the plugin that the flags name and prints every check. `arguments` are those of the program: its
-/// child processes get them too. Throws RequestError if a check failed.
+/// Checks the plugin that the flags name and prints every check. `arguments` are the program's, passed on to its child
+/// processes. Throws RequestError if a check failed.
 void check_plugin(const CheckFlags& flags, const std::vector<std::string>& arguments, const Settings& settings);
 
 }  // namespace fastvideo::host

@@ -49,7 +49,7 @@ std::string changed_environment(const std::map<std::string, std::string, std::le
 
 ProcessTraces::ProcessTraces() : environment_(environment()) {
   restore_process_state();
-  static_cast<void>(restored_process_state());  // of earlier checks
+  static_cast<void>(restored_process_state());  // changes by earlier checks
   for (int number = 1; number < static_cast<int>(handlers_.size()); ++number)
     ::sigaction(number, nullptr, &handlers_[static_cast<size_t>(number)]);
 }

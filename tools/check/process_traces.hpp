@@ -1,4 +1,4 @@
-// What a check leaves behind in the process.
+// Changes to the process that a check leaves behind.
 #pragma once
 
 #include <array>
@@ -9,18 +9,18 @@
 
 namespace fastvideo::host::conformance {
 
-/// What belongs to the whole process, as it is when this is made. One thread.
+/// A snapshot of the state of the process, taken by the constructor. One thread.
 class ProcessTraces {
  public:
   ProcessTraces();
 
-  /// Names of all that has changed since, or had to be put back: "umask, the handler of signal 2 (Interrupt), the
-  /// environment (OMP_NUM_THREADS)"; empty if nothing. Puts all of it back.
+  /// Restores the state and returns the names of all that had changed since the snapshot: "umask, the handler of signal 2
+  /// (Interrupt), the environment (OMP_NUM_THREADS)"; empty if nothing.
   std::string put_back() const;
 
  private:
   std::map<std::string, std::string, std::less<>> environment_;
-  std::array<struct sigaction, 32> handlers_{};  // by number; those of real-time signals are not looked at
+  std::array<struct sigaction, 32> handlers_{};  // by number; handlers of real-time signals are not checked
 };
 
 }  // namespace fastvideo::host::conformance

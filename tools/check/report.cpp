@@ -8,7 +8,7 @@
 namespace fastvideo::host::conformance {
 namespace {
 
-// A message lies between two control characters: whatever stands outside of them is not ours.
+// A message lies between two control characters: text outside of them is not the Reporter's.
 constexpr char kOpen = '\x1e';
 constexpr char kClose = '\x1d';
 constexpr char kBegin = '>';

@@ -1,4 +1,4 @@
-// What checks found, and how a child process tells its parent: the parent reads it even if the child died in between.
+// Findings of checks, and their report from a child process to its parent, readable even if the child died in between.
 #pragma once
 
 #include <stdexcept>
@@ -13,13 +13,13 @@
 
 namespace fastvideo::host::conformance {
 
-/// A plugin breaks a rule: what it did, and what the rule is.
+/// A plugin breaks a rule; the message has the act and the rule.
 class Fault : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// A check does not apply, and why.
+/// A check does not apply; the message says why.
 class Skipped : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -27,7 +27,7 @@ class Skipped : public std::runtime_error {
 
 enum class Outcome : char { passed = '+', failed = '-', skipped = '~' };
 
-/// One check and how it ended.
+/// One check and its outcome.
 struct Finding {
   std::string check;
   Outcome outcome = Outcome::passed;
@@ -37,10 +37,10 @@ struct Finding {
 /// "passed", "FAILED: why", "skipped: why"
 std::string outcome_text(const Finding& finding);
 
-/// What functions without a status threw during the check that runs; empty if nothing.
+/// The exceptions of functions without a status during the current check; empty if none.
 std::string& late_fault();
 
-/// Calls one of them, which destroys or closes something, in destructors too. What it throws is noted.
+/// Calls a function without a status, which destroys or closes an object, in destructors too. Its exceptions are noted.
 template <class Call>
 void release(const char* function, Call&& call) noexcept {
   try {
@@ -50,16 +50,16 @@ void release(const char* function, Call&& call) noexcept {
   }
 }
 
-/// Runs checks and writes their beginnings and ends to a file descriptor at once. One thread.
+/// Runs checks and writes their beginnings and ends to a file descriptor, unbuffered. One thread.
 class Reporter {
  public:
-  /// `plugin`: what is checked, for whoever must say where a crash was. `for_people`: lines of text instead of messages
-  /// that read_report takes apart.
+  /// `plugin`: the plugin checked, for messages about a crash. `for_people`: lines of text instead of messages for
+  /// read_report.
   explicit Reporter(int descriptor, std::string_view plugin = "the plugin", bool for_people = false)
       : descriptor_(descriptor), plugin_(kept_text(plugin)), for_people_(for_people) {}
 
-  /// Runs one check: it fails with Fault or RequestError, is skipped with Skipped; whatever else comes out of it was
-  /// thrown by the plugin across the ABI. False if it failed.
+  /// Runs one check: it fails with Fault or RequestError, is skipped with Skipped; any other exception was thrown by
+  /// the plugin across the ABI. False if the check failed.
   template <class Body>
   bool check(const std::string& name, Body&& body) {
     begin(name);
@@ -86,7 +86,7 @@ class Reporter {
     return end(Outcome::passed, "");
   }
 
-  /// All checks are over: without it the parent knows that the child ended too early.
+  /// Reports that all checks are over: without this message the parent knows that the child ended too early.
   void complete();
   /// How many checks have failed so far.
   size_t failed() const { return failed_; }
@@ -104,15 +104,15 @@ class Reporter {
   size_t failed_ = 0;
 };
 
-/// What a child told.
+/// The report of a child process.
 struct Report {
   std::vector<Finding> findings;
   std::string unfinished;  ///< the check that had begun and not ended; empty if none had
   bool complete = false;
-  std::string stray;  ///< what else was written there: a plugin's own output
+  std::string stray;  ///< other text on the descriptor: a plugin's own output
 };
 
-/// Takes apart what a Reporter wrote.
+/// Parses the output of a Reporter.
 Report read_report(std::string_view written);
 
 }  // namespace fastvideo::host::conformance

@@ -6,7 +6,7 @@
 namespace fastvideo::host::conformance {
 namespace {
 
-// What `body` makes a Reporter write.
+// The output of a Reporter that `body` uses.
 template <class Body>
 std::string written(Body&& body) {
   int ends[2];
@@ -54,7 +54,7 @@ TEST(Report, OfAChildThatDied) {
   EXPECT_EQ(report.unfinished, "two");
   EXPECT_EQ(report.stray, "hello");
   EXPECT_FALSE(report.complete);
-  // Cut anywhere it is read without complaint.
+  // A report that is cut anywhere is read without an error.
   for (size_t i = 0; i <= whole.size(); ++i) EXPECT_LE(read_report(whole.substr(0, i)).findings.size(), 2u);
 }
 

@@ -1,4 +1,4 @@
-// The item under test, and the words of what it answers.
+// The item under test, and helpers for its answers.
 #pragma once
 
 #include <fastvideo/abi.h>
@@ -16,7 +16,7 @@ namespace fastvideo::host::conformance {
 struct Subject {
   const Item& item;
   const LoadedItem& loaded;
-  std::span<const fv_entry> options;  ///< its defaults and data files
+  std::span<const fv_entry> options;  ///< the item's defaults and data files
   const fv_services* host;
   Reporter& report;
 };
@@ -35,7 +35,7 @@ inline void require_success(const std::string& call, fv_status status, const Tex
   if (status != FV_OK) throw Fault(call + " gave " + describe(status, text));
 }
 
-/// The same for create. What refuses with a reason is passed over: its device or its driver may be missing here.
+/// The same for create. An item that refuses with a reason is skipped: its device or driver may be missing here.
 inline void require_created(fv_status status, const TextBuffer& text) {
   if (status == FV_REFUSED && !text.str().empty())
     throw Skipped("create refuses, so nothing else can be checked here: " + text.str());

@@ -1,33 +1,33 @@
-/* fastvideo/runtime.h - FastVideo Runtime in somebody's program: libfastvideo.so.
+/* fastvideo/runtime.h - FastVideo Runtime embedded in a program: libfastvideo.so.
  *
- *   runtime   what is configured and installed     fvr_runtime_open
+ *   runtime   configuration and plugins            fvr_runtime_open
  *   model     a model folder, open on a device     fvr_model_load
- *   request   what is asked of it, checked         fvr_check
- *   result    what a run made and took             fvr_run
+ *   request   the settings of a video, checked     fvr_check
+ *   result    video, time and memory of a run      fvr_run
  *
  * The header is the contract. C11, also valid C++17 and later. docs/embedding.md has a whole program. Names begin with
  * fvr_, those of the plugin ABI with fv_: a plugin that embeds the runtime may include both.
  *
  * Rules that hold everywhere
- *  - Every struct that may grow starts with struct_size, set by its owner to sizeof(its type), also where the library
- *    fills it: no more than that is read or written. Fields are only ever appended. Reserved fields are zero.
- *  - Functions that can fail return fvr_status and fill an fvr_error; NULL means that nobody wants to know more. A
- * handle that is to be given is NULL after a failure.
- *  - Texts that go in are UTF-8, end in NUL and are borrowed for the call. Texts that come out live as long as the
- * handle that was asked.
- *  - A handle keeps what it was made of: close them in any order. Closing NULL does nothing. No handle is closed while
- * a call with it lasts.
+ *  - Every struct that may grow starts with struct_size, set by the struct's owner to sizeof(its type), also where the
+ *    library fills the caller's struct: the library reads and writes no more bytes than that. Fields are only ever
+ *    appended. Reserved fields are zero.
+ *  - Functions that can fail return fvr_status and fill an fvr_error; a NULL fvr_error* means that the caller does not
+ *    want the message. After a failure, a handle that the function would have given is NULL.
+ *  - Texts passed in are UTF-8, end in NUL and are borrowed for the call. Texts passed out live as long as the handle
+ *    that they were asked of.
+ *  - A handle keeps the handles it was made from alive: close them in any order. Closing NULL does nothing. A handle is
+ *    not closed during a call with it.
  *
- * Threads: every function is [any], from any thread, several at once, and says where calls take turns. One thread needs
- * not be the same each time.
+ * Threads: every function may be called from any thread, from several at once; its comment says where calls take turns.
  *  - Loading and checking take turns in a process; a check waits for neither a run of its model nor any other.
- *  - A model runs one request at a time; a second one is FVR_BUSY at once. Models run side by side.
+ *  - A model runs one request at a time; a second run is FVR_BUSY at once. Models run side by side.
  *  - Callbacks come from the thread that called fvr_run. They must not throw; they may call anything but a run of the
  *    same model.
  *
  * A guest in the process: the library changes no signal handler, mask, exit handler, umask, affinity, descriptor,
  * environment variable or locale, starts no program, writes nothing to standard output or error, and never ends the
- * process. Plugins are libraries of their own; they are never unloaded, nor is this one.
+ * process. Plugins are separate libraries; neither they nor libfastvideo.so are ever unloaded.
  */
 #ifndef FASTVIDEO_RUNTIME_H_
 #define FASTVIDEO_RUNTIME_H_
@@ -50,26 +50,26 @@ FVR_EXPORT const char* fvr_version(void);
 
 /* ---- Errors --------------------------------------------------------------------------------------------------- */
 
-/* What a call came to. Values are appended; an unknown one is a failure. The first five are those of the plugin ABI. */
+/* The outcome of a call. Values are appended; an unknown value is a failure. The first five are the plugin ABI's. */
 typedef int32_t fvr_status;
 enum {
   FVR_OK = 0,
   FVR_FAILED = 1,        /* went wrong while running; the same request may work elsewhere or later */
   FVR_REFUSED = 2,       /* what was asked for is impossible; the text says what would be possible */
-  FVR_CANCELLED = 3,     /* by its fvr_cancel; not an error */
+  FVR_CANCELLED = 3,     /* stopped through the call's fvr_cancel; not an error */
   FVR_OUT_OF_MEMORY = 4, /* host or device memory */
   FVR_BUSY = 5,          /* the model is running: the same call works when that run has ended */
   FVR_INVALID = 6,       /* the call breaks the rules of this header: a NULL, no struct_size, an index too high */
 };
 
-/* What went wrong. The caller owns it and the buffer; a call that succeeds clears it. */
+/* A failure and its message. The caller owns the struct and the buffer; a call that succeeds clears both. */
 typedef struct fvr_error {
   uint32_t struct_size;
   fvr_status status;
-  char* text;        /* buffer for the message: what is wrong, the number, what to do; NULL: not wanted */
+  char* text;        /* buffer for the message: the fault, the value, the remedy; NULL: not wanted */
   uint32_t capacity; /* bytes of the buffer; the message is cut between characters and ends in NUL */
   uint32_t length;   /* bytes of the whole message without its NUL; capacity or more: it was cut */
-  char setting[128]; /* path of the setting that it is about ("request.height"); empty: about none, or several */
+  char setting[128]; /* path of the setting at fault ("request.height"); empty: none, or several */
 } fvr_error;
 
 /* ---- Settings ------------------------------------------------------------------------------------------------- */
@@ -79,14 +79,14 @@ enum {
   FVR_BOOL = 1,    /* as.integer, 0 or 1 */
   FVR_INT = 2,     /* as.integer */
   FVR_FLOAT = 3,   /* as.number */
-  FVR_STRING = 4,  /* as.text, taken as it is */
+  FVR_STRING = 4,  /* as.text, taken literally */
   FVR_STRINGS = 5, /* count texts at as.texts */
 };
 
 /* A setting by its path, as docs/configuration.md lists them. Frozen. */
 typedef struct fvr_setting {
   const char* path;   /* "request.height", "attention.backend", "cache.teacache.threshold" */
-  const char* source; /* what messages call its origin ("the web form"); NULL: the path alone */
+  const char* source; /* the setting's origin in messages ("the web form"); NULL: the path alone */
   uint32_t type;      /* FVR_TEXT ... */
   uint32_t count;     /* of FVR_STRINGS */
   union {
@@ -99,13 +99,14 @@ typedef struct fvr_setting {
 
 /* ---- Log ------------------------------------------------------------------------------------------------------ */
 
-/* Takes a message. level: 10 debug, 20 info, 30 warning, 40 error, 50 critical. source: the part of the library that
- * speaks ("selection"), or a plugin's id. The text may have several lines, and what files and plugins say in it is as
- * they wrote it. Borrowed for the call, which comes from any thread, several at once. */
+/* Takes a log message. level: 10 debug, 20 info, 30 warning, 40 error, 50 critical. source: the part of the library
+ * that writes it ("selection"), or a plugin's id. The text may have several lines and quotes files and plugins
+ * unaltered. Both texts are borrowed for the call, which comes from any thread, from several at once. */
 typedef void (*fvr_log)(void* context, int32_t level, const char* source, const char* text);
 
-/* Who takes the messages of all runtimes of the process, from log.level on ("INFO"); before, they go nowhere. Stays as
- * long as the process: FVR_REFUSED if another function, or the same with another context, takes them already. */
+/* Sets the function that takes the messages of all runtimes of the process, from log.level up ("INFO"); until then
+ * messages are dropped. It stays as long as the process: FVR_REFUSED if another function, or the same with another
+ * context, takes the messages already. */
 FVR_EXPORT fvr_status fvr_log_to(fvr_log log, void* context, fvr_error* error);
 
 /* ---- Runtime -------------------------------------------------------------------------------------------------- */
@@ -123,7 +124,7 @@ enum {
 typedef struct fvr_runtime_config {
   uint32_t struct_size;
   uint32_t sources;         /* FVR_USER_FILE | FVR_ENVIRONMENT; 0: neither */
-  const char* installation; /* folder that holds lib/fastvideo; NULL: the one that the library itself lies in */
+  const char* installation; /* folder that holds lib/fastvideo; NULL: that of this library */
   const char* const* files; /* TOML files; each must exist */
   const fvr_setting* settings;
   uint32_t file_count;
@@ -132,16 +133,16 @@ typedef struct fvr_runtime_config {
 
 /* Reads the configuration and the manifests of all plugins; opens no plugin. `config` may be NULL.
  *
- * Runtimes are independent, and each has plugin folders of its own. Three things belong to the process, and are what
- * its first runtime says for as long as it lives: CPU threads (run.threads), folders of libraries (libraries.path), and
- * the level of the log (log.level). A runtime that gives another value is FVR_REFUSED, naming the first one and its
- * source; one that gives none takes what there is. */
+ * Runtimes are independent, and each has plugin folders of its own. Three settings belong to the process, and the first
+ * runtime fixes them for the life of the process: CPU threads (run.threads), folders of libraries (libraries.path), and
+ * the level of the log (log.level). A runtime that gives another value is FVR_REFUSED, with the first value and its
+ * source; a runtime that gives none takes the first value. */
 FVR_EXPORT fvr_status fvr_runtime_open(const fvr_runtime_config* config, fvr_runtime** runtime, fvr_error* error);
 FVR_EXPORT void fvr_runtime_close(fvr_runtime* runtime);
 
 enum { FVR_OFFERED = 0, FVR_SHADOWED = 1, FVR_UNUSABLE = 2, FVR_UNKNOWN_KIND = 3, FVR_DISABLED = 4 };
 
-/* An item of a plugin, out of its manifest. */
+/* An item of a plugin, as its manifest declares it. */
 typedef struct fvr_item {
   uint32_t struct_size;
   uint32_t state;             /* FVR_OFFERED ... */
@@ -153,25 +154,25 @@ typedef struct fvr_item {
   const char* plugin;  /* id of its plugin */
   const char* version; /* of its plugin */
   const char* library; /* the file that would be opened */
-  const char* origin;  /* what named the folder that it was found in */
+  const char* origin;  /* the setting or default that named the plugin's folder */
 } fvr_item;
 
-/* Items of all plugins in the order of the search, also those that are not offered. */
+/* Items of all plugins in search order, including items that are not offered. */
 FVR_EXPORT uint32_t fvr_runtime_item_count(const fvr_runtime* runtime);
 FVR_EXPORT fvr_status fvr_runtime_item(const fvr_runtime* runtime, uint32_t index, fvr_item* item, fvr_error* error);
 
-/* What was found wrong with folders of plugins, a sentence each: one that is refused, one that is not there. */
+/* Faults of plugin folders, a sentence each: a folder that is refused, a folder that does not exist. */
 FVR_EXPORT uint32_t fvr_runtime_warning_count(const fvr_runtime* runtime);
-/* NULL if there are not so many. */
+/* NULL for an index that is too high. */
 FVR_EXPORT const char* fvr_runtime_warning(const fvr_runtime* runtime, uint32_t index);
 
 /* ---- Cancelling ----------------------------------------------------------------------------------------------- */
 
-/* Tells one load or run to stop; once set it stays set. Must outlive the call that it was given to. */
+/* Tells one load or run to stop; once requested, it stays so. Must outlive the call that it was given to. */
 typedef struct fvr_cancel fvr_cancel;
 /* NULL if there is no memory. */
 FVR_EXPORT fvr_cancel* fvr_cancel_new(void);
-/* Also async-signal-safe. A run stops within its step, loading weights within a second, opening a plugin after it. */
+/* Also async-signal-safe. A run stops within a step, loading weights within a second, opening a plugin afterwards. */
 FVR_EXPORT void fvr_cancel_request(fvr_cancel* cancel);
 FVR_EXPORT void fvr_cancel_free(fvr_cancel* cancel);
 
@@ -180,25 +181,26 @@ FVR_EXPORT void fvr_cancel_free(fvr_cancel* cancel);
 typedef struct fvr_model fvr_model;
 
 /* Opens the model that the settings name: request.model_path (a folder in diffusers format, or a repository in the
- * Hugging Face cache), run.device, request.pipeline. Other settings hold for all requests to it. Opens the pipeline's
- * plugin and the libraries that it needs, and reads the configurations; weights are read by the first run that needs
- * them, which reports it. `cancel` may be NULL. Takes turns with other loads and checks. */
+ * Hugging Face cache), run.device, request.pipeline. Other settings hold for all requests to the model. Opens the
+ * pipeline's plugin and the libraries that it needs, and reads the model's configurations; weights are read by the
+ * first run that needs them, and its observer is told. `cancel` may be NULL. Takes turns with other loads and
+ * checks. */
 FVR_EXPORT fvr_status fvr_model_load(fvr_runtime* runtime, const fvr_setting* settings, uint32_t setting_count,
                                      fvr_cancel* cancel, fvr_model** model, fvr_error* error);
-/* Gives back weights and plans, once the requests to it are closed, too. Waits for a load or check in progress. */
+/* Frees weights and plans, once the model's requests are closed, too. Waits for a load or check in progress. */
 FVR_EXPORT void fvr_model_close(fvr_model* model);
 
-/* What is open. */
+/* A model that is open. */
 typedef struct fvr_model_info {
   uint32_t struct_size;
   uint32_t reserved0;
   const char* name;           /* of the repository, or of the folder */
   const char* folder;         /* absolute */
   const char* model_class;    /* "WanPipeline" */
-  const char* pipeline;       /* the item that runs it, "wan/torch" */
+  const char* pipeline;       /* the item that runs the model, "wan/torch" */
   const char* plugin;         /* id of its plugin */
   const char* plugin_version; /* of its plugin */
-  const char* library;        /* its file */
+  const char* library;        /* the file of the pipeline's library */
   const char* device;         /* "cpu", "cuda:0" */
   const char* device_name;    /* "NVIDIA H200 (sm90)" */
   const char* device_reason;  /* "auto: the first CUDA device" */
@@ -209,41 +211,40 @@ FVR_EXPORT fvr_status fvr_model_describe(const fvr_model* model, fvr_model_info*
 
 typedef struct fvr_request fvr_request;
 
-/* Completes and checks what is asked for, chooses and plans an attention backend for each site, creates the caching
- * strategy. FVR_REFUSED says why not, also for a setting that would have no effect. A prompt is not needed to be told
- * what any prompt would take. Takes turns with loads and other checks of the process, and works while the model runs.
- */
+/* Completes and checks the settings, chooses and plans an attention backend for each site, creates the caching
+ * strategy. FVR_REFUSED says why not, also for a setting that would have no effect. A prompt is needed only to run the
+ * request, not to check and describe it. Takes turns with loads and other checks of the process; works during a run. */
 FVR_EXPORT fvr_status fvr_check(fvr_model* model, const fvr_setting* settings, uint32_t setting_count,
                                 fvr_request** request, fvr_error* error);
 FVR_EXPORT void fvr_request_close(fvr_request* request);
 
-/* A request, whole: what was decided, and what the lists hold that follow. */
+/* A request as a whole: the decisions, and the lengths of its lists. */
 typedef struct fvr_request_info {
   uint32_t struct_size;
   uint32_t seed_drawn; /* 1: no seed was given */
   uint64_t seed;
-  uint32_t prompt_count;    /* of a file of prompts several; 0: none was given */
+  uint32_t prompt_count;    /* several with a file of prompts; 0: none was given */
   uint32_t site_count;      /* attention sites */
   uint32_t parameter_count; /* values in force */
   uint32_t memory_count;    /* estimates of memory */
   const char* preset;       /* "none" */
   const char* strategy;     /* caching: "teacache/policy", or "none" */
   const char* strategy_source;
-  int32_t steps; /* of the loop as caching sees it; 0: the pipeline offers it none */
+  int32_t steps; /* of the denoising loop; 0: the pipeline offers caching no loop */
   int32_t branches;
   uint64_t peak_bytes;      /* the largest estimate of a stage; 0: not known */
   uint64_t available_bytes; /* on the device when the request was checked; 0: not known */
-  const char* shortage;     /* why fvr_run would refuse it for its memory, as things were; empty: it would not */
+  const char* shortage;     /* why fvr_run would refuse for want of memory, at the time of the check; empty: enough */
 } fvr_request_info;
 FVR_EXPORT fvr_status fvr_request_describe(const fvr_request* request, fvr_request_info* info, fvr_error* error);
 
 enum { FVR_EXACT = 0, FVR_REORDERED = 1, FVR_APPROXIMATE = 2 };
 enum { FVR_TEST_PASSED = 0, FVR_TEST_FAILED = 1, FVR_TEST_NOT_RUN = 2 };
-/* What an asked name governs: this role; all roles that it claims; those that nothing claims; the transformer's others.
- */
+/* The roles that a name asked for governs: this role; all roles that the backend claims; roles that no backend claims;
+ * the transformer's other roles. */
 enum { FVR_FOR_ROLE = 0, FVR_FOR_CLAIMED = 1, FVR_FOR_REST = 2, FVR_FOR_OTHERS = 3 };
 
-/* An attention site and who serves it. */
+/* An attention site and the backend that serves it. */
 typedef struct fvr_site {
   uint32_t struct_size;
   uint32_t numerics;        /* FVR_EXACT ... */
@@ -252,7 +253,7 @@ typedef struct fvr_site {
   const char* kernel;       /* may be empty */
   const char* library;      /* the backend's file */
   const char* asked;        /* the name that was asked for, "auto" */
-  const char* asked_source; /* by whom */
+  const char* asked_source; /* the setting or default that asked for it */
   uint32_t asked_scope;     /* FVR_FOR_ROLE ... */
   uint32_t self_test;       /* FVR_TEST_PASSED ... */
   const char* self_test_text;
@@ -263,24 +264,24 @@ typedef struct fvr_site {
   int64_t batch;
   int64_t query_length;
   int64_t key_length;
-  int64_t runs; /* calls that a run makes, as the pipeline says */
+  int64_t runs; /* calls in one run of the request, as the pipeline counts */
   uint64_t resident_bytes;
   uint64_t scratch_bytes;
 } fvr_site;
 FVR_EXPORT fvr_status fvr_request_site(const fvr_request* request, uint32_t index, fvr_site* site, fvr_error* error);
 
 enum {
-  FVR_PICKED = 1,      /* out of what the choice was made */
-  FVR_SLOWER = 2,      /* what the choice is slower than */
-  FVR_SUBSTITUTED = 3, /* why what was asked for cannot serve, so that a fallback does */
-  FVR_OVERRIDDEN = 4,  /* another name that was asked for, and by whom */
-  FVR_NOT_TAKEN = 5,   /* another implementation of the name, and why not that one */
+  FVR_PICKED = 1,      /* the candidates that the choice was made from */
+  FVR_SLOWER = 2,      /* the exact backend that is faster than the choice */
+  FVR_SUBSTITUTED = 3, /* why the backend asked for cannot serve, so that a fallback does */
+  FVR_OVERRIDDEN = 4,  /* another name that was asked for, and the setting that did */
+  FVR_NOT_TAKEN = 5,   /* another implementation of the name, and why it was not taken */
 };
 /* A reason behind the choice at a site. */
 typedef struct fvr_reason {
   uint32_t struct_size;
   uint32_t kind;       /* FVR_PICKED ... */
-  const char* subject; /* the other name; may be empty */
+  const char* subject; /* the other backend or name; may be empty */
   const char* text;
 } fvr_reason;
 FVR_EXPORT fvr_status fvr_request_reason(const fvr_request* request, uint32_t site, uint32_t index, fvr_reason* reason,
@@ -290,18 +291,18 @@ FVR_EXPORT fvr_status fvr_request_reason(const fvr_request* request, uint32_t si
 typedef struct fvr_parameter {
   uint32_t struct_size;
   uint32_t reserved0;
-  const char* path;   /* of its setting: "request.height", "cache.teacache.threshold" */
+  const char* path;   /* of the value's setting: "request.height", "cache.teacache.threshold" */
   const char* value;  /* as TOML writes it */
   const char* source; /* "default", "preset 480p", a file with line and column, a setting's source */
-  const char* used;   /* the value in its place if the pipeline corrects it, and why; else empty */
-  const char* reason;
+  const char* used;   /* the corrected value if the pipeline corrects it; else empty */
+  const char* reason; /* why the pipeline corrects it; else empty */
 } fvr_parameter;
 FVR_EXPORT fvr_status fvr_request_parameter(const fvr_request* request, uint32_t index, fvr_parameter* parameter,
                                             fvr_error* error);
 
 enum { FVR_WEIGHTS = 1, FVR_PEAK = 2, FVR_BESIDE = 3 };
-/* An estimate of memory: the weights of a component, the peak of a stage, or what CUDA takes of the device beside the
- * highest peak (context, libraries, the allocator's reserve). */
+/* An estimate of memory: the weights of a component, the peak of a stage, or the device memory that CUDA takes beside
+ * the highest peak (context, libraries, the allocator's reserve). */
 typedef struct fvr_memory {
   uint32_t struct_size;
   uint32_t kind;    /* FVR_WEIGHTS, FVR_PEAK, FVR_BESIDE */
@@ -311,9 +312,9 @@ typedef struct fvr_memory {
 FVR_EXPORT fvr_status fvr_request_memory(const fvr_request* request, uint32_t index, fvr_memory* memory,
                                          fvr_error* error);
 
-/* The steps of a branch that caching will leave out, from 0 on, in order, where that is known before a run; else
- * FVR_REFUSED says why not. May read the weights that it takes to know. They live as long as the request. FVR_BUSY: the
- * model is running. */
+/* The steps of a branch that caching will leave out, counted from 0, in order, where they are known before a run; else
+ * FVR_REFUSED says why not. May read the weights that the strategy's measurements need. The array lives as long as the
+ * request. FVR_BUSY: the model is running. */
 FVR_EXPORT fvr_status fvr_request_left_out(fvr_request* request, uint32_t branch, const int32_t** steps,
                                            uint32_t* count, fvr_error* error);
 
@@ -352,8 +353,8 @@ typedef struct fvr_frames {
   /* Steps of denoising from one preview to the next; 0: none. */
   int32_t preview_every;
   int32_t reserved1;
-  /* What the video will be as far as is known: uint8 [frame_count, height, width, 3], small, colours about right.
-   * Before the step is reported, and before `begin`. Borrowed for the call. A pipeline that has no previews gives none.
+  /* A preview of the video: uint8 [frame_count, height, width, 3], RGB, small, colours about right. Called before its
+   * step is reported, and before `begin`. Borrowed for the call. Never called if the pipeline has no previews.
    */
   int32_t (*preview)(void* context, const fvr_picture* picture, const uint8_t* rgb);
 } fvr_frames;
@@ -363,37 +364,38 @@ typedef struct fvr_observer {
   uint32_t struct_size;
   uint32_t reserved0;
   void* context;
-  /* A stage begins ("load transformer", "denoise"), and the one before it has ended. steps: 0 if it has none. */
+  /* A stage begins ("load transformer", "denoise"), and the one before it has ended. steps: 0 if the stage has none. */
   void (*stage)(void* context, const char* name, int64_t steps);
-  /* So many steps of the stage are done: never fewer than before, nor more than it has. */
+  /* `done` steps of the stage are complete so far: never fewer than before, nor more than the stage has. */
   void (*step)(void* context, int64_t done);
-  /* Of the weights that the stage loads, `done` bytes are there, of `all`: more than before each time. */
+  /* `done` of the `all` bytes of weights that the stage loads are in memory: more than before each time. */
   void (*loaded)(void* context, uint64_t done, uint64_t all);
 } fvr_observer;
 
 typedef struct fvr_run_options {
   uint32_t struct_size;
-  uint32_t prompt; /* which of several prompts, from 0 */
+  uint32_t prompt; /* index of the prompt to run, from 0 */
   fvr_cancel* cancel;
-  const fvr_frames* frames;     /* NULL: nobody looks at them */
-  const fvr_observer* observer; /* NULL: nobody watches */
+  const fvr_frames* frames;     /* NULL: the frames are dropped */
+  const fvr_observer* observer; /* NULL: no observer */
 } fvr_run_options;
 
 typedef struct fvr_result fvr_result;
 
-/* Makes the video. Returns when all frames are given. `options` may be NULL. A request may run again, and requests to
- * one model differ in what they like. FVR_BUSY: the model is running. FVR_REFUSED also for want of memory, unless
- * run.memory_check is false. FVR_CANCELLED says where it stopped: "cancelled at denoise 12/30". */
+/* Makes the video. Returns when all frames have been passed to `frames`. `options` may be NULL. A request may run
+ * again, and requests to one model may differ in every setting of a request. FVR_BUSY: the model is running.
+ * FVR_REFUSED also for want of memory, unless run.memory_check is false. FVR_CANCELLED says where the run stopped:
+ * "cancelled at denoise 12/30". */
 FVR_EXPORT fvr_status fvr_run(fvr_request* request, const fvr_run_options* options, fvr_result** result,
                               fvr_error* error);
 FVR_EXPORT void fvr_result_close(fvr_result* result);
 
-/* What a run made, and what it took. */
+/* The video's size, and the time and memory that the run took. */
 typedef struct fvr_result_info {
   uint32_t struct_size;
   uint32_t stage_count;
   uint32_t attention_count;
-  uint32_t branch_count; /* of what caching left out; 0 without caching */
+  uint32_t branch_count; /* branches of fvr_result_left_out; 0 without caching */
   int32_t width;
   int32_t height;
   int64_t frame_count;
@@ -401,19 +403,20 @@ typedef struct fvr_result_info {
   int32_t fps_denominator;
   double seconds;
   uint64_t seed;
-  uint64_t passes_decided;      /* by the caching strategy; 0 without one */
-  uint64_t passes_reused;       /* and left out */
-  uint64_t peak_host_bytes;     /* the most that this process has had resident so far */
+  uint64_t passes_decided;      /* forward passes that the caching strategy decided; 0 without one */
+  uint64_t passes_reused;       /* of these, passes that it left out */
+  uint64_t peak_host_bytes;     /* the most resident memory of this process so far */
   uint64_t peak_device_bytes;   /* in use on the device during the run, by all processes; 0: the CPU, or not known */
-  uint64_t device_bytes_before; /* in use there when the run began */
+  uint64_t device_bytes_before; /* in use on the device when the run began */
   const char* prompt;
 } fvr_result_info;
 FVR_EXPORT fvr_status fvr_result_describe(const fvr_result* result, fvr_result_info* info, fvr_error* error);
 
-/* A stage, in the order of their beginnings; one that began again has all its time and bytes in its first place. */
+/* A stage; stages are in the order in which they first began, and a stage that began again has all its time and bytes
+ * in its first place. */
 typedef struct fvr_stage {
   uint32_t struct_size;
-  uint32_t step_count; /* of step_seconds */
+  uint32_t step_count; /* length of step_seconds */
   const char* name;
   double seconds;
   const double* step_seconds; /* of each step; lives as long as the result */
@@ -421,7 +424,7 @@ typedef struct fvr_stage {
 } fvr_stage;
 FVR_EXPORT fvr_status fvr_result_stage(const fvr_result* result, uint32_t index, fvr_stage* stage, fvr_error* error);
 
-/* Calls of attention at a role. */
+/* The calls of attention at a role, and the backend that served them. */
 typedef struct fvr_attention_use {
   uint32_t struct_size;
   uint32_t reserved0;
@@ -434,15 +437,15 @@ typedef struct fvr_attention_use {
 FVR_EXPORT fvr_status fvr_result_attention(const fvr_result* result, uint32_t index, fvr_attention_use* use,
                                            fvr_error* error);
 
-/* The steps of a branch that caching left out, from 0 on, in order. They live as long as the result. */
+/* The steps of a branch that caching left out, counted from 0, in order. The array lives as long as the result. */
 FVR_EXPORT fvr_status fvr_result_left_out(const fvr_result* result, uint32_t branch, const int32_t** steps,
                                           uint32_t* count, fvr_error* error);
 
 /* ---- Handlers of the embedder --------------------------------------------------------------------------------- */
 
-/* Which function of which plugin this thread is in ("run of FLASH_ATTN/cpu at dit.self"), or if it is in none, the
- * thread that has been in one for longest. At most size - 1 bytes and a NUL; returns the length, 0 if no call is in
- * progress. Async-signal-safe: for the embedder's own crash handler. */
+/* Names the plugin's function that this thread is in ("run of FLASH_ATTN/cpu at dit.self"); if it is in none, that of
+ * the thread that has been in one for longest. Writes at most size - 1 bytes and a NUL; returns the length, 0 if no
+ * call is in progress. Async-signal-safe: for the embedder's own crash handler. */
 FVR_EXPORT size_t fvr_describe_call(char* text, size_t size);
 
 #ifdef __cplusplus

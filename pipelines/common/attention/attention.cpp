@@ -43,7 +43,7 @@ void require_masks(const AttentionCall& call) {
     if (call.key_lengths.scalar_type() != at::kInt || call.key_lengths.sizes() != at::IntArrayRef({call.q.size(0)}))
       refuse_call(call, "its key lengths are not int32 [" + std::to_string(call.q.size(0)) + "]");
   }
-  // Where a row of queries begins among the keys is nobody's word in the ABI.
+  // The ABI does not say where the queries begin among the keys if their lengths differ.
   if (declares(FV_MASK_CAUSAL) && call.q.size(1) != call.k.size(1))
     refuse_call(call, "a causal site with " + std::to_string(call.q.size(1)) + " queries and " +
                           std::to_string(call.k.size(1)) + " keys");

@@ -1,5 +1,5 @@
-// How a model of this repository calls attention: through this seam alone, so that the backend stays somebody else's
-// choice. In a run the seam is the host's attention service; in a test it is whatever the test needs.
+// How a model of this repository calls attention: through this seam alone, so that the model does not choose the
+// backend. In a run the seam is the host's attention service; in a test, whatever attention the test needs.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,19 +9,20 @@
 
 namespace fastvideo {
 
-/// A place in a model from which attention is called, the same for all layers of its kind. The class that calls it
-/// declares it from its configuration alone, so that it is known before a weight is read; the call names it.
+/// A place in a model from which attention is called, the same for all layers of its kind. The class that calls
+/// attention there declares the site from its configuration alone, so that the site is known before a weight is read;
+/// each call names its site.
 struct AttentionSite {
-  std::string name;  ///< one in a model: "text.clip", "dit.cross.image"; the role, where there is one of the role
+  std::string name;  ///< unique in a model: "text.clip", "dit.cross.image"; the role, if only one site has it
   std::string role;  ///< "dit.self", "text.self" (fastvideo/attention.h lists them); sites may share one
   int64_t layers;
   int64_t heads;  ///< of the queries
   int64_t kv_heads;
   int64_t head_size;         ///< D
   double scale;              ///< softmax(scale * q k^T + bias) v
-  uint32_t masks = 0;        ///< FV_MASK_*: what may stand between a query and a key; causal: it does in every call
-  bool log_sum_exp = false;  ///< calls receive it
-  int64_t total_heads = 0;   ///< of the model, where several processes share them; 0: `heads` are all
+  uint32_t masks = 0;        ///< FV_MASK_*: masks that calls may have; causal: every call is causal
+  bool log_sum_exp = false;  ///< calls receive the log-sum-exp
+  int64_t total_heads = 0;   ///< heads of the whole model, if several processes share them; 0: `heads`
 
   bool operator==(const AttentionSite&) const = default;
 };
@@ -35,9 +36,9 @@ struct AttentionCall {
   at::Tensor v;   ///< [B, Lk, Hkv, D]
   /// Undefined, or four axes that broadcast to [B, H, Lq, Lk]: bool (true = seen) or added to scores.
   at::Tensor mask = {};
-  at::Tensor key_lengths = {};        ///< undefined, or int32 [B] on q's device: keys from there on are not seen
-  at::Tensor* log_sum_exp = nullptr;  ///< where the site asks for it: receives float32 [B, H, Lq], natural logarithm
-  int64_t first_head = 0;             ///< number of the first head of these in the model
+  at::Tensor key_lengths = {};        ///< undefined, or int32 [B] on q's device: keys from that index on are not seen
+  at::Tensor* log_sum_exp = nullptr;  ///< if the site declares it: receives float32 [B, H, Lq], natural logarithm
+  int64_t first_head = 0;             ///< index of the first of these heads in the model
 };
 
 /// Runs attention calls. One thread at a time.
@@ -50,8 +51,8 @@ class Attention {
   virtual at::Tensor run(const AttentionCall& call) = 0;
 };
 
-/// Throws std::logic_error, naming site and fact, if a call is not as its site declares: shapes, layer, masks,
-/// log-sum-exp. For implementations of the seam, before they compute.
+/// Throws std::logic_error, naming the site and the fault, if a call is not as its site declares: shapes, layer, masks,
+/// log-sum-exp. Implementations of the seam call it before they compute.
 void require_declared(const AttentionCall& call);
 
 }  // namespace fastvideo

@@ -1,4 +1,4 @@
-// Calls beside what their site declares, and attention in parts of its heads.
+// Calls checked against the declarations of their sites, and attention in parts of its heads.
 #include "pipelines/common/attention/attention.hpp"
 
 #include <ATen/ATen.h>
@@ -110,7 +110,7 @@ TEST(AttentionSite, MasksOfASiteAreTheFormulas) {
       }
 }
 
-// Keeps where each part of the heads stood.
+// Records the first head of each part.
 class NotesHeads final : public Attention {
  public:
   at::Tensor run(const AttentionCall& call) override {

@@ -15,8 +15,8 @@ namespace {
 constexpr int64_t kAlignment = 256;  // of resident and scratch memory
 constexpr int64_t kRowBytes = 16;    // of tensors: pointers and strides
 
-// Room for bytes on a device, from an aligned address on. Empty if none are needed. `what` and whose it is are for the
-// message where there is none.
+// Memory of `bytes` bytes on a device, at an aligned address; empty for 0 bytes. `what` and its owner are for the
+// message if the allocation fails.
 at::Tensor aligned_bytes(uint64_t bytes, at::Device device, const char* what, const fv_attention_binding& whose,
                          std::string_view role) {
   if (bytes == 0) return {};
@@ -32,7 +32,7 @@ at::Tensor aligned_bytes(uint64_t bytes, at::Device device, const char* what, co
   return room.narrow(0, over == 0 ? 0 : kAlignment - over, static_cast<int64_t>(bytes));
 }
 
-// Whether a tensor may cross as it is: last stride 1, everything else on 16 bytes.
+// Whether a tensor may cross the ABI without a copy: last stride 1, data and other strides multiples of 16 bytes.
 bool crosses(const at::Tensor& t) {
   const int64_t size = t.element_size();
   if (reinterpret_cast<uintptr_t>(t.data_ptr()) % kRowBytes != 0) return false;
@@ -51,7 +51,7 @@ at::Tensor empty_rows(at::IntArrayRef shape, const at::TensorOptions& options) {
   return at::empty(padded, options).narrow(-1, 0, shape.back());
 }
 
-// The tensor, or a copy of it that may cross.
+// The tensor, or a copy of it that may cross the ABI.
 at::Tensor crossing(const at::Tensor& t) {
   if (crosses(t)) return t;
   return empty_rows(t.sizes(), t.options()).copy_(t);
@@ -118,7 +118,7 @@ at::Tensor HostAttention::run(const AttentionCall& call) {
   const int32_t* branches = branches_of(call);
   const uint64_t needed = binding.handle->info->scratch_bytes;
   if (needed > 0 && (!scratch_.defined() || static_cast<uint64_t>(scratch_.numel()) < needed)) {
-    scratch_ = at::Tensor();  // the smaller one goes first
+    scratch_ = at::Tensor();  // the smaller block is freed first
     scratch_ = aligned_bytes(needed, device_, "scratch", *binding.handle, call.site.role);
   }
   const LentTensor q(crossing(call.q)), k(crossing(call.k)), v(crossing(call.v));

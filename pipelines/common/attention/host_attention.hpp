@@ -14,36 +14,37 @@
 
 namespace fastvideo {
 
-/// Where in the denoising loop the next calls stand.
+/// The point of the denoising loop at which the next calls are made.
 struct DenoisePoint {
   int32_t step = -1;  ///< -1 outside the loop
   int32_t steps = 0;
   double sigma = 0;
   int32_t expert = 0;
-  std::vector<int32_t> branches;  ///< of each batch row; empty: all conditional
+  std::vector<int32_t> branches;  ///< the branch the branch of each batch row; empty: all conditional
 };
 
-/// Binds the sites of a run to backends and runs calls on them. Memory that plans need is LibTorch's. One thread.
+/// Binds the sites of a run to backends and runs calls on them. The memory that plans need comes from LibTorch's
+/// allocator. One thread.
 class HostAttention final : public Attention {
  public:
-  /// sites: those of the run, each name once. Throws Refused, with the table of candidates, if one cannot be served.
+  /// sites: those of the run, each name once. Throws Refused, with the table of candidates, if a site cannot be served.
   HostAttention(const Host& run, std::vector<PlannedSite> sites, at::Device device);
   ~HostAttention() override;
   HostAttention(const HostAttention&) = delete;
   HostAttention& operator=(const HostAttention&) = delete;
 
-  /// Throws std::logic_error, too, for a site that was not planned, and inside the loop for another number of rows than
-  /// the point has branches.
+  /// Also throws std::logic_error for a site that was not planned, and inside the loop if the number of rows differs
+  /// from the number of the point's branches.
   at::Tensor run(const AttentionCall& call) override;
 
   /// The order in which the plans want the grid's tokens: int64 [tokens] on the device, position -> raster index;
   /// undefined for raster order.
   const at::Tensor& token_order() const { return token_order_; }
 
-  /// Who serves the site of that name: "TORCH_SDPA/torch".
+  /// The backend of the site with that name: "TORCH_SDPA/torch".
   std::string backend(std::string_view site) const { return binding_of(site).handle->backend; }
 
-  /// Gives the plans' scratch memory back, which grows to what the calls since have needed: at the end of a stage.
+  /// Frees the plans' scratch memory, which has grown to the largest call of the stage. Call it at the end of a stage.
   void release_scratch() { scratch_ = at::Tensor(); }
 
   void set_point(DenoisePoint point) { point_ = std::move(point); }
@@ -66,7 +67,7 @@ class HostAttention final : public Attention {
   DenoisePoint point_;
 };
 
-/// Lends LibTorch's CPU threads to the process, as many as the host says, so that there is one pool.
+/// Lends LibTorch's CPU threads to the process, as many as the host says, so that the process has one pool.
 void lend_torch_threads(const Host& host);
 
 }  // namespace fastvideo

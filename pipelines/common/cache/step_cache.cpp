@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
-// The numbers of device vectors, one after the other, with one wait at most. Undefined ones are `missing` times NaN.
+// The numbers of device vectors, concatenated, with one wait at most. An undefined vector counts as `missing` NaNs.
 std::vector<double> read(std::span<const at::Tensor> vectors, size_t missing, const StartReadback& start) {
   std::vector<at::Tensor> known;
   for (const at::Tensor& vector : vectors)
@@ -52,7 +52,7 @@ std::vector<double> early_norms(std::span<const fv_cache_measure> measures, cons
     for (size_t i = 0; i < measures.size(); ++i) {
       const fv_cache_measure& measure = measures[i];
       const std::vector<at::Tensor>& x = signals.at(measure.signal);
-      // Which steps will be computed is what is being asked: there is no last computed one.
+      // The schedule decides which steps are computed, so there is no last computed step yet.
       if (measure.minus == FV_MINUS_LAST_COMPUTED || (measure.minus == FV_MINUS_PREVIOUS && step == 0)) continue;
       const at::Tensor value = measure.minus == FV_MINUS_PREVIOUS ? x[step] - x[step - 1] : x[step];
       norms[step * measures.size() + i] = norm_of(value, measure.norm);
@@ -214,7 +214,7 @@ bool StepCache::concerns_pass() const {
   return plan_.cut.kind != FV_CUT_BRANCH || lane_->rows.front() == plan_.cut.first;
 }
 
-// What is planned for every branch of the pass: a combination that is the same for all, or to compute.
+// The scheduled decision for all branches of the pass: a combination that is the same for all branches, or to compute.
 bool StepCache::scheduled_for_all() {
   const size_t width = slots_.size() + 1;
   const auto planned = [&](int32_t branch) -> const fv_cache_decision& {
@@ -232,7 +232,7 @@ bool StepCache::decide() {
   if (plan_.is_static != 0) {
     computing_ = !scheduled_for_all();
   } else {
-    // The last computed pass is observed here rather than at its end, so that one wait serves both.
+    // The last computed pass is observed here rather than at its end, so that one wait serves both calls.
     std::vector<at::Tensor> vectors = norms_;
     if (observation_) vectors.insert(vectors.end(), observation_->norms.begin(), observation_->norms.end());
     const size_t rows = lane_->rows.size();
@@ -332,7 +332,7 @@ void StepCache::end() {
     observation_ = Observation{step_, &lane_->rows, norms_};
   }
   lane_->previous = std::move(lane_->current);
-  lane_->current.clear();  // what was moved from may hold anything
+  lane_->current.clear();  // a moved-from container may hold anything
 }
 
 void StepCache::finish() {

@@ -1,5 +1,5 @@
-// The caching strategy of a run at work: it measures what the strategy asks for, keeps its slots, and combines them
-// where the strategy leaves a cut out. Pipelines drive it; strategies see numbers only (fastvideo/cache.h).
+// Runs a caching strategy on tensors: measures the norms that the strategy asks for, keeps its slots, and combines them
+// where the strategy leaves a cut out. Pipelines drive the cache; strategies see numbers only (fastvideo/cache.h).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,7 +20,7 @@
 
 namespace fastvideo {
 
-/// What a pipeline offers a strategy: the session's facts, owned.
+/// The facts of a session that a pipeline offers a strategy, owned.
 struct CacheOffer {
   uint32_t cuts = 0;  ///< FV_CUT_*
   std::string model;  ///< configuration key, empty if unknown
@@ -29,7 +29,7 @@ struct CacheOffer {
   int32_t branches_at_once = 1;
   int32_t blocks = 0;
   std::vector<std::string> signals;
-  std::vector<uint8_t> early;           ///< [signals]: 1 if its norms over all steps are known before the loop
+  std::vector<uint8_t> early;           ///< [signals]: 1 if the signal's norms over all steps are known before the loop
   std::vector<double> sigmas;           ///< [steps + 1]
   std::vector<double> timesteps;        ///< [steps]
   std::vector<int32_t> expert_of_step;  ///< [steps]
@@ -48,14 +48,14 @@ class CacheSessionInfo {
   fv_cache_session_info info_{};
 };
 
-/// Early signals over all steps of a run: [steps] tensors for each.
+/// Early signals over all steps of a run, by name: [steps] tensors for each.
 using EarlySignals = std::map<std::string, std::vector<at::Tensor>, std::less<>>;
 
-/// Their norms as a strategy's schedule reads them, [steps][measures]; NaN where there is nothing to subtract. Waits
-/// for the device once. Every measured signal is among them.
+/// Norms of early signals as a strategy's schedule reads them, [steps][measures]; NaN where there is nothing to
+/// subtract. Waits for the device once. Every measured signal must be among `signals`.
 std::vector<double> early_norms(std::span<const fv_cache_measure> measures, const EarlySignals& signals, size_t steps);
 
-/// What crosses a cut: one tensor, or one for each stream of a model that has several (image and text), [rows, ...].
+/// The tensors that cross a cut, [rows, ...]: one, or one for each stream of a model with several (image and text).
 using Streams = std::vector<at::Tensor>;
 
 /// One forward pass, in the order in which a pipeline calls:
@@ -67,13 +67,13 @@ using Streams = std::vector<at::Tensor>;
 ///
 /// and finish() once after the last pass of all.
 ///
-/// A pass has rows of one branch, or of all where the offer says that they run at once; a branch has the same rows in
-/// each step. Tensors that it is given are kept, not copied: they must not be written to afterwards. One thread at a
-/// time.
+/// A pass has rows of one branch, or of all branches if the offer says that they run at once; a branch has the same
+/// rows in each step. Tensors passed to StepCache are kept, not copied: they must not be written to afterwards. One
+/// thread at a time.
 class StepCache {
  public:
   /// The strategy that the user chose; nullptr when caching is off. Throws Refused with the strategy's reason if it
-  /// does not take the session, std::runtime_error if it asks for what the offer does not hold.
+  /// does not support the session, std::runtime_error if it asks for a signal or cut that the offer does not have.
   static std::unique_ptr<StepCache> open(const Host& run, CacheOffer offer, StartReadback start = start_readback);
   ~StepCache();
   StepCache(const StepCache&) = delete;
@@ -83,11 +83,11 @@ class StepCache {
   /// Public name of the strategy.
   const char* strategy() const { return service_.strategy; }
 
-  /// Whether measure(signal, ...) has any effect. What nobody wants need not be computed.
+  /// Whether measure(signal, ...) has any effect. A signal that is not wanted need not be computed.
   bool wants(std::string_view signal) const;
 
-  /// Early signals, all that are measured. Once, before the first begin(): from here on all that a static strategy does
-  /// is known.
+  /// Takes all early signals that are measured. Call it once, before the first begin(); it completes the schedule of a
+  /// static strategy.
   void schedule(const EarlySignals& signals);
 
   /// rows: the branch of each batch row.
@@ -96,26 +96,26 @@ class StepCache {
   void begin(int32_t step, int32_t branch) { begin(step, {&branch, 1}); }
   /// x: [rows, ...]
   void measure(std::string_view signal, const at::Tensor& x);
-  /// True: compute the cut. Unless the strategy is static, waits for the measures: for one event, whatever there is to
-  /// measure.
+  /// True: compute the cut. Unless the strategy is static, waits once for all measures: for one event.
   bool decide();
-  /// What stands in for the cut's output: sum_i c_i slot_i + c_base base for each stream, in base's dtype. For
+  /// The replacement of the cut's output: sum_i c_i slot_i + c_base base for each stream, in base's dtype. For
   /// FV_CUT_BRANCH base is the other branch's output of this step, otherwise the cut's input.
   Streams combine(const Streams& base);
   at::Tensor combine(const at::Tensor& base) { return combine(Streams{base}).front(); }
-  /// Puts away what the slots want of a cut that was computed; of FV_CUT_BRANCH: of every branch.
+  /// Stores what the slots need of a computed cut; for FV_CUT_BRANCH: of every branch.
   void keep(const Streams& input, const Streams& output);
   void keep(const at::Tensor& input, const at::Tensor& output) { keep(Streams{input}, Streams{output}); }
   void end();
-  /// The strategy has observed every computed pass once it returns; waits for the measures of the last one.
+  /// Lets the strategy observe the last computed pass; waits for its measures. Every computed pass is observed
+  /// afterwards.
   void finish();
 
-  /// Cuts that were left out so far.
+  /// Number of cuts left out so far.
   int64_t reused() const { return reused_; }
 
  private:
   using Signals = std::map<std::string, at::Tensor, std::less<>>;
-  // The passes of one branch, or of all branches where they run at once.
+  // The state of the passes of one branch, or of all branches if they run at once.
   struct Lane {
     std::vector<int32_t> rows;              // the branch of each
     Signals previous;                       // at the step before
@@ -124,7 +124,7 @@ class StepCache {
     Streams output;                         // of the cut, at the step in hand
     std::vector<std::deque<Streams>> kept;  // [histories_], newest first
   };
-  // What several slots that differ only in how far they look back share.
+  // The history that slots share which differ only in how far they look back.
   struct History {
     uint32_t keep;
     int32_t other_branch;
@@ -158,7 +158,7 @@ class StepCache {
   std::span<const fv_cache_slot> slots_;
   std::vector<History> histories_;
   std::vector<size_t> history_of_slot_;
-  bool wants_outputs_ = false;               // some slot holds the difference of two branches
+  bool wants_outputs_ = false;               // a slot holds the difference of two branches
   std::vector<fv_cache_decision> schedule_;  // [steps][branches], of a static strategy
   std::vector<double> coefficients_;         // those of schedule_, or of the pass: slots, then base
 

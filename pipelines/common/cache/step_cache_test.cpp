@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kSteps = 6;
 
-// A cache service whose strategy does what the test says.
+// A cache service whose strategy is scripted by the test.
 struct Script {
   std::vector<fv_cache_measure> measures;
   std::vector<fv_cache_slot> slots;
@@ -98,7 +98,7 @@ at::Tensor input_of(int step, int branch) { return at::full({1, 3}, 1.0 + step +
 at::Tensor output_of(int step, int branch) { return at::full({1, 3}, 100.0 * (step + 1) + 7 * branch); }
 double value(const at::Tensor& x) { return x.select(1, 0).item<double>(); }
 
-// One pass of a branch as a pipeline makes it; what came out of the cut.
+// One pass of a branch as a pipeline makes it; returns the output of the cut.
 at::Tensor pass(StepCache& cache, int step, int branch) {
   cache.begin(step, branch);
   const at::Tensor input = input_of(step, branch);
@@ -162,11 +162,11 @@ TEST(StepCache, measures_norms_and_their_differences) {
   EXPECT_TRUE(std::isnan(at_step(3)[3]));
   EXPECT_TRUE(std::isnan(at_step(0)[1]));
   EXPECT_TRUE(std::isnan(at_step(0)[2]));
-  // Only computed passes are observed, with what is known at their end.
+  // Only computed passes are observed, with the measures known at their end.
   EXPECT_EQ(script.observed.count({1, 1}), 0u);
   EXPECT_DOUBLE_EQ(script.observed.at({0, 1})[3], value(output_of(0, 1)));
   EXPECT_DOUBLE_EQ(script.observed.at({3, 0})[2], 3.0);
-  // The last pass is observed in the end, for nothing is decided after it.
+  // The last pass is observed by finish(), for no decision follows it.
   EXPECT_EQ(script.observed.count({4, 1}), 0u);
   cache->finish();
   EXPECT_DOUBLE_EQ(script.observed.at({4, 1})[3], value(output_of(4, 1)));
@@ -258,7 +258,7 @@ TEST(StepCache, branches_in_one_pass_are_left_out_together) {
   Script script;
   script.is_static = true;
   script.slots = {{FV_KEEP_OUTPUT, 0, 0, 0}};
-  // Both branches at step 1, one of them at step 2, both but otherwise at step 3.
+  // Combined: both branches at step 1, one of them at step 2, both with different coefficients at step 3.
   script.decide = [](int step, int branch, const double*) {
     if (step == 1 || (step == 2 && branch == 1)) return std::vector<double>{1, 0};
     return step == 3 ? std::vector<double>{1.0 + branch, 0} : std::vector<double>{};

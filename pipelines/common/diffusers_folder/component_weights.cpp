@@ -13,7 +13,7 @@
 namespace fastvideo {
 namespace {
 
-// Types that hold rounded weights; others hold positions, masks and counters.
+// Element types of weights that a model may convert; other types hold positions, masks and counters.
 bool is_of_quantised(std::string_view dtype) { return dtype.starts_with("F8") || dtype == "I8" || dtype == "U8"; }
 
 }  // namespace

@@ -12,9 +12,9 @@ namespace fastvideo {
 
 /// The weights of one component, known from the headers of its safetensors files alone.
 struct ComponentWeights {
-  std::filesystem::path folder;              ///< what Weights::open takes
+  std::filesystem::path folder;              ///< the argument of Weights::open
   std::vector<std::filesystem::path> files;  ///< one, or the shards of an index
-  std::vector<std::string> left_over;        ///< names of weight files beside them that are not read
+  std::vector<std::string> left_over;        ///< names of weight files in the folder that are not read
   uint64_t elements = 0;                     ///< of the tensors that a model holds
   uint64_t bytes = 0;                        ///< as stored
   std::string dtype;                         ///< that of most elements, as safetensors spells it: "F32", "BF16"

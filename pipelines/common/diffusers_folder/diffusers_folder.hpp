@@ -1,5 +1,5 @@
 // A model folder in diffusers format: model_index.json, which names the class of each component, beside a folder for
-// each. What a family wants of it is the family's to say.
+// each component. The family's reader says which components it needs.
 #pragma once
 
 #include <filesystem>
@@ -11,10 +11,10 @@
 
 namespace fastvideo {
 
-/// The index of such a folder. Immutable.
+/// The index of a model folder. Immutable.
 class DiffusersFolder {
  public:
-  /// Throws Refused if there is no such folder, or no model_index.json with a _class_name in it.
+  /// Throws Refused if the folder does not exist or has no model_index.json with a _class_name.
   explicit DiffusersFolder(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }

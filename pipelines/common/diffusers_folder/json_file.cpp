@@ -9,7 +9,7 @@ namespace {
 
 using nlohmann::json;
 
-// The largest configuration in use is a few kilobytes; what is far above is not one.
+// The largest configuration in use is a few kilobytes; a much larger file is not a configuration.
 constexpr uintmax_t max_config_bytes = 16 << 20;
 
 bool is_integer(const json& value, int64_t minimum, int64_t maximum) {

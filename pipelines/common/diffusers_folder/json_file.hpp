@@ -11,7 +11,7 @@
 
 namespace fastvideo {
 
-/// One JSON object in a file. An absent key has the default that the caller gives; null is a value, which only
+/// One JSON object in a file. An absent key has the default that the caller gives; null is a value that only
 /// is_null_or_absent accepts.
 class JsonFile {
  public:

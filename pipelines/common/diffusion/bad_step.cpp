@@ -21,7 +21,7 @@ std::string reason_of(const BadStepFacts& bad) {
   try {
     defect_again = defect_of(bad.predict(checked));
   } catch (const std::runtime_error& e) {
-    return e.what();  // it comes every time, and is found
+    return e.what();  // a fault that repeats is located by its message
   }
   const bool is_flat = defect_of(bad.step.output) == "one value everywhere";
   if (is_flat && !defect_again.empty())

@@ -62,7 +62,7 @@ at::Tensor cached_pass(StepCache& cache, int32_t step, std::span<const int32_t> 
   if (cache.cut().kind == FV_CUT_BLOCKS) {
     output = pass_without_blocks(cache, pass, attention, observer);
   } else {
-    // The cut is the whole pass: what stands in for it is combined from its input or from the other branch.
+    // The cut is the whole pass: its replacement is combined from the pass's input or from the other branch's output.
     const at::Tensor base = cache.cut().kind == FV_CUT_BRANCH ? conditional : pass.latents();
     if (observer.wants("latent.in")) observer.observe("latent.in", pass.latents());
     if (cache.decide()) {

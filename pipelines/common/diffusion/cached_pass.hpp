@@ -13,13 +13,13 @@
 
 namespace fastvideo {
 
-/// What any transformer of so many blocks lets a strategy measure and leave out; at_once: one pass carries all branches
-/// of guidance, which then are left out together. The family adds its key (offer.model), and says which signals are
-/// early. The scheduler's timesteps are set.
+/// The signals and cuts that any transformer with this many blocks offers a strategy; at_once: one pass carries all
+/// branches of guidance, which then are left out together. The family adds its key (offer.model), and says which
+/// signals are early. The scheduler's timesteps are set.
 CacheOffer cache_offer(int64_t blocks, const Guidance& guidance, const Scheduler& scheduler, bool at_once = false);
 
-/// As run_whole, with the cut computed or replaced as the strategy decides. rows: the branch of each batch row.
-/// conditional: the output of the conditional branch at this step, undefined in that branch itself.
+/// Runs a pass as run_whole does, with the cut computed or replaced as the strategy decides. rows: the branch of each
+/// batch row. conditional: the output of the conditional branch at this step, undefined in that branch itself.
 at::Tensor cached_pass(StepCache& cache, int32_t step, std::span<const int32_t> rows, const at::Tensor& conditional,
                        ModelPass& pass, Attention& attention);
 

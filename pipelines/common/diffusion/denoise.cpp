@@ -45,7 +45,7 @@ at::Tensor denoise(const at::Tensor& noise, const DenoisingModel& model, const G
   WatchedAttention watched(attention);
   std::set<int32_t> shortened;  // steps of which the strategy left out a part
 
-  // What the model predicts of each branch at a step, float32. conditional: undefined until that branch is known.
+  // The model's prediction for each branch at a step, float32. conditional: undefined until that branch is known.
   using RunPass = std::function<at::Tensor(ModelPass & pass, const Rows& rows, const at::Tensor& conditional)>;
   const auto predict = [&](const at::Tensor& latents, int32_t step, const RunPass& run_pass) {
     std::vector<at::Tensor> branches;

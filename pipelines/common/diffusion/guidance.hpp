@@ -10,7 +10,7 @@ namespace fastvideo {
 /// Branches of guidance, in the order of their passes.
 enum Branch : int32_t { kConditional = 0, kUnconditional = 1 };
 
-/// How far a prediction is driven away from that without the prompt.
+/// The guidance scale: how far a prediction is driven away from the unconditional prediction.
 struct Guidance {
   double scale;
 
@@ -18,7 +18,7 @@ struct Guidance {
   bool is_on() const { return scale > 1.0; }
   int32_t branches() const { return is_on() ? 2 : 1; }
 
-  /// u + s (c - u), in the type that both have.
+  /// u + s (c - u), in the common dtype of c and u.
   at::Tensor combine(const at::Tensor& conditional, const at::Tensor& unconditional) const {
     return unconditional + scale * (conditional - unconditional);
   }

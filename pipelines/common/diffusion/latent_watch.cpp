@@ -38,7 +38,7 @@ std::optional<LatentWatch::BadStep> LatentWatch::note(int32_t step, const at::Te
 }
 
 std::optional<LatentWatch::BadStep> LatentWatch::finish() {
-  if (!pending_.empty()) pending_.back().range->values();  // one wait: those before it arrive earlier
+  if (!pending_.empty()) pending_.back().range->values();  // one wait: earlier readbacks have arrived by then
   return verdict();
 }
 

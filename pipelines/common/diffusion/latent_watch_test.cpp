@@ -25,7 +25,7 @@ TEST(LatentWatch, NoStepIsWaitedFor) {
   LatentWatch watch(device.start());
   for (int32_t step = 0; step < 20; ++step) {
     EXPECT_FALSE(watch.note(step, good(step), good(step + 1)));
-    if (step > 10 && step < 16) device.arrived = step;  // first nothing comes, then all but the newest, at last nothing
+    if (step > 10 && step < 16) device.arrived = step;  // nothing arrives, then all but the newest, then nothing
   }
   EXPECT_EQ(device.started, 20);
   EXPECT_EQ(device.waited, 0);
@@ -44,7 +44,7 @@ TEST(LatentWatch, ABadStepIsFoundWhenItsNumbersArrive) {
     device.arrived = 3;
     const auto found = watch.note(3, bad(value), bad(value));
     ASSERT_TRUE(found);
-    EXPECT_EQ(found->step, 1);  // the first of those that are bad
+    EXPECT_EQ(found->step, 1);  // the first of the bad steps
     EXPECT_TRUE(at::equal(found->input, good(1)));
     EXPECT_EQ(device.waited, 0);
   }

@@ -19,8 +19,8 @@ struct PatchLayout {
   int64_t tokens() const { return grid[0] * grid[1] * grid[2]; }
 };
 
-/// Puts tokens in an order from here on. order: undefined, or int64 [L], any device. Throws std::invalid_argument if it
-/// is no permutation of the tokens.
+/// Puts tokens in an order from here on. order: undefined, or int64 [L], any device. Throws std::invalid_argument if
+/// the order is no permutation of the tokens.
 void set_token_order(PatchLayout& layout, const at::Tensor& order, at::Device device);
 
 /// [B, C, T, H, W] -> [B, L, C * patch volume], in the layout's order; channel slowest, then t, h, w of the patch.

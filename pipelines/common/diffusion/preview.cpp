@@ -5,7 +5,7 @@
 namespace fastvideo {
 namespace {
 
-constexpr double kLevel = 0.7;  // standard deviations: near the mean latent, and past what is flat around it
+constexpr double kLevel = 0.7;  // standard deviations: near the mean latent, past the flat region around it
 
 // Sylvester's matrix: rows and columns of +1 and -1, each orthogonal to every other.
 at::Tensor hadamard(int64_t at_least) {

@@ -1,4 +1,4 @@
-// The kernels of a build without nvcc: there are none.
+// Stubs for a build without nvcc, which has no kernels.
 #include <stdexcept>
 
 #include "pipelines/common/kernels/kernels.hpp"

@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(kBlockThreads<kThreads>) add_norm(const AddNor
 #pragma unroll
   for (int v = 0; v < kVectors; ++v)
 #pragma unroll
-    for (int j = 0; j < kWidth<T>; ++j) sum += x[v][j];  // zeros where it holds nothing
+    for (int j = 0; j < kWidth<T>; ++j) sum += x[v][j];  // zeros beyond the row's end
   const float mean = sum_of_row<kThreads>(sum, sums[0]) / static_cast<float>(channels);
   float squares = 0;
 #pragma unroll

@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(kBlockThreads<kThreads>) rms_norm(const RmsNor
   const float factor = rsqrtf(mean + call.eps);
 
   const int head_size = static_cast<int>(call.head_size);
-  const int64_t angles =  // rows are fewer than 2^31, and a division of 32 bits is the quicker one
+  const int64_t angles =  // there are fewer than 2^31 rows, and a 32-bit division is faster
       call.cos != nullptr
           ? int64_t{static_cast<uint32_t>(place.row) % static_cast<uint32_t>(call.tokens)} * (head_size / 2)
           : 0;

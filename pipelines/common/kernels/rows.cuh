@@ -57,7 +57,7 @@ __device__ uint4 pack(const float (&from)[kWidth<T>]) {
   return bytes;
 }
 
-/// Parameters that every row reads: through the read-only path, so that no store holds them up.
+/// Loads parameters that every row reads through the read-only path, so that no store delays the loads.
 template <int kCount>
 __device__ void read(const float* from, float (&to)[kCount]) {
 #pragma unroll
@@ -77,7 +77,7 @@ template <int kThreads>
 struct Place {
   int lane = static_cast<int>(threadIdx.x) % kThreads;
   int64_t row = static_cast<int64_t>(blockIdx.x) * (kBlockThreads<kThreads> / kThreads) + threadIdx.x / kThreads;
-  int vectors;  ///< of the row; none beyond the last row
+  int vectors;  ///< vectors of the row; 0 beyond the last row
 
   __device__ Place(int64_t rows, int row_vectors) : vectors(row < rows ? row_vectors : 0) {}
   __device__ int index(int v) const { return lane + v * kThreads; }
@@ -92,7 +92,7 @@ __device__ void load_row(const T* row, const Place<kThreads>& place, uint4 (&to)
     to[v] = place.holds(v) ? __ldcs(reinterpret_cast<const uint4*>(row) + place.index(v)) : uint4{0, 0, 0, 0};
 }
 
-/// The sum of a row's threads, in all of them. shared: room for a float of each warp, used for one sum only.
+/// The sum over a row's threads, returned in each of them. shared: a float for each warp, used for one sum only.
 template <int kThreads>
 __device__ float sum_of_row(float value, float* shared) {
 #pragma unroll

@@ -1,4 +1,4 @@
-// The CUDA kernels themselves: what they take, that they are used where they do, beside LibTorch's operators.
+// The CUDA kernels beside LibTorch's operators: which calls they support, and that the layers use them for these.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -82,7 +82,7 @@ class KernelsOnCuda : public ::testing::Test {
   }
 };
 
-// Rows of every number of threads, and a last block that is not full: what lies behind the rows stays as it was.
+// Rows of every number of threads, and a last block that is not full: memory behind the rows stays as it was.
 TEST_F(KernelsOnCuda, WriteTheirRowsAlone) {
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16})
     for (const int64_t channels : {8, 96, 200, 264, 520, 1536, 3080, 8192})
@@ -128,7 +128,7 @@ TEST_F(KernelsOnCuda, WriteTheirRowsAlone) {
       }
 }
 
-// The shapes of Wan 1.3B and 14B at 480p, where LibTorch's operators are what the kernels replace.
+// The shapes of Wan 1.3B and 14B at 480p, where the kernels replace LibTorch's operators.
 TEST_F(KernelsOnCuda, AgreeWithLibTorchOnAWholeVideo) {
   const auto difference = [](const at::Tensor& a, const at::Tensor& b) {
     return ((a.to(at::kFloat) - b.to(at::kFloat)).norm() / b.to(at::kFloat).norm()).item<double>();

@@ -7,7 +7,7 @@
 namespace fastvideo {
 namespace {
 
-// A row of parameters for the kernels, and how far the next batch row's lies from it.
+// The parameters of a batch row for the kernels, and the distance to the next batch row's.
 struct Row {
   const float* data = nullptr;
   int64_t stride = 0;
@@ -19,7 +19,7 @@ Row row_of(const at::Tensor& parameter) {
   return {parameter.const_data_ptr<float>(), many ? parameter.stride(0) : 0};
 }
 
-// The kernel over x and, if defined, y. False if it does not take them. y becomes the sum.
+// Runs the kernel over x and, if defined, y, which becomes the sum. False if the kernel does not support the tensors.
 bool launched(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate, const Affine* map, double eps,
               const at::Tensor& normed) {
   const auto element = kernel_element(x.scalar_type());
@@ -55,7 +55,7 @@ namespace by_libtorch {
 
 at::Tensor layer_norm(const at::Tensor& x, const Affine& map, double eps) {
   if (map.scale.dim() == 1 || map.scale.size(0) == 1) {
-    // The CPU kernel takes bfloat16 beside float32 parameters, the CUDA one does not.
+    // LibTorch's CPU kernel takes bfloat16 with float32 parameters, its CUDA kernel does not.
     const at::Tensor in = x.is_cpu() ? x : x.to(at::kFloat);
     return at::layer_norm(in, {x.size(-1)}, map.scale.flatten(), map.shift.flatten(), eps).to(x.scalar_type());
   }

@@ -1,4 +1,4 @@
-// Norms and what is fused with them, on the CPU and on CUDA, against their formulas in float64.
+// Norms and the operations fused with them, on the CPU and on CUDA, against their formulas in float64.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -14,8 +14,8 @@ namespace {
 
 constexpr at::ScalarType kTypes[] = {at::kFloat, at::kBFloat16, at::kHalf};
 
-// Half a unit in the last place, 2^-8 or 2^-11, and a little for what float32 arithmetic does before the one rounding.
-// In float32 itself: the roundings of a handful of operations, 6e-8 each.
+// Half a unit in the last place, 2^-8 or 2^-11, and a little for the errors of float32 arithmetic before the one
+// rounding. In float32 itself: the roundings of a handful of operations, 6e-8 each.
 double tolerance(at::ScalarType type) {
   if (type == at::kBFloat16) return 1.001 / 256;
   return type == at::kHalf ? 1.02 / 2048 : 1e-6;
@@ -119,7 +119,7 @@ TEST_P(Layers, LayerNormKeepsRowsApart) {
   const at::Tensor out = layer_norm(x, map, 1e-6), truth = layer_norm_formula(x, map, 1e-6);
   EXPECT_TRUE(at::equal(out[0][0], map.shift[0]));
   EXPECT_TRUE(at::equal(out[0][1], map.shift[0]));
-  EXPECT_LT(relative_error(out[0][2], truth[0][2]), 1e-4);  // 1000 carries an error of 6e-5 / 2 itself
+  EXPECT_LT(relative_error(out[0][2], truth[0][2]), 1e-4);  // float32 rounds 1000 + x by up to 6e-5 / 2
   EXPECT_TRUE(out[0][3].isnan().all().item<bool>());
   EXPECT_LT(relative_error(out[0][4], truth[0][4]), 1e-5);
   EXPECT_LT(relative_error(out[0][5], truth[0][5]), 1e-6);

@@ -10,7 +10,7 @@
 
 namespace fastvideo {
 
-/// Where and in which type a model holds its weights and computes.
+/// The device and the dtype in which a model holds its weights and computes.
 struct Placement {
   at::ScalarType dtype;
   at::Device device;
@@ -24,8 +24,8 @@ struct Linear {
   /// [..., in] -> [..., out]
   at::Tensor operator()(const at::Tensor& x) const;
 
-  /// GELU of the same, by its tanh approximation (Hendrycks and Gimpel 2016, arXiv 1606.08415). With a bias on CUDA in
-  /// the epilogue of the matrix product, before the result is rounded.
+  /// GELU of y, by the tanh approximation (Hendrycks and Gimpel 2016, arXiv 1606.08415). With a bias on CUDA in the
+  /// epilogue of the matrix product, before the result is rounded.
   at::Tensor with_gelu(const at::Tensor& x) const;
 };
 

@@ -14,7 +14,7 @@ namespace {
 
 // Sums run in this many lanes, so that compilers vectorise them without reordering floating point additions.
 constexpr int64_t kLanes = 16;
-// Elements that are worth a thread of their own.
+// Elements for which another thread pays off.
 constexpr int64_t kGrain = 32768;
 
 template <typename T>
@@ -43,7 +43,7 @@ void rotate(float* row, int64_t n, const float* cos, const float* sin, int64_t h
     }
 }
 
-// x, out: [rows, n], the same or apart. Row r has the token r % length of the table.
+// x, out: [rows, n], the same memory or disjoint. Row r has the token r % length of the table.
 template <typename T>
 void norm_rows(const T* x, T* out, const T* weight, int64_t rows, int64_t n, float eps, const RotaryTable* table) {
   const float* cos = table != nullptr ? table->cos.const_data_ptr<float>() : nullptr;
@@ -73,7 +73,7 @@ void norm_on_cpu(const at::Tensor& x, const at::Tensor& out, const at::Tensor& w
   });
 }
 
-// The project's kernel. False if it does not take the tensors.
+// Runs the project's kernel. False if the kernel does not support the tensors.
 bool launched(const at::Tensor& x, const at::Tensor& out, const at::Tensor& weight, double eps,
               const RotaryTable* table) {
   const auto element = kernel_element(x.scalar_type());

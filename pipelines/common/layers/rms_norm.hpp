@@ -15,12 +15,12 @@ struct RotaryTable {
   at::Tensor sin;  ///< float32 [L, D / 2]
 };
 
-/// The same over all heads of x [B, L, H * D], then, if a table is given, channels 2i and 2i + 1 of each head are
+/// rms_norm over all heads of x [B, L, H * D]; then, if a table is given, channels 2i and 2i + 1 of each head are
 /// rotated as a pair. Everything in float32, rounded once. x contiguous; its memory may be used for the result.
 at::Tensor rms_norm_rotary(at::Tensor x, const at::Tensor& weight, double eps, const RotaryTable* table = nullptr);
 
-/// The same by LibTorch's operators: on CUDA where the project's kernels do not take the sizes, and what they are
-/// compared with.
+/// The same with LibTorch's operators: for CUDA if the project's kernels do not support the sizes, and as their
+/// reference.
 namespace by_libtorch {
 at::Tensor rms_norm_rotary(const at::Tensor& x, const at::Tensor& weight, double eps,
                            const RotaryTable* table = nullptr);

@@ -1,4 +1,4 @@
-// The waves by which models read a number.
+// Sinusoidal embeddings of a number.
 #pragma once
 
 #include <ATen/core/Tensor.h>

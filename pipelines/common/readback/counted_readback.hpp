@@ -1,17 +1,17 @@
-// For tests: numbers that come when a test says so, and a count of the waits.
+// For tests: readbacks that arrive when a test says so, and a count of the waits.
 #pragma once
 
 #include "pipelines/common/readback/readback.hpp"
 
 namespace fastvideo::testing {
 
-/// A device in name: what it is asked for arrives late. Copies share the counts.
+/// A simulated device whose copies arrive late. All its readbacks share the counts.
 struct SlowDevice {
   int64_t started = 0;  ///< copies
-  int64_t waited = 0;   ///< of them, those that somebody waited for
-  int64_t arrived = 0;  ///< so many of the copies, the oldest first, are there
+  int64_t waited = 0;   ///< copies that were waited for
+  int64_t arrived = 0;  ///< copies that have arrived, the oldest first
 
-  /// Lives no longer than this.
+  /// The returned starter must not outlive this object.
   StartReadback start() {
     return [this](const at::Tensor& x) { return std::make_unique<Late>(*this, x); };
   }

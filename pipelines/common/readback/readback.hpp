@@ -1,4 +1,4 @@
-// A few numbers on their way from a device to the CPU, without a wait for all that the device has to do.
+// Copies a few numbers from a device to the CPU without waiting for all of the device's work.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,10 +21,10 @@ class Readback {
   virtual std::span<const float> values() = 0;
 };
 
-/// Begins to copy a dense float32 tensor. On the CPU its numbers are there at once.
+/// Begins to copy a dense float32 tensor. On the CPU the numbers are there at once.
 std::unique_ptr<Readback> start_readback(const at::Tensor& x);
 
-/// What takes its place in tests, which count the waits.
+/// The type of start_readback, which tests replace to count the waits.
 using StartReadback = std::function<std::unique_ptr<Readback>(const at::Tensor& x)>;
 
 }  // namespace fastvideo

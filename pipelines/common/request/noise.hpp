@@ -1,4 +1,4 @@
-// What a video begins as.
+// The initial noise of a video.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,10 +9,10 @@
 
 namespace fastvideo {
 
-/// Standard normal numbers, those of torch.randn with a CPU generator of that seed: float32 on the CPU.
+/// The standard normal numbers that torch.randn gives with a CPU generator of this seed: float32 on the CPU.
 at::Tensor initial_noise(at::IntArrayRef shape, uint64_t seed);
 
-/// The same as latents [1, channels, T, h, w] of one video.
+/// The same numbers as latents [1, channels, T, h, w] of one video.
 at::Tensor initial_noise(int64_t channels, const LatentShape& shape, uint64_t seed);
 
 }  // namespace fastvideo

@@ -1,4 +1,4 @@
-// Sizes, types, noise and texts of requests: what is taken, and the nearest possible where it is not.
+// Sizes, types, noise and texts of requests: which values are accepted, and the nearest possible value in a refusal.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 

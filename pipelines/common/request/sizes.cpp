@@ -7,7 +7,7 @@ namespace {
 
 std::string text(int64_t value) { return std::to_string(value); }
 
-// A side in pixels that latents and patches divide.
+// Refuses a side in pixels that is no multiple of a patch of latents.
 int64_t side(const Options& parameters, const char* name, int64_t multiple) {
   const int64_t asked = parameters.integer(name);
   if (asked >= multiple && asked % multiple == 0) return asked;

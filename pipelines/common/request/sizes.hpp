@@ -15,14 +15,14 @@ struct LatentGeometry {
   int64_t patch_w;
 };
 
-/// In pixels and frames.
+/// The size of a video in pixels and frames.
 struct VideoSize {
   int64_t height;
   int64_t width;
   int64_t num_frames;
 };
 
-/// The same in latents and tokens.
+/// The size of a video in latents and tokens.
 struct LatentShape {
   int64_t latent_frames, latent_height, latent_width;
   int64_t grid_t, grid_h, grid_w;

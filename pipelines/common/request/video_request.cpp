@@ -8,8 +8,8 @@
 namespace fastvideo {
 namespace {
 
-// Empty is what cleaning leaves empty: all kinds of spaces, control characters, and references to them (&nbsp;).
-// Most prompts are told by one letter that no cleaning removes.
+// A prompt is empty if cleaning leaves it empty: it may hold spaces of all kinds, control characters and references to
+// them (&nbsp;). Most prompts are known not to be empty by one letter that no cleaning removes.
 void require_text(const std::string& prompt) {
   const auto letter = [](unsigned char c) { return c > 0x20 && c < 0x7F; };
   const bool plain = prompt.find_first_of("&\x1B") == std::string::npos;

@@ -1,4 +1,4 @@
-// What requests to any family say of a video.
+// The parameters of a video that requests to any family have.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +14,14 @@
 
 namespace fastvideo {
 
-/// One video, in types, and checked.
+/// The parameters of one video, typed and checked.
 struct VideoRequest {
   std::string prompt;
   std::string negative_prompt;
   VideoSize size;
   int64_t num_inference_steps;
   double guidance_scale;
-  std::optional<double> flow_shift;  ///< absent: the scheduler's configuration says
+  std::optional<double> flow_shift;  ///< absent: as in the scheduler's configuration
   int64_t fps;
   uint64_t seed;
 
@@ -38,8 +38,8 @@ VideoRequest parse_video_request(const Options& parameters, const LatentGeometry
 /// make_scheduler and Scheduler::set_timesteps.
 std::unique_ptr<Scheduler> scheduler_for(const VideoRequest& request, SchedulerConfig config);
 
-/// The texts of a request, and of those that the host says will follow (later_prompts). Throws Refused for a prompt
-/// that cleaning leaves empty.
+/// The texts of a request, and of the requests that the host says will follow (later_prompts). Throws Refused for a
+/// prompt that cleaning leaves empty.
 Texts parse_texts(const Options& parameters, const VideoRequest& request);
 
 }  // namespace fastvideo

@@ -1,4 +1,4 @@
-// One component of a loaded model: read when it is first asked for, and then kept until somebody releases it.
+// One component of a loaded model: loaded at its first use and then kept until it is released.
 #pragma once
 
 #include <memory>
@@ -10,15 +10,15 @@
 
 namespace fastvideo {
 
-/// A model with its weights, or the place for one. Owns both. One thread at a time.
+/// A model and its weights, or nothing while the component is not loaded. Owns both. One thread at a time.
 template <class Model>
 class Component {
  public:
-  /// stage: what its loading is called ("load transformer").
+  /// stage: the name of the loading stage ("load transformer").
   explicit Component(const char* stage) : stage_(stage) {}
 
-  /// The model; made by make(Weights&) -> Model, as a stage, if it is not there. Valid until release or drop. Throws
-  /// Refused for weights that do not fit, Cancelled while they are read; then nothing is loaded.
+  /// The model; made by make(Weights&) -> Model, as a stage, if it is not loaded. Valid until release or drop. Throws
+  /// Refused for weights that do not fit, Cancelled while weights are read; then nothing is loaded.
   template <class Make>
   Model& get(const ComponentWeights& from, const Progress& progress, const Make& make) {
     if (loaded_ == nullptr) {
@@ -28,8 +28,8 @@ class Component {
     return loaded_->model;
   }
 
-  /// After the model was used: throws std::runtime_error if a file of its weights has changed meanwhile. Lets it go
-  /// unless it is kept.
+  /// Call after the model was used: throws std::runtime_error if a file of its weights has changed meanwhile. Frees the
+  /// model unless keep is set.
   void release(bool keep) {
     if (loaded_ == nullptr) return;
     loaded_->weights.require_unchanged();

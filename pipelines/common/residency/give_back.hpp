@@ -1,4 +1,4 @@
-// What has been freed goes back to the system.
+// Returns freed memory to the system.
 #pragma once
 
 #include <cstdlib>  // says whether the C library is glibc
@@ -8,8 +8,8 @@
 
 namespace fastvideo {
 
-/// glibc keeps freed blocks of less than 32 MB on its heap, which frays the more the longer it is used: what one stage
-/// has left there would lie under the next one. Takes milliseconds.
+/// glibc keeps freed blocks of less than 32 MB on its heap, which fragments with use: the blocks that one stage freed
+/// would add to the peak of the next. Takes milliseconds.
 inline void give_back_freed_memory() {
 #if defined(__GLIBC__)
   malloc_trim(0);

@@ -1,4 +1,4 @@
-// Loading as a stage of a run: it shows how far it is, and can be stopped.
+// Loading as a stage of a run, with progress and cancelling.
 #pragma once
 
 #include <fastvideo/pipeline.hpp>
@@ -7,8 +7,8 @@
 
 namespace fastvideo {
 
-/// Begins a stage, and returns what reports the bytes of its weights as they are read; it throws Cancelled if the user
-/// asked to stop. Borrows the progress.
+/// Begins a stage, and returns the function that reports the bytes of its weights as they are read; the function throws
+/// Cancelled if the user asked to stop. Borrows the progress.
 LoadWatch begin_loading(const Progress& progress, const char* stage);
 
 }  // namespace fastvideo

@@ -12,7 +12,7 @@ namespace fastvideo {
 namespace {
 
 // auto: as little memory as possible for one video, as little loading as possible for many, without the text encoder,
-// which is the largest of all and done once it has read the prompts.
+// which is the largest component and not needed once it has read the prompts.
 Offload parse_offload(const Options& parameters) {
   const std::string_view name = parameters.string("offload");
   if (name == "none") return Offload::nothing;
@@ -34,7 +34,7 @@ Residency parse_residency(const Options& parameters) {
 
 std::vector<Bytes> stage_peaks(const Residency& residency, StageBytes text, StageBytes denoise, StageBytes decode,
                                bool more_follow) {
-  // What other stages, of this run or the one before, have left behind.
+  // The weights that other stages, of this run or the one before, have left loaded.
   const uint64_t kept_encoder = residency.keeps_text_encoder() ? text.weights : 0;
   const uint64_t kept_transformer = residency.keeps_others() ? denoise.weights : 0;
   const uint64_t kept_vae = residency.keeps_others() && more_follow ? decode.weights : 0;

@@ -1,4 +1,4 @@
-// What stays loaded: by the words of the parameters, in the peaks of the stages, and in a component's own life.
+// Which components stay loaded: by the values of the parameters, in the peaks of the stages, and in a component.
 #include "pipelines/common/residency/residency.hpp"
 
 #include <ATen/ATen.h>

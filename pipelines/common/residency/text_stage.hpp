@@ -1,4 +1,4 @@
-// The first stage of a run: texts to embeddings, with an encoder that need not stay loaded for it.
+// The first stage of a run: texts to embeddings, with an encoder that need not stay loaded.
 #pragma once
 
 #include <string>
@@ -9,18 +9,18 @@
 
 namespace fastvideo {
 
-/// One text encoder with what it made of the texts of the request in hand. One thread at a time.
+/// One text encoder with its embeddings of the current request's texts. One thread at a time.
 template <class Encoder>
 class TextStage {
  public:
-  /// What loading and encoding are called: "load text encoder", "encode text".
+  /// The names of the stages of loading and encoding: "load text encoder", "encode text".
   TextStage(const char* load, const char* encode) : encoder_(load), name_(encode) {}
 
   /// As PromptStore::expect.
   void expect(const Texts& texts, int64_t most_tokens) { store_.expect(texts, most_tokens); }
 
-  /// Encodes the texts that are new. The encoder is loaded, by make(Weights&), if there are any; unless the residency
-  /// keeps it, it reads the texts of later runs too and is let go. encode(Encoder&, text) -> [1, tokens, width].
+  /// Encodes the texts that are new, if any, with the encoder loaded by make(Weights&). Unless the residency keeps the
+  /// encoder, it encodes the texts of later runs too and is freed. encode(Encoder&, text) -> [1, tokens, width].
   template <class Make, class Encode>
   void run(const Texts& texts, const Residency& residency, const ComponentWeights& from, const Progress& progress,
            const Make& make, const Encode& encode) {
@@ -34,15 +34,15 @@ class TextStage {
     if (was_loaded && !stays) give_back(residency);
   }
 
-  /// After a run that ended before its time: the encoder goes unless it is kept.
+  /// Call after a run that ended early: frees the encoder unless the residency keeps it.
   void abandon(const Residency& residency) {
     if (!residency.keeps_text_encoder()) encoder_.drop();
   }
 
   const PromptStore& store() const { return store_; }
-  /// Texts are encoded anew from here on.
+  /// Drops the embeddings: texts are encoded anew from here on.
   void forget_texts() { store_.clear(); }
-  /// Encoder and texts.
+  /// Frees the encoder and drops the embeddings.
   void drop() {
     encoder_.drop();
     store_.clear();

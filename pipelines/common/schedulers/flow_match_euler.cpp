@@ -7,7 +7,8 @@
 namespace fastvideo {
 
 Scheduler::Schedule FlowMatchEulerDiscreteScheduler::lay_out(int64_t steps) const {
-  // The levels run between those of training, which are shifted already, and are then shifted again: so diffusers.
+  // As in diffusers, the levels run between the levels of training, which are shifted already, and are then shifted
+  // again.
   const double train = static_cast<double>(config_.num_train_timesteps);
   const double sigma_min = to_float32(shift_sigma(config_.shift, 1.0 / train));
   Schedule schedule;

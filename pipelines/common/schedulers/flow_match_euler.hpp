@@ -1,5 +1,5 @@
-// Euler steps along the flow (Esser et al. 2024, arXiv 2403.03206), as diffusers' FlowMatchEulerDiscreteScheduler lays
-// them out.
+// Euler steps along the flow (Esser et al. 2024, arXiv 2403.03206), with the schedule of diffusers'
+// FlowMatchEulerDiscreteScheduler.
 #pragma once
 
 #include "pipelines/common/schedulers/scheduler.hpp"

@@ -1,5 +1,5 @@
-// How a denoising loop steps from noise to a sample: the times at which the model is asked, and what is made of its
-// answers. Flow matching: x_sigma = (1 - sigma) x_0 + sigma noise, and the model predicts noise - x_0.
+// How a denoising loop steps from noise to a sample: the times at which the model is called, and the update from each
+// of its outputs. Flow matching: x_sigma = (1 - sigma) x_0 + sigma noise, and the model predicts noise - x_0.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,18 +17,18 @@ class Scheduler {
  public:
   virtual ~Scheduler() = default;
 
-  /// Lays out `steps` steps and forgets the loop before. Throws Refused if the configuration has no schedule of so
-  /// many.
+  /// Sets a schedule of `steps` steps and resets the state of the last loop. Throws Refused if the configuration has no
+  /// schedule with this many steps.
   void set_timesteps(int64_t steps);
 
-  /// What the model is told at each step, [steps], in units of training (0..num_train_timesteps).
+  /// The timestep that the model receives at each step, [steps], in units of training (0..num_train_timesteps).
   const std::vector<double>& timesteps() const { return timesteps_; }
 
   /// Noise levels, [steps + 1], rounded to float32: the last is where the loop ends.
   const std::vector<double>& sigmas() const { return sigmas_; }
 
   /// The sample at sigmas()[i + 1] in float32, a new tensor. model_output: of the model's dtype; sample: float32, of
-  /// the same shape. Steps are taken in order from 0: anything else throws std::logic_error.
+  /// the same shape. Steps are taken in order from 0: any other step throws std::logic_error.
   at::Tensor step(const at::Tensor& model_output, int64_t i, const at::Tensor& sample);
 
  protected:

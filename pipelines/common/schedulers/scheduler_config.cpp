@@ -22,7 +22,7 @@ SchedulerConfig read_scheduler_config(const std::filesystem::path& scheduler_con
   if (!json.is_null_or_absent("shift_terminal")) {
     const double terminal = json.number("shift_terminal", 0);
     if (!(terminal >= 0 && terminal < 1)) json.refuse("shift_terminal", "it must be from 0 to below 1");
-    if (terminal != 0) config.shift_terminal = terminal;  // diffusers takes 0 for none
+    if (terminal != 0) config.shift_terminal = terminal;  // diffusers reads 0 as none
   }
   if (!unipc) {
     json.require_unset("invert_sigmas", "inverted sigmas are not computed");
@@ -40,7 +40,7 @@ SchedulerConfig read_scheduler_config(const std::filesystem::path& scheduler_con
                       "the solvers are bh1 and bh2");
   json.require_one_of("final_sigmas_type", "zero", {"zero", "sigma_min"}, "it must be zero or sigma_min");
   config.solver_order = json.integer("solver_order", config.solver_order, 1, 3);
-  // diffusers takes the names of other schedulers' solvers for bh2.
+  // diffusers treats the solver names of other schedulers as bh2.
   if (json.string("solver_type", "bh2") == "bh1") config.solver_type = SchedulerConfig::SolverType::bh1;
   config.lower_order_final = json.boolean("lower_order_final", config.lower_order_final);
   config.disable_corrector = json.integers("disable_corrector", {}, 0);

@@ -48,7 +48,7 @@ int main(int, char** argv) try {
     const std::string name = c.at("name");
     const auto steps = c.at("steps").get<int64_t>();
     const auto scheduler = fastvideo::make_scheduler(config_of(c));
-    for (int round = 0; round < 2; ++round) {  // the second shows that a loop leaves nothing behind
+    for (int round = 0; round < 2; ++round) {  // the second round shows that a loop leaves no state behind
       scheduler->set_timesteps(steps);
       at::Tensor x = in.at("noise");
       for (int64_t i = 0; i < steps; ++i)

@@ -80,12 +80,12 @@ def main():
         theirs = reference(scheduler, steps, noise, target)
         report.close(name, ours[f"{name}.sample"], theirs)
         same = torch.equal(ours[f"{name}.sigmas"], scheduler.sigmas.float())
-        # float32 keeps 7 digits of the noise levels; more than that is a different schedule.
+        # float32 keeps 7 digits of the noise levels; a larger difference is a different schedule.
         near = torch.allclose(ours[f"{name}.sigmas"], scheduler.sigmas.float(), rtol=2e-7, atol=0)
         times = ours[f"{name}.timesteps"].allclose(scheduler.timesteps.float(), rtol=2e-7, atol=0)
         report.check(f"{name}: schedule", near and times, "equal" if same else "within rounding")
 
-    # What the bar must see, as changes of the reference.
+    # Faults that the bar must detect, as changes of the reference.
     def sees(mutation, base, kind, **changes):
         settings, _ = UNIPC[base]
         mutated = kind(**changes) if kind is FlowMatchEulerDiscreteScheduler else kind(

@@ -12,7 +12,7 @@
 namespace fastvideo {
 namespace {
 
-// The first level stays this far below 1, where the logarithm of the signal is minus infinity.
+// The first level stays this far below 1, where the logarithm of the signal would be minus infinity.
 constexpr double kBelowOne = 1e-6;
 
 at::Tensor combine(const UniPCWeights& weights, const at::Tensor& sample, const std::deque<at::Tensor>& denoised,

@@ -23,12 +23,12 @@ class UniPCMultistepScheduler final : public Scheduler {
   SchedulerConfig config_;
   std::deque<at::Tensor> denoised_;  ///< predictions of x_0 at the last steps, newest first, solver_order at most
   at::Tensor last_sample_;           ///< the corrected sample of the step before
-  int64_t last_order_ = 0;           ///< of the predictor that led from it
+  int64_t last_order_ = 0;           ///< order of the predictor step from last_sample_
 };
 
-inline constexpr int64_t kMaxUniPCOrder = 3;  ///< of the updates that are known
+inline constexpr int64_t kMaxUniPCOrder = 3;  ///< highest order whose update is implemented
 
-/// How a UniPC update weighs its inputs: x_t = sample x_s + sum_k denoised[k] m_k + target m_t.
+/// The weights of a UniPC update's inputs: x_t = sample x_s + sum_k denoised[k] m_k + target m_t.
 struct UniPCWeights {
   double sample = 0;
   std::vector<double> denoised;  ///< of the predictions at s0, s1, ... (newest first)
@@ -37,7 +37,8 @@ struct UniPCWeights {
 
 /// The weights of one update from sigmas[0] to sigma_t; sigmas: of the known predictions, newest first, `order` of
 /// them. corrector: also the prediction at sigma_t is known (UniC), otherwise UniP. Equations 3 and 5 of the paper with
-/// B(h) as asked; order 1 of UniC and order 2 of UniP take their weight as 1/2, as the paper's code and diffusers do.
+/// B(h) of the configuration; order 1 of UniC and order 2 of UniP have the weight 1/2, as in the paper's code and
+/// diffusers.
 UniPCWeights unipc_weights(double sigma_t, const std::vector<double>& sigmas, bool corrector,
                            SchedulerConfig::SolverType solver);
 

@@ -47,7 +47,7 @@ UniPCWeights unipc_weights(double sigma_t, const std::vector<double>& sigmas, bo
   const size_t order = sigmas.size();
   UniPCWeights weights;
   weights.denoised.assign(order, 0.0);
-  if (sigma_t == sigmas[0]) {  // no step: nothing moves
+  if (sigma_t == sigmas[0]) {  // no step: the sample stays
     weights.sample = 1.0;
     return weights;
   }

@@ -1,4 +1,4 @@
-// The host's attention service for tests: computes exactly, and writes down what it was asked.
+// The host's attention service for tests: computes exactly and records sites and calls.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,14 @@ namespace fastvideo::testing {
 /// A call as it crossed the ABI.
 struct ServedCall {
   int32_t layer, step, first_head;
-  std::vector<int64_t> q, k, v;  ///< their shapes
+  std::vector<int64_t> q, k, v;  ///< shapes of the tensors
   fv_dtype dtype;
-  uint32_t masks;                 ///< FV_MASK_KEY_LENGTHS, _BOOLEAN and _BIAS: what it held
-  bool log_sum_exp;               ///< it takes it
+  uint32_t masks;                 ///< FV_MASK_KEY_LENGTHS, _BOOLEAN and _BIAS: the masks given
+  bool log_sum_exp;               ///< whether log_sum_exp was given
   std::vector<int32_t> branches;  ///< empty: none were given
 };
 
-/// A site and all calls of it.
+/// A site and all its calls.
 struct ServedSite {
   std::unique_ptr<AttentionSiteCopy> site;
   fv_attention_plan_info info;
@@ -27,7 +27,7 @@ struct ServedSite {
   std::vector<ServedCall> calls;
 };
 
-/// A run that offers this service, and progress if it is given one. One thread, one session.
+/// The services of a run: this service, and progress if given. One thread, one session.
 class AttentionServiceForTests {
  public:
   explicit AttentionServiceForTests(const fv_progress_service* progress = nullptr);
@@ -35,7 +35,7 @@ class AttentionServiceForTests {
   AttentionServiceForTests& operator=(const AttentionServiceForTests&) = delete;
 
   Host host() const { return Host(&services_.abi); }
-  /// In the order in which they were opened.
+  /// The sites in the order in which they were opened.
   const std::vector<std::unique_ptr<ServedSite>>& sites() const { return sites_; }
 
  private:

@@ -1,4 +1,4 @@
-// For tests of memory: LibTorch's allocator with a count.
+// For tests of memory: an allocator for LibTorch that counts bytes.
 #pragma once
 
 #include <c10/core/CPUAllocator.h>
@@ -10,8 +10,9 @@
 
 namespace fastvideo::testing {
 
-/// Counts what LibTorch, and oneDNN through it, allocates on the CPU while it lives, for one thread at a time. Blocks
-/// from before are freed where they came from; its own must be freed before it goes.
+/// Counts the bytes that LibTorch, and oneDNN through it, allocate on the CPU during the object's life, for one thread
+/// at a time. Earlier blocks are freed by the earlier allocator; new blocks must be freed before the object is
+/// destroyed.
 class CountedMemory final : public c10::Allocator {
  public:
   CountedMemory() : previous_(c10::GetCPUAllocator()) {
@@ -22,7 +23,7 @@ class CountedMemory final : public c10::Allocator {
   CountedMemory(const CountedMemory&) = delete;
   CountedMemory& operator=(const CountedMemory&) = delete;
 
-  // The size lies in front of the block.
+  // The size is stored in front of the block.
   c10::DataPtr allocate(size_t bytes) override {
     auto* block = static_cast<std::byte*>(::operator new(bytes + kFront, std::align_val_t(kFront)));
     std::memcpy(block, &bytes, sizeof(bytes));
@@ -34,7 +35,7 @@ class CountedMemory final : public c10::Allocator {
   void copy_data(void* to, const void* from, std::size_t bytes) const override { default_copy_data(to, from, bytes); }
 
   size_t live() const { return live_; }
-  /// Since the construction, or since begin().
+  /// The peak since the construction, or since begin().
   size_t peak() const { return peak_; }
   void begin() { peak_ = live_; }
 

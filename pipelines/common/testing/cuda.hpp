@@ -3,8 +3,8 @@
 
 namespace fastvideo::testing {
 
-/// Opens libtorch_cuda.so, once, as the host does on a CUDA run, and says whether a CUDA device is there. Call it
-/// before anything else asks LibTorch for CUDA: from then on its answer would stay no.
+/// Opens libtorch_cuda.so, once, as the host does for a CUDA run, and returns whether there is a CUDA device. Call this
+/// before anything else asks LibTorch for CUDA: LibTorch's answer would stay no from then on.
 bool cuda_is_here();
 
 }  // namespace fastvideo::testing

@@ -1,4 +1,4 @@
-// For tests of families: what a pipeline declares of its attention beside what it calls.
+// For tests of families: compares the sites that a pipeline declares with the calls that it makes.
 #pragma once
 
 #include <fastvideo/pipeline.h>
@@ -54,7 +54,7 @@ inline void expect_same_site(const fv_attention_site& a, const fv_attention_site
   EXPECT_EQ(a.steps, b.steps);
 }
 
-/// Every fact of the calls that a site made. A text may be shorter than what is planned for it.
+/// Checks the calls of a site against its declaration. A text may be shorter than the planned length.
 inline void expect_calls_of(const fv_attention_site& site, int64_t runs, const std::vector<ServedCall>& calls) {
   ASSERT_EQ(static_cast<int64_t>(calls.size()), runs);
   const bool fills_lengths = std::string_view(site.role) != FV_ROLE_TEXT_SELF;
@@ -67,7 +67,7 @@ inline void expect_calls_of(const fv_attention_site& site, int64_t runs, const s
     EXPECT_EQ(call.q[3], site.head_size);
     EXPECT_EQ(call.k[2], site.kv_heads);
     EXPECT_TRUE(same_dtype(call.dtype, site.dtype));
-    // Causality is of the site; what tensors say comes with each call.
+    // Causality belongs to the site; masks given as tensors come with each call.
     EXPECT_EQ(call.masks, site.masks & ~uint32_t{FV_MASK_CAUSAL | FV_MASK_FRAME_CAUSAL});
     EXPECT_EQ(call.log_sum_exp, (site.require & FV_REQUIRE_LOG_SUM_EXP) != 0);
     EXPECT_EQ(call.step >= 0, site.steps > 0);
@@ -85,8 +85,8 @@ inline void expect_calls_of(const fv_attention_site& site, int64_t runs, const s
   for (const auto& [layer, count] : of_layer) EXPECT_EQ(count * site.layers, runs) << "layer " << layer;
 }
 
-/// Asks a pipeline what a request would take, runs it, and holds its calls against that, site by site. The service is
-/// that of the pipeline's host, and new.
+/// Asks a pipeline for the sites of a request, runs the request, and compares the calls with the sites, one by one.
+/// `service` is the new attention service of the pipeline's host.
 inline void expect_calls_as_declared(Pipeline& pipeline, AttentionServiceForTests& service, const Options& request,
                                      const PipelineSink& sink) {
   const std::vector<DeclaredSite> declared = declared_by(pipeline, request);
@@ -99,7 +99,7 @@ inline void expect_calls_as_declared(Pipeline& pipeline, AttentionServiceForTest
   }
 }
 
-/// Takes the outputs of runs, and counts their frames.
+/// A sink that counts the frames of runs.
 class CountedFrames {
  public:
   CountedFrames() {

@@ -10,7 +10,7 @@
 
 namespace fastvideo::testing {
 
-/// Values by name. What options() returns borrows them and is valid until the next change.
+/// Values by name. The Options that options() returns borrow the values and are valid until the next change.
 class Parameters {
  public:
   Parameters& set(const std::string& name, const char* text) {
@@ -54,7 +54,7 @@ class Parameters {
     return added.value;
   }
 
-  std::deque<std::string> texts_;  // these stay where they are
+  std::deque<std::string> texts_;  // a deque: addresses of the texts stay valid
   std::deque<std::vector<fv_value>> lists_;
   std::vector<fv_entry> entries_;
 };

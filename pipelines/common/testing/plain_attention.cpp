@@ -9,7 +9,7 @@
 namespace fastvideo::testing {
 namespace {
 
-// All that stands between queries and keys, as one bias; undefined if nothing does.
+// All masks of a call as one bias; undefined without masks.
 std::optional<at::Tensor> bias_of(const AttentionCall& call) {
   const auto never = [](const at::Tensor& hidden) {
     return at::zeros(hidden.sizes(), hidden.options().dtype(at::kFloat))

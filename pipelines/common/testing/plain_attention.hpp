@@ -10,12 +10,12 @@
 
 namespace fastvideo::testing {
 
-/// Exact attention, rounded once at the end to q's dtype. Holds each call against its site, and counts them.
+/// Exact attention, rounded once at the end to q's dtype. Checks each call against its site, and counts the calls.
 class PlainAttention final : public Attention {
  public:
   at::Tensor run(const AttentionCall& call) override;
 
-  /// The layers that called, in order, by site.
+  /// The layers of the calls, in order, by site.
   const std::map<std::string, std::vector<int64_t>>& calls() const { return calls_; }
 
  private:

@@ -37,11 +37,11 @@ void onednn_convolution_add(at::Tensor& sum, const at::Tensor& x, const at::Tens
   op.call(sum, x, weight, bias, padding, ones, ones, 1, "add", at::Scalar(1.0), std::nullopt, Scalars(), std::nullopt);
 }
 
-// [T, H, W, C] as what convolutions take: a batch of T images, or one clip of T frames. No data moves.
+// Views [T, H, W, C] as the input of a convolution: a batch of T images, or one clip of T frames. No data moves.
 at::Tensor as_images(const at::Tensor& frames) { return frames.permute({0, 3, 1, 2}); }
 at::Tensor as_clip(const at::Tensor& frames) { return frames.unsqueeze(0).permute({0, 4, 1, 2, 3}); }
 
-// What LibTorch asks of a CPU before it lets oneDNN compute in bfloat16.
+// Whether LibTorch lets oneDNN compute in bfloat16 on this CPU.
 bool has_bfloat16() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
@@ -59,7 +59,8 @@ at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const std:
 }  // namespace
 
 // On an H200 (cuDNN 9.19) the sum is 1.3 to 1.7 times as fast in float32 and, at 96 channels, in bfloat16; from 192
-// channels on bfloat16 is faster whole. On a CPU without oneDNN the 3-d convolution is LibTorch's slowest kernel.
+// channels on, bfloat16 is faster as one 3-d convolution. On a CPU without oneDNN the 3-d convolution is LibTorch's
+// slowest kernel.
 bool faster_as_images(at::ScalarType dtype, at::Device device, int64_t channels) {
   return device.is_cpu() || dtype == at::kFloat || channels <= 128;
 }
@@ -77,7 +78,7 @@ Convolution::Convolution(const at::Tensor& weight, at::Tensor bias, std::array<i
                                             faster_as_images(weight.scalar_type(), weight.device(), weight.size(1)))),
       bias_(std::move(bias)),
       padding_{0, padding[0], padding[1]} {
-  if (weight.is_meta()) return;  // an outline's: nothing to pack
+  if (weight.is_meta()) return;  // a tensor of the device meta: nothing to pack
   weights_ = is_of_images_ ? weight.unbind(2) : std::vector{weight};
   if (path_ == ConvolutionPath::onednn_in_float32) bias_ = bias_.to(at::kFloat);
   for (at::Tensor& w : weights_) {

@@ -1,6 +1,5 @@
-// Convolutions over frames in channels-last layout, [T, H, W, C] with C contiguous, which is how the whole decoder
-// keeps its activations: a pixel's channels lie together for the norms, and oneDNN and cuDNN read them without
-// reordering.
+// Convolutions over frames in channels-last layout, [T, H, W, C] with C contiguous, the layout of all the decoder's
+// activations: a pixel's channels lie together for the norms, and oneDNN and cuDNN read them without reordering.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,7 +13,7 @@ namespace fastvideo {
 /// How convolutions are computed on this machine.
 enum class ConvolutionPath {
   onednn,             ///< oneDNN called directly: at these sizes LibTorch's heuristic prefers its slowest kernel
-  onednn_in_float32,  ///< bfloat16 on a CPU that does not multiply it: weights are held, frames converted, in float32
+  onednn_in_float32,  ///< bfloat16 on a CPU without bfloat16 products: float32 weights, frames converted
   libtorch,           ///< at::convolution: on a GPU, and where LibTorch has no oneDNN
 };
 ConvolutionPath convolution_path(c10::ScalarType dtype, c10::Device device);
@@ -22,8 +21,8 @@ ConvolutionPath convolution_path(c10::ScalarType dtype, c10::Device device);
 /// Whether LibTorch's kernel of several frames over so many channels is computed as a sum of convolutions of images.
 bool faster_as_images(c10::ScalarType dtype, c10::Device device, int64_t channels);
 
-/// One convolution. oneDNN's layout of the weights depends on the size of the frames, so they are packed when the first
-/// frames come, and again for frames of another height or width. One thread at a time.
+/// One convolution. oneDNN's layout of the weights depends on the size of the frames, so they are packed for the first
+/// frames, and again for frames of another height or width. One thread at a time.
 class Convolution {
  public:
   /// weight: [Cout, Cin, kt, kh, kw]; bias: [Cout], of the same dtype and device. Zero padding of height and width on

@@ -1,4 +1,4 @@
-// What a causal convolution remembers: it sees the past alone, and is fed a few frames at a time.
+// The past frames that a causal convolution needs, since frames come a few at a time.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,10 +13,10 @@ class FrameHistory {
   /// frames: how many are kept, one less than the kernel's extent in time.
   explicit FrameHistory(int64_t frames) : frames_(frames) {}
 
-  /// A buffer [frames + T, H, W, C] whose first frames are the kept ones; the caller writes the T new ones.
+  /// A buffer [frames + T, H, W, C] whose first frames are the kept frames; the caller writes the T new frames.
   at::Tensor extend(int64_t count, at::IntArrayRef frame_shape, const at::TensorOptions& options) const;
 
-  /// The new frames of such a buffer: a view.
+  /// The new frames of a buffer: a view.
   at::Tensor fresh(const at::Tensor& buffer) const { return buffer.narrow(0, frames_, buffer.size(0) - frames_); }
 
   /// Keeps the last frames of a filled buffer.

@@ -1,4 +1,4 @@
-// Frames as a screen takes them.
+// Decoded samples as 8-bit RGB.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -5,7 +5,7 @@
 
 namespace fastvideo {
 
-/// oneDNN is used, or not, while it lives; afterwards it is.
+/// Switches oneDNN on or off during the object's life; afterwards it is on.
 class WithOneDnn {
  public:
   explicit WithOneDnn(bool enabled) { at::globalContext().setUserEnabledMkldnn(enabled); }

@@ -7,7 +7,7 @@
 namespace fastvideo {
 namespace {
 
-/// The name of the repository in whose part of a Hugging Face cache a file lies ("models--OWNER--NAME"); empty if none.
+/// The repository ("models--OWNER--NAME") of a file in a Hugging Face cache; empty for other files.
 std::string cached_repository(const std::filesystem::path& file) {
   constexpr std::string_view prefix = "models--";
   for (const std::filesystem::path& part : file) {
@@ -25,7 +25,7 @@ bool file_is_there(const std::filesystem::path& file) {
   std::error_code error;
   if (std::filesystem::exists(file, error)) return true;
   const std::string link = broken_link(file.string());
-  if (link.empty()) return static_cast<bool>(error);  // reading it says what the error is
+  if (link.empty()) return static_cast<bool>(error);  // reading the path reports the error
   const std::string repository = cached_repository(std::filesystem::absolute(file, error));
   throw Refused(file.string() + ": " + link + ": " +
                 (repository.empty() ? "copy the file itself to its place, or make the link anew"

@@ -1,4 +1,4 @@
-// A file as memory.
+// A memory-mapped file.
 #pragma once
 
 #include <cstddef>
@@ -8,27 +8,27 @@
 
 namespace fastvideo {
 
-/// A whole file, mapped read only. Pages of a file that somebody shortens while it is mapped raise SIGBUS, as with
-/// every mapping, which the host answers with the file's name. Threads: any.
+/// A whole file, mapped read only. If the file is shortened while it is mapped, its pages raise SIGBUS, as with every
+/// mapping; the host reports the file's name. Threads: any.
 class MappedFile {
  public:
-  /// Maps a file of that many bytes. Throws Refused naming the file if it cannot be, or has another size.
+  /// Maps a file of `bytes` bytes. Throws Refused naming the file if it cannot be mapped or has another size.
   MappedFile(const std::filesystem::path& file, uint64_t bytes);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
-  /// Valid while this lives. [begin, end) lies in the file.
+  /// The bytes [begin, end) of the file, which must lie in it. Valid while the MappedFile lives.
   std::span<const std::byte> bytes(uint64_t begin, uint64_t end) const;
 
-  /// Throws std::runtime_error naming the file if it no longer has the size that it was mapped with: what was read of
-  /// its last page may then have been zeros.
+  /// Throws std::runtime_error naming the file if it no longer has the size that it was mapped with: data read from its
+  /// last page may then have been zeros.
   void require_unchanged() const;
 
-  /// Has the system begin to read [begin, end), cut to the file's end, without waiting for it.
+  /// Makes the system start reading [begin, end), cut to the file's end, without waiting.
   void prefetch(uint64_t begin, uint64_t end) const;
 
-  /// Gives the whole pages of [begin, end) back to the system; touched again, they are read again.
+  /// Returns the whole pages of [begin, end) to the system; pages touched again are read again.
   void drop(uint64_t begin, uint64_t end) const;
 
  private:

@@ -21,7 +21,7 @@ constexpr uint64_t length_bytes = 8;
 class MemberReader final : public nlohmann::json_sax<json> {
  public:
   using Take = std::function<void(const std::string& name, const json& value)>;
-  /// `text` is the one that is read, borrowed; `name` is how messages call it.
+  /// `text` is the JSON text, borrowed; `name` is the file's name in messages.
   MemberReader(const std::string& text, std::string name, Take take)
       : text_(text), text_name_(std::move(name)), take_(std::move(take)) {}
 
@@ -31,7 +31,7 @@ class MemberReader final : public nlohmann::json_sax<json> {
   bool number_unsigned(number_unsigned_t value) override { return add(value); }
   bool number_float(number_float_t value, const string_t&) override { return add(value); }
   bool string(string_t& text) override { return add(std::move(text)); }
-  bool binary(binary_t&) override { return false; }  // JSON has none
+  bool binary(binary_t&) override { return false; }  // JSON has no binary values
   bool start_object(std::size_t) override { return open(json::object()); }
   bool start_array(std::size_t) override { return open(json::array()); }
   bool end_object() override { return close(); }
@@ -83,7 +83,7 @@ class MemberReader final : public nlohmann::json_sax<json> {
   std::vector<Open> open_;
 };
 
-/// Collects what is needed to refuse with the file's name in front.
+/// Refuses a header with the file's name in front.
 class HeaderReader {
  public:
   explicit HeaderReader(const std::filesystem::path& file) : file_(file) { header_.file = file; }
@@ -131,7 +131,7 @@ class HeaderReader {
     bool has_metadata = false;
     MemberReader reader(text, text_name, [&](const std::string& name, const json& value) {
       const bool is_metadata = name == "__metadata__";
-      // A name that comes again would silently win over the first one.
+      // A name that comes again would silently replace the first tensor.
       if (is_metadata ? has_metadata : header_.tensors.contains(name)) refuse(name, "named twice in the header");
       if (is_metadata) {
         read_metadata(value);

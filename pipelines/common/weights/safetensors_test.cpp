@@ -125,7 +125,7 @@ TEST(Safetensors, RefusesWrongLengths) {
 }
 
 TEST(Safetensors, SurvivesRandomDamage) {
-  // Any byte of a good file changed: read as something else, or refused; nothing else may happen.
+  // Any byte of a good file changed: the file is read with other content or refused, and nothing else may happen.
   const TemporaryFolder folder;
   const std::string header = "{" + entry("a", "F32", "[1]", "[0,4]") + "," + entry("bb", "U8", "[4]", "[4,8]") + "}";
   const std::string good = length_prefix(header.size()) + header + std::string(8, 'd');

@@ -1,4 +1,4 @@
-// Files that tests make: a folder that vanishes, and safetensors files right or wrong to the byte.
+// Files that tests make: a temporary folder, and safetensors files, valid or faulty, byte by byte.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@ inline void write_safetensors(const std::filesystem::path& file, const std::stri
   write_file(file, length_prefix(header.size()) + header + std::string(data));
 }
 
-/// The message with which call is refused; a test failure if it is not, or if it throws anything else.
+/// The message with which `call` is refused; a test failure if it is not refused or throws anything else.
 template <class Call>
 std::string refusal(Call&& call) {
   try {
@@ -46,5 +46,5 @@ std::string refusal(Call&& call) {
 
 }  // namespace fastvideo::test
 
-/// That a text has a part, with both in the message.
+/// Expects that a text contains a part, with both in the message.
 #define EXPECT_CONTAINS(text, part) EXPECT_NE(std::string(text).find(part), std::string::npos) << (text)

@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 using std::filesystem::path;
 
-// That of a model of 500,000 tensors is a tenth of it.
+// The index of a model of 500,000 tensors is a tenth of this size.
 constexpr uint64_t kMostIndexBytes = 512 << 20;
 
 /// Tensor name to shard file name.
@@ -32,7 +32,7 @@ WeightMap read_index(const path& index) {
   for (const auto& [tensor, shard] : document["weight_map"].items()) {
     if (!shard.is_string()) refuse("tensor " + quote_name(tensor) + " has no file name");
     const auto& name = shard.get_ref<const std::string&>();
-    // A shard lies beside its index: an index cannot make us read elsewhere.
+    // A shard lies beside its index: an index cannot name a file elsewhere.
     if (name.empty() || name == "." || name == ".." || path(name).filename() != path(name))
       refuse("tensor " + quote_name(tensor) + " is in " + quote_name(name) + ", which is not a file beside the index");
     if (path(name).extension() != ".safetensors")
@@ -52,7 +52,7 @@ size_t shards_of_name(const std::string& name) {
   return count;
 }
 
-// diffusers' save_pretrained leaves the index of shards that it replaces by one file.
+// diffusers' save_pretrained does not remove the index of shards when it replaces them by one file.
 std::string advice_without_shard(const path& index) {
   const path single = index.parent_path() / index.stem().stem();
   if (index.extension() == ".json" && single.extension() == ".safetensors" && file_is_there(single))
@@ -87,7 +87,7 @@ std::vector<SafetensorsHeader> read_shards(const path& index) {
   return shards;
 }
 
-/// A file that holds weights, or says where they are.
+/// Whether a file holds weights or is an index of them.
 bool is_of_weights(const path& file) {
   const std::string name = file.filename().string();
   return file.extension() == ".safetensors" || name.find(".safetensors.index.") != std::string::npos;

@@ -18,13 +18,13 @@ namespace {
 constexpr std::array<std::pair<std::string_view, at::ScalarType>, 4> kFloatingTypes{
     {{"F32", at::kFloat}, {"BF16", at::kBFloat16}, {"F16", at::kHalf}, {"F64", at::kDouble}}};
 
-// How far the file is read ahead of the tensor that is taken: the disk works while a tensor is converted, and what is
-// borrowed is there when the first forward pass wants it.
+// How far the file is read ahead of the tensor that is taken: the disk works while a tensor is converted, and borrowed
+// pages are in memory when the first forward pass reads them.
 constexpr uint64_t kAhead = 64 << 20;
 
 bool aligned(const void* data, uint64_t element_size) { return reinterpret_cast<uintptr_t>(data) % element_size == 0; }
 
-// The tensors of files by their headers.
+// The tensors of files, from the files' headers.
 class StoredFiles : public WeightSource {
  public:
   explicit StoredFiles(std::span<const std::filesystem::path> files) {
@@ -120,10 +120,10 @@ class MappedFiles final : public StoredFiles {
  private:
   struct Mapping {
     std::shared_ptr<MappedFile> file;
-    uint64_t read_to;  // up to where it was read ahead last
+    uint64_t read_to;  // end of the last read-ahead
   };
 
-  // Tensors are taken by and large in the order of the file; where one is not, reading ahead begins anew there.
+  // Tensors are taken by and large in the order of the file; at a tensor out of order, reading ahead begins anew.
   void read_ahead(const Tensor& tensor) {
     Mapping& mapping = mappings_[tensor.file];
     const uint64_t wanted = tensor.end + kAhead;

@@ -1,4 +1,5 @@
-// Where a model's weights come from. Sources are stacked: files at the bottom, above them what shows them otherwise.
+// Where a model's weights come from. Sources are stacked: files at the bottom, above them sources that rename or
+// convert tensors.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,7 +14,7 @@
 
 namespace fastvideo {
 
-/// What a source knows of a tensor before it is read.
+/// The facts of a tensor that are known before it is read.
 struct StoredTensor {
   std::string name;   ///< in its file
   std::string dtype;  ///< as safetensors spells it: "BF16"
@@ -27,17 +28,17 @@ class WeightSource {
  public:
   virtual ~WeightSource() = default;
 
-  /// In order.
+  /// All names, in lexicographic order.
   virtual std::vector<std::string> names() const = 0;
-  /// nullptr if there is none of that name; valid while the source lives.
+  /// nullptr if no tensor has that name; valid while the source lives.
   virtual const StoredTensor* find(std::string_view name) const = 0;
 
-  /// The tensor as it is stored, on the CPU or, where nothing is read, on the device meta: read it, never write to it.
-  /// It may borrow the file, which then stays open for it. Only for names that are there and floating point types.
-  /// Throws std::runtime_error if the file has changed.
+  /// The tensor as stored, on the CPU or, if the source reads no data, on the device meta. Never write to it: it may
+  /// borrow the mapped file, which then stays open as long as the tensor. Only for existing names and floating point
+  /// types. Throws std::runtime_error if the file has changed.
   virtual at::Tensor read(std::string_view name) = 0;
 
-  /// Gives the memory behind a tensor back to the system; what still borrows it is read from the file again.
+  /// Returns the memory behind a tensor to the system; tensors that still borrow it read the file again.
   virtual void release(std::string_view name) = 0;
 
   /// Throws std::runtime_error naming a file that has changed since it was opened.
@@ -48,14 +49,13 @@ class WeightSource {
 at::ScalarType floating_type(std::string_view dtype);
 bool is_floating_type(std::string_view dtype);
 
-/// Safetensors files, mapped. Throws Refused naming the file and what is wrong with it.
+/// Safetensors files, mapped. Throws Refused naming the file and its fault.
 std::unique_ptr<WeightSource> open_weight_files(std::span<const std::filesystem::path> files);
 
-/// The same by the files' headers alone, which are closed again: read gives tensors of the device meta, without data.
+/// The same from the headers alone, with the files closed again: read gives tensors of the device meta, without data.
 std::unique_ptr<WeightSource> outline_weight_files(std::span<const std::filesystem::path> files);
 
-/// The same tensors with that of the name `from` under the name `to`; as they are where `from` is not there or `to` is
-/// taken.
+/// The same tensors, with the tensor `from` under the name `to`; unchanged if `from` does not exist or `to` is taken.
 std::unique_ptr<WeightSource> renamed(std::unique_ptr<WeightSource> source, std::string from, std::string to);
 
 }  // namespace fastvideo

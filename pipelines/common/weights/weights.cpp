@@ -24,7 +24,7 @@ struct Weights::Impl {
 
   uint64_t bytes_of(std::string_view name) const { return source->find(name)->bytes; }
 
-  // Counts a tensor as taken or skipped, and what of its bytes was not counted while it was copied.
+  // Counts a tensor as taken or skipped, with the bytes that were not counted while it was copied.
   void use(std::string_view name, uint64_t counted = 0) {
     if (!used.emplace(name).second)
       done_bytes -= counted;  // it was taken before
@@ -36,7 +36,7 @@ struct Weights::Impl {
     if (watch) watch(done_bytes, all_bytes);
   }
 
-  // Which keys ask for the sizes that a tensor has otherwise; empty if none.
+  // The configuration's keys whose sizes the tensor's shape does not have; empty if none.
   std::string why_other(const std::vector<int64_t>& found, at::IntArrayRef wanted) const {
     std::string text;
     for (size_t axis = 0; axis < wanted.size(); ++axis) {
@@ -48,7 +48,7 @@ struct Weights::Impl {
     return text.empty() ? "" : text + ")";
   }
 
-  // What the names that are there say about one that is not; empty if nothing.
+  // A hint about a missing name from the names that exist; empty if there is none.
   std::string why_missing(std::string_view name) const {
     for (const std::string& other : source->names()) {
       if (other.find(".self_attn.q.") != std::string::npos || other.starts_with("model.diffusion_model."))
@@ -70,7 +70,8 @@ struct Weights::Impl {
     return {};
   }
 
-  // A copy of that type on that device. Large tensors go in parts, so that a stop is heard within one.
+  // A copy in that dtype on that device. Large tensors are copied in parts, so that cancelling waits for one part at
+  // most.
   at::Tensor converted(const at::Tensor& stored, at::ScalarType dtype, at::Device device, uint64_t& counted) {
     const auto options = at::TensorOptions(device).dtype(dtype);
     const auto bytes = static_cast<int64_t>(stored.nbytes());
@@ -165,7 +166,7 @@ void Weights::require_layers(std::string_view prefix, int64_t count, std::string
   for (const std::string& name : names())
     if (name.starts_with(prefix))
       layers.insert(name.substr(prefix.size(), name.find('.', prefix.size()) - prefix.size()));
-  if (layers.empty() || static_cast<int64_t>(layers.size()) == count) return;  // other names are told of one by one
+  if (layers.empty() || static_cast<int64_t>(layers.size()) == count) return;  // other faults are reported name by name
   throw Refused(impl_->path.string() + ": config.json says that " + std::string(says) + ", and the weights have " +
                 std::to_string(layers.size()) + " layers " + quote_name(std::string(prefix) + "N") +
                 ": they are of different models; take both from one, or set the number that the weights have");
@@ -190,7 +191,7 @@ std::vector<std::string> Weights::unused() const {
 void Weights::require_unchanged() const { impl_->source->require_unchanged(); }
 
 void Weights::finish() const {
-  impl_->watch = {};  // what it reports to may not live as long
+  impl_->watch = {};  // the objects that it refers to may not live as long
   const std::vector<std::string> names = unused();
   require_unchanged();
   if (names.empty()) return;

@@ -24,7 +24,7 @@ std::string header(const std::string& dtype, const std::string& shape, size_t by
          "]}}";
 }
 
-/// A file with one tensor "w" whose data begins at an address of that remainder modulo 64.
+/// A file with one tensor "w" whose data begins at an address with this remainder modulo 64.
 void write_one(const std::filesystem::path& file, const std::string& dtype, const std::string& shape,
                const at::Tensor& values, size_t remainder) {
   std::string text = header(dtype, shape, values.nbytes());

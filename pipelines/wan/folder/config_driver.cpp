@@ -1,5 +1,5 @@
-// What the parity test drives: prints a model folder, or one configuration, as JSON.
-// Run as: config_driver folder PATH | config_driver KIND FILE
+// The driver of the parity test: prints a model folder, or one configuration, as JSON. Run as: config_driver folder
+// PATH | config_driver KIND FILE
 #include <fastvideo/core.hpp>
 #include <iostream>
 #include <nlohmann/json.hpp>

@@ -35,7 +35,7 @@ def compare(what, ours, theirs):
 
 
 def reference_config(kind, document):
-    """What diffusers or transformers make of a configuration file."""
+    """A configuration file as diffusers or transformers reads it."""
     if kind == "text_encoder":
         return UMT5Config(**document).to_dict()
     name = document["_class_name"]
@@ -91,7 +91,7 @@ def check_folder(driver, folder, **options):
             with safetensors.safe_open(file, "pt") as opened:
                 for name in opened.keys():
                     tensor = opened.get_tensor(name)
-                    decodes_alone = component == "vae"  # its other half stays in the file
+                    decodes_alone = component == "vae"  # the encoder's weights stay in the file
                     elements += 0 if decodes_alone and name.startswith(("encoder.", "quant_conv.")) else tensor.numel()
                     bytes_stored += tensor.numel() * tensor.element_size()
         dtype = {torch.float32: "F32", torch.bfloat16: "BF16"}[options.get("dtype", torch.float32)]

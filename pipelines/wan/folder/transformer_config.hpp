@@ -1,6 +1,6 @@
-// What the configuration of WanTransformer3DModel says. A key that is absent has the
-// default of diffusers 0.42 and transformers 5. The reader refuses, by name and value, what this repository does not
-// compute, so that a value in the struct is one that is honoured.
+// The configuration of WanTransformer3DModel. An absent key has the default of diffusers 0.42 and transformers 5. The
+// reader refuses, by name and value, settings that this repository does not compute, so that every value in the struct
+// is honoured.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 namespace fastvideo::wan {
 
 /// transformer/config.json of WanTransformer3DModel. qk_norm is rms_norm_across_heads and there are no image inputs:
-/// all else is refused.
+/// other values are refused.
 struct WanTransformerConfig {
   std::array<int64_t, 3> patch_size = {1, 2, 2};  ///< t, h, w
   int64_t num_attention_heads = 40;

@@ -23,8 +23,8 @@ std::vector<double> statistics(const JsonFile& json, std::string_view key, const
   json.refuse(std::string(key) + " is absent, and the default has " + std::to_string(values.size()) + ": " + why);
 }
 
-/// What the file says of a stride must be what the layers do: diffusers takes one for the latents' size, the other for
-/// the frames'.
+/// The strides of the file must be those of the layers: diffusers takes the file's for the latents' size, the layers'
+/// for the frames'.
 void check_stride(const JsonFile& json, std::string_view key, int64_t absent, int64_t layers) {
   const int64_t stride = json.integer(key, absent);
   if (stride == layers) return;

@@ -1,6 +1,6 @@
-// What the configuration of AutoencoderKLWan says. A key that is absent has the
-// default of diffusers 0.42 and transformers 5. The reader refuses, by name and value, what this repository does not
-// compute, so that a value in the struct is one that is honoured.
+// The configuration of AutoencoderKLWan. An absent key has the default of diffusers 0.42 and transformers 5. The reader
+// refuses, by name and value, settings that this repository does not compute, so that every value in the struct is
+// honoured.
 #pragma once
 
 #include <cstdint>
@@ -13,18 +13,18 @@ namespace fastvideo::wan {
 /// Wan 2.2, are refused.
 struct AutoencoderKLWanConfig {
   int64_t base_dim = 96;
-  int64_t decoder_base_dim = 96;  ///< base_dim where the file gives none
+  int64_t decoder_base_dim = 96;  ///< base_dim if the file has no decoder_base_dim
   int64_t z_dim = 16;
   std::vector<int64_t> dim_mult = {1, 2, 4, 4};
   int64_t num_res_blocks = 2;
-  std::vector<double> attn_scales;                              ///< the encoder's only: a decoder has none
+  std::vector<double> attn_scales;                              ///< of the encoder only: the decoder has none
   std::vector<bool> temperal_downsample = {false, true, true};  ///< diffusers' spelling; encoder order
   std::vector<double> latents_mean;                             ///< z_dim values
   std::vector<double> latents_std;                              ///< z_dim values, positive
   int64_t in_channels = 3;
   int64_t out_channels = 3;
 
-  /// Frames of one latent frame, and pixels of one latent pixel on each side: those of the layers, which the reader
+  /// Frames of one latent frame, and pixels of one latent pixel on each side: the layers' strides, which the reader
   /// compares with scale_factor_temporal and scale_factor_spatial.
   int64_t temporal_stride() const;
   int64_t spatial_stride() const;

@@ -20,15 +20,15 @@ struct WanFolder {
   WanTransformerConfig transformer;
   AutoencoderKLWanConfig vae;
   SchedulerConfig scheduler;
-  std::filesystem::path tokenizer;  ///< what Tokenizer::open takes
-  bool tokenizer_is_t5 = true;      ///< its class: T5Tokenizer, or else the generic one
+  std::filesystem::path tokenizer;  ///< the argument of Tokenizer::open
+  bool tokenizer_is_t5 = true;      ///< the tokenizer's class is T5Tokenizer, else the generic class
   ComponentWeights text_encoder_weights;
   ComponentWeights transformer_weights;
   ComponentWeights vae_weights;
 };
 
-/// Reads a folder, all but its weights. Throws Refused, with the reason and what would be possible, for a folder that
-/// is not of this kind: image-to-video, two experts, another pipeline, VAE, scheduler or text encoder, a missing file,
+/// Reads a folder except its weights. Throws Refused, with the reason and what would be possible, for a folder that is
+/// not of this kind: image-to-video, two experts, another pipeline, VAE, scheduler or text encoder, a missing file,
 /// configurations that do not fit each other.
 WanFolder open_wan_folder(const std::filesystem::path& path);
 

@@ -66,7 +66,7 @@ class Folder {
   TemporaryFolder folder_;
 };
 
-/// With its weights.
+/// Opens the folder with its weights.
 WanFolder open_whole(const std::filesystem::path& folder, const std::string& variant = "") {
   WanFolder model = open_wan_folder(folder);
   find_weights(model, variant);
@@ -306,7 +306,7 @@ TEST(WanFolder, RefusesWhatIsNotJson) {
   EXPECT_CONTAINS(message(""), "vae/config.json:1:1: is not JSON");
   EXPECT_CONTAINS(message("{"), "vae/config.json:1:2: is not JSON");
   EXPECT_CONTAINS(message("[]"), "vae/config.json: not ");
-  // What comes after it would be passed over.
+  // The bytes after it would be ignored.
   EXPECT_CONTAINS(message(std::string("{}\0nonsense", 11)), "vae/config.json:1:3: is not JSON: the character NUL");
   EXPECT_CONTAINS(message(std::string(80, '[') + std::string(80, ']')),
                   "vae/config.json:1:65: nested more than 64 deep");

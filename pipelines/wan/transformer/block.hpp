@@ -27,13 +27,13 @@ enum Modulation : int64_t {
   kModulations,
 };
 
-/// Keys and values of one layer's cross-attention: of the text alone, so the same in every step.
+/// Keys and values of one layer's cross-attention: they depend on the text alone, so they are the same in every step.
 struct TextKeyValue {
   at::Tensor k;  ///< [B, Lt, H, D], normalised
   at::Tensor v;  ///< [B, Lt, H, D]
 };
 
-/// Where the blocks call attention: "dit.self" and "dit.cross".
+/// The attention sites of the blocks: "dit.self" and "dit.cross".
 AttentionSite self_attention_site(const WanTransformerConfig& config);
 AttentionSite cross_attention_site(const WanTransformerConfig& config);
 
@@ -49,7 +49,7 @@ class Block {
   /// text: [B, Lt, dim], after the text embedding.
   TextKeyValue text_key_value(const at::Tensor& text) const;
 
-  /// What the self-attention reads. x: [B, L, dim]; modulation: float32 [B, 6, dim].
+  /// The input of the self-attention. x: [B, L, dim]; modulation: float32 [B, 6, dim].
   at::Tensor modulated_input(const at::Tensor& x, const at::Tensor& modulation) const;
 
   /// The block's output, a new tensor. modulated: modulated_input(x, modulation).

@@ -8,7 +8,7 @@
 
 namespace fastvideo::wan {
 
-/// The transformer is borrowed, and so is what its inputs borrow.
+/// Borrows the transformer, and the text and tokens that the inputs borrow.
 class WanPass final : public ModelPass {
  public:
   WanPass(const WanTransformer& transformer, const TransformerInputs& inputs)

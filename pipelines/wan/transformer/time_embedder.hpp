@@ -1,4 +1,4 @@
-// The transformer's reading of the time. It depends on nothing else, so caching strategies can plan by it.
+// The transformer's embedding of the time. It depends on the time alone, so caching strategies can plan by it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,7 +11,7 @@
 
 namespace fastvideo::wan {
 
-/// The time as the transformer reads it.
+/// The embeddings of a batch of times.
 struct TimeEmbedding {
   at::Tensor embed;  ///< float32 [B, dim]: signal time.embed
   at::Tensor proj;   ///< float32 [B, 6, dim]: signal time.proj
@@ -20,7 +20,7 @@ struct TimeEmbedding {
 /// Immutable after construction.
 class TimeEmbedder {
  public:
-  /// Takes its own weights out of those of the transformer. The embedding stays in float32, as in diffusers.
+  /// Takes the time embedder's weights out of the transformer's. The embedding stays in float32, as in diffusers.
   TimeEmbedder(const WanTransformerConfig& config, Weights& weights, Placement placement);
 
   /// timestep: [B], in units of training (0..1000), any device.

@@ -1,4 +1,4 @@
-// A video's tokens, and the rotary position of each.
+// A video's tokens, and the rotary position of each token.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,12 +12,12 @@
 
 namespace fastvideo::wan {
 
-/// The tokens of one size of video, with where they stand: the same in every step.
+/// The tokens of one size of video, with their positions: the same in every step.
 struct TokenLayout : PatchLayout {
-  RotaryTable rotary;  ///< of the tokens in their order
+  RotaryTable rotary;  ///< of the tokens, in the layout's order
 };
 
-/// The layout of latents of so many frames, rows and columns. order: undefined, or int64 [L], a permutation.
+/// The layout of latents with these numbers of frames, rows and columns. order: undefined, or int64 [L], a permutation.
 /// Throws Refused if a patch does not divide the latents or the grid exceeds rope_max_seq_len, std::invalid_argument if
 /// the order is no permutation of the tokens.
 TokenLayout make_token_layout(const WanTransformerConfig& config, std::array<int64_t, 3> latent_size,

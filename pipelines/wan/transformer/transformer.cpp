@@ -8,7 +8,7 @@
 namespace fastvideo::wan {
 namespace {
 
-// So that what does not fit is told by the keys of config.json.
+// So that messages about shapes that do not fit name the keys of config.json.
 Weights& described(Weights& weights, const WanTransformerConfig& config) {
   weights.name_sizes({{"num_attention_heads * attention_head_dim", config.inner_dim()},
                       {"in_channels", config.in_channels},

@@ -1,5 +1,5 @@
 // WanTransformer3DModel: predicts the velocity of noisy latents at a time, given a text (Wan Team 2025, arXiv
-// 2503.20314). A pass is embed, blocks in order, head; its observer, if any, gets what it wants of
+// 2503.20314). A pass is embed, blocks in order, head; the pass's observer, if any, gets the signals that it wants of
 // signal_names(blocks()).
 #pragma once
 
@@ -20,12 +20,12 @@
 
 namespace fastvideo::wan {
 
-/// A text as the blocks read it: the same in every step.
+/// A text's keys and values for all blocks: the same in every step.
 struct TextContext {
   std::vector<TextKeyValue> layers;
 };
 
-/// What a forward pass reads. Text and tokens are borrowed until its end.
+/// The inputs of a forward pass. Text and tokens are borrowed until the end of the pass.
 struct TransformerInputs {
   at::Tensor latents;   ///< [B, C, T, H, W], any floating point type and device
   at::Tensor timestep;  ///< [B], in units of training (0..1000)
@@ -33,8 +33,8 @@ struct TransformerInputs {
   const TokenLayout& tokens;
 };
 
-/// A forward pass between embed and head. hidden may be replaced, by what stands in for blocks that are left out; the
-/// transformer never writes into it.
+/// A forward pass between embed and head. hidden may be replaced where blocks are left out; the transformer never
+/// writes into it.
 struct TransformerPass {
   at::Tensor hidden;       ///< [B, L, dim], in the layout's token order
   TimeEmbedding time;      ///< of this pass
@@ -43,7 +43,7 @@ struct TransformerPass {
   const TokenLayout* tokens;
 };
 
-/// Immutable after construction; passes may run on several threads if the attention may.
+/// Immutable after construction; passes may run on several threads at once if the attention allows it.
 class WanTransformer {
  public:
   /// Takes all its weights (WanTransformer3DModel's names). In bfloat16, the time embedding, modulation and layer
@@ -56,10 +56,10 @@ class WanTransformer {
   /// text: [B, Lt, text_dim], any floating point type and device. Rows of padding are zeros and are attended to.
   TextContext prepare_text(const at::Tensor& text) const;
 
-  /// As make_token_layout, on this transformer's device.
+  /// The token layout of make_token_layout, on this transformer's device.
   TokenLayout prepare_tokens(std::array<int64_t, 3> latent_size, const at::Tensor& order = {}) const;
 
-  /// timestep: [B]. Depends on nothing else: a caching strategy's early signals.
+  /// timestep: [B]. The result depends on the timestep alone: a caching strategy's early signals.
   TimeEmbedding embed_time(const at::Tensor& timestep) const { return time_(timestep); }
 
   /// Patches and the time. Throws std::invalid_argument if the inputs do not belong together.
@@ -70,7 +70,7 @@ class WanTransformer {
   /// [B, out_channels, T, H, W] in the placement's dtype.
   at::Tensor head(const TransformerPass& pass, SignalObserver* observer = nullptr) const;
 
-  /// Signal block.N.modulated without running the block: some strategies decide by it whether to.
+  /// Signal block.N.modulated without running the block: some strategies decide by it whether to run the block.
   at::Tensor modulated_input(const TransformerPass& pass, int64_t block) const;
 
  private:

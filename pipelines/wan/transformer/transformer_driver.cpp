@@ -18,7 +18,7 @@ namespace {
 
 using namespace fastvideo;
 
-// Keeps copies of all signals, or of those named.
+// Keeps copies of all signals, or of the named signals.
 class Recorder final : public SignalObserver {
  public:
   explicit Recorder(std::string only = {}) : only_(std::move(only)) {}
@@ -50,7 +50,7 @@ at::Tensor forward(const wan::WanTransformer& transformer, const wan::Transforme
   return run_whole(pass, attention, observer);
 }
 
-// A pass in pieces is the pass, and an observer gets what it asks for and no more.
+// A pass in pieces equals the whole pass, and an observer gets only the signals that it asks for.
 void check_pieces(const wan::WanTransformer& transformer, const wan::TransformerInputs& inputs, const at::Tensor& out) {
   testing::PlainAttention attention;
   const int64_t cut = transformer.blocks() / 2;
@@ -70,7 +70,7 @@ void check_pieces(const wan::WanTransformer& transformer, const wan::Transformer
       "block.0.modulated differs from modulated_input");
 }
 
-// Everything in one type, on the inputs `in`.
+// Runs all checks in one dtype, on the inputs `in`.
 testing::TensorMap run(const std::filesystem::path& folder, Placement placement, const testing::TensorMap& in) {
   Weights weights = Weights::open(folder);
   const wan::WanTransformer transformer(wan::read_wan_transformer_config(folder / "config.json"), weights, placement);

@@ -151,7 +151,7 @@ def main():
         folder = folders["plain"]
         model = WanTransformer3DModel.from_pretrained(folder).eval()
         inputs = make_inputs(model, (1, 3, 6, 10), 20)
-        inputs["text"][:, 12:] = 0  # as the pipeline pads it
+        inputs["text"][:, 12:] = 0  # as the pipeline pads the text
         truth, blocks = run(model, inputs)
         out = ours(folder, inputs)
         report.close("padded text", out["out"], truth)
@@ -161,7 +161,7 @@ def main():
         report.close("signal time.embed", out["time.embed"], time.detach())
         report.close("signal time.proj", out["time.proj"].flatten(1), projection.detach())
 
-        # Any order of the tokens is the same pass: all but attention and rotary positions works on single tokens.
+        # The order of the tokens does not change the pass: only attention and rotary positions depend on other tokens.
         order = torch.randperm(3 * 3 * 5, generator=torch.Generator().manual_seed(5))
         permuted = ours(folder, {**inputs, "order": order})
         report.close("token order", permuted["out"], truth)

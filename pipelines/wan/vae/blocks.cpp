@@ -87,9 +87,9 @@ at::Tensor PixelAttention::run(at::Tensor frames, Attention& attention) const {
 namespace {
 
 // Nearest neighbour and a 3x3 convolution read each input pixel up to 9 times for each of its 4 output pixels, though
-// only 2x2 different pixels go into one: row 2i sees rows i-1, i, i and row 2i+1 sees i, i, i+1. So weights of equal
-// pixels are added up, which leaves four 2x2 convolutions, one for each quadrant (dy, dx) of an output pixel's place;
-// as one convolution with four times the channels it costs 16 multiplications where there were 36.
+// only 2x2 different pixels go into an output pixel: row 2i sees rows i-1, i, i and row 2i+1 sees i, i, i+1. So weights
+// of equal pixels are summed, which leaves four 2x2 convolutions, one for each quadrant (dy, dx) of an output pixel's
+// place; as one convolution with four times the channels it costs 16 multiplications where there were 36.
 Convolution quadrant_convolution(const VaeParameters& from, const std::string& name, int64_t in, int64_t out) {
   const at::Tensor weight = from.weights->take(name + ".weight", {out, in, 3, 3}, at::kFloat, from.device);
   const auto halves = [](const at::Tensor& w, int64_t axis, int64_t quadrant) {
@@ -97,7 +97,7 @@ Convolution quadrant_convolution(const VaeParameters& from, const std::string& n
     return quadrant == 0 ? at::cat({a, b + c}, axis) : at::cat({a + b, c}, axis);
   };
   const at::Tensor bias = from.take(name + ".bias", {out});
-  if (weight.is_meta()) return {weight.unsqueeze(2), bias, {1, 1}};  // an outline's: nothing to compute
+  if (weight.is_meta()) return {weight.unsqueeze(2), bias, {1, 1}};  // a tensor of the device meta: nothing to compute
   std::vector<at::Tensor> quadrants;
   for (const int64_t dy : {0, 1})
     for (const int64_t dx : {0, 1}) quadrants.push_back(halves(halves(weight, 2, dy), 3, dx));
@@ -132,7 +132,7 @@ at::Tensor Upsampler::run(at::Tensor frames, bool first) {
   const auto larger = [=, this, options = frames.options()](int64_t frames_out) {
     return at::empty({frames_out, 2 * height, 2 * width, quadrants_.out_channels() / 4}, options);
   };
-  // The first latent frame leaves no trace in the history either: the second one sees zeros before itself.
+  // The first latent frame is not kept in the history either: the second sees zeros before itself.
   if (in_time_.empty() || first) {
     const at::Tensor quadrants = quadrants_.run(frames);
     frames.reset();

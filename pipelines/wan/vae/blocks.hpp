@@ -1,6 +1,6 @@
 // The building blocks of AutoencoderKLWan's decoder ("Wan: Open and Advanced Large-Scale Video Generative Models",
 // arXiv 2503.20314, section 4.1; layer for layer diffusers 0.42's autoencoder_kl_wan.py). Frames are [T, H, W, C],
-// contiguous, those of one latent frame at a time; a block consumes what it is given. clear() forgets the frames seen.
+// contiguous, of one latent frame at a time; a block consumes its input. clear() forgets the frames seen.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -51,7 +51,7 @@ class PixelAttention {
  public:
   PixelAttention(const VaeParameters& from, const std::string& name, int64_t channels);
 
-  /// Where it calls attention: "vae.mid", one layer of a VAE.
+  /// The attention site "vae.mid", one layer of a VAE.
   static AttentionSite site(int64_t channels);
 
   at::Tensor run(at::Tensor frames, Attention& attention) const;
@@ -61,8 +61,8 @@ class PixelAttention {
   at::Tensor gamma_, qkv_weight_, qkv_bias_, out_weight_, out_bias_;
 };
 
-/// Twice the height and width, half the channels: nearest neighbour, then a 3x3 convolution. In time, where it does,
-/// twice the frames but for the first latent frame of a clip, which stays one frame.
+/// Twice the height and width, half the channels: nearest neighbour, then a 3x3 convolution. If it upsamples in time,
+/// also twice the frames, except for the first latent frame of a clip, which stays one frame.
 class Upsampler {
  public:
   Upsampler(const VaeParameters& from, const std::string& name, int64_t channels, bool in_time);

@@ -20,30 +20,32 @@ using FrameSink = std::function<void(const at::Tensor& frames)>;
 /// Called before the first latent frame (done = 0) and after each. Throws (Cancelled) to stop.
 using DecodeProgress = std::function<void(int64_t done, int64_t total)>;
 
-/// Decodes one latent frame after the other; causal convolutions keep the two frames they need of the past, so memory
-/// does not grow with the length of the clip, and the result is that of decoding all at once. One thread at a time.
+/// Decodes one latent frame after the other; causal convolutions keep the two past frames that they need, so memory
+/// does not grow with the length of the clip, and the result equals that of decoding all latent frames at once. One
+/// thread at a time.
 class AutoencoderKLWanDecoder {
  public:
   /// Takes the decoder's weights and skips the encoder's. dtype: float32 or bfloat16; weights may be released
-  /// afterwards, attention must outlive this. Throws Refused for another dtype, for a VAE that does not give RGB, and
-  /// for weights that do not fit the config.
+  /// afterwards, attention must outlive the decoder. Throws Refused for another dtype, for a VAE that does not give
+  /// RGB, and for weights that do not fit the config.
   AutoencoderKLWanDecoder(const AutoencoderKLWanConfig& config, Weights& weights, at::ScalarType dtype,
                           at::Device device, Attention& attention);
 
-  /// Where it calls attention.
+  /// The decoder's attention site.
   static AttentionSite site(const AutoencoderKLWanConfig& config);
 
-  /// Sees the frames of one latent frame before they are cut to -1..1, where what is not finite still shows.
+  /// Sees the frames of one latent frame before they are cut to -1..1, while NaN and infinity can still be seen.
   using RawFrames = std::function<void(const at::Tensor& frames)>;
 
-  /// latents: [1, z_dim, T, h, w], any floating point dtype and device, normalised as the transformer gives them.
-  /// The sink gets uint8 RGB [F, H, W, 3] on the CPU, rounded as diffusers' VideoProcessor does: one frame of the first
+  /// latents: [1, z_dim, T, h, w], any floating point dtype and device, normalised as the transformer gives them. The
+  /// sink gets uint8 RGB [F, H, W, 3] on the CPU, rounded as diffusers' VideoProcessor does: one frame of the first
   /// latent frame, temporal_stride of each other. The tensors are the sink's to keep. Throws std::invalid_argument for
-  /// latents of another shape, and what sink, progress and attention throw; then nothing remains of the clip.
+  /// latents of another shape, and the exceptions of sink, progress and attention; then the decoder has forgotten the
+  /// clip.
   void decode(const at::Tensor& latents, const FrameSink& sink, const DecodeProgress& progress = {},
               const RawFrames& raw = {});
 
-  /// The same before rounding: frames in the dtype and on the device of the decoder, -1 to 1.
+  /// As decode, before rounding: frames in the dtype and on the device of the decoder, -1 to 1.
   void decode_samples(const at::Tensor& latents, const FrameSink& sink, const DecodeProgress& progress = {},
                       const RawFrames& raw = {});
 

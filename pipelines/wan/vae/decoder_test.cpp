@@ -1,4 +1,4 @@
-// What the decoder promises beside its numbers: memory, order, cancellation, refusals. Parity is in vae_parity.py.
+// The decoder's guarantees other than its numbers: memory, order, cancellation, refusals. Parity is in vae_parity.py.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
@@ -76,7 +76,7 @@ TensorMap random_weights(const AutoencoderKLWanConfig& config) {
   }
   weights["decoder.norm_out.gamma"] = at::ones({channels.back(), 1, 1, 1});
   convolution("decoder.conv_out", {config.out_channels, channels.back(), 3, 3, 3});
-  weights["encoder.conv_in.bias"] = at::zeros({1});  // as in a real file: parts that decoding does not need
+  weights["encoder.conv_in.bias"] = at::zeros({1});  // as in a real file: weights that decoding does not need
   weights["quant_conv.bias"] = at::zeros({1});
   return weights;
 }
@@ -99,13 +99,13 @@ class WeightFile {
 
 AutoencoderKLWanDecoder make_decoder(const AutoencoderKLWanConfig& config, Attention& attention,
                                      at::ScalarType dtype = at::kFloat) {
-  at::set_num_threads(1);  // there is too little to do for two
+  at::set_num_threads(1);  // too little work for two threads
   const WeightFile file(random_weights(config));
   Weights weights = file.open();
   return {config, weights, dtype, at::kCPU, attention};
 }
 
-/// Takes no memory but for its result, as the estimate supposes.
+/// Attention that allocates only its result, as the estimate supposes.
 class LeanAttention final : public Attention {
  public:
   at::Tensor run(const AttentionCall& call) override { return call.v.contiguous(); }

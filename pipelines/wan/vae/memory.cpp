@@ -42,7 +42,7 @@ class Walk {
     if (in != out) replace({frames(count_, in), inner, in, out, 1, 1, 1});
     hold(second);
     release(inner);
-    if (path_ != ConvolutionPath::onednn) {  // which adds to what is there
+    if (path_ != ConvolutionPath::onednn) {  // which adds to its output
       convolve(cubic(out, out));
       release(inner);
     }
@@ -110,13 +110,12 @@ class Walk {
   ConvolutionSize cubic(int64_t in, int64_t out) const {
     return {frames(kPast + count_, in), frames(count_, out), in, out, 3, 3, 3};
   }
-  // Holds the result of a convolution, and for as long as it runs what it needs beside input and result.
+  // Holds the result of a convolution and, while the convolution runs, its temporaries.
   void convolve(const ConvolutionSize& shape) {
     uint64_t beside = 0;
     if (path_ == ConvolutionPath::onednn_in_float32) {
       const uint64_t wide_input = 2 * shape.input, wide_result = 2 * shape.result;
-      beside =
-          wide_result + std::max(wide_input, shape.result) - shape.result;  // the input goes before the result comes
+      beside = wide_result + std::max(wide_input, shape.result) - shape.result;  // the input is freed before that
     } else if (path_ == ConvolutionPath::libtorch) {
       // On the CPU a column of inputs for each pixel; one frame of the kernel after the other, added up.
       const auto taps = static_cast<uint64_t>(shape.height * shape.width);
@@ -128,7 +127,7 @@ class Walk {
     hold(beside);
     release(beside);
   }
-  // The current frames give way to the result, both alive for a moment.
+  // The result replaces the current frames; both are alive for a moment.
   void replace(const ConvolutionSize& shape) {
     convolve(shape);
     release(current_);

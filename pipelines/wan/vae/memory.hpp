@@ -11,8 +11,8 @@
 namespace fastvideo::wan {
 
 /// Bytes that AutoencoderKLWanDecoder holds at its peak for a clip of any length: the frames its convolutions remember,
-/// activations, what convolutions need beside them on the path that this machine takes, and the frames handed to the
-/// sink. Not counted: weights, the caller's latents, what the attention backend, oneDNN and cuDNN use for themselves.
+/// activations, the convolutions' temporaries on the path that this machine takes, and the frames handed to the sink.
+/// Not counted: weights, the caller's latents, the memory of the attention backend, oneDNN and cuDNN.
 uint64_t decode_peak_bytes(const AutoencoderKLWanConfig& config, int64_t latent_height, int64_t latent_width,
                            c10::ScalarType dtype, c10::Device device);
 

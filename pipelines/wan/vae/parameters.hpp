@@ -11,7 +11,7 @@
 
 namespace fastvideo::wan {
 
-/// Weights, and the dtype and device they are wanted in. A view: copies are cheap.
+/// Weights, and the dtype and device to take them in. A view: copies are cheap.
 struct VaeParameters {
   Weights* weights;
   at::ScalarType dtype;
@@ -20,7 +20,7 @@ struct VaeParameters {
   /// NAME.weight [out, in, kernel...] and NAME.bias: kernel (t, h, w), a convolution that keeps height and width.
   Convolution convolution(const std::string& name, int64_t in, int64_t out, std::array<int64_t, 3> kernel) const;
 
-  /// NAME.gamma as float32 [channels]; stored with so many axes of length 1 behind.
+  /// NAME.gamma as float32 [channels]; stored with this many axes of length 1 behind.
   at::Tensor gamma(const std::string& name, int64_t channels, int64_t axes) const;
 
   /// NAME itself, as a copy.

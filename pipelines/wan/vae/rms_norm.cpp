@@ -22,7 +22,7 @@ constexpr int64_t kLanes = 16;  // partial sums: one AVX-512 register of float32
 }
 
 [[gnu::always_inline]] inline void store(float* to, float value) { *to = value; }
-// Round to nearest, ties to even. A NaN stays one: its payload is not all ones in these computations.
+// Round to nearest, ties to even. A NaN stays a NaN: its payload is not all ones in these computations.
 [[gnu::always_inline]] inline void store(at::BFloat16* to, float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   to->x = static_cast<uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
@@ -89,7 +89,7 @@ void norm_on_cpu(const at::Tensor& x, const at::Tensor& gamma, at::Tensor& out) 
 // |x|_2 / sqrt(C) is the root mean square, so that its epsilon is 1e-24 / C.
 double epsilon(int64_t channels) { return 1e-24 / static_cast<double>(channels); }
 
-// The project's CUDA kernel. False if it does not take the tensors.
+// Runs the project's CUDA kernel. False if the kernel does not support the tensors.
 bool launched(const at::Tensor& x, const at::Tensor& gamma, Activation activation, const at::Tensor& out) {
   const auto element = kernel_element(x.scalar_type());
   if (!element || !x.is_cuda()) return false;

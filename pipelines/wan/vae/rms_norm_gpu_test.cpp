@@ -27,7 +27,7 @@ TEST(RmsNormOnCuda, IsItsDefinition) {
         const auto options = at::TensorOptions(at::kCUDA).dtype(type);
         const at::Tensor x = at::randn({3, 7, 11, channels}, options).mul_(3);
         const at::Tensor gamma = at::randn({channels}, options.dtype(at::kFloat)).mul_(4);
-        const at::Tensor buffer = at::full({6, 7, 11, channels}, 1e4, options);  // beyond what a norm gives
+        const at::Tensor buffer = at::full({6, 7, 11, channels}, 1e4, options);  // larger than any output of a norm
         at::Tensor out = buffer.narrow(0, 2, 3);
         const at::Tensor others = at::cat({buffer.narrow(0, 0, 2), buffer.narrow(0, 5, 1)});
         rms_norm(x, gamma, activation, out);

@@ -51,7 +51,7 @@ def noise(vae, frames, height, width, seed=1):
 
 @torch.no_grad()
 def reference(vae, latents):
-    """What WanPipeline does with the latents of its last step: samples [F, H, W, 3] and the 8-bit values of its PIL
+    """WanPipeline's output for the latents of its last step: samples [F, H, W, 3] and the 8-bit values of its PIL
     images."""
     latents = latents.to(vae.dtype)
     mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1).to(latents.dtype)

@@ -16,7 +16,7 @@ template <class Body>
 }
 #endif
 
-/// Calls body, an always_inline lambda, compiled for the widest vectors at hand.
+/// Calls body, an always_inline lambda, compiled for the widest vectors of this CPU.
 template <class Body>
 void with_widest_vectors(Body body) {
 #if defined(__x86_64__)

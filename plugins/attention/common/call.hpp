@@ -1,4 +1,5 @@
-// One attention call, checked: what every backend of this repository does first with the arguments that cross the ABI.
+// One attention call, checked: the first step of every backend of this repository with the arguments that cross the
+// ABI.
 #pragma once
 
 #include <fastvideo/attention.hpp>

@@ -1,4 +1,4 @@
-// Which keys a query sees, where it does not see all of them.
+// Runs of keys that a query sees if it does not see all keys.
 #pragma once
 
 #include <cstdint>

@@ -11,13 +11,13 @@ namespace fastvideo {
 /// A set of numbers from 0 on.
 class NumberSet {
  public:
-  /// Numbers and ranges between commas; empty text is the empty set. Throws Refused that names the option, quotes its
-  /// text and says what is wrong: anything but digits, a range that ends before it begins, a number named twice.
+  /// Numbers and ranges between commas; empty text is the empty set. Throws Refused with the option, its text and the
+  /// fault: anything but digits, a range that ends before it begins, a number named twice.
   NumberSet(std::string_view option, std::string_view text);
 
   bool empty() const { return ranges_.empty(); }
   bool contains(int64_t number) const;
-  /// Of a set that is not empty.
+  /// The largest number of a set that is not empty.
   int64_t largest() const;
 
  private:

@@ -1,4 +1,5 @@
-// What the implementations on LibTorch share: a call that crosses the ABI as tensors of LibTorch, and its surroundings.
+// Shared code of the implementations on LibTorch: the arguments of a call as LibTorch tensors, on the call's device and
+// stream.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -33,7 +34,7 @@ void run(const fv_attention_site& site, const fv_attention_args& args, Body&& bo
   });
 }
 
-/// Why FlashAttention's operators cannot serve a site, whatever device it is on; empty if they can.
+/// Why FlashAttention's operators cannot serve a site on any device; empty if they can.
 inline std::string reason_against(const fv_attention_site& site) {
   if ((site.masks & ~uint32_t{FV_MASK_KEY_LENGTHS}) != 0) return "no masks but key lengths";
   if (!same_dtype(site.dtype, kBFloat16) && !same_dtype(site.dtype, kFloat16))

@@ -1,4 +1,4 @@
-// What FlashAttention's operators refuse, in words.
+// The reasons with which sites are refused for FlashAttention's operators.
 #include "plugins/attention/flash_attn/torch_run.hpp"
 
 #include <gtest/gtest.h>

@@ -11,7 +11,7 @@ Settings::Settings(const Options& options)
       smooth_q(options.boolean("smooth_q")),
       full_precision_layers("full_precision_layers", options.string("full_precision_layers")),
       full_precision_steps("full_precision_steps", options.string("full_precision_steps")) {
-  // The host has checked the choices; these are the ones that the code knows.
+  // The host has checked the choices; these are the choices that the code knows.
   if (options.string("qk") != "int8") throw Refused("qk is int8, not " + std::string(options.string("qk")));
   if (!fp8_values && options.string("pv") != "bf16")
     throw Refused("pv is fp8 or bf16, not " + std::string(options.string("pv")));

@@ -1,4 +1,4 @@
-// What SAGE_ATTN can be asked for, and what it refuses on every device.
+// The options of SAGE_ATTN, and the sites and calls that it refuses on every device.
 #pragma once
 
 #include <fastvideo/attention.hpp>
@@ -21,13 +21,13 @@ struct Settings {
   bool smooth_q;    ///< queries less their mean over 64 tokens
   NumberSet full_precision_layers, full_precision_steps;
 
-  /// Why no kernel of this plugin takes a site, if so.
+  /// Why no kernel of this plugin supports a site, if so.
   std::optional<std::string> refuses(const fv_attention_site& site) const;
 
   /// Checks a call, and whether the run has the steps that the settings name. Throws std::invalid_argument or Refused.
   CallShape check(const fv_attention_site& site, const fv_attention_args& args) const;
 
-  /// Whether a call is one of those that are not quantised.
+  /// Whether a call is computed without quantisation.
   bool in_full_precision(const fv_attention_args& args) const;
 
   /// FV_DEPENDS_*.

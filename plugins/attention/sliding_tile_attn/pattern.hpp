@@ -1,4 +1,4 @@
-// Who sees whom under one window, as lists that kernels walk.
+// The keys that queries see under one window, as lists that kernels walk.
 #pragma once
 
 #include <span>
@@ -15,7 +15,7 @@ struct QueryRange {
 };
 
 /// Ranges that cover the sequence (before, grid in tile order, after) in ascending order: one for each tile, one for
-/// the tokens on either side; a single one if everybody sees everything.
+/// the tokens on either side; a single range if every query sees every key.
 class Pattern {
  public:
   Pattern(const TileGrid& tiles, TokensBeside beside, const Extent& window);

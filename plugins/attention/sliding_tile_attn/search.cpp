@@ -16,7 +16,7 @@ std::vector<int64_t> sizes_along(int64_t tiles) {
   return sizes;
 }
 
-// For each place the candidate with the least error plus price times density; the sparser one of two that are equal.
+// For each place the candidate with the least error plus price times density; of two equal candidates the sparser.
 std::vector<size_t> at_price(const std::vector<std::vector<double>>& errors, const std::vector<double>& densities,
                              double price) {
   std::vector<size_t> picks;

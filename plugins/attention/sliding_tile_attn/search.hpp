@@ -1,4 +1,4 @@
-// Which window each head gets: from errors that were measured to a strategy file.
+// Chooses the window of each head: from measured errors to a strategy file.
 #pragma once
 
 #include <optional>
@@ -9,11 +9,11 @@
 
 namespace fastvideo::sliding_tile {
 
-/// Windows worth trying on a grid of tiles: 1, 3 or all tiles along each axis, each that differs from the others once;
-/// the last one covers everything.
+/// Windows worth trying on a grid of tiles: 1, 3 or all tiles along each axis, without duplicates; the last window
+/// covers everything.
 std::vector<Extent> candidate_windows(const TileGrid& tiles);
 
-/// What a file is to meet: one of the two is given.
+/// The goal of a strategy file: one of the two is given.
 struct Goal {
   std::optional<double> density;  ///< mean over all places, at most
   std::optional<double> error;    ///< of each place, at most
@@ -23,9 +23,9 @@ struct Goal {
 std::optional<std::string> unreachable(const std::vector<double>& densities, const Goal& goal);
 
 /// Picks a candidate for each place (a step, layer and head). errors: [place][candidate], relative and squared; the
-/// last candidate covers everything. For a density: the picks with the least sum of squared errors that lie on the
-/// lower convex hull of what is possible. For an error: for each place the least density. Throws Refused if the goal
-/// cannot be met.
+/// last candidate covers everything. For a density: the picks with the least sum of squared errors on the lower convex
+/// hull of the possible choices. For an error: for each place the least density. Throws Refused if the goal cannot be
+/// met.
 std::vector<size_t> pick(const std::vector<std::vector<double>>& errors, const std::vector<double>& densities,
                          const Goal& goal);
 

@@ -39,7 +39,7 @@ Total total(const std::vector<std::vector<double>>& errors, const std::vector<do
   return sum;
 }
 
-// What is picked meets the density, and nothing that is as sparse has a smaller error.
+// The picks meet the density, and no choice that is as sparse has a smaller error.
 TEST(Search, NoOtherChoiceOfThatDensityIsCloser) {
   std::mt19937 random(3);
   std::uniform_real_distribution<double> share(0, 1);

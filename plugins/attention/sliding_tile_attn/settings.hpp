@@ -1,4 +1,4 @@
-// What SLIDING_TILE_ATTN can be asked for, and what it refuses on every device.
+// The options of SLIDING_TILE_ATTN, and the sites and runs that it refuses on every device.
 #pragma once
 
 #include <fastvideo/attention.hpp>
@@ -10,7 +10,7 @@
 
 namespace fastvideo::sliding_tile {
 
-/// The window of all steps, layers and heads where nobody has named one.
+/// The default window of all steps, layers and heads.
 constexpr Extent kDefaultWindow{{3, 3, 3}};
 
 /// The options of plugin.toml.
@@ -22,21 +22,21 @@ struct Settings {
   std::optional<Extent> tile;        ///< chosen for the grid if it is not given
   std::optional<Strategy> strategy;  ///< the window of each step, layer and head
   bool rescale = false;              ///< a run may have another number of steps than the strategy
-  int64_t dense_steps = 0;           ///< so many at the beginning see everything
+  int64_t dense_steps = 0;           ///< the first steps, in which every query sees every key
 
-  /// Why no kernel of this plugin takes a site, if so.
+  /// Why no kernel of this plugin supports a site, if so.
   std::optional<std::string> refuses(const fv_attention_site& site) const;
 
-  /// Why a run of so many steps cannot be served, if so; fewer than one: nobody knows how many.
+  /// Why a run of `steps` steps cannot be served, if so; below 1: the number is not known.
   std::optional<std::string> refuses_steps(int64_t steps) const;
 
   /// The tiles of a site that is not refused.
   TileGrid tiles_of(const fv_attention_site& site) const;
 
-  /// Whether everybody sees everything at all times.
+  /// Whether every query sees every key in all calls.
   bool is_dense(const TileGrid& tiles) const { return !strategy && covers(tiles, window); }
 
-  /// Density, over all steps, layers and heads. dense_steps are not counted: nobody knows of how many.
+  /// Density, over all steps, layers and heads. dense_steps are not counted: the number of steps is not known.
   double mean_density(const TileGrid& tiles) const;
 
   /// FV_DEPENDS_*.

@@ -1,4 +1,5 @@
-// What a plan holds on any device: the tiles of its site, and for each call the window of each head.
+// The part of a plan that does not depend on the device: the tiles of its site, and for each call the window of each
+// head.
 #pragma once
 
 #include <memory>
@@ -13,21 +14,21 @@ namespace fastvideo::sliding_tile {
 /// Threads: one at a time.
 class SitePlan {
  public:
-  /// Of a site that the settings do not refuse. The settings must outlive it.
+  /// site: one that the settings do not refuse. The settings must outlive the plan.
   SitePlan(const Settings& settings, const fv_attention_site& site);
 
   const fv_attention_site& site() const { return site_.get(); }
   const TileGrid& tiles() const { return tiles_; }
   TokensBeside beside() const { return {site().tokens_before, site().tokens_after}; }
 
-  /// Numerics, dependencies and the token order, which lives as long as this.
+  /// Numerics, dependencies and the token order, which lives as long as this object.
   void describe(fv_attention_plan_info& info) const;
 
   /// Checks a call, and whether the run has the steps that the settings are for. Throws std::invalid_argument or
   /// Refused.
   CallShape check(const fv_attention_args& args) const;
 
-  /// Windows that may occur, the one that covers everything first.
+  /// Windows that may occur, the window that covers everything first.
   const std::vector<Extent>& windows() const { return windows_; }
 
   /// The windows of the model's heads, one row after the other, and where in them those of a call's heads begin. For a
@@ -40,7 +41,7 @@ class SitePlan {
     return window_rows_[window_row(args) + static_cast<size_t>(head)];
   }
 
-  /// Whether all of the first `heads` heads of this process see everything.
+  /// Whether each of the first `heads` heads of this process sees everything.
   bool is_dense(const fv_attention_args& args, int64_t heads) const;
 
  private:

@@ -16,7 +16,7 @@ using Key = std::array<int64_t, 3>;  // step, layer, head
 
 constexpr size_t kMostWindows = 1024;  // a search for windows has a dozen candidates
 
-// "12_3_0", written as it is printed: so a combination has one name.
+// "12_3_0", in canonical form, so that a combination has one name.
 std::optional<Key> parse_key(std::string_view name) {
   Key key{};
   const char *at = name.data(), *end = at + name.size();
@@ -36,7 +36,7 @@ std::string name_of(const Key& key) {
   return std::to_string(key[0]) + "_" + std::to_string(key[1]) + "_" + std::to_string(key[2]);
 }
 
-// Three sizes; the reason why it is none.
+// Reads three sizes; returns the reason if the entry is no window.
 std::optional<std::string> read_extent(const fv_value& value, Extent& extent) {
   if (value.type != FV_VALUE_LIST || value.count != 3) return "is no list of three sizes, such as [3, 3, 3]";
   for (size_t i = 0; i < 3; ++i) {

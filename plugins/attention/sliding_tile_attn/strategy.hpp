@@ -12,7 +12,8 @@ namespace fastvideo::sliding_tile {
 
 /// An object with an entry "step_layer_head": [frames, rows, columns], the window in tiles, for every combination.
 /// Windows count tiles of 6x8x8 unless "tile": [...] says otherwise. Full windows are as large as the tile grid that
-/// the file was made for; "tile_grid": [...] names it, otherwise it is the largest size that occurs along each axis.
+/// the file was made for; "tile_grid": [...] names it, otherwise the grid is the largest size that occurs along each
+/// axis.
 class Strategy {
  public:
   /// `file` is for messages. Throws Refused with the entry that is wrong or missing.
@@ -25,7 +26,7 @@ class Strategy {
   const Extent& tile_grid() const { return tile_grid_; }
   const std::string& file() const { return file_; }
 
-  /// Windows that occur, each once; window_of gives a place in them.
+  /// Windows that occur, each once; window_of returns an index into them.
   const std::vector<Extent>& windows() const { return windows_; }
   size_t window_of(int64_t step, int64_t layer, int64_t head) const {
     return places_[static_cast<size_t>((step * layers_ + layer) * heads_ + head)];

@@ -1,4 +1,4 @@
-// Strategy files: what is read, and what is refused by the name of the entry.
+// Strategy files: reading, and refusals that name the entry.
 #include "plugins/attention/sliding_tile_attn/strategy.hpp"
 
 #include <gtest/gtest.h>

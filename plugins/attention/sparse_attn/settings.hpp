@@ -1,4 +1,4 @@
-// What SPARSE_ATTN can be asked for, and what it refuses on every device.
+// The options of SPARSE_ATTN, and the sites and runs that it refuses on every device.
 #pragma once
 
 #include <fastvideo/attention.hpp>
@@ -12,13 +12,13 @@
 
 namespace fastvideo::sparse {
 
-/// Where nobody says how much is visited.
+/// The default share of key blocks that is visited.
 constexpr double kDefaultShare = 0.25;
 
-/// By how much a block of keys must weigh less than others, where nobody says it.
+/// The default factor by which a block of keys must weigh less than others to be left out.
 constexpr double kDefaultThreshold = 1e-3;
 
-/// How what is left out is found: before a call by pooled scores, or in it by the scores themselves.
+/// How blocks to leave out are found: before a call by pooled scores, or during the call by the scores themselves.
 enum class Select { kRouted, kThreshold };
 
 /// The options of plugin.toml that all implementations have.
@@ -35,20 +35,20 @@ struct Settings {
   bool raster = false;         ///< the video's tokens stay in raster order
   std::optional<Extent> tile;  ///< box whose tokens lie together; chosen if it is not given
 
-  /// Why no kernel of this plugin takes a site, if so.
+  /// Why no kernel of this plugin supports a site, if so.
   std::optional<std::string> refuses(const fv_attention_site& site) const;
 
-  /// Why a run of so many steps cannot be served, if so; fewer than one: nobody knows how many.
+  /// Why a run of `steps` steps cannot be served, if so; below 1: the number is not known.
   std::optional<std::string> refuses_steps(int64_t steps) const;
 
-  /// The box of a site that is not refused and is not in raster order: the one that was named, or that of as many
-  /// tokens as a key block has that has the least surface, where the next frame is as far as two columns.
+  /// The box of a site that is not refused and is not in raster order: the box that was named, or the box with the
+  /// tokens of a key block that has the least surface, where the next frame counts as far as two columns.
   Extent tile_of(const fv_attention_site& site, int width) const;
 
-  /// What decides which key blocks are visited. rows, width: tokens of a block of queries and of keys.
+  /// The parameters that decide which key blocks are visited. rows, width: tokens of a block of queries and of keys.
   Routing routing(const fv_attention_site& site, int rows, int width) const;
 
-  /// Whether everybody sees everything at all times.
+  /// Whether every query sees every key in all calls.
   bool is_dense() const { return select == Select::kRouted && mass.value_or(share) >= 1; }
 
   /// Share of the key blocks that will be visited, as far as it is known before a run.

@@ -1,4 +1,4 @@
-// What SPARSE_ATTN's options say, and what they refuse.
+// SPARSE_ATTN's options: their meaning, and refusals.
 #include "plugins/attention/sparse_attn/settings.hpp"
 
 #include <gtest/gtest.h>

@@ -5,8 +5,8 @@ namespace {
 
 constexpr double kLaunchMicroseconds = 20;
 
-// cuDNN takes keys in blocks of 128, and a tile of queries costs it some 60 keys beside its own: 566 TFLOP/s over
-// 75,600 keys, 494 over 512, 452 over 769.
+// cuDNN takes keys in blocks of 128, and a tile of queries has an overhead of some 60 keys: 566 TFLOP/s over 75,600
+// keys, 494 over 512, 452 over 769.
 constexpr int64_t kKeyBlock = 128;
 constexpr double kKeysOfATile = 60;
 

@@ -1,4 +1,4 @@
-// How long LibTorch's kernels take: for choosing between backends.
+// Estimated times of LibTorch's kernels, for choosing between backends.
 #pragma once
 
 #include <ATen/SDPBackend.h>
@@ -6,8 +6,8 @@
 
 namespace fastvideo::torch_sdpa {
 
-/// Microseconds of one run as far as they were measured, on an H200 without masks (docs/measured/attention_turns.md);
-/// 0: no estimate. cuDNN: within 15 % at head sizes 64 and 128.
+/// Microseconds of one run, from measurements on an H200 without masks (docs/measured/attention_turns.md); 0: no
+/// estimate. cuDNN: within 15 % at head sizes 64 and 128.
 double estimate(const fv_attention_site& site, at::SDPBackend kernel);
 
 }  // namespace fastvideo::torch_sdpa

@@ -17,7 +17,7 @@ class WarningTexts : public c10::WarningHandler {
  public:
   void process(const c10::Warning& warning) override {
     const std::string& text = warning.msg();
-    // A heading for each kernel, of which all but one are switched off by us, and complaints that they are.
+    // LibTorch's headings for each kernel, and its complaints about kernels that this code has switched off.
     if (text.find("not used because") != std::string::npos || text.find("disabled") != std::string::npos) return;
     if (!texts_.empty()) texts_ += "; ";
     texts_ += text.substr(0, text.find(" (Triggered internally"));
@@ -28,7 +28,7 @@ class WarningTexts : public c10::WarningHandler {
   std::string texts_;
 };
 
-// A tensor of the problem's type and the layout [B, L, H, D] seen as [B, H, L, D]. Nobody reads its memory.
+// A tensor of the problem's type and the layout [B, L, H, D] seen as [B, H, L, D]. Its memory is never read.
 at::Tensor stand_in(const Problem& p, int64_t heads, int64_t length) {
   alignas(16) static char memory[16];
   return at::for_blob(memory, {p.batch, heads, length, p.head_size})
@@ -61,7 +61,7 @@ Choice ask(const Problem& p, std::optional<at::SDPBackend> forced, bool repeat_h
         at::_fused_sdp_choice(q, kv, kv, mask.defined() ? std::optional(mask) : std::nullopt, 0.0, p.causal,
                               std::nullopt, grouped && !repeat_heads));
     if (kernel >= at::SDPBackend::math && (!forced || kernel == *forced)) return {kernel, repeat_heads, {}};
-  } catch (const c10::Error&) {  // on CUDA, after the warnings, with less to say than they
+  } catch (const c10::Error&) {  // on CUDA, after the warnings, which say more
   }
   return {std::nullopt, repeat_heads, warnings.texts().empty() ? "it gives no reason" : warnings.texts()};
 }
@@ -98,7 +98,7 @@ Choice choose_kernel(const Problem& problem, std::optional<at::SDPBackend> force
     return {std::nullopt, false, "it exists on CUDA only; the CPU has math and flash"};
   }
   Choice choice = ask(problem, forced, false);
-  // Grouped heads that only the slow kernel takes as they are may suit a fast one when they are repeated.
+  // Grouped heads that only the slow kernel supports may be served by a fast kernel if they are repeated.
   const bool slow = !choice.kernel || (!forced && choice.kernel == at::SDPBackend::math);
   if (problem.query_heads == problem.kv_heads || !slow) return choice;
   Choice repeated = ask(problem, forced, true);

@@ -1,4 +1,5 @@
-// The kernels behind LibTorch's scaled_dot_product_attention: which one it would run, and how one is forced.
+// The kernels behind LibTorch's scaled_dot_product_attention: which kernel LibTorch would run, and how a kernel is
+// forced.
 #pragma once
 
 #include <ATen/SDPBackend.h>
@@ -17,7 +18,7 @@ std::optional<at::SDPBackend> parse_kernel(std::string_view option);
 /// "math", "flash", "efficient" or "cudnn".
 const char* kernel_name(at::SDPBackend kernel);
 
-/// What a call looks like to LibTorch's choice.
+/// The properties of a call that LibTorch's choice depends on.
 struct Problem {
   at::Device device;
   at::ScalarType dtype;
@@ -31,9 +32,9 @@ struct Problem {
   bool causal;
 };
 
-/// What LibTorch answers.
+/// LibTorch's choice of a kernel.
 struct Choice {
-  std::optional<at::SDPBackend> kernel;  ///< nothing: none can run this, for `reason`
+  std::optional<at::SDPBackend> kernel;  ///< nothing: no kernel can run this, for `reason`
   bool repeat_heads = false;             ///< only if grouped key and value heads are repeated first
   std::string reason;                    ///< LibTorch's own words
 };
@@ -41,8 +42,8 @@ struct Choice {
 /// Asks LibTorch which kernel runs `problem`, when all are allowed or only `forced`. Starts no device work.
 Choice choose_kernel(const Problem& problem, std::optional<at::SDPBackend> forced);
 
-/// While it lives, LibTorch uses no kernel but `forced` (nothing: any). LibTorch's switches are those of the process,
-/// so scopes that force wait for all others, and others for them.
+/// During the object's life LibTorch uses no kernel but `forced` (nothing: any). LibTorch's switches belong to the
+/// process, so a scope that forces waits for all other scopes, and they wait for it.
 class KernelScope {
  public:
   explicit KernelScope(std::optional<at::SDPBackend> forced);

@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kNever = -std::numeric_limits<double>::infinity();
 
-// Which keys may be seen, as far as lengths and causality say; undefined if all.
+// The keys that lengths and causality let be seen; undefined if all.
 at::Tensor allowed_keys(const fv_attention_args& args, bool causal, at::Device device) {
   const int64_t queries = args.q->shape[1];
   const int64_t keys = args.k->shape[1];

@@ -1,4 +1,4 @@
-// All that keeps a query from a key, as the one mask that scaled_dot_product_attention takes.
+// All masks of a call as the one mask that scaled_dot_product_attention takes.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -5,7 +5,7 @@
 
 namespace fastvideo::torch_sdpa {
 
-/// Lives for ever.
+/// The table lives for ever.
 const fv_matrix_product_interface* matrix_product();
 
 }  // namespace fastvideo::torch_sdpa

@@ -27,7 +27,7 @@ bool in_grid(const fv_attention_site& site) { return site.grid[0] > 0; }
 bool by_token(const fv_attention_site& site) { return (site.masks & FV_MASK_CAUSAL) != 0; }
 bool by_frame(const fv_attention_site& site) { return (site.masks & FV_MASK_FRAME_CAUSAL) != 0 && !by_token(site); }
 
-// The site as LibTorch's choice will meet it.
+// The site as a problem for LibTorch's choice of a kernel.
 Problem problem_of(const fv_attention_site& site) {
   const at::ScalarType dtype = to_scalar_type(site.dtype);
   std::optional<at::ScalarType> mask;
@@ -58,7 +58,7 @@ std::string reason_against(const fv_attention_site& site) {
     return "no attention in " + dtype_name(type) + "; float32, float64, float16 or bfloat16";
   }
   if (site.device.type != FV_DEVICE_CPU && site.device.type != FV_DEVICE_CUDA) return "it runs on cpu and cuda";
-  // Asked on a CUDA run only: on others LibTorch must not be made to look for CUDA.
+  // Called on a CUDA run only: on other runs LibTorch must not look for CUDA.
   if (site.device.type == FV_DEVICE_CUDA && !at::hasCUDA()) return "LibTorch finds no CUDA device";
   if (!can_be_counted(site, site.query_length) || !can_be_counted(site, site.key_length))
     return "the tensors of " + std::to_string(site.batch) + " rows of " + std::to_string(site.query_length) + " and " +
@@ -125,7 +125,7 @@ class Plan final : public AttentionPlan {
       out.copy_(one_call(q, k, v, mask, by_token(site) && alone));
       return;
     }
-    // A frame sees the keys up to its own last one: one call each, and nothing is computed to be masked.
+    // A frame sees the keys up to its own last one: one call for each frame, and no masked score is computed.
     const int64_t frame = site.grid[1] * site.grid[2];
     for (int64_t begin = 0; begin < q.size(2); begin += frame) {
       const int64_t seen = begin + frame;

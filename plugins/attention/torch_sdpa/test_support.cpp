@@ -34,7 +34,7 @@ at::Tensor padded_rows(const at::Tensor& t) {
   return at::empty(shape, t.options()).narrow(-1, 0, t.size(-1)).copy_(t);
 }
 
-// Names the fused kernels' operators that run while it lives. Registered for this thread alone.
+// Records the names of the fused kernels' operators that run during its life. Registered for this thread alone.
 std::set<std::string>& seen() {
   thread_local std::set<std::string> names;
   return names;
@@ -153,7 +153,7 @@ Problem random_problem(std::mt19937& random, const Wishes& wishes) {
 }
 
 Problem to_device(const Problem& problem, at::Device device) {
-  // to() keeps only dense strides; a copy into a room of the same layout keeps them all.
+  // to() keeps only dense strides; a copy into a tensor of the same layout keeps all strides.
   const auto move = [device](const at::Tensor& t) {
     if (!t.defined()) return t;
     std::vector<int64_t> strides = t.strides().vec();
@@ -176,7 +176,7 @@ Result run(const Backend& backend, const Problem& p) {
   Result result;
   result.kernel = info.kernel;
   result.order = info.token_order;
-  // NaN everywhere, so that what is not written shows.
+  // NaN everywhere, so that unwritten elements show.
   result.out = padded_rows(at::full(p.q.sizes(), std::numeric_limits<double>::quiet_NaN(), p.q.options()));
   const LentTensor q(p.q), k(p.k), v(p.v), out(result.out);
   std::optional<LentTensor> mask;

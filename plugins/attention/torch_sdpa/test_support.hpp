@@ -30,7 +30,7 @@ class Backend {
   fv_attention* backend_ = nullptr;
 };
 
-/// One attention problem: tensors as a model would hand them over, and what lies between queries and keys.
+/// One attention problem: tensors as a model would pass them, and masks.
 struct Problem {
   at::Tensor q;            ///< [B, Lq, H, D]
   at::Tensor k;            ///< [B, Lk, Hkv, D]
@@ -47,7 +47,7 @@ struct Problem {
 /// A site with nothing special: float32 on the CPU, batch 1, 2 heads, 8 queries and keys, head size 16.
 fv_attention_site plain_site();
 
-/// What a problem holds besides its tensors' shapes.
+/// The masks and dtype of a problem.
 struct Wishes {
   at::ScalarType dtype = at::kFloat;
   uint32_t masks = 0;
@@ -58,10 +58,10 @@ struct Wishes {
 /// Sizes, strides, mask shapes and values at random; some rows see no key.
 Problem random_problem(std::mt19937& random, const Wishes& wishes);
 
-/// All of it on another device.
+/// The problem on another device.
 Problem to_device(const Problem& problem, at::Device device);
 
-/// What a run gave.
+/// The result of a run.
 struct Result {
   at::Tensor out;                  ///< [B, Lq, H, D]
   std::string kernel;              ///< the kernel that the plan names
@@ -77,7 +77,7 @@ at::Tensor formula(const Problem& problem);
 /// |a - b| / |b| in the Euclidean norm. NaN and infinity are kept, so that no comparison passes with them.
 double relative_error(const at::Tensor& a, const at::Tensor& b);
 
-/// How far a right result may lie from the formula, in relative_error.
+/// The largest relative_error of a right result.
 double tolerance(at::ScalarType dtype);
 
 }  // namespace fastvideo::torch_sdpa_test

@@ -24,8 +24,8 @@ class Session final : public CacheSession {
   }
   const CachePlan& plan() const override { return plan_; }
 
-  // The conditional branch decides, if every row of it may be left out; the others follow it: their inputs are the
-  // same.
+  // The conditional branch decides, if every row of its pass may be left out; the other branches follow it, since their
+  // inputs are the same.
   CacheDecision decide(const fv_cache_point& point, std::span<const double> measured) override {
     const bool kept = point.step < kept_first_ || point.step == point.steps - 1 || point.expert != expert_;
     bool leads = false, small = true;

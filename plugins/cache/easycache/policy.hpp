@@ -1,5 +1,5 @@
 // EasyCache (Zhou et al. 2025, arXiv 2507.02860): how strongly the output follows the input hardly changes from step to
-// step, so the input alone tells how far a kept output minus input has drifted.
+// step, so the input alone tells how far the kept difference of output and input has drifted.
 #pragma once
 
 #include <fastvideo/cache.hpp>

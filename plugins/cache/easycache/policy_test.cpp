@@ -66,7 +66,7 @@ TEST(EasyCache, skips_what_the_published_procedure_skips) {
       EXPECT_EQ(session->decide(point_at(facts, t, unconditional), measured).compute, compute);
       if (!compute) continue;
       session->observe(point_at(facts, t, conditional), measured);
-      const double other[] = {9, 9, 9, 9};  // what the other branch measures is nothing to go by
+      const double other[] = {9, 9, 9, 9};  // the other branch's measures must not matter
       session->observe(point_at(facts, t, unconditional), other);
       computed = t;
     }
@@ -80,7 +80,8 @@ TEST(EasyCache, a_batch_is_left_out_only_if_every_conditional_row_may_be) {
   const SessionFacts facts(10);
   const auto session = strategy.open(facts.info);
   const int32_t branches[] = {0, 0, 1, 1};
-  // The change of the input of the two videos; all else is such that it is the estimated change of the output.
+  // The change of the input of the two videos; the other measures are chosen so that the estimated change of the output
+  // equals it.
   const auto computes = [&](int32_t step, double first, double second) {
     std::vector<double> measured;
     for (const double change : {first, second, 9.0, 9.0}) measured.insert(measured.end(), {change, 1.0, 1.0, 1.0});
@@ -93,7 +94,7 @@ TEST(EasyCache, a_batch_is_left_out_only_if_every_conditional_row_may_be) {
   };
   EXPECT_TRUE(computes(0, 1, 1));
   EXPECT_FALSE(computes(1, 0.1, 0.3));
-  EXPECT_FALSE(computes(2, 0.3, 0.1));  // 0.4 each: what one row has gathered is not the other's
+  EXPECT_FALSE(computes(2, 0.3, 0.1));  // 0.4 each: each row accumulates its own change
   EXPECT_TRUE(computes(3, 0.0, 0.2));
   EXPECT_FALSE(computes(4, 0.4, 0.4));  // both start anew
   EXPECT_TRUE(computes(5, 0.2, 0.0));

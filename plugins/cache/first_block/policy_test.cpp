@@ -24,7 +24,7 @@ TEST(FirstBlockCache, compares_with_the_last_computed_step_of_the_same_branch) {
     if (compute) session->observe(point_at(facts, step, branch), measured);
     return compute;
   };
-  EXPECT_TRUE(computes(0, 0, std::nan(""), 2.0));  // nothing before it
+  EXPECT_TRUE(computes(0, 0, std::nan(""), 2.0));  // no step before it
   EXPECT_TRUE(computes(0, 1, std::nan(""), 8.0));
   EXPECT_FALSE(computes(1, 0, 0.2, 100.0));  // 0.2 / 2: just at the threshold
   EXPECT_FALSE(computes(1, 1, 0.7, 100.0));  // 0.7 / 8

@@ -44,7 +44,7 @@ GuidanceGate::GuidanceGate(const Options& options) : gate_step_(options.number("
     throw Refused("gate_step " + std::to_string(gate_step_) + " is not between 0 and 1");
 }
 
-// At least one step must give a difference to keep.
+// At least one step must compute a difference to keep.
 int32_t GuidanceGate::first_gated(int32_t steps) const {
   return std::max(1, static_cast<int32_t>(std::ceil(gate_step_ * steps)));
 }

@@ -1,5 +1,5 @@
 // Guidance gate (Castillo et al. 2023, arXiv 2312.12487): late in the loop the difference of the branches hardly
-// changes, so the last one that was computed, added to the conditional output, stands in for the unconditional pass.
+// changes, so the last computed difference, added to the conditional output, replaces the unconditional pass.
 #pragma once
 
 #include <fastvideo/cache.hpp>

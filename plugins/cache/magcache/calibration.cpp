@@ -13,7 +13,7 @@ constexpr const char* kResidual = "blocks.residual";
 constexpr double kUnseen = std::numeric_limits<double>::quiet_NaN();
 constexpr size_t kPerLine = 10;
 
-// Computes every pass and writes down the norms.
+// Computes every pass and records the norms.
 class Observer final : public CacheSession {
  public:
   Observer(int32_t blocks, Measurements& measurements, size_t run) : measurements_(measurements), run_(run) {

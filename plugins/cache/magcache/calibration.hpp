@@ -7,10 +7,10 @@
 
 namespace fastvideo::magcache {
 
-/// Norms of the blocks' residual, of one run: [branches][steps]. NaN where nothing was seen.
+/// Norms of the blocks' residual, of one run: [branches][steps]. NaN where no pass was observed.
 using ResidualNorms = std::vector<std::vector<double>>;
 
-/// Everything that was measured so far.
+/// All measurements so far.
 struct Measurements {
   std::string model;
   std::string preset;
@@ -19,12 +19,12 @@ struct Measurements {
   std::vector<ResidualNorms> runs;
 };
 
-/// The norm at each step over that at the step before, the mean over runs: [branches][steps], 1 at the first step.
-/// Throws Refused if a norm is missing, zero or not finite.
+/// The ratio of the norm at each step to the norm at the step before, as the mean over runs: [branches][steps], 1 at
+/// the first step. Throws Refused if a norm is missing, zero or not finite.
 std::vector<std::vector<double>> magnitude_ratios(const Measurements& measurements);
 
 /// The ratio is that of the norms of the whole residual. The authors' code takes the mean over tokens of the ratio of
-/// each token's norms; the two differ by how unevenly tokens change (docs/decisions/0006-calibration.md).
+/// each token's norms; the two ratios differ if tokens change unevenly (docs/decisions/0006-calibration.md).
 class MagCacheCalibration final : public CacheCalibration {
  public:
   MagCacheCalibration();

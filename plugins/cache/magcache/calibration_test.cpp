@@ -9,7 +9,7 @@ namespace {
 
 using testing::SessionFacts;
 
-// One run whose norms are those given, [steps][branches], observed as a pipeline does.
+// One run with the given norms, [steps][branches], observed as a pipeline does.
 void run(CacheStrategy& strategy, const std::vector<std::vector<double>>& norms, int32_t branches = 2) {
   SessionFacts facts(static_cast<int32_t>(norms.size()), {"blocks.residual"});
   facts.info.branches = branches;

@@ -6,7 +6,7 @@
 namespace fastvideo::magcache {
 namespace {
 
-// The residual of the last computed step instead of the blocks, as planned beforehand.
+// Replaces the blocks by the residual of the last computed step, as scheduled beforehand.
 class Session final : public CacheSession {
  public:
   Session(int32_t blocks, std::vector<std::vector<bool>> skipped) : skipped_(std::move(skipped)) {
@@ -109,7 +109,7 @@ MagCache::MagCache(const Options& options)
     throw Refused("retention_ratio " + std::to_string(settings_.retention_ratio) + " is not between 0 and 1");
   const fv_value* data = options.find("ratios");
   if (data == nullptr) throw std::logic_error("the host handed over no ratios: declare them in plugin.toml");
-  if (const fv_value* calibrated = options.find("calibrated_ratios"))  // first: they outrank the shipped ones
+  if (const fv_value* calibrated = options.find("calibrated_ratios"))  // first: they outrank the shipped ratios
     rows_ = read_rows(*calibrated, std::string(options.string("ratios_file")));
   for (Row& row : read_rows(*data)) rows_.push_back(std::move(row));
 }

@@ -14,11 +14,12 @@ struct Settings {
   double retention_ratio;
 };
 
-/// Which steps of one branch are left out: while the error |1 - product of the ratios since the last computed step|,
-/// added up over those steps, stays below the threshold, and for K steps in a row at most (section 3.3).
+/// Which steps of one branch are left out: steps are left out while the error |1 - product of the ratios since the last
+/// computed step|, added up over those steps, stays below the threshold, and for K steps in a row at most (section
+/// 3.3).
 std::vector<bool> skipped_steps(const Settings& settings, const std::vector<double>& ratios);
 
-/// A list measured over some number of steps, for another number: the nearest entry of each.
+/// A list of ratios stretched to another number of steps: the nearest entry for each step.
 std::vector<double> stretched(const std::vector<double>& ratios, size_t steps);
 
 /// Ratios of one model, [branches][steps as measured].
@@ -28,7 +29,7 @@ struct Row {
   std::vector<std::vector<double>> ratios;
 };
 
-/// All rows, out of a parsed data file. Throws Refused naming the file, the row and what is wrong with it.
+/// All rows of a parsed data file. Throws Refused naming the file, the row and its fault.
 std::vector<Row> read_rows(const fv_value& file, const std::string& file_name = "ratios.toml");
 
 class MagCache final : public CacheStrategy {

@@ -21,7 +21,7 @@ std::vector<int> steps_of(const std::vector<bool>& skipped) {
   return steps;
 }
 
-// What the method's own code leaves out at its two published settings.
+// The steps that the authors' code leaves out at its two published settings.
 TEST(MagCache, skips_what_the_published_settings_skip) {
   const std::vector<int> two = {10, 11, 13, 14, 16, 17, 19, 20, 22, 23, 25, 26, 28,
                                 29, 31, 32, 34, 35, 37, 38, 40, 41, 43, 45, 47};

@@ -20,7 +20,7 @@ class Session final : public CacheSession {
   std::vector<CacheDecision> schedule(std::span<const double>) override {
     const auto steps = static_cast<int32_t>(expert_of_step_.size());
     std::vector<CacheDecision> decisions;
-    std::vector<int32_t> computed;  // newest first, of the expert in hand
+    std::vector<int32_t> computed;  // newest first, of the current expert
     for (int32_t step = 0; step < steps; ++step) {
       const bool other_expert =
           step > 0 && expert_of_step_[static_cast<size_t>(step)] != expert_of_step_[static_cast<size_t>(step) - 1];
@@ -56,7 +56,7 @@ bool is_computed(const Settings& settings, int32_t step, int32_t steps) {
 
 std::vector<double> extrapolation(const std::vector<int32_t>& computed, int32_t max_order, int32_t step) {
   const size_t count = computed.size();
-  // difference[i]: D_j(i) as what each computed step counts in it.
+  // difference[i]: D_j(i) as the weight of each computed step in it.
   std::vector<std::vector<double>> difference(count, std::vector<double>(count, 0.0));
   for (size_t i = 0; i < count; ++i) difference[i][i] = 1;
   std::vector<double> result(count, 0.0);

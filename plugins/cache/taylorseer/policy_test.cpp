@@ -14,7 +14,8 @@ double extrapolated(const std::vector<int32_t>& computed, int32_t order, int32_t
   return value;
 }
 
-// At order 1 the series is the line through the last two computed steps; the newest counts 1 + k / N of the paper.
+// At order 1 the series is the line through the last two computed steps; the newest has the weight 1 + k / N of the
+// paper.
 TEST(TaylorSeer, extrapolates_lines_exactly) {
   const auto line = [](double t) { return 3 - 0.5 * t; };
   for (const auto& computed : {std::vector<int32_t>{10, 5}, {7, 6, 3}, {20, 15, 10}})

@@ -8,7 +8,7 @@ namespace fastvideo::teacache {
 namespace {
 
 constexpr const char* kOutput = "model.out";
-constexpr int32_t kBranch = 0;  // the conditional one: the published polynomials are of it
+constexpr int32_t kBranch = 0;  // the conditional branch, of which the published polynomials are
 
 bool lists(const fv_cache_session_info& info, const std::string& signal) {
   return std::any_of(info.signals, info.signals + info.signal_count, [&](const char* name) { return signal == name; });
@@ -23,7 +23,7 @@ std::vector<Indicator> indicators_of(const fv_cache_session_info& info) {
   return found;
 }
 
-// Computes every pass and turns what it sees into points.
+// Computes every pass and turns the measures into points.
 class Observer final : public CacheSession {
  public:
   Observer(const fv_cache_session_info& info, Measurements& measurements) : measurements_(measurements) {
@@ -50,7 +50,7 @@ class Observer final : public CacheSession {
 
  private:
   void observe(int32_t expert, std::span<const double> measured) {
-    const size_t signals = norms_before_.size();  // the output is the last
+    const size_t signals = norms_before_.size();  // the output is the last signal signal
     const auto relative_change = [&](size_t i) { return measured[2 * i + 1] / norms_before_[i]; };
     for (size_t i = 0; i + 1 < signals && expert == expert_before_; ++i)
       measurements_.samples[i * experts_ + static_cast<size_t>(expert)].points.push_back(

@@ -10,7 +10,7 @@
 
 namespace fastvideo::teacache {
 
-/// What a polynomial can be fitted to, and the variant that watches it.
+/// A signal that a polynomial can be fitted to, and the variant that watches the signal.
 struct Indicator {
   std::string signal;
   bool use_ret_steps;
@@ -23,7 +23,7 @@ struct Sample {
   std::vector<Point> points;
 };
 
-/// Everything that was measured so far.
+/// All measurements so far.
 struct Measurements {
   std::string model;
   std::string preset;
@@ -32,8 +32,8 @@ struct Measurements {
   std::vector<Sample> samples;  ///< [indicators][experts]
 };
 
-/// The rows of a data file for what was measured. Throws Refused if there are fewer distinct points than a polynomial
-/// has coefficients, saying how many steps there should be.
+/// The rows of a data file for the measurements. Throws Refused, with the number of steps needed, if there are fewer
+/// distinct points than a polynomial has coefficients.
 std::string data_rows(const Measurements& measurements);
 
 class TeaCacheCalibration final : public CacheCalibration {

@@ -26,7 +26,7 @@ double squared_error(const std::vector<Point>& points, const std::array<double, 
 }
 
 TEST(PolynomialFit, recovers_the_polynomial_behind_its_points) {
-  // The published one of Wan 2.1 1.3B, over the range in which time.embed moves.
+  // The published polynomial of Wan 2.1 1.3B, over the range in which time.embed moves.
   const std::array<double, 5> wanted = {2.39676752e3, -1.31110545e3, 2.01331979e2, -8.29855975e0, 1.37887774e-1};
   std::vector<Point> points;
   for (int i = 0; i < 29; ++i) {
@@ -72,13 +72,13 @@ void run(CacheStrategy& strategy, int32_t steps, double noise = 0) {
   const double nan = std::nan("");
   for (int32_t step = 0; step < steps; ++step)
     for (int32_t branch = 0; branch < 2; ++branch) {
-      // A signal of norm 4 at each step, so that its change is 4 times the relative one.
+      // A signal of norm 4 at each step, so that its change is 4 times the relative change.
       std::vector<double> measured;
       for (size_t i = 0; i < measures.size(); i += 2) {
         const std::string signal = measures[i].signal;
         double relative = 0.01 * (step + 1);
         if (signal == "time.proj") relative *= 0.5;
-        if (signal == "model.out") relative = 2 * relative + noise + 0.3 * branch;  // branch 1 is not to be looked at
+        if (signal == "model.out") relative = 2 * relative + noise + 0.3 * branch;  // branch 1 must be ignored
         measured.push_back(4);
         measured.push_back(step == 0 ? nan : 4 * relative);
       }

@@ -7,7 +7,7 @@
 namespace fastvideo::teacache {
 namespace {
 
-// The fields of one row, each with a message of its own where it is wrong.
+// Reads the fields of one row; each faulty field has its own message.
 class RowReader {
  public:
   RowReader(const fv_value& table, size_t number, const std::string& file)

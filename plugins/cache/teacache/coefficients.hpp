@@ -1,4 +1,4 @@
-// The rows of coefficients.toml, and which of them a session takes.
+// The rows of coefficients.toml, and the choice of rows for a session.
 #pragma once
 
 #include <fastvideo/cache.h>
@@ -18,18 +18,18 @@ struct Row {
   int32_t expert = 0;
   bool use_ret_steps = false;
   std::string signal;
-  std::optional<double> threshold;   ///< what is taken when the user names none
+  std::optional<double> threshold;   ///< the default when the user names none
   std::array<double, 5> polynomial;  ///< highest power first
 
   /// By Horner's scheme. Not clamped: between its sample points the published fit may dip below zero, and then lowers
-  /// what has accumulated.
+  /// the accumulated sum.
   double operator()(double x) const;
 };
 
-/// All rows, out of a parsed data file. Throws Refused naming the file, the row and what is wrong with it.
+/// All rows of a parsed data file. Throws Refused naming the file, the row and its fault.
 std::vector<Row> read_rows(const fv_value& file, const std::string& file_name = "coefficients.toml");
 
-/// What a session takes: a row for each expert, all of one variant; or the reason why there is none.
+/// The rows for a session, one for each expert, all of one variant; or the reason why there are none.
 struct Choice {
   std::vector<const Row*> rows;  ///< [experts]
   std::string refusal;

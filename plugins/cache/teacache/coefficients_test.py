@@ -1,4 +1,4 @@
-"""coefficients.toml holds what was published: a lost row, a slipped digit or a turned polynomial is noticed."""
+"""coefficients.toml holds the published values: a lost row, a wrong digit or a reversed polynomial is noticed."""
 
 import pathlib
 import tomllib
@@ -33,7 +33,8 @@ PUBLISHED = {
     ("lumina2", "v2", False): [225.7042019806413, -608.8453716535591, 304.1869942338369, 124.21267720116742, -1.4089066892956552],
     ("hidream-i1", "", False): [-3.13605009e4, -7.12425503e2, 4.91363285e1, 8.26515490e0, 1.08053901e-1],
 }
-# What depends on the time alone, so that the schedule is known beforehand; the others watch the first block's input.
+# Signals that depend on the time alone, so that the schedule is known beforehand; the other rows watch the first
+# block's input.
 BY_TIME = ("wan", "cogvideox", "consisid")
 
 

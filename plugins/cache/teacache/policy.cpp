@@ -29,7 +29,7 @@ bool Accumulator::advance(const Settings& settings, const Row& row, int32_t step
   const bool same_expert = expert == previous_expert_;
   previous_norm_ = norm;
   previous_expert_ = expert;
-  // An expert's first step has nothing of its own to reuse.
+  // An expert's first step has no residual of that expert to reuse.
   if (step < settings.kept_first || step >= steps - settings.kept_last || !same_expert) return false;
   sum_ += row(relative);
   return sum_ < settings.threshold;  // false for NaN
@@ -80,7 +80,7 @@ CacheDecision Session::decide(const fv_cache_point& point, std::span<const doubl
 TeaCache::TeaCache(const Options& options) {
   const fv_value* data = options.find("coefficients");
   if (data == nullptr) throw std::logic_error("the host handed over no coefficients: declare them in plugin.toml");
-  if (const fv_value* calibrated = options.find("calibrated_coefficients"))  // first: they outrank the shipped ones
+  if (const fv_value* calibrated = options.find("calibrated_coefficients"))  // outrank the shipped coefficients
     rows_ = read_rows(*calibrated, std::string(options.string("coefficients_file")));
   for (Row& row : read_rows(*data)) rows_.push_back(std::move(row));
   if (options.has("threshold")) threshold_ = options.number("threshold");

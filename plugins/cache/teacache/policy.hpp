@@ -1,5 +1,5 @@
 // TeaCache (Liu et al. 2024, arXiv 2411.19108): while the timestep embedding has moved little since the last computed
-// step, the blocks' residual of that step stands in for the blocks.
+// step, the blocks' residual of that step replaces the blocks.
 #pragma once
 
 #include <fastvideo/cache.hpp>
@@ -14,18 +14,18 @@ namespace fastvideo::teacache {
 struct Settings {
   double threshold;
   int32_t kept_first;  ///< steps that are always computed, at the beginning
-  int32_t kept_last;   ///< and at the end
+  int32_t kept_last;   ///< steps that are always computed, at the end
 };
 
 /// The accumulator of one batch row (equation 6 of the paper):
-///   sum over the steps since the last computed one of poly(|s_t - s_{t-1}|_1 / |s_{t-1}|_1).
+///   sum over the steps since the last computed step of poly(|s_t - s_{t-1}|_1 / |s_{t-1}|_1).
 /// A step is left out while the sum stays below the threshold, so a lower threshold leaves out fewer steps.
 class Accumulator {
  public:
   /// Whether step may be left out. norm: mean |s_t|; change: mean |s_t - s_{t-1}|.
   bool advance(const Settings& settings, const Row& row, int32_t step, int32_t steps, int32_t expert, double norm,
                double change);
-  /// The step is computed.
+  /// Call when the step is computed.
   void reset() { sum_ = 0; }
 
  private:

@@ -1,5 +1,5 @@
-// The policy beside the published procedure, written down as its authors run it: one counter over all forward passes,
-// even for the conditional branch and odd for the unconditional one.
+// The policy beside the published procedure as its authors run it: one counter over all forward passes, even for the
+// conditional branch and odd for the unconditional branch.
 #include "plugins/cache/teacache/policy.hpp"
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::array<double, 5> kPolynomial = {2.39676752e3, -1.31110545e3, 2.01331979e2, -8.29855975e0, 1.37887774e-1};
 
-// The options that the host would hand over: the data file and what the user set.
+// The options that the host would pass: the data file and the user's settings.
 class PluginOptions {
  public:
   PluginOptions& add(const char* name, double number) {
@@ -28,7 +28,7 @@ class PluginOptions {
     entries_.push_back({name, value});
     return *this;
   }
-  /// A row "some-model" that watches `signal`, and whatever else is named.
+  /// A row "some-model" that watches `signal`, with further fields.
   PluginOptions& row(const char* signal, bool ret = false, const char* preset = nullptr, int64_t expert = 0) {
     std::vector<fv_entry>& row = *rows_.emplace_back(std::make_unique<std::vector<fv_entry>>());
     row = {{"model", text("some-model")}, {"signal", text(signal)}};
@@ -237,7 +237,8 @@ TEST(TeaCache, an_expert_begins_with_a_computed_step) {
   info.info.experts = 2;
   EXPECT_NE(strategy.refuses(info.info).find("for expert 1"), std::string::npos);
 
-  // With a row for each, everything may be left out but the ends and the step at which the other expert takes over.
+  // With a row for each expert, every step may be left out but the ends and the step at which the other expert takes
+  // over.
   PluginOptions both;
   both.row("time.embed").row("time.embed", false, nullptr, 1).add("threshold", 1000.0);
   const std::vector<double> measures = random_measures(8, 1);

@@ -1,4 +1,4 @@
-// A session's facts for a strategy under test, and options as the host hands them over.
+// A session's facts for a strategy under test, and options as the host passes them.
 #pragma once
 
 #include <fastvideo/cache.hpp>

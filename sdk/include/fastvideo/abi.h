@@ -7,18 +7,20 @@
  *    ever appended. A reader asks FV_HAS(pointer, type, field) before it reads a field that was appended later.
  *  - Arrays hold pointers to such structs, or structs marked "frozen", which never change.
  *  - Reserved fields are zero.
- *  - Nothing allocated on one side is freed on the other. What a function returns lives as its comment says.
- *  - Functions that can fail return fv_status and write a message into a text buffer that the caller owns: what is
- *    wrong, the number, what to do.
- *  - No exception and no longjmp crosses. <fastvideo/plugin.hpp> stops every exception for plugins written in C++.
+ *  - Memory allocated on one side of the ABI is never freed on the other. A function's comment says how long the
+ *    objects that it returns live.
+ *  - Functions that can fail return fv_status and write a message into a text buffer that the caller owns: the fault,
+ *    the value concerned, the remedy.
+ *  - No exception and no longjmp crosses the ABI. <fastvideo/plugin.hpp> stops every exception for plugins written in
+ *    C++.
  *  - Tables of functions are fetched by an id with a revision ("fastvideo.attention/1"). An unknown id gives NULL, in
  *    both directions. A function appended to a table later may be absent for ever: test it with FV_HAS and for NULL.
  *  - Thread tags: [loader] one thread at a time in a process, not always the same; [any] any thread, also several at
  *    once; [one per X] one thread at a time for each X, different X in parallel.
  *  - Streams are arguments: a cudaStream_t/CUstream as void*, NULL on the CPU, where a call returns when its output is
  *    written. A plugin leaves the current device as it found it.
- *  - So it leaves what belongs to the whole process: locale, umask, working directory, handlers and masks of signals,
- *    standard descriptors, and how numbers are rounded. `fastvideo plugins check` looks.
+ *  - A plugin also leaves the state of the process as it found it: locale, umask, working directory, signal handlers
+ *    and masks, standard descriptors, rounding mode. `fastvideo plugins check` tests this.
  *
  * Until 1.0 is cut the ABI is 0.x and a host takes plugins of exactly its own 0.x.
  */
@@ -44,18 +46,18 @@ extern "C" {
 /* Whether the struct behind pointer, as its filler knew the type, holds field. */
 #define FV_HAS(pointer, type, field) ((pointer)->struct_size >= offsetof(type, field) + sizeof(((const type*)0)->field))
 
-/* What a call came to. Values are appended; an unknown one is a failure. */
+/* The outcome of a call. Values are appended; an unknown value is a failure. */
 typedef int32_t fv_status;
 enum {
   FV_OK = 0,
   FV_FAILED = 1,    /* went wrong while running; the same request may work elsewhere or later */
   FV_REFUSED = 2,   /* what was asked for is impossible; the text says what would be possible */
-  FV_CANCELLED = 3, /* the run was cancelled; not an error. Of a pipeline's run that was told so, and of no one else */
+  FV_CANCELLED = 3, /* the run was cancelled; not an error. Only for a pipeline's run after the user asked to stop */
   FV_OUT_OF_MEMORY = 4, /* host or device memory */
 };
 
-/* A buffer of the caller's for a message. A writer writes at most capacity bytes, the closing NUL among them, and cuts
- * what does not fit. Frozen. A NULL pointer to it means that nobody wants the text. */
+/* A message buffer that the caller owns. The callee writes at most capacity bytes, the closing NUL among them, and
+ * truncates a longer message. Frozen. A NULL fv_text* means that the caller does not want the message. */
 typedef struct fv_text {
   char* data;
   uint32_t capacity;
@@ -91,9 +93,9 @@ typedef struct fv_entry {
   fv_value value;
 } fv_entry;
 
-/* Gives services by id: the host's own to a plugin, and those of one run (which also answer the host's ids) to a
- * pipeline. A service is a struct of functions that takes its own context first; it lives as long as its giver: the
- * host's for ever, a run's until the run returns. The ids stand beside the service structs. */
+/* Gives services by id. A plugin gets the host's services; a pipeline's run gets the services of that run, which also
+ * answer the host's ids. A service is a struct of functions that take the service's context first. A service of the
+ * host lives for ever, a service of a run until the run returns. The ids stand beside the service structs. */
 typedef struct fv_services {
   uint32_t struct_size;
   uint16_t abi_major; /* FV_ABI_MAJOR and FV_ABI_MINOR of the host */
@@ -103,21 +105,23 @@ typedef struct fv_services {
   const void* (*get)(const struct fv_services* services, const char* id);
 } fv_services;
 
-/* One implementation of one thing that a plugin offers. What it says must equal its [[item]] in plugin.toml. */
+/* One attention backend, caching strategy or pipeline that a plugin offers, in one implementation. The fields must
+ * equal those of the item's [[item]] in plugin.toml. */
 typedef struct fv_item {
   uint32_t struct_size;
   uint32_t reserved0;
   const char* kind;           /* "attention", "cache", "pipeline" */
   const char* name;           /* public name, "FLASH_ATTN" */
   const char* implementation; /* "sm90" */
-  /* [any] The table of the given id ("fastvideo.attention/1"), NULL if there is none. Lives for ever. */
+  /* [any] The function table with the given id ("fastvideo.attention/1"), NULL if the item has none. The table lives
+   * for ever. */
   const void* (*get_interface)(const char* id);
 } fv_item;
 
-/* What one library of a plugin holds. Lives for ever; libraries are never unloaded. */
+/* The items in one library of a plugin. Lives for ever; libraries are never unloaded. */
 typedef struct fv_plugin {
   uint32_t struct_size;
-  uint16_t abi_major; /* the ABI it was compiled for */
+  uint16_t abi_major; /* the ABI that the plugin was compiled for */
   uint16_t abi_minor;
   const char* id;      /* as in plugin.toml: reverse DNS, lower case */
   const char* version; /* as in plugin.toml */
@@ -127,7 +131,8 @@ typedef struct fv_plugin {
 } fv_plugin;
 
 /* The only symbol a library exports. [loader] Called once for each load; must be fast, touch no device and start no
- * thread: all that belongs in create. Returns NULL and a text if the library cannot serve this host. */
+ * thread: such work belongs in an item's create. Returns NULL and writes error if the library cannot serve this
+ * host. */
 FV_EXPORT const fv_plugin* fastvideo_plugin(const fv_services* host, fv_text* error);
 typedef const fv_plugin* (*fv_plugin_entry)(const fv_services* host, fv_text* error);
 
@@ -155,10 +160,10 @@ typedef struct fv_parallel_service {
   /* [any] How many threads work on one parallel_for. */
   int32_t (*threads)(void* context);
   /* [any] Calls body on ranges that cover [0, count) once, each at least grain long but for the last; returns when all
-   * are done. Nested calls run on the calling thread. body must not throw. */
+   * ranges are done. Nested calls run on the calling thread. body must not throw. */
   void (*parallel_for)(void* context, int64_t count, int64_t grain, fv_parallel_body body, void* data);
-  /* [one per process] A framework lends its pool, so that a process has one: from now on parallel_for is this. The
-   * function must behave as described above. */
+  /* [one per process] A framework lends its thread pool, so that the process has only one: from then on, threads and
+   * parallel_for of this service call these functions, which must behave as described above. */
   void (*lend)(void* context, void* pool, int32_t (*threads)(void* pool),
                void (*parallel_for)(void* pool, int64_t count, int64_t grain, fv_parallel_body body, void* data));
 } fv_parallel_service;
@@ -173,7 +178,7 @@ typedef struct fv_configuration_service {
   const fv_value* (*get)(void* context, const char* path);
 } fv_configuration_service;
 
-/* The processes of one run. One today. */
+/* The processes (ranks) of one run. Today there is always one. */
 #define FV_WORLD_SERVICE "fastvideo.world/1"
 typedef struct fv_world_service {
   uint32_t struct_size;
@@ -183,7 +188,7 @@ typedef struct fv_world_service {
   void* context;
   /* [one per run] Adds values up over all ranks, in place; host memory. */
   fv_status (*sum)(void* context, double* values, uint32_t count, fv_text* error);
-  /* [one per run] Copies bytes of rank root to all; host memory. */
+  /* [one per run] Copies `bytes` bytes at data from rank root to all ranks; host memory. */
   fv_status (*broadcast)(void* context, void* data, uint64_t bytes, int32_t root, fv_text* error);
 } fv_world_service;
 
@@ -196,14 +201,14 @@ typedef struct fv_progress_service {
   uint32_t reserved0;
   void* context;
   /* [one per run] A new stage begins ("encode text", "denoise", "decode") and the one before it has ended. steps is 0
-   * if it has none. The host times stages: device work of the ended stage must be complete, or its time is counted in
-   * the next one. */
+   * if the stage has none. The host times stages: device work of the ended stage must be complete, or its time is
+   * counted in the next stage. */
   void (*stage)(void* context, const char* name, int64_t steps);
-  /* [one per run] So many steps of the stage are done. */
+  /* [one per run] `done` steps of the stage are complete so far. */
   void (*step)(void* context, int64_t done);
   /* [any] Non-zero once the user asked to stop: return FV_CANCELLED within a step. */
   int32_t (*cancelled)(void* context);
-  /* Appended. [one per run] Of the weights that the stage loads, `done` bytes are there, of `all`. */
+  /* Appended. [one per run] `done` of the `all` bytes of weights that the stage loads are in memory. */
   void (*loaded)(void* context, uint64_t done, uint64_t all);
 } fv_progress_service;
 

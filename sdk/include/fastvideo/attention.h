@@ -2,8 +2,8 @@
  *
  *   out = softmax(scale * q k^T + bias) v        (Vaswani et al. 2017, equation 1)
  *
- * A backend answers for sites, not for layers: a site is a role in a model with its shapes, and a model has a handful.
- * For each site that it supports it makes a plan, and a plan runs many times.
+ * A backend answers for sites, not for layers: a site is a role in a model with its shapes, and a model has a handful
+ * of sites. The backend makes one plan for each site that it supports, and a plan runs many times.
  */
 #ifndef FASTVIDEO_ATTENTION_H_
 #define FASTVIDEO_ATTENTION_H_
@@ -23,7 +23,7 @@ extern "C" {
 #define FV_ROLE_IMAGE_SELF "image.self" /* image encoder */
 #define FV_ROLE_VAE_MID "vae.mid"       /* middle block of a VAE, over the pixels of a frame */
 
-/* What may stand between a query and a key; a site has a set of these. */
+/* Masks, which keep keys from queries or weigh them; a site has a set of these bits. */
 enum {
   FV_MASK_CAUSAL = 1u << 0,
   FV_MASK_FRAME_CAUSAL = 1u << 1, /* a query sees its own frame of the grid and earlier ones */
@@ -38,7 +38,7 @@ enum {
   FV_REQUIRE_CAPTURE = 1u << 1,     /* run is captured in a CUDA graph */
 };
 
-/* How results relate to the formula. A filter for selection, never a rank. */
+/* How a backend's results relate to the formula. Selection filters by this value and never ranks by it. */
 enum {
   FV_NUMERICS_EXACT = 0,       /* the formula, in the order of the plain definition */
   FV_NUMERICS_REORDERED = 1,   /* another order of summation */
@@ -76,17 +76,17 @@ typedef struct fv_attention_site {
   uint32_t reserved1;
 } fv_attention_site;
 
-/* Whether a backend takes a site. */
+/* Whether a backend supports a site. */
 typedef struct fv_attention_support {
   uint32_t struct_size;
   uint32_t supported; /* 0 or 1 */
   uint32_t numerics;  /* FV_NUMERICS_* */
   uint32_t reserved0;
   double score;   /* estimated microseconds of one run at this site's full shape; 0 = no estimate */
-  fv_text reason; /* buffer of the caller's: why not, or what will be used ("cuDNN") */
+  fv_text reason; /* the caller's buffer: why not, or which kernel will run ("cuDNN") */
 } fv_attention_support;
 
-/* What a plan needs and wants. Filled by plan; pointers live until the plan is destroyed. */
+/* The memory and the token order that a plan needs. Filled by plan; pointers live until the plan is destroyed. */
 typedef struct fv_attention_plan_info {
   uint32_t struct_size;
   uint32_t numerics;       /* FV_NUMERICS_* */
@@ -98,10 +98,10 @@ typedef struct fv_attention_plan_info {
    * token_count = t*h*w numbers. The pipeline permutes once per forward pass. */
   const int64_t* token_order;
   int64_t token_count;
-  const char* kernel; /* what will run, for the log ("cudnn", "flash_attention_2"); may be NULL */
+  const char* kernel; /* the kernel that will run, for the log ("cudnn", "flash_attention_2"); may be NULL */
 } fv_attention_plan_info;
 
-/* One call. Lengths and batch at most those of the site; shapes agree with each other. */
+/* One call of attention. Lengths and batch are at most those of the site; shapes agree with each other. */
 typedef struct fv_attention_args {
   uint32_t struct_size;
   uint32_t reserved0;
@@ -125,8 +125,8 @@ typedef struct fv_attention_args {
   int32_t reserved1;
 } fv_attention_args;
 
-typedef struct fv_attention fv_attention;           /* a backend, of the plugin */
-typedef struct fv_attention_plan fv_attention_plan; /* a plan, of the plugin */
+typedef struct fv_attention fv_attention;           /* a backend, owned by the plugin */
+typedef struct fv_attention_plan fv_attention_plan; /* a plan, owned by the plugin */
 
 /* The table of an attention backend. */
 #define FV_ATTENTION_INTERFACE "fastvideo.attention/1"
@@ -136,7 +136,7 @@ typedef struct fv_attention_interface {
   /* [loader] options: every option of the manifest, checked and completed by the host. */
   fv_status (*create)(const fv_services* host, const fv_entry* options, uint32_t option_count, fv_attention** backend,
                       fv_text* error);
-  /* [loader] All its plans are destroyed before. */
+  /* [loader] All plans of the backend are destroyed before it. */
   void (*destroy)(fv_attention* backend);
   /* [any] A pure function of backend and site: no device work, no waiting. "No" is FV_OK with supported = 0 and a
    * reason; a status other than FV_OK means that the question itself failed. */
@@ -145,25 +145,26 @@ typedef struct fv_attention_interface {
   /* [one per backend] May take time and wait. The site is borrowed for the call. */
   fv_status (*plan)(fv_attention* backend, const fv_attention_site* site, fv_attention_plan** plan,
                     fv_attention_plan_info* info, fv_text* error);
-  /* [one per plan] Before the first run, with resident_bytes of memory, 256-byte aligned, that stay until the plan is
-   * destroyed; may upload and wait. NULL in the table: nothing to prepare. */
+  /* [one per plan] Called before the first run with resident_bytes of device memory at resident, 256-byte aligned,
+   * which stay until the plan is destroyed; may upload and wait. NULL in the table: nothing to prepare. */
   fv_status (*prepare)(fv_attention_plan* plan, void* resident, void* stream, fv_text* error);
-  /* [one per plan] Enqueues and returns, on the stream of all its runs: no waiting, no allocation but a framework's. */
+  /* [one per plan] Enqueues the work on args->stream, one stream for all runs of a plan, and returns: no waiting, no
+   * allocation but by a framework. */
   fv_status (*run)(fv_attention_plan* plan, const fv_attention_args* args, fv_text* error);
-  /* [one per plan] The stream has passed its last run. */
+  /* [one per plan] Called when the stream has passed the plan's last run. */
   void (*destroy_plan)(fv_attention_plan* plan);
 } fv_attention_interface;
 
-/* What the host decided for one site of a run. Lives until the session is closed. */
+/* The backend and plan that the host chose for one site of a run. Lives until the session is closed. */
 typedef struct fv_attention_binding {
   uint32_t struct_size;
   uint32_t reserved0;
   const char* backend;                /* "TORCH_SDPA/torch" */
-  const fv_attention_plan_info* info; /* of its plan */
-  void* handle;                       /* the host's */
+  const fv_attention_plan_info* info; /* of the plan */
+  void* handle;                       /* for the host alone */
 } fv_attention_binding;
 
-typedef struct fv_attention_session fv_attention_session; /* the host's */
+typedef struct fv_attention_session fv_attention_session; /* owned by the host */
 
 /* How a pipeline uses attention: it never opens a backend by itself. A service of a run. */
 #define FV_ATTENTION_SERVICE "fastvideo.attention_service/1"
@@ -171,9 +172,9 @@ typedef struct fv_attention_service {
   uint32_t struct_size;
   uint32_t reserved0;
   void* context;
-  /* [one per run] Picks a backend for each site and plans it. bindings receives count pointers. token_order receives
-   * the one order that all dit.self and dit.joint plans agree on (NULL = raster) and token_count its length; it lives
-   * until close. FV_REFUSED, with the table of candidates, if a site cannot be served as configured. */
+  /* [one per run] Picks a backend for each site and makes its plan. bindings receives count pointers. token_order
+   * receives the one order that all dit.self and dit.joint plans agree on (NULL = raster) and token_count its length;
+   * the order lives until close. FV_REFUSED, with the table of candidates, if a site cannot be served as configured. */
   fv_status (*open)(void* context, const fv_attention_site* const* sites, uint32_t count,
                     const fv_attention_binding** bindings, const int64_t** token_order, int64_t* token_count,
                     fv_attention_session** session, fv_text* error);

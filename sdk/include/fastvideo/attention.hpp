@@ -26,7 +26,7 @@ struct Support {
   bool supported = false;
   uint32_t numerics = FV_NUMERICS_REORDERED;
   double score = 0;    ///< estimated microseconds of one run; 0 = no estimate
-  std::string reason;  ///< why not, or what will be used
+  std::string reason;  ///< why not, or which kernel will run
 
   static Support no(std::string reason) { return {false, FV_NUMERICS_REORDERED, 0, std::move(reason)}; }
   static Support yes(uint32_t numerics, double score = 0, std::string reason = {}) {
@@ -34,11 +34,11 @@ struct Support {
   }
 };
 
-/// A site that owns its strings, for plans that outlive the call they were made in.
+/// A copy of a site that owns its strings, for plans that outlive the call that made them.
 class AttentionSiteCopy {
  public:
   explicit AttentionSiteCopy(const fv_attention_site& site) : role_(site.role) {
-    const uint32_t size = std::min(site.struct_size, uint32_t{sizeof site_});  // its filler may be older, or newer
+    const uint32_t size = std::min(site.struct_size, uint32_t{sizeof site_});  // the caller may be older, or newer
     std::memcpy(&site_, &site, size);
     site_.struct_size = size;
     for (uint32_t i = 0; i < site.input_count; ++i) inputs_.emplace_back(site.inputs[i]);
@@ -58,15 +58,15 @@ class AttentionSiteCopy {
   std::vector<const char*> names_;
 };
 
-/// What a backend made of a site. Threads: one at a time.
+/// A backend's plan for one site. Threads: one at a time.
 class AttentionPlan {
  public:
   virtual ~AttentionPlan() = default;
 
-  /// Needs and wishes; struct_size is set by the caller. Pointers in it live as long as the plan. Called once.
+  /// Fills info, whose struct_size the caller has set. Pointers in info live as long as the plan. Called once.
   virtual void describe(fv_attention_plan_info& info) const { info.numerics = FV_NUMERICS_REORDERED; }
 
-  /// Before the first run, with resident_bytes of memory that stay.
+  /// Called before the first run with resident_bytes of device memory, which stay until the plan is destroyed.
   virtual void prepare(void* /*resident*/, void* /*stream*/) {}
 
   /// Enqueues one call on args.stream; on the CPU returns when out is written.
@@ -78,10 +78,11 @@ class AttentionBackend {
  public:
   virtual ~AttentionBackend() = default;
 
-  /// Pure, any thread. Masks and requirements that this SDK does not know are refused before it is asked.
+  /// Pure, any thread. Sites with masks or requirements that this SDK does not know are refused without a call.
   virtual Support supports(const fv_attention_site& site) const = 0;
 
-  /// One thread at a time. The plan of a backend without work to do once per site calls run below.
+  /// One thread at a time. The default, for backends without work to do once per site, makes a plan that calls run()
+  /// below.
   virtual std::unique_ptr<AttentionPlan> plan(const fv_attention_site& site);
 
   /// For backends that do not override plan(). Different plans may run at the same time.
@@ -92,7 +93,7 @@ class AttentionBackend {
 
 namespace detail {
 
-/// The plan of a backend that needs none.
+/// The plan of a backend that does not override plan().
 class DirectPlan final : public AttentionPlan {
  public:
   DirectPlan(AttentionBackend& backend, const fv_attention_site& site)

@@ -1,4 +1,4 @@
-// fastvideo/broken_link.hpp - which link of a path leads nowhere, and how.
+// fastvideo/broken_link.hpp - which symbolic link of a path leads nowhere, and how.
 #pragma once
 
 #include <sys/stat.h>
@@ -10,14 +10,14 @@
 
 namespace fastvideo {
 
-/// Where a link leads, as it is written in it; empty if it cannot be read.
+/// The target of a symbolic link as the link holds it; empty if the link cannot be read.
 inline std::string link_text(const std::string& link) {
   std::array<char, 4096> text{};  // PATH_MAX: no link holds more
   const ssize_t size = ::readlink(link.c_str(), text.data(), text.size());
   return {text.data(), size > 0 ? static_cast<size_t>(size) : 0};
 }
 
-/// The path that a link and those behind it lead to, be it there or not. `link` must not lead back to itself.
+/// The path at the end of a chain of links, whether a file is there or not. `link` must not lead back to itself.
 inline std::string end_of_links(std::string link) {
   for (int hops = 0; hops < 40; ++hops) {  // the system's own limit
     const std::string text = link_text(link);
@@ -30,9 +30,9 @@ inline std::string end_of_links(std::string link) {
   return link;
 }
 
-/// What is wrong with a path that a link makes lead nowhere, to stand behind it: "is a link that leads back to itself",
-/// "is a link to X, which is not there", "lies behind FOLDER, a link ...". Empty where no link is at fault, be
-/// something there or not.
+/// The fault of a path that a broken link makes lead nowhere, to follow the path in a sentence: "is a link that leads
+/// back to itself", "is a link to X, which is not there", "lies behind FOLDER, a link ...". Empty where no link is at
+/// fault, whether the path exists or not.
 inline std::string broken_link(const std::string& path) {
   struct stat status {};
   if (path.empty() || ::stat(path.c_str(), &status) == 0 || (errno != ENOENT && errno != ENOTDIR && errno != ELOOP))

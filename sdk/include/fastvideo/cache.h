@@ -1,9 +1,9 @@
-/* fastvideo/cache.h - caching strategies: which parts of a denoising step are left out, and what stands in for them.
+/* fastvideo/cache.h - caching strategies: parts of a denoising step left out, and the kept tensors that replace them.
  *
  * A strategy is a policy and touches no tensor. The pipeline publishes signals that it can measure and cuts that it can
- * leave out; the strategy says which numbers it wants, which tensors to keep (slots), and answers for each point of the
- * loop: compute, or combine the slots with these coefficients. The pipeline measures, keeps and combines. So a strategy
- * works on every device, gives the same answer on every rank, and is a page of code.
+ * leave out; the strategy says which numbers it wants and which tensors to keep (slots), and answers for each point of
+ * the loop: compute, or combine the slots with these coefficients. The pipeline measures, keeps and combines the
+ * tensors. So a strategy works on every device, gives the same answer on every rank, and is a page of code.
  *
  * docs/decisions/0003-cache-policies.md writes TeaCache, MagCache, EasyCache, first-block cache, TaylorSeer and
  * guidance gating against this interface.
@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-/* Signals. The pipeline lists those it has; N is the number of a block.
+/* Signals. The pipeline lists the signals it has; N is the number of a block.
  *   latent.in           what goes into the model            model.out            what comes out of it
  *   time.embed          the time embedding                  time.proj            its projection to the modulations
  *   block.N.modulated   the modulated input of block N      block.N.out          the output of block N
@@ -37,7 +37,7 @@ typedef struct fv_cache_measure {
   uint32_t minus; /* FV_MINUS_* */
 } fv_cache_measure;
 
-/* What can be left out. Bits of fv_cache_session_info.cuts. */
+/* Kinds of cut: the part of the model that can be left out. Bits of fv_cache_session_info.cuts. */
 enum {
   FV_CUT_MODEL = 1u << 0,  /* the whole forward pass */
   FV_CUT_BLOCKS = 1u << 1, /* blocks [first, last) */
@@ -52,12 +52,12 @@ typedef struct fv_cache_cut {
   int32_t reserved0;
 } fv_cache_cut;
 
-/* What a slot holds of the last time its cut was computed: the output; output minus input; output minus the output of
- * another branch at the same step. */
+/* The tensor that a slot keeps from a step that computed the cut: the cut's output; output minus input; output minus
+ * the output of another branch at the same step. */
 enum { FV_KEEP_OUTPUT = 0, FV_KEEP_RESIDUAL = 1, FV_KEEP_BRANCH_DIFFERENCE = 2 };
 
-/* A slot. The pipeline owns its memory; there is one for each branch. A cut may carry several tensors (image and text
- * streams): a slot then holds all of them. Frozen. */
+/* A slot. The pipeline owns the memory and keeps one slot for each branch. A cut may carry several tensors (image and
+ * text streams): a slot then holds all of them. Frozen. */
 typedef struct fv_cache_slot {
   uint32_t keep;        /* FV_KEEP_* */
   int32_t back;         /* 0: the last computed step, 1: the one before it, ... */
@@ -65,7 +65,7 @@ typedef struct fv_cache_slot {
   int32_t reserved0;
 } fv_cache_slot;
 
-/* What a session is about. Borrowed for the call. */
+/* The model, loop, cuts and signals that a session is opened for. Borrowed for the call. */
 typedef struct fv_cache_session_info {
   uint32_t struct_size;
   uint32_t cuts;      /* FV_CUT_* that the pipeline offers */
@@ -73,22 +73,22 @@ typedef struct fv_cache_session_info {
   const char* preset; /* tells models of equal configuration apart; may be empty */
   int32_t steps;
   int32_t branches;         /* 1 without guidance, 2 with */
-  int32_t branches_at_once; /* 1: one forward pass a branch; branches: all in one, left out together or not at all */
+  int32_t branches_at_once; /* 1: one forward pass a branch; = branches: one pass for all, left out as a whole */
   int32_t blocks;
   int32_t experts;
   uint32_t signal_count;
   const char* const* signals;
-  const uint8_t* early;          /* [signal_count] 1: its norms over all steps are known before the loop */
+  const uint8_t* early;          /* [signal_count] 1: the signal's norms over all steps are known before the loop */
   const double* sigmas;          /* [steps + 1] */
   const double* timesteps;       /* [steps], in units of the model's training (0..1000) */
   const int32_t* expert_of_step; /* [steps] */
 } fv_cache_session_info;
 
-/* Whether a strategy takes a session. */
+/* Whether a strategy supports a session. */
 typedef struct fv_cache_support {
   uint32_t struct_size;
   uint32_t supported;
-  fv_text reason; /* buffer of the caller's */
+  fv_text reason; /* the caller's buffer: why not */
 } fv_cache_support;
 
 /* What a strategy asks of the pipeline. Filled by open; pointers live until the session is closed. */
@@ -102,7 +102,7 @@ typedef struct fv_cache_plan {
   const fv_cache_slot* slots;
 } fv_cache_plan;
 
-/* Where in the loop. Borrowed for the call. */
+/* A forward pass of the denoising loop. Borrowed for the call. */
 typedef struct fv_cache_point {
   uint32_t struct_size;
   int32_t step;
@@ -114,11 +114,11 @@ typedef struct fv_cache_point {
   int32_t reserved0;
 } fv_cache_point;
 
-/* The answer. The caller gives coefficients room for slot_count + 1 numbers; what stands in for the cut's output is
+/* A strategy's answer. The caller provides coefficients with room for slot_count + 1 numbers; the cut's output becomes
  *   sum_i coefficients[i] * slot[i]  +  coefficients[slot_count] * base
  * where base is the cut's input, or for FV_CUT_BRANCH the output of the other branch at this step. All coefficients of
- * a combination are written and finite, and a slot with one other than 0 has been filled; the host refuses anything
- * else. */
+ * a combination are written and finite, and every slot with a coefficient other than 0 has been filled; the host
+ * refuses any other answer. */
 enum { FV_CACHE_COMPUTE = 0, FV_CACHE_COMBINE = 1 };
 typedef struct fv_cache_decision {
   uint32_t struct_size;
@@ -126,8 +126,8 @@ typedef struct fv_cache_decision {
   double* coefficients;
 } fv_cache_decision;
 
-typedef struct fv_cache_strategy fv_cache_strategy; /* of the plugin */
-typedef struct fv_cache_session fv_cache_session;   /* of the plugin; belongs to one video */
+typedef struct fv_cache_strategy fv_cache_strategy; /* owned by the plugin */
+typedef struct fv_cache_session fv_cache_session;   /* owned by the plugin; for one video */
 
 /* The table of a strategy. */
 #define FV_CACHE_INTERFACE "fastvideo.cache/1"
@@ -138,7 +138,7 @@ typedef struct fv_cache_interface {
   fv_status (*create)(const fv_services* host, const fv_entry* options, uint32_t option_count,
                       fv_cache_strategy** strategy, fv_text* error);
   void (*destroy)(fv_cache_strategy* strategy);
-  /* [any] Pure. A reason if not: no coefficients for this model, three steps leave nothing to skip. */
+  /* [any] Pure. A refusal carries a reason: no coefficients for this model, three steps leave nothing to skip. */
   fv_status (*supports)(fv_cache_strategy* strategy, const fv_cache_session_info* info, fv_cache_support* support,
                         fv_text* error);
   /* [one per strategy] */
@@ -165,7 +165,7 @@ typedef struct fv_cache_service {
   uint32_t reserved0;
   void* context;
   const char* strategy; /* public name */
-  /* [one per run] FV_REFUSED with the strategy's reason if it does not take the session. */
+  /* [one per run] FV_REFUSED with the strategy's reason if the strategy does not support the session. */
   fv_status (*open)(void* context, const fv_cache_session_info* info, fv_cache_session** session, fv_cache_plan* plan,
                     fv_text* error);
   /* [one per session] As in the table of the strategy. */

@@ -13,7 +13,7 @@
 
 namespace fastvideo {
 
-/// Compute, or combine: a coefficient per slot, then one for the base.
+/// Compute the cut, or combine the slots: a coefficient per slot, then one for the base (see fv_cache_decision).
 struct CacheDecision {
   bool compute = true;
   std::vector<double> coefficients;
@@ -22,7 +22,7 @@ struct CacheDecision {
   static CacheDecision combined(std::vector<double> coefficients) { return {false, std::move(coefficients)}; }
 };
 
-/// What a session asks of the pipeline.
+/// The cut, measures and slots that a session asks of the pipeline.
 struct CachePlan {
   bool is_static = false;
   fv_cache_cut cut{};
@@ -35,7 +35,7 @@ class CacheSession {
  public:
   virtual ~CacheSession() = default;
 
-  /// Asked once, first.
+  /// Called before all others; the reference and its pointers stay valid as long as the session.
   virtual const CachePlan& plan() const = 0;
 
   /// The whole plan at once, if plan().is_static: measurements [steps][measures] -> decisions [steps][branches].
@@ -48,7 +48,7 @@ class CacheSession {
     throw std::logic_error("a session that is not static overrides decide()");
   }
 
-  /// After a pass that computed the cut.
+  /// Called after a forward pass that computed the cut: measurements [batch][measures].
   virtual void observe(const fv_cache_point& /*point*/, std::span<const double> /*measurements*/) {}
 };
 
@@ -57,16 +57,16 @@ class CacheStrategy {
  public:
   virtual ~CacheStrategy() = default;
 
-  /// Empty if it takes the session, otherwise the reason why not, with the remedy. Pure.
+  /// Empty if the strategy supports the session, otherwise the reason why not, with the remedy. Pure.
   virtual std::string refuses(const fv_cache_session_info& info) const = 0;
 
-  /// Only for sessions that it does not refuse.
+  /// Called only for sessions that refuses() does not refuse.
   virtual std::unique_ptr<CacheSession> open(const fv_cache_session_info& info) = 0;
 };
 
 namespace detail {
 
-/// A session with what the C side needs of it: the number of decisions that schedule fills.
+/// A session with the steps and branches that give the number of decisions that schedule fills.
 struct CacheSessionBox {
   std::unique_ptr<CacheSession> session;
   size_t steps;

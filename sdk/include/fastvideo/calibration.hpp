@@ -13,18 +13,18 @@
 
 namespace fastvideo {
 
-/// Runs with stand_in() in the place of the item, and gives the data. StandIn: CacheStrategy or AttentionBackend.
-/// Constructed from (const Host&, const Options&), (const Options&) or nothing.
+/// Measures an item's data during runs with stand_in() in the place of the item. StandIn: CacheStrategy or
+/// AttentionBackend. Constructed from (const Host&, const Options&), (const Options&) or nothing.
 template <class StandIn>
 class Calibration {
  public:
   using StandInType = StandIn;
   virtual ~Calibration() = default;
 
-  /// Computes exactly and looks. Lives as long as the calibration; the same object at every call.
+  /// Computes exactly and measures. The same object at every call, which lives as long as the calibration.
   virtual StandIn& stand_in() = 0;
 
-  /// The data of all runs so far, as text. Throws Refused if they are too few, saying how many there should be.
+  /// The data of all runs so far, as text. Throws Refused if the runs are too few, with the number needed.
   virtual std::string finish() = 0;
 };
 using CacheCalibration = Calibration<CacheStrategy>;

@@ -1,4 +1,4 @@
-// fastvideo/core.hpp - what every plugin in C++ stands on: errors stop at the border, options and services read well.
+// fastvideo/core.hpp - the base of every plugin in C++: exceptions as statuses of the ABI, options, services.
 #pragma once
 
 #if __cplusplus < 202002L
@@ -19,27 +19,27 @@
 
 namespace fastvideo {
 
-/// What was asked for is impossible: crosses the border as FV_REFUSED. Say what, the number, and what would be
+/// The request is impossible: crosses the ABI as FV_REFUSED. Say what is impossible, its value, and what would be
 /// possible.
 class Refused : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// The run was cancelled: crosses as FV_CANCELLED.
+/// The run was cancelled: crosses the ABI as FV_CANCELLED. Thrown by Progress; only for a pipeline's run.
 class Cancelled : public std::runtime_error {
  public:
   Cancelled() : std::runtime_error("cancelled") {}
 };
 
-/// Memory of the host or of a device is not there: crosses as FV_OUT_OF_MEMORY, as std::bad_alloc does. Say how much
-/// was asked for.
+/// An allocation on the host or a device failed: crosses the ABI as FV_OUT_OF_MEMORY, as std::bad_alloc does. Say how
+/// much memory was asked for.
 class OutOfMemory : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// Writes text into a buffer of the caller's, cut to what fits.
+/// Writes text into the caller's buffer, truncated to fit, with a closing NUL.
 inline void write_text(fv_text* buffer, std::string_view text) noexcept {
   if (buffer == nullptr || buffer->data == nullptr || buffer->capacity == 0) return;
   const size_t length = text.size() < buffer->capacity - 1 ? text.size() : buffer->capacity - 1;
@@ -50,15 +50,15 @@ inline void write_text(fv_text* buffer, std::string_view text) noexcept {
 /// A text buffer for calls from C++ into the ABI.
 class TextBuffer {
  public:
-  /// For the next call: empty, and where and as large as it is, whatever the last writer made of it.
+  /// The buffer for the next call: emptied, with its own pointer and capacity restored if the last writer changed them.
   fv_text* get() noexcept {
     data_[0] = '\0';
     text_ = {data_, sizeof(data_), 0};
     return &text_;
   }
-  /// Whether the last writer put another pointer or capacity into it, which the ABI forbids.
+  /// Whether the last writer changed the pointer or capacity of the fv_text, which the ABI forbids.
   bool is_replaced() const noexcept { return text_.data != data_ || text_.capacity != sizeof(data_); }
-  /// What was written; a writer that forgot the closing NUL is forgiven.
+  /// The text that was written; a missing closing NUL is forgiven.
   std::string str() const { return {data_, strnlen(data_, sizeof(data_))}; }
 
   TextBuffer() = default;
@@ -70,7 +70,7 @@ class TextBuffer {
   fv_text text_{data_, sizeof(data_), 0};
 };
 
-/// Runs body and turns whatever it throws into a status and a text: no exception crosses the ABI.
+/// Runs body and turns any exception into a status and a text: no exception crosses the ABI.
 template <class Body>
 fv_status guard(fv_text* error, Body&& body) noexcept {
   try {
@@ -97,7 +97,7 @@ fv_status guard(fv_text* error, Body&& body) noexcept {
   }
 }
 
-/// The other way: throws what a status of the ABI says.
+/// The inverse of guard: throws the exception that a status of the ABI stands for, with its text.
 inline void check(fv_status status, const TextBuffer& text) {
   if (status == FV_OK) return;
   if (status == FV_CANCELLED) throw Cancelled();
@@ -106,8 +106,9 @@ inline void check(fv_status status, const TextBuffer& text) {
   throw std::runtime_error(text.str());
 }
 
-/// Options of an item or parameters of a request, by name. Borrows; valid for the call that received them. The host has
-/// checked types and ranges, so a wrong name or type here is a plugin that disagrees with its own manifest.
+/// Options of an item or parameters of a request, by name. Borrows the entries; valid for the call that received them.
+/// The host has checked types and ranges, so a wrong name or type here is a plugin that disagrees with its own
+/// manifest.
 class Options {
  public:
   Options() = default;
@@ -141,12 +142,12 @@ class Options {
   std::span<const fv_entry> entries_;
 };
 
-/// The host, as a plugin sees it. A cheap handle, valid for ever (that of a run: until the run returns). Threads: any.
+/// A handle to the host's services, cheap to copy, valid for ever (a run's: until the run returns). Threads: any.
 class Host {
  public:
   explicit Host(const fv_services* services) : services_(services) {}
 
-  /// The table of a service, or nullptr if this host has none of that id.
+  /// The service with this id, or nullptr if the host has none.
   template <class Service>
   const Service* service(const char* id) const {
     return static_cast<const Service*>(services_->get(services_, id));
@@ -159,7 +160,8 @@ class Host {
   }
 
   /// Calls body(begin, end) on ranges that cover [0, count), each at least grain long but for the last, on the threads
-  /// of the process; on this one if the host offers none. Throws again on this thread what a body threw first.
+  /// of the process; on the calling thread if the host offers none. Rethrows the first exception of a body on the
+  /// calling thread.
   template <class Body>
   void parallel_for(int64_t count, int64_t grain, Body&& body) const {
     struct Call {
@@ -191,7 +193,7 @@ class Host {
 
 namespace detail {
 
-/// Makes an object of a plugin's class from whichever of the usual arguments its constructor takes.
+/// Makes an object of a plugin's class, with (Host, Options), (Options) or no argument, as its constructor takes.
 template <class T>
 T* construct(const Host& host, const Options& options) {
   if constexpr (std::is_constructible_v<T, const Host&, const Options&>) {

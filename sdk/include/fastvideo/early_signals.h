@@ -1,7 +1,8 @@
-/* fastvideo/early_signals.h - what a pipeline can measure for a caching strategy before a run.
+/* fastvideo/early_signals.h - signals that a pipeline can measure for a caching strategy before a run.
  *
- * An item of a pipeline may offer this beside the table of its kind, if its caching session info calls signals early: a
- * strategy that plans ahead can then be asked for its schedule without a run, and the host can show it.
+ * A pipeline item may offer this table beside the table of its kind, if its fv_cache_session_info marks signals as
+ * early: a strategy that plans ahead can then be asked for its schedule without a run, and the host can show the
+ * schedule.
  */
 #ifndef FASTVIDEO_EARLY_SIGNALS_H_
 #define FASTVIDEO_EARLY_SIGNALS_H_
@@ -17,9 +18,9 @@ extern "C" {
 typedef struct fv_early_signals_interface {
   uint32_t struct_size;
   uint32_t reserved0;
-  /* [one per pipeline] Norms of early signals over the steps of a request, into values[steps][measure_count] of the
-   * caller's: the numbers that a run of this request hands to the strategy's schedule. Reads the weights that it needs
-   * and computes where the run would. */
+  /* [one per pipeline] Writes norms of early signals over the steps of a request into the caller's
+   * values[steps][measure_count]: the numbers that a run of this request hands to the strategy's schedule. Reads the
+   * weights that the norms need and computes on the device of the run. */
   fv_status (*measure)(fv_pipeline* pipeline, const fv_pipeline_request* request, const fv_cache_measure* measures,
                        uint32_t measure_count, double* values, fv_text* error);
 } fv_early_signals_interface;

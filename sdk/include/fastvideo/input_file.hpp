@@ -1,5 +1,5 @@
-// fastvideo/input_file.hpp - files that anybody may have written: what kind of file, how long, how deeply nested,
-// before a parser sees them.
+// fastvideo/input_file.hpp - files from untrusted sources: kind of file, size and nesting are checked before a parser
+// sees the text.
 #pragma once
 
 #include <fcntl.h>
@@ -21,17 +21,17 @@
 
 namespace fastvideo {
 
-/// How deep the brackets of a file may be nested. Parsers and trees recurse, and a stack ends; nobody writes a tenth of
-/// this.
+/// Limit on the nesting of brackets in a file: parsers recurse, and the stack is finite. Real files nest less than a
+/// tenth of it.
 inline constexpr int kDeepestNesting = 64;
 
 /// A regular file, open for reading. Opening never waits: a FIFO or a device is refused. Movable; one thread.
 class InputFile {
  public:
-  /// Throws Refused "FILE: why" if there is no such file, if it is of another kind, or if it cannot be opened.
+  /// Throws Refused "FILE: why" if the file does not exist, is not a regular file, or cannot be opened.
   explicit InputFile(std::string file) : file_(std::move(file)) {
     struct stat status {};
-    // Its kind first: opening a device may do something.
+    // The kind of file first: opening a device may have side effects.
     if (::stat(file_.c_str(), &status) != 0) refuse_errno(errno);
     require_regular(status);
     descriptor_ = ::open(file_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -53,14 +53,14 @@ class InputFile {
     if (descriptor_ >= 0) ::close(descriptor_);
   }
 
-  /// Its size when it was opened, in bytes.
+  /// The size of the file when it was opened, in bytes.
   uint64_t bytes() const { return bytes_; }
-  /// Stays this object's.
+  /// The file descriptor, which this object keeps and closes.
   int descriptor() const { return descriptor_; }
-  /// Gives the descriptor to the caller, who closes it; nothing more is read through this object.
+  /// Gives the descriptor to the caller, who closes it; read() and text() must not be called afterwards.
   int release() { return std::exchange(descriptor_, -1); }
 
-  /// Fills `data` with `count` bytes from `offset` on. Throws Refused if the file ends before.
+  /// Fills `data` with `count` bytes from `offset` on. Throws Refused if the file ends earlier.
   void read(void* data, uint64_t count, uint64_t offset) const {
     for (uint64_t done = 0; done < count;) {
       const ssize_t got =
@@ -72,8 +72,8 @@ class InputFile {
     }
   }
 
-  /// All of it, to the end that it has now. Throws Refused above `most` bytes; `what` ends that sentence: "a
-  /// configuration".
+  /// The whole text, to the file's present end. Throws Refused above `most` bytes; `what` names the kind of file in
+  /// that message: "a configuration".
   std::string text(uint64_t most, std::string_view what) const {
     const auto check = [&](uint64_t size) {
       if (size > most)
@@ -83,7 +83,7 @@ class InputFile {
     check(bytes_);
     std::string text(bytes_, '\0');
     uint64_t size = 0;
-    while (true) {  // the end is where reading ends: files of /proc say that they have no bytes
+    while (true) {  // the end is where reading ends: files of /proc report 0 bytes
       if (size == text.size()) text.resize(size + 16384);
       const ssize_t got = ::pread(descriptor_, text.data() + size, text.size() - size, static_cast<off_t>(size));
       if (got < 0 && errno == EINTR) continue;
@@ -132,8 +132,8 @@ inline std::string place_in(std::string_view text, size_t offset, const std::str
   return file + ":" + std::to_string(line) + ":" + std::to_string(offset - begin + 1) + ": ";
 }
 
-/// Throws Refused with the place if brackets of a JSON text are nested deeper than kDeepestNesting, or at a NUL, which
-/// is the end for the parser, whatever follows. Whether it is JSON otherwise is for the parser to say.
+/// Throws Refused with the place if brackets of a JSON text are nested deeper than kDeepestNesting, or at a NUL, where
+/// the parser would stop and ignore the rest. All other faults of the JSON text are left to the parser.
 inline void require_shallow_json(std::string_view text, const std::string& file) {
   int depth = 0;
   bool quoted = false;
@@ -154,14 +154,14 @@ inline void require_shallow_json(std::string_view text, const std::string& file)
   }
 }
 
-/// What the parser of a library says, without the long text that it may quote.
+/// A message of a library's parser, truncated since it may quote a long text.
 inline std::string quoted_reason(std::string_view reason) {
   constexpr size_t most = 300;
   if (reason.size() <= most) return std::string(reason);
   return std::string(reason.substr(0, most)) + "... (" + std::to_string(reason.size()) + " bytes)";
 }
 
-/// The first number of a JSON text that is larger than a double holds; its own end if there is none.
+/// The first number of a JSON text larger than a double holds; an empty view at the text's end if there is none.
 inline std::string_view number_beyond_double(std::string_view text) {
   bool quoted = false;
   for (size_t at = 0; at < text.size(); ++at) {
@@ -177,7 +177,7 @@ inline std::string_view number_beyond_double(std::string_view text) {
   return text.substr(text.size());
 }
 
-/// What is wrong with a JSON text, with its place, in place of what an exception of nlohmann's parser says.
+/// The message for a fault in a JSON text, with the place, made from an exception of nlohmann's parser.
 template <class Exception>
 std::string json_fault(std::string_view text, const std::string& file, const Exception& fault) {
   constexpr int kOutOfRange = 406;
@@ -197,8 +197,8 @@ std::string json_fault(std::string_view text, const std::string& file, const Exc
 }
 
 /// Parses JSON with nlohmann::json or ordered_json, which the caller includes. Of two values under one key the later
-/// counts, as in Python. Throws Refused "FILE:LINE:COLUMN: is not JSON: why", or with the place of a number that no
-/// double holds, or where it is too deeply nested.
+/// counts, as in Python. Throws Refused "FILE:LINE:COLUMN: is not JSON: why", also with the place of a number that no
+/// double holds or of nesting that is too deep.
 template <class Json>
 Json parse_json(std::string_view text, const std::string& file) {
   require_shallow_json(text, file);

@@ -1,8 +1,8 @@
-/* fastvideo/matrix_product.h - a matrix product, against which attention is measured.
+/* fastvideo/matrix_product.h - a matrix product, the yardstick of attention's speed.
  *
- * Attention is two matrix products and a softmax between them: what a device sustains in a large matrix product is the
- * ceiling of what attention can reach there. An attention item that has such a product at hand (a framework, a vendor's
- * library) may offer it by this table beside the one of its kind; `fastvideo bench attention` then times it among the
+ * Attention is two matrix products and a softmax between them: the throughput of a large matrix product on a device is
+ * the ceiling for attention there. An attention item that has such a product at hand (a framework, a vendor's library)
+ * may offer it by this table beside the table of its kind; `fastvideo bench attention` then times the product among the
  * backends.
  */
 #ifndef FASTVIDEO_MATRIX_PRODUCT_H_
@@ -22,7 +22,7 @@ typedef struct fv_matrix_product_interface {
   uint32_t reserved0;
   /* [one per stream] c = a b with a [M, K], b [K, N] and c [M, N], dense, of one type and on one device; summed in
    * float32 at least. Enqueues and returns; on the CPU returns when c is written. Memory as in run of attention.
-   * FV_REFUSED for a type or device that it does not take. */
+   * FV_REFUSED for a type or device that the product does not support. */
   fv_status (*multiply)(const fv_tensor* a, const fv_tensor* b, const fv_tensor* c, void* stream, fv_text* error);
 } fv_matrix_product_interface;
 

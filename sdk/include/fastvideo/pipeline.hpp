@@ -22,12 +22,12 @@ class Progress {
   void stage(const char* name, int64_t steps = 0) const {
     if (service_ != nullptr) service_->stage(service_->context, name, steps);
   }
-  /// So many steps are done. Throws Cancelled if the user asked to stop.
+  /// `done` steps of the stage are complete so far. Throws Cancelled if the user asked to stop.
   void step(int64_t done) const {
     if (service_ != nullptr) service_->step(service_->context, done);
     throw_if_cancelled();
   }
-  /// Of the weights that the stage loads, `done` bytes are there. Throws Cancelled if the user asked to stop.
+  /// `done` of the stage's `all` bytes of weights are in memory. Throws Cancelled if the user asked to stop.
   void loaded(uint64_t done, uint64_t all) const {
     if (service_ != nullptr && service_->struct_size >= sizeof *service_)
       service_->loaded(service_->context, done, all);
@@ -46,7 +46,7 @@ class PipelineSink {
  public:
   explicit PipelineSink(const fv_pipeline_sink& sink) : sink_(sink) {}
 
-  /// First and once: what is about to come.
+  /// Called once, before all frames: size, frame count and rate of the video.
   void video(int32_t width, int32_t height, int64_t frames, int32_t fps_numerator, int32_t fps_denominator) const {
     fv_pipeline_output output = of_kind(FV_OUTPUT_VIDEO);
     output.width = width;
@@ -60,7 +60,7 @@ class PipelineSink {
   void frames(const fv_tensor& tensor) const { tensor_of_kind(FV_OUTPUT_FRAMES, tensor); }
   /// The denoised latents, float32 [B, C, T, h, w] on the CPU; borrowed for the call.
   void latents(const fv_tensor& tensor) const { tensor_of_kind(FV_OUTPUT_LATENTS, tensor); }
-  /// Steps from one preview to the next; 0: none is wanted.
+  /// Denoising steps from one preview to the next; 0: no previews.
   int32_t preview_every() const {
     return sink_.struct_size >= sizeof(sink_) && sink_.preview_every > 0 ? sink_.preview_every : 0;
   }
@@ -92,15 +92,15 @@ class Pipeline {
  public:
   virtual ~Pipeline() = default;
 
-  /// Tells sink what the request would take, from the configurations alone. Throws Refused if it is impossible.
+  /// Tells sink what the request needs, from the configurations alone. Throws Refused if the request is impossible.
   virtual void check(const Options& request, const fv_pipeline_plan_sink& sink) = 0;
 
-  /// Makes the video. run gives the services of this run.
+  /// Makes the video. `run` gives the services of this run.
   virtual void run(const Host& run, const Options& request, const PipelineSink& sink) = 0;
 };
 
 /// A pipeline that can also measure its early signals before a run: norms over the steps of `request`,
-/// [steps][measures], as its runs hand them to a strategy's schedule.
+/// [steps][measures], as the request's run hands them to a strategy's schedule.
 template <class P>
 concept MeasuresEarly = requires(P& p, const Options& request, std::span<const fv_cache_measure> measures) {
   { p.measure_early(request, measures) } -> std::same_as<std::vector<double>>;

@@ -2,9 +2,9 @@
 //
 //   FASTVIDEO_PLUGIN(fastvideo::attention<Mine>("MINE", "cpu"))
 //
-// Its arguments are the library's items. The plugin's id and version are those of plugin.toml, the one place where they
-// are typed: fastvideo_add_plugin() of the SDK's CMake package reads them there. Another build defines them itself,
-// before this header is included: -DFASTVIDEO_PLUGIN_ID='"com.example.mine"' -DFASTVIDEO_PLUGIN_VERSION='"1.0.0"'.
+// The macro's arguments are the library's items. The plugin's id and version are typed in plugin.toml alone:
+// fastvideo_add_plugin() of the SDK's CMake package reads them there. Other build systems define them before this
+// header is included: -DFASTVIDEO_PLUGIN_ID='"com.example.mine"' -DFASTVIDEO_PLUGIN_VERSION='"1.0.0"'.
 #pragma once
 
 #include <vector>

@@ -1,7 +1,8 @@
 /* fastvideo/tensor.h - tensors as they cross the ABI: DLPack's DLTensor by layout, under names of our own.
  *
- * Two copies of DLPack's header in one file clash, so this is not a copy of it. The values and the layout are those of
- * DLPack 1.x (dmlc/dlpack, include/dlpack/dlpack.h); a test compares them with the header that LibTorch ships.
+ * Two copies of DLPack's header in one translation unit clash, so this header is not a copy. The values and the layout
+ * are those of DLPack 1.x (dmlc/dlpack, include/dlpack/dlpack.h); a test compares them with the header that LibTorch
+ * ships.
  *
  * A tensor is always borrowed: for the call, or on a device until the stream of the call has passed it. Strides are
  * given, in elements, and the last one is 1. Data and every other stride in bytes are multiples of 16, unless that
@@ -19,7 +20,7 @@ extern "C" {
 /* Devices, as in DLDeviceType. */
 enum { FV_DEVICE_CPU = 1, FV_DEVICE_CUDA = 2 };
 
-/* Where data lies. Frozen. */
+/* The device that holds a tensor's data; index 0 for the CPU. Frozen. */
 typedef struct fv_device {
   int32_t type;
   int32_t index;

@@ -19,7 +19,8 @@ constexpr fv_dtype kBool{FV_BOOL, 8, 1};
 
 constexpr bool same_dtype(fv_dtype a, fv_dtype b) { return a.code == b.code && a.bits == b.bits && a.lanes == b.lanes; }
 
-/// DLPack's name of an element type, "bfloat16", "float32x4"; numbers for one that has none.
+/// DLPack's name of an element type, "bfloat16", "float32x4"; its code, bits and lanes as numbers if DLPack has no name
+/// for it.
 inline std::string dtype_name(fv_dtype dtype) {
   const std::string bits = std::to_string(dtype.bits), lanes = std::to_string(dtype.lanes);
   std::string name = dtype.code == FV_BFLOAT  ? "bfloat"
@@ -71,7 +72,7 @@ class TensorView {
     return data_[offset];
   }
 
-  /// As above, for a tensor that is broadcast: a dimension of length 1 is read at 0.
+  /// The element at the given indices of a tensor that is broadcast: a dimension of length 1 is read at 0.
   template <class... Index>
   T& broadcast(Index... index) const {
     static_assert(sizeof...(Index) == N);

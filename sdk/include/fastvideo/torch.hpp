@@ -15,7 +15,7 @@
 
 namespace fastvideo {
 
-/// DLPack's element type of a LibTorch one. Throws std::invalid_argument for types that DLPack has no name for.
+/// DLPack's element type for LibTorch's. Throws std::invalid_argument for types that DLPack has no name for.
 inline fv_dtype to_dtype(at::ScalarType type) {
   switch (type) {
     case at::kDouble:
@@ -43,7 +43,7 @@ inline fv_dtype to_dtype(at::ScalarType type) {
   }
 }
 
-/// The other way.
+/// LibTorch's element type for DLPack's. Throws std::invalid_argument for types that LibTorch does not have.
 inline at::ScalarType to_scalar_type(fv_dtype dtype) {
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kHalf, at::kDouble, at::kLong, at::kInt, at::kShort,
                                     at::kChar, at::kByte, at::kBool})
@@ -63,7 +63,7 @@ inline fv_device from_device(at::Device device) {
   throw std::invalid_argument("tensors on " + device.str() + " do not cross the ABI");
 }
 
-/// A borrowed tensor as an at::Tensor over the same memory; valid as long as the memory is.
+/// A borrowed tensor as a non-owning at::Tensor over the same memory; valid as long as that memory.
 inline at::Tensor borrow(const fv_tensor& tensor) {
   const at::Device device = to_device(tensor.device);
   return at::for_blob(data_of(tensor), at::IntArrayRef(tensor.shape, tensor.ndim))
@@ -73,7 +73,7 @@ inline at::Tensor borrow(const fv_tensor& tensor) {
       .make_tensor();
 }
 
-/// An at::Tensor, kept alive, with the fv_tensor that lends it out. At most 8 dimensions.
+/// An at::Tensor, kept alive, with an fv_tensor over its memory to pass across the ABI. At most 8 dimensions.
 class LentTensor {
  public:
   explicit LentTensor(at::Tensor tensor) : tensor_(std::move(tensor)) {
@@ -112,7 +112,7 @@ class StreamScope {
  public:
   StreamScope(at::Device device, void* stream) : device_(device) {
     if (device.is_cpu() || current_stream(device) == stream) return;
-    // LibTorch numbers a stream it did not make by the address of its handle, and the default stream 0.
+    // LibTorch's id of an external stream is the address of its handle; the default stream's id is 0.
     const c10::Stream wanted(c10::Stream::UNSAFE, device, reinterpret_cast<c10::StreamId>(stream));
     previous_ = c10::impl::VirtualGuardImpl(device.type()).exchangeStream(wanted);
   }

@@ -24,8 +24,8 @@ inline std::string mebibytes(unsigned long long bytes) {
 
 }  // namespace detail
 
-/// What a LibTorch error says, without its backtrace and without the place in LibTorch's sources. Of memory that is not
-/// there: "out of memory: " and how much was asked for at once.
+/// The message of a LibTorch error, without its backtrace and without the place in LibTorch's sources. For a failed
+/// allocation: "out of memory: " and the size of that allocation.
 inline std::string torch_error_text(const c10::Error& error) {
   std::string text = error.what_without_backtrace();
   constexpr std::string_view cpu = "you tried to allocate ", cuda = "CUDA out of memory. ", free = " is free";
@@ -40,8 +40,8 @@ inline std::string torch_error_text(const c10::Error& error) {
   return text.substr(0, text.find("\nException raised from "));
 }
 
-/// Calls body. LibTorch's errors come with torch_error_text, since what() of the original has a line for each of forty
-/// callers: OutOfMemory where memory is not there, else std::runtime_error.
+/// Calls body and rethrows LibTorch's errors with torch_error_text, since their own what() has a line for each of forty
+/// callers: as OutOfMemory for a failed allocation, else as std::runtime_error.
 template <class Body>
 decltype(auto) with_short_torch_errors(Body&& body) {
   try {

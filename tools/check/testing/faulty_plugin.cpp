@@ -1,5 +1,5 @@
 // A plugin of every kind that breaks one rule at a time: the default of its option 'fault' says which. With "none" it
-// keeps them all.
+// keeps all rules.
 #include <sys/stat.h>
 #include <sys/time.h>
 
@@ -20,7 +20,7 @@ namespace {
 using fastvideo::Options;
 using fastvideo::Support;
 
-// The library's only item is created first, and says what goes wrong from then on.
+// The library's only item is created first, and sets the fault from then on.
 std::string& fault() {
   static std::string name = "none";
   return name;
@@ -42,7 +42,7 @@ void break_down() {
   if (is("prints")) std::fputs("hello from a plugin", stdout), std::fflush(stdout);
 }
 
-// Of what belongs to the whole process: things that come to light at once, and such that hurt much later.
+// Changes to the state of the process: some that show at once, some that do harm much later.
 void take_over() {
   ::umask(077);
   std::fesetround(FE_UPWARD);
@@ -127,7 +127,7 @@ class Attention : public fastvideo::AttentionBackend {
 
 using AttentionTable = fastvideo::detail::AttentionTable<Attention>;
 
-// What the C++ layer of the SDK prevents is put into the table itself.
+// Faults that the C++ layer of the SDK prevents are put into the table itself.
 const fv_attention_interface* attention_table() {
   static fv_attention_interface table = [] {
     fv_attention_interface t =
@@ -257,7 +257,7 @@ const void* cache_interface(const char* id) {
   return std::string_view(id) == FV_CACHE_INTERFACE ? &table : nullptr;
 }
 
-// ---- Pipelines, which are created without options: the setting run.threads says what goes wrong ----
+// ---- Pipelines, which are created without options: the setting run.threads selects the fault ----
 
 struct Pipeline {};
 

@@ -16,7 +16,8 @@ std::string beginning_of(const std::string& text) {
 
 namespace {
 
-// Once a text: a bench encodes the same prompt many times. A server sees ever new ones, and forgets them.
+// One warning per text: a bench encodes the same prompt many times. A server sees ever new prompts, so old ones are
+// forgotten.
 void warn_of_cut(const Host& run, const char* source, const std::string& text, size_t tokens, size_t most) {
   static std::mutex mutex;
   static std::set<std::pair<std::string, size_t>> said;

@@ -1,4 +1,4 @@
-// Texts of more tokens than a model reads.
+// Truncation of texts with more tokens than a model reads.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@ namespace fastvideo {
 /// The beginning of a text for a message: whole characters of UTF-8.
 std::string beginning_of(const std::string& text);
 
-/// At most `most` (1 or more) of a prompt's ids, the last of them kept as the last. That the end of the prompt is not
-/// read is a warning of the run's log, said once a text, whoever encodes it again (a thousand other such texts later,
-/// once more). source: of the log. Any thread.
+/// Cuts a prompt's ids to at most `most` (1 or more), with the last id kept as the last. The run's log gets a warning
+/// that the end of the prompt is not read, once per text (again after a thousand other such texts). source: of the log.
+/// Any thread.
 std::vector<int64_t> cut_ids(const Host& run, const char* source, const std::string& text, std::vector<int64_t> ids,
                              int64_t most);
 

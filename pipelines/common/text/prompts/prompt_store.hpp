@@ -18,32 +18,33 @@ struct Texts {
   std::vector<std::string> now;    ///< the prompt, then with guidance the negative prompt
   std::vector<std::string> later;  ///< prompts
 
-  /// Which of them a run encodes: those of later runs, too, if its encoder does not stay loaded until then.
+  /// The texts that a run encodes: also those of later runs if its encoder does not stay loaded until then.
   std::vector<std::string> to_encode(bool encoder_stays) const;
 };
 
-/// What one text encoder made of texts, on the CPU: those of the request in hand alone, so that it does not grow with
-/// the number of requests. One thread at a time.
+/// One text encoder's embeddings of the current request's texts, on the CPU. The store does not grow with the number of
+/// requests. One thread at a time.
 class PromptStore {
  public:
-  /// The request in hand. Drops the embeddings of other texts, and all if texts are cut after another number of tokens.
+  /// Sets the texts of the current request. Drops the embeddings of other texts, and all if texts are cut after another
+  /// number of tokens.
   void expect(const Texts& texts, int64_t most_tokens);
 
-  /// Those of the texts that are not encoded yet, each once, in the order of their letters.
+  /// The texts that are not encoded yet, each once, in lexicographic order.
   std::set<std::string> missing(const std::vector<std::string>& texts) const;
 
   /// A text's embeddings [1, tokens, width], on any device.
   using Encode = std::function<at::Tensor(const std::string& text)>;
-  /// Encodes texts, as a stage with a step for each. Throws what encode throws, and Cancelled between two texts; what
-  /// was encoded until then is kept.
+  /// Encodes texts, as a stage with a step for each. Throws what encode throws, and Cancelled between two texts; the
+  /// embeddings made until then are kept.
   void encode(const std::set<std::string>& texts, const char* stage, const Progress& progress, const Encode& encode);
 
   /// Throws std::logic_error if the text is not encoded.
   const at::Tensor& rows(const std::string& text) const;
-  /// The same on a device with zeros after them, [1, length, width].
+  /// The embeddings of a text on a device, padded with zeros to [1, length, width].
   at::Tensor padded(const std::string& text, int64_t length, at::Device device) const;
 
-  /// Of all that is kept.
+  /// Bytes of all embeddings in the store.
   uint64_t bytes() const;
   void clear() { rows_.clear(); }
 

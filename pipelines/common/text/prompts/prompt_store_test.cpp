@@ -1,4 +1,4 @@
-// The prompt store keeps what the request in hand can ask for, and nothing else.
+// The prompt store keeps the embeddings that the current request can ask for, and no others.
 #include "pipelines/common/text/prompts/prompt_store.hpp"
 
 #include <ATen/ATen.h>

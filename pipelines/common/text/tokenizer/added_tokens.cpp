@@ -58,7 +58,7 @@ void AddedTokens::add(AddedToken token, int64_t model_size, const std::function<
 void AddedTokens::finish(bool split_special, const std::function<std::string(std::string_view)>& normalize) {
   split_special_ = split_special;
   std::vector<std::pair<std::string, int32_t>> plain, normalized;
-  for (size_t i = entries_.size(); i-- > 0;) {  // of two that normalise to one text the first counts
+  for (size_t i = entries_.size(); i-- > 0;) {  // of two tokens that normalise to one text the first counts
     const AddedToken& token = entries_[i].token;
     std::string content = token.normalized ? normalize(token.content) : token.content;
     if (!content.empty()) (token.normalized ? normalized : plain).emplace_back(std::move(content), i);

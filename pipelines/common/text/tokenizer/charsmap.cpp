@@ -11,8 +11,8 @@
 namespace fastvideo {
 namespace {
 
-// Darts-clone's units: bit 31 marks a leaf, bit 8 a node that has one, bits 10 to 30 are the offset of its children,
-// 256 times as far with bit 9.
+// Darts-clone's units: bit 31 marks a leaf, bit 8 a node that has a leaf, bits 10 to 30 are the offset of the node's
+// children, 256 times as far with bit 9.
 constexpr uint32_t leaf_bit = 0x80000000U;
 constexpr uint32_t has_leaf_bit = 0x100U;
 constexpr uint32_t label_bits = leaf_bit | 0xFFU;
@@ -51,7 +51,7 @@ Charsmap::Charsmap(std::string bytes, const std::string& name) : bytes_(std::mov
   const std::string_view replacements = std::string_view(bytes_).substr(replacements_);
   if (replacements.empty() || replacements.back() != '\0' || !is_utf8(replacements)) refuse();
   for (size_t i = 0; i < units; ++i) {
-    if ((unit(i) & leaf_bit) != 0) {  // where its replacement begins
+    if ((unit(i) & leaf_bit) != 0) {  // the leaf's value: where the replacement begins
       const size_t begin = unit(i) & ~leaf_bit;
       if (begin >= replacements.size() || (static_cast<unsigned char>(replacements[begin]) & 0xC0U) == 0x80) refuse();
       continue;

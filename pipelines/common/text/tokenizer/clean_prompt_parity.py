@@ -32,7 +32,7 @@ HAND_WRITTEN = [
 
 
 def without_mojibake_repair(text):
-    """What diffusers would make of the text if ftfy repaired no mojibake."""
+    """The text that diffusers would make if ftfy repaired no mojibake."""
     text = ftfy.fix_text(text, fix_encoding=False)
     text = pipeline_wan.html.unescape(pipeline_wan.html.unescape(text)).strip()
     return pipeline_wan.whitespace_clean(text)
@@ -58,7 +58,7 @@ def random_texts(count):
         if kind < 0.35:
             return rng.choice(parts)
         code_point = rng.randrange(*rng.choice(ranges))
-        # Only what this Python's Unicode assigns: newer versions give other characters a combining class.
+        # Only characters that this Python's Unicode assigns: newer versions give other characters a combining class.
         return chr(code_point) if unicodedata.category(chr(code_point)) not in ("Cn", "Cs") else "."
 
     return ["".join(part() for _ in range(rng.randrange(1, 40))) for _ in range(count)]
@@ -89,7 +89,7 @@ def main():
                         ("every character", characters), ("random", random_texts(4000))]:
         expected = [pipeline_wan.prompt_clean(text) for text in texts]
         repaired = [text for text, e in zip(texts, expected) if e != without_mojibake_repair(text)]
-        # The oracle is diffusers itself; what ftfy takes for mojibake is compared without that repair.
+        # The oracle is diffusers itself; texts that ftfy takes for mojibake are compared without that repair.
         assert len(repaired) < 0.1 * len(texts), f"{what}: {len(repaired)} of {len(texts)} texts look like mojibake"
         print(f"{what}: {len(repaired)} texts look like mojibake")
         repaired = set(repaired)

@@ -25,8 +25,8 @@ int combining_class(char32_t c) {
   return c <= last_composed ? 0 : utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class;
 }
 
-/// The text decomposed, the marks of each letter in canonical order. utf8proc would do the same, in a time that grows
-/// with the square of the number of marks.
+/// The text decomposed, the marks of each letter in canonical order. utf8proc gives the same result, in a time that
+/// grows with the square of the number of marks.
 std::u32string with_marks_in_order(std::u32string_view text) {
   std::u32string result;
   result.reserve(text.size());
@@ -131,7 +131,7 @@ const std::u32string& standard_width(char32_t c) {
   return c == 0x3000 ? space : table[c - first];
 }
 
-/// Character by character: C1 controls, ligatures, width, quotes. Each step's result is what the next one sees.
+/// Character by character: C1 controls, ligatures, width, quotes. Each step works on the result of the one before.
 void append_fixed(std::u32string& result, char32_t c) {
   if (c >= 0x80 && c <= 0x9F) c = windows_1252(c);
   if (const std::u32string_view letters = ligature(c); !letters.empty()) {
@@ -195,8 +195,8 @@ class NestedReferences {
     append_fixed(fixed, c);
     for (char32_t one : fixed) {
       if (is_removed_control(one) && one != 0x1B) continue;
-      if (one == 0x37E) one = U';';   // what composition makes of the Greek question mark
-      if (one == 0x212A) one = U'K';  // and of the Kelvin sign
+      if (one == 0x37E) one = U';';   // composition of the Greek question mark
+      if (one == 0x212A) one = U'K';  // composition of the Kelvin sign
       text_ += one;
       if (one == U';') reduce();
     }
@@ -218,8 +218,8 @@ class NestedReferences {
   std::u32string text_;
 };
 
-/// ftfy repeats until nothing changes, and each time resolves one level of nested references. So do we, as long as
-/// nobody nests them on purpose; then all levels at once.
+/// ftfy repeats until nothing changes, and each time resolves one level of nested references. So does this function in
+/// its first passes; for references nested deeper, it resolves all levels at once.
 std::u32string fix_segment(std::u32string text, bool unescape) {
   constexpr int passes_one_level = 24;
   constexpr int most_passes = 64;

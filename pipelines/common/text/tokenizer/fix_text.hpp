@@ -1,4 +1,4 @@
-// The repairs of ftfy.fix_text (version 6.3), but for mojibake.
+// The repairs of ftfy.fix_text (version 6.3), without the repair of mojibake.
 #pragma once
 
 #include <string>

@@ -35,7 +35,7 @@ bool is_left_out(char32_t c) {
   return control || (c >= 0xFDD0 && c <= 0xFDEF) || (c & 0xFFFE) == 0xFFFE;
 }
 
-/// What a reference by number stands for; nothing for a character that is left out.
+/// The character of a reference by number; nothing for a character that is left out.
 std::u32string character(uint32_t number) {
   if (number == 0) return U"\uFFFD";
   if (number >= 0x80 && number <= 0x9F) return {windows_1252(number)};
@@ -43,7 +43,7 @@ std::u32string character(uint32_t number) {
   return is_left_out(number) ? std::u32string() : std::u32string(1, number);
 }
 
-/// What a reference says, and how many characters behind the '&' it takes.
+/// The characters that a reference stands for, and how many characters behind the '&' the reference takes.
 struct Reference {
   std::u32string text;
   size_t length;
@@ -62,7 +62,7 @@ std::optional<Reference> numeric_reference(std::u32string_view rest) {
   return Reference{character(number), 1 + end + (semicolon ? 1 : 0)};
 }
 
-/// rest begins behind '&'. Without a name that fits, the text as it stands.
+/// rest begins behind '&'. Without a name that fits, the text is unchanged.
 std::optional<Reference> named_reference(std::u32string_view rest) {
   constexpr std::u32string_view ends = U"\t\n\f <&#;";
   constexpr size_t longest = 32;
@@ -71,7 +71,7 @@ std::optional<Reference> named_reference(std::u32string_view rest) {
   if (length < rest.size() && rest[length] == ';') ++length;
   const std::u32string_view name = rest.substr(0, length);
   std::string key;
-  for (const char32_t c : name) key += c < 0x80 ? static_cast<char>(c) : '\x7f';  // no name has DEL: it fits none
+  for (const char32_t c : name) key += c < 0x80 ? static_cast<char>(c) : '\x7f';  // no name contains DEL: none fits
   for (size_t n = length; n > 0; --n)
     if (const Entity* entity = find(entities, std::string_view(key).substr(0, n)))
       return Reference{decode_utf8(entity->text) + std::u32string(name.substr(n)), length};
@@ -98,7 +98,7 @@ std::optional<Reference> clear_reference(std::u32string_view rest) {
     if (entity == nullptr) return std::nullopt;
     return Reference{decode_utf8(entity->text), name.size()};
   }
-  // What is only half a number, as in "&#12ab;", keeps its semicolon and stays; so does the semicolon's own number.
+  // An incomplete number, as in "&#12ab;", keeps its semicolon and stays; so does the number of the semicolon.
   std::optional<Reference> number = numeric_reference(name.substr(1));
   if (!number || number->length != name.size() || number->text == U";") return std::nullopt;
   return number;

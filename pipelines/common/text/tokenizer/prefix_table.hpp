@@ -1,4 +1,4 @@
-// Texts by their beginnings: which keys does a text begin with?
+// A table that finds the keys that a text begins with.
 #pragma once
 
 #include <array>
@@ -44,7 +44,7 @@ class PrefixTable {
   size_t size() const { return keys_.size(); }
 
  private:
-  /// [begin, end) to those whose byte at depth is this one; all are longer than depth.
+  /// Narrows [begin, end) to the keys whose byte at depth is `byte`; all are longer than depth.
   void narrow(size_t& begin, size_t& end, size_t depth, char byte) const;
 
   std::vector<std::pair<std::string, int32_t>> keys_;  // in order

@@ -65,7 +65,7 @@ class Reader {
  public:
   Reader(std::string_view bytes, const std::string& name) : bytes_(bytes), name_(name) {}
 
-  /// A field: number is its value as an integer or the bits of a float, bytes what it holds.
+  /// A field: number is its value as an integer or the bits of a float, bytes the content of a length-delimited field.
   struct Field {
     uint64_t field = 0;
     uint32_t type = 0;

@@ -10,7 +10,7 @@ namespace fastvideo {
 
 /// A unigram model. Piece i has id i.
 struct SentencePieceModel {
-  /// What a piece is, with the numbers of sentencepiece_model.proto.
+  /// The type of a piece, with the numbers of sentencepiece_model.proto.
   enum class Type : uint64_t { normal = 1, unknown = 2, control = 3, user_defined = 4, byte = 6 };
   struct Piece {
     std::string text;
@@ -29,7 +29,7 @@ struct SentencePieceModel {
 std::string serialize(const SentencePieceModel& model);
 
 /// Pieces and rules of a model file. Throws Refused, beginning with name: no protocol buffer of this kind, no pieces,
-/// another model than unigram. The rules are not checked: Charsmap does.
+/// another model than unigram. The rules are not checked here but by Charsmap.
 SentencePieceModel parse_sentencepiece_model(const std::string& bytes, const std::string& name);
 
 }  // namespace fastvideo

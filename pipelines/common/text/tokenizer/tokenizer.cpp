@@ -14,7 +14,7 @@ namespace fastvideo {
 struct Tokenizer::Impl {
   TokenizerModel model;
 
-  /// Ids of a normalised text without tokens of its own. is_first: it begins the whole text.
+  /// Ids of a normalised text without added tokens. is_first: the text begins the whole text.
   void append_text(std::string_view text, bool is_first, std::vector<int64_t>& ids) const {
     if (!model.split_at_white_space) return append_words(text, is_first, ids);
     for (size_t begin = 0; begin < text.size();) {
@@ -30,7 +30,7 @@ struct Tokenizer::Impl {
     }
   }
 
-  /// With the sign of a space for each space and, by the scheme, in front.
+  /// The text with the sign of a space for each space and, by the prepend scheme, in front.
   void append_words(std::string_view text, bool is_first, std::vector<int64_t>& ids) const {
     using Prepend = TokenizerModel::Prepend;
     std::string marked;
@@ -61,7 +61,7 @@ Tokenizer Tokenizer::open(const std::filesystem::path& folder, TokenizerClass ki
 std::vector<int64_t> Tokenizer::encode(std::string_view text, int64_t max_length) const {
   if (max_length < 1)
     throw Refused("a text has at least one token, and " + std::to_string(max_length) + " are allowed");
-  static_cast<void>(decode_utf8(text));  // all that follows takes it for granted
+  static_cast<void>(decode_utf8(text));  // the code below relies on valid UTF-8
   const TokenizerModel& model = impl_->model;
   std::vector<int64_t> ids;
   for (const AddedTokens::Part& part : model.added.split(text, /*normalized=*/false)) {

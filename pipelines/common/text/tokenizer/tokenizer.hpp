@@ -1,4 +1,4 @@
-// Text to token ids, as UMT5 models want them.
+// Text to token ids, for UMT5 models.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,9 @@ enum class TokenizerClass {
   backend,  ///< TokenizersBackend, PreTrainedTokenizerFast
 };
 
-/// A unigram model with T5's conventions: </s> (id 1) ends every text, padding is id 0 and left to the caller. It gives
-/// the ids that transformers 5 gives (docs/decisions/0010-tokenizer.md). Movable; encode may be called by several
-/// threads at once.
+/// A unigram model with T5's conventions: </s> (id 1) ends every text, padding is id 0 and left to the caller. Its ids
+/// are those of transformers 5 (docs/decisions/0010-tokenizer.md). Movable; encode may be called by several threads at
+/// once.
 class Tokenizer {
  public:
   /// Opens a folder with tokenizer.json or spiece.model, and the files of added tokens beside it. Throws Refused naming

@@ -18,7 +18,7 @@ using Json = nlohmann::json;
 
 // The tokenizer.json of 256,000 pieces has 16 MB.
 constexpr uintmax_t largest_tokenizer_file = 256 << 20;
-// Of a token and of a piece, in bytes: each place of a text is compared with so many.
+// The longest token and piece, in bytes: each place of a text is compared with this many bytes.
 constexpr size_t longest_token = 1024;
 
 constexpr std::array<std::string_view, 7> common_names = {"bos_token", "eos_token", "unk_token", "sep_token",
@@ -204,7 +204,7 @@ class ConfigReader {
     }
   }
 
-  /// A common name whose token the decoder also has takes that one's flags.
+  /// A token of a common name that is also in the decoder takes the decoder's flags.
   void finish(const Decoder& decoder) {
     std::map<std::string, const AddedToken*, std::less<>> by_content;
     for (const auto& [id, one] : decoder) {

@@ -12,7 +12,7 @@
 
 namespace fastvideo {
 
-/// A JSON object in a file. Throws Refused naming the file: not there, too large, not JSON, no object.
+/// A JSON object in a file. Throws Refused naming the file if it is missing, too large, not JSON, or holds no object.
 nlohmann::json read_tokenizer_file(const std::filesystem::path& file);
 
 /// {"content": "sks", "lstrip": false, ...}. Throws Refused, beginning with where.
@@ -20,9 +20,9 @@ AddedToken parse_added_token(const nlohmann::json& value, const std::string& whe
 
 /// tokenizer_config.json, and without an added_tokens_decoder in it the older files.
 struct TokenizerConfig {
-  /// In the order of their ids.
+  /// The tokens of added_tokens_decoder, in the order of their ids.
   std::vector<AddedToken> decoder;
-  /// "eos_token" and the like: key and token, those that every tokenizer may have first.
+  /// "eos_token" and the like: key and token, with the keys that every tokenizer may have first.
   std::vector<std::pair<std::string, AddedToken>> named;
   std::optional<std::vector<AddedToken>> extra;       ///< extra_special_tokens
   std::optional<std::vector<AddedToken>> additional;  ///< additional_special_tokens of special_tokens_map.json
@@ -31,7 +31,7 @@ struct TokenizerConfig {
   std::optional<bool> truncate_left;
 };
 
-/// tokenizer_json: its content, or nothing where it is absent.
+/// tokenizer_json: the content of tokenizer.json, or nothing where the file is absent.
 TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder, const nlohmann::json* tokenizer_json);
 
 }  // namespace fastvideo

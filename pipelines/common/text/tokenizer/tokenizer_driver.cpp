@@ -1,5 +1,5 @@
-// What the parity test drives: one JSON text a line on standard input, one JSON answer a line on standard output.
-// Run as: tokenizer_driver clean | tokenizer_driver encode|encode-backend FOLDER MAX_LENGTH
+// The driver of the parity test: one JSON text a line on standard input, one JSON answer a line on standard output. Run
+// as: tokenizer_driver clean | tokenizer_driver encode|encode-backend FOLDER MAX_LENGTH
 #include <fastvideo/core.hpp>
 #include <iostream>
 #include <nlohmann/json.hpp>

@@ -20,7 +20,7 @@ namespace {
 using Json = nlohmann::json;
 using std::filesystem::path;
 
-// What sentencepiece makes has 16 characters at most; each place of a text is compared with so many bytes.
+// Pieces that sentencepiece makes have 16 characters at most; each place of a text is compared with this many bytes.
 constexpr size_t longest_piece = 1024;
 constexpr size_t most_pieces = 1 << 24;
 constexpr uintmax_t largest_model_file = 256 << 20;
@@ -60,7 +60,7 @@ std::string decode_base64(const std::string& text, const path& file) {
   return bytes;
 }
 
-/// The parts of one tokenizer.json; complaints begin with its path.
+/// The parts of one tokenizer.json; messages begin with the file's path.
 class JsonParts {
  public:
   JsonParts(const Json& document, path file) : document_(document), file_(std::move(file)) {}
@@ -129,7 +129,7 @@ class JsonParts {
                                              : Prepend::never;
   }
 
-  /// That a text is followed by </s> and nothing else is put around it.
+  /// Requires a post-processor that appends </s> to a text and nothing else.
   void require_end() const {
     const Json& part_ = part("post_processor");
     const bool is_template = part_.is_object() && type(part_) == "TemplateProcessing";
@@ -148,7 +148,7 @@ class JsonParts {
     return truncation.value("direction", Json()) == "Left";
   }
 
-  /// Empty rules where there are none.
+  /// The normalisation rules, empty if the model has none.
   Charsmap rules() const {
     for (const NormalizerStep& step : normalizer())
       if (step.kind == NormalizerStep::Kind::charsmap) return step.rules;
@@ -211,7 +211,7 @@ class JsonParts {
 /// Adds tokens in the order of transformers' classes and closes the list.
 class Assembly {
  public:
-  /// The pieces are there.
+  /// Call when the pieces are read.
   Assembly(TokenizerModel& model, const path& folder) : model_(model), folder_(folder) {
     for (const auto& [id, piece] : {std::pair(0, "<pad>"), std::pair(1, "</s>")})
       if (model_.unigram.find(piece) != id)
@@ -223,7 +223,7 @@ class Assembly {
     model_.added.add(token, model_.unigram.size(), [&](std::string_view text) { return model_.unigram.find(text); });
   }
 
-  /// What the configuration names beyond the tokens that are there.
+  /// Adds the tokens that the configuration names and that were not added before.
   void add_configured(const TokenizerConfig& config) {
     std::set<std::string> names;
     for (const auto& [key, token] : config.named) names.insert(token.content);
@@ -249,7 +249,7 @@ class Assembly {
   }
 
  private:
-  // A text's end and padding must be those that the text encoder was trained with.
+  // The ids of </s> and padding must be those that the text encoder was trained with.
   void require_id(const std::string& key, const AddedToken& token) const {
     const int64_t wanted = key == "pad_token" ? 0 : key == "eos_token" ? 1 : -1;
     const int64_t id = model_.added.id_of(token.content);
@@ -334,7 +334,7 @@ std::string TokenizerModel::normalize(std::string_view text) const {
 
 TokenizerModel read_t5_tokenizer(const path& folder) {
   const path spiece = folder / "spiece.model", tokenizer_json = folder / "tokenizer.json";
-  constexpr int64_t unk_id = 2;  // of transformers' T5Tokenizer, whatever the files say
+  constexpr int64_t unk_id = 2;  // as in transformers' T5Tokenizer, whatever the files say
   TokenizerModel model;
   TokenizerConfig config;
   std::vector<UnigramPiece> pieces;

@@ -1,4 +1,4 @@
-// What a tokenizer is, out of the files that Hugging Face's libraries save it in.
+// A tokenizer's definition, read from the files in which Hugging Face's libraries save it.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct NormalizerStep {
   Charsmap rules;                             ///< charsmap
   bool strip_left = false;                    ///< strip
   bool strip_right = false;                   ///< strip
-  std::string replacement = {};               ///< of runs of two or more spaces, or of each space
+  std::string replacement = {};               ///< replacement of runs of two or more spaces, or of each space
   std::string apply(std::string_view) const;  ///< in UTF-8
 };
 
@@ -42,14 +42,15 @@ struct TokenizerModel {
 /// The sign of a space, U+2581.
 inline constexpr std::string_view meta_space = "\xE2\x96\x81";
 
-/// As transformers 5 reads the folder for its class T5Tokenizer (T5TokenizerFast is the same): pieces and rules of
-/// tokenizer.json, or of spiece.model where that is absent; added tokens of tokenizer_config.json's
-/// added_tokens_decoder, or where it has none those of special_tokens_map.json, added_tokens.json and tokenizer.json;
-/// the id of text it does not know is 2. Throws Refused naming the file.
+/// Reads the folder as transformers 5 does for its class T5Tokenizer (T5TokenizerFast is the same): pieces and rules of
+/// tokenizer.json, or of spiece.model if that is absent; added tokens of tokenizer_config.json's added_tokens_decoder,
+/// or without one those of special_tokens_map.json, added_tokens.json and tokenizer.json; the id of unknown text is 2.
+/// Throws Refused naming the file.
 TokenizerModel read_t5_tokenizer(const std::filesystem::path& folder);
 
-/// As its class TokenizersBackend (PreTrainedTokenizerFast is the same): tokenizer.json as it stands, and the tokens of
-/// tokenizer_config.json. Throws Refused for normalisers and pre-tokenizers that T5 tokenizers do not have.
+/// Reads the folder as transformers 5 does for its class TokenizersBackend (PreTrainedTokenizerFast is the same):
+/// tokenizer.json unaltered, and the tokens of tokenizer_config.json. Throws Refused for normalisers and pre-tokenizers
+/// that T5 tokenizers do not have.
 TokenizerModel read_tokenizer_json(const std::filesystem::path& folder);
 
 }  // namespace fastvideo

@@ -1,7 +1,7 @@
-"""Tokenizer against transformers: one tokenizer, saved in each of the ways in which it is found in people's folders.
+"""Tokenizer against transformers: one tokenizer, saved in each of the ways found in model folders.
 
-The oracle is transformers' own class, run on the same folder. docs/decisions/0010-tokenizer.md says where that differs
-from the sentencepiece package.
+The oracle is transformers' own class, run on the same folder. docs/decisions/0010-tokenizer.md says where transformers
+differs from the sentencepiece package.
 
 Run as: tokenizer_parity.py DRIVER
 """
@@ -63,7 +63,7 @@ def random_texts(count, seed=1):
         if pool < 0.75:
             return chr(rng.randrange(0x300, 0x370))
         code_point = rng.randrange(0x20, 0x3100) if pool < 0.95 else rng.randrange(0x10000, 0x20000)
-        # Only what this Python's Unicode assigns: newer versions make other characters combine.
+        # Only characters that this Python's Unicode assigns: newer versions make other characters combine.
         return chr(code_point) if unicodedata.category(chr(code_point)) not in ("Cs", "Cn") else " "
 
     for _ in range(count):
@@ -141,7 +141,7 @@ ADDED = [AddedToken("sks", normalized=True), AddedToken("<lora>", lstrip=True, r
 
 
 def check_added(compare, base, texts):
-    """Added tokens, in each of the places where they are kept."""
+    """Added tokens, in each of the files where they are kept."""
     for rule in ("nmt_nfkc", "nmt_nfkc_cf"):
         spiece = train(False, rule)
         plain = write(base / f"plain_{rule}", spiece=spiece, tokenizer_config={"extra_ids": 10})
@@ -204,7 +204,7 @@ def check_added(compare, base, texts):
                     compare.folder(what + ", generic class", folder, texts, kind=PreTrainedTokenizerFast)
 
 
-# A name that everybody has, a combining mark, a word, and a mark behind its letter: with flags that are not their own.
+# A name that everybody has, a combining mark, a word, and a mark behind its letter: with flags other than their own.
 REFLAGGED = ["<pad>", "</s>", "<unk>", "\u0301", "sks", "e\u0301"]
 FLAGS = [dict(special=False), dict(special=False, normalized=True), dict(normalized=True), dict(single_word=True), dict(lstrip=True),
          dict(rstrip=True), dict(lstrip=True, rstrip=True, normalized=True, special=False),
@@ -266,7 +266,7 @@ def check_old_forms(compare, base, texts):
 
 
 def check_beside_sentencepiece(driver, base):
-    """What the two libraries agree on: text whose characters are all in the model."""
+    """Texts on which the two libraries agree: all characters are in the model."""
     model = train(False, "nmt_nfkc")
     processor = sentencepiece.SentencePieceProcessor(model_proto=model)
     proto = sentencepiece_model_pb2.ModelProto.FromString(model)

@@ -44,7 +44,7 @@ void write_spiece(const TemporaryFolder& folder, const std::string& bytes) {
   write_file(folder / "tokenizer_config.json", R"({"extra_ids": 0})");
 }
 
-/// The same as tokenizer.json, with one special token more.
+/// The same tokenizer as tokenizer.json, with one special token more.
 json small_json() {
   json vocabulary = json::array();
   for (const SentencePieceModel::Piece& piece : small_model().pieces) vocabulary.push_back({piece.text, piece.score});
@@ -103,7 +103,7 @@ TEST(Tokenizer, FindsAddedTokensWhereverTheyAreNamed) {
 }
 
 TEST(Tokenizer, WhiteSpaceThatATokenTakesMayBeATokenToo) {
-  // As the tokenizers library has it: findings/space_that_is_two_tokens.sh.
+  // As in the tokenizers library: findings/space_that_is_two_tokens.sh.
   const TemporaryFolder folder;
   json form = small_json();
   for (const char* content : {"<x>", "\xE3\x80\x80"})  // the second is U+3000
@@ -195,7 +195,7 @@ TEST(Tokenizer, RefusesOtherModelsAndDamagedOnes) {
                   "piece 4 has 1025 bytes; at most 1024");
   EXPECT_CONTAINS(changed([](auto& model) { model.pieces[4].text = "a\xFF"; }), "piece 4: the text is not UTF-8");
   EXPECT_CONTAINS(changed([](auto& model) { model.pieces[4].score = NAN; }), "score that is not finite");
-  // Where a file says its rules twice, what is used is what was checked: the last.
+  // If a file has its rules twice, the last rules are both checked and used.
   SentencePieceModel rules;
   rules.precompiled_charsmap = "damaged";
   write_file(folder / "spiece.model", serialize(small_model()) + serialize(rules));
@@ -274,7 +274,7 @@ TEST(PrecompiledCharsmap, IsFollowedNowhereOutside) {
   set(1, 0x80000001U);
   EXPECT_CONTAINS(refusal([&] { check(end); }), "damaged");  // a replacement behind the end
   set(1, 5);
-  EXPECT_CONTAINS(refusal([&] { check(end); }), "damaged");  // a leaf that is none
+  EXPECT_CONTAINS(refusal([&] { check(end); }), "damaged");  // a leaf without the leaf bit
   set(1, 0x80000000U);
   set(7, 256U << 10);
   EXPECT_CONTAINS(refusal([&] { check(end); }), "damaged");  // a child behind the trie
@@ -309,8 +309,8 @@ double processor_seconds(Body&& body) {
   return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
 }
 
-// Twice the input, at most 2.5 times as long; what takes less than 50 ms is short enough to be anything. Other work on
-// the machine only lengthens a time, so the least of up to five counts; a time that grows with the square stays at 4.
+// Twice the input takes at most 2.5 times as long; times below 50 ms are too noisy to compare. Other work on the
+// machine only lengthens a time, so the least of up to five counts; a time that grows with the square stays at 4.
 template <class Make>
 void expect_proportional(const char* what, Make&& make) {
   double once = 1e9, twice = 1e9;

@@ -16,8 +16,8 @@ struct UnigramPiece {
   double score = 0;
 };
 
-/// Splits as Hugging Face's tokenizers do: every piece may be in a split, a control's too; characters without a piece
-/// count 10 less than the worst piece, and a run of them is one unknown. Threads: any.
+/// Splits as Hugging Face's tokenizers do: every piece may be in a split, control pieces too; characters without a
+/// piece score 10 less than the worst piece, and a run of them is one unknown token. Threads: any.
 class Unigram {
  public:
   Unigram() = default;

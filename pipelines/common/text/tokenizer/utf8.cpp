@@ -15,7 +15,7 @@ namespace {
                 "; give it in UTF-8");
 }
 
-/// Code point of the sequence at offset, which is moved behind it.
+/// Code point of the sequence at offset; moves offset behind the sequence.
 char32_t next_code_point(std::string_view text, size_t& offset) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned first = byte(offset);

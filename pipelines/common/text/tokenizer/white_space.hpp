@@ -15,12 +15,12 @@ constexpr bool is_white_space(char32_t c) {
 
 /// The first code point of a UTF-8 text that is not empty, and its bytes.
 std::pair<char32_t, size_t> first_code_point(std::string_view text);
-/// The last one.
+/// The last code point of a UTF-8 text that is not empty, and its bytes.
 std::pair<char32_t, size_t> last_code_point(std::string_view text);
 
 /// Bytes of white space at the beginning of a UTF-8 text.
 size_t leading_white_space(std::string_view text);
-/// Bytes of white space at its end.
+/// Bytes of white space at the end of a UTF-8 text.
 size_t trailing_white_space(std::string_view text);
 
 }  // namespace fastvideo

@@ -8,7 +8,7 @@
 namespace fastvideo {
 namespace {
 
-/// A size that transformers knows by two names. It takes the second where both are there, even if they differ.
+/// A size that transformers knows by two names. transformers takes the second if both are given, even if they differ.
 int64_t size_of(const JsonFile& json, std::string_view key, std::string_view other, int64_t absent,
                 int64_t maximum = 1 << 24) {
   const int64_t size = json.integer(key, absent, 1, maximum);
@@ -40,7 +40,7 @@ UMT5Config read_umt5_config(const std::filesystem::path& config_json) {
   config.d_ff = json.integer("d_ff", config.d_ff);
   config.num_layers = size_of(json, "num_layers", "num_hidden_layers", config.num_layers, 1024);
   config.num_heads = size_of(json, "num_heads", "num_attention_heads", config.num_heads, 4096);
-  // Half of the buckets are for each direction, and half of those for exact distances: at least one of each.
+  // Each direction has half of the buckets, and half of these are for exact distances: at least one of each.
   config.relative_attention_num_buckets =
       json.integer("relative_attention_num_buckets", config.relative_attention_num_buckets, 4);
   config.relative_attention_max_distance =

@@ -1,6 +1,6 @@
-// What the configuration of a UMT5 encoder says. A key that is absent has the
-// default of diffusers 0.42 and transformers 5. The reader refuses, by name and value, what this repository does not
-// compute, so that a value in the struct is one that is honoured.
+// The configuration of a UMT5 encoder. An absent key has the default of diffusers 0.42 and transformers 5. The reader
+// refuses, by name and value, settings that this repository does not compute, so that every value in the struct is
+// honoured.
 #pragma once
 
 #include <cstdint>

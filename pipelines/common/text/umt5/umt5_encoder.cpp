@@ -17,11 +17,11 @@
 namespace fastvideo {
 namespace {
 
-// Multiplications of a matrix product below which other threads bring nothing: it takes a tenth of a millisecond, and
-// to wake a thread that sleeps takes as long as a good part of that.
+// Multiplications below which more threads do not speed up a matrix product: the product takes a tenth of a
+// millisecond, and waking a sleeping thread takes a good part of that.
 constexpr int64_t kWorthThreads = int64_t{1} << 22;
 
-// One thread for LibTorch's operators, and at the end as many as before.
+// Sets LibTorch to one thread, and at the end to as many as before.
 class OneThread {
  public:
   OneThread() : before_(at::get_num_threads()) { at::set_num_threads(1); }
@@ -41,7 +41,7 @@ at::Tensor relative_position_buckets(int64_t length, int64_t buckets, int64_t ma
   const at::Tensor position = at::arange(length, at::kLong);
   const at::Tensor offset = position.unsqueeze(0) - position.unsqueeze(1);  // key minus query
   const at::Tensor distance = offset.abs();
-  // In float32, as the models were trained: on the border of two buckets the rounding decides.
+  // In float32, as the models were trained: at the border of two buckets the rounding decides.
   const double range = std::log(static_cast<double>(max_distance) / static_cast<double>(exact));
   const at::Tensor steps = at::log(distance.to(at::kFloat) / exact) / range * (per_side - exact);
   const at::Tensor far = (steps.to(at::kLong) + exact).clamp_max(per_side - 1);
@@ -66,8 +66,8 @@ UMT5Encoder::UMT5Encoder(const UMT5Config& config, Weights& weights, Placement p
                       {"relative_attention_num_buckets", config.relative_attention_num_buckets}});
   weights.require_layers("encoder.block.", config.num_layers, "num_layers is " + std::to_string(config.num_layers));
 
-  // One table under two names, of which a file may have either. Where they differ, the encoder's own is the one it
-  // computes with.
+  // The token table has two names, and a file may have either. If the tables differ, the encoder computes with
+  // encoder.embed_tokens.
   weights.rename("shared.weight", "encoder.embed_tokens.weight");
   token_table_ = weights.take("encoder.embed_tokens.weight", {config.vocab_size, width}, placement.dtype, at::kCPU);
   weights.skip("shared.weight");

@@ -14,21 +14,22 @@
 
 namespace fastvideo {
 
-/// Immutable after construction; forward passes of one encoder may run on several threads if the attention may.
+/// Immutable after construction; forward passes of one encoder may run on several threads at once if the attention
+/// allows it.
 class UMT5Encoder {
  public:
   /// Takes all its weights (UMT5EncoderModel's names); the token table stays on the CPU, where only the rows of a
-  /// prompt are read. Throws Refused if one is missing, has another shape, or is left over.
+  /// prompt are read. Throws Refused if a weight is missing, has another shape, or is left over.
   UMT5Encoder(const UMT5Config& config, Weights& weights, Placement placement);
 
-  /// Where it calls attention: "text.self", with the position bias and the mask as its bias.
+  /// The encoder's attention site: "text.self", with the position bias and the mask as the site's bias.
   static AttentionSite site(const UMT5Config& config);
 
   /// The last hidden states [1, L, d_model] of one prompt of L >= 1 tokens, without padding. Throws Refused if a token
   /// is not in the vocabulary. A padded and masked batch gives the same rows: the bias knows relative positions only.
   at::Tensor encode(std::span<const int64_t> ids, Attention& attention) const;
 
-  /// ids: int64 [B, L] on the CPU. mask: undefined, or bool [B, L] on the CPU, true where a token is; each row has one.
+  /// ids: int64 [B, L] on the CPU. mask: undefined, or bool [B, L] on the CPU, true at tokens; each row has a token.
   /// Returns [B, L, d_model]; rows of padding hold values without meaning.
   at::Tensor forward(const at::Tensor& ids, const at::Tensor& mask, Attention& attention) const;
 
@@ -52,9 +53,9 @@ class UMT5Encoder {
   at::Tensor final_norm_;
 };
 
-/// The bucket of each pair of positions, int64 [length, length] (query, key): near distances have one of their own, far
-/// ones share them logarithmically, all beyond max_distance the last; one half of the buckets for keys after the query
-/// (Raffel et al. 2020, arXiv 1910.10683, section 2.1).
+/// The bucket of each pair of positions, int64 [length, length] (query, key): near distances have a bucket each, far
+/// distances share buckets logarithmically, all beyond max_distance the last; one half of the buckets for keys after
+/// the query (Raffel et al. 2020, arXiv 1910.10683, section 2.1).
 at::Tensor relative_position_buckets(int64_t length, int64_t buckets, int64_t max_distance);
 
 }  // namespace fastvideo

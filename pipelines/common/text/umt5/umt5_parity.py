@@ -83,7 +83,7 @@ def main():
         model = UMT5EncoderModel.from_pretrained(folder).eval()
         ids = torch.randint(2, 256, (2, 40))
         report.close("batch of 2", ours(folder, ids)["hidden"], encode(model, ids))
-        # As the pipeline of diffusers does it: padded to the limit and masked; only the rows of tokens count.
+        # As in diffusers' pipeline: padded to the limit and masked; only the rows of tokens count.
         lengths = [12, 33]
         mask = (torch.arange(40) < torch.tensor(lengths)[:, None]).long()
         padded = ids * mask

@@ -18,7 +18,7 @@ constexpr int64_t kBlockKeys = 128;
 constexpr int64_t kTileQueries = 96;
 
 /// Queries [first, first + count) of one head, count at most kTileQueries, and the keys that they see: runs inside the
-/// keys of the call, none twice. Keys behind those of the batch row are left out.
+/// keys of the call, no key twice. Keys behind the batch row's length are left out.
 struct QueryTile {
   int64_t head, first, count;
   std::span<const KeyRun> keys;
@@ -29,14 +29,14 @@ struct Strides {
   int64_t s[4];
 };
 
-/// One call, as the kernels read it. Pointers are borrowed for the call.
+/// The sizes and pointers of one call for the kernels. Pointers are borrowed for the call.
 struct Job {
   CallShape shape;
   const void *q, *k, *v;
   void* out;
   Strides q_strides, k_strides, v_strides, out_strides;
   const int32_t* key_lengths;  ///< nullptr, or one for each batch row
-  float* log_sum_exp;          ///< nullptr, or [batch, heads, queries] with strides of its own
+  float* log_sum_exp;          ///< nullptr, or [batch, heads, queries] with its own strides
   Strides log_sum_exp_strides;
   const void* mask;  ///< nullptr, or bool (true = may be seen) or floating point (added to the scores)
   fv_dtype mask_dtype;

@@ -1,5 +1,5 @@
 // The kernels of blocked.hpp, as templates over element type, vector width and register tile. Everything here is forced
-// inline into one function for each instruction set, which is what lets one source use all of them.
+// inline into one function for each instruction set, so that one source serves all instruction sets.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +30,7 @@ class AlignedFloats {
 
 constexpr int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
 
-/// Head size as values and outputs are held: whole vectors of the widest kind.
+/// The padded head size of values and outputs: whole vectors of the widest kind.
 constexpr int64_t padded_size(int64_t size) { return round_up(size, 16); }
 
 /// A packed block is keys transposed, [size][kBlockKeys], then values, [kBlockKeys][padded size].
@@ -119,7 +119,7 @@ template <int kLanes>
     for (int64_t d = 0; d < padded; d += kLanes) *reinterpret_cast<V*>(output + d) *= factor;
     maximum = now;
   }
-  // A row that has seen nothing yet: -inf - -inf would be NaN.
+  // A row that has seen no key yet: -inf - -inf would be NaN.
   const float reference = maximum == -std::numeric_limits<float>::infinity() ? 0.0F : maximum;
   V total{};
   for (int64_t j = 0; j < kBlockKeys / kLanes; ++j) {

@@ -33,7 +33,7 @@ inline float from_float<float>(float x) {
   return x;
 }
 
-/// Rounds to nearest, ties to even; a NaN stays one.
+/// Rounds to nearest, ties to even; a NaN stays a NaN.
 template <>
 inline BFloat16 from_float<BFloat16>(float x) {
   const uint32_t bits = std::bit_cast<uint32_t>(x);
@@ -41,7 +41,7 @@ inline BFloat16 from_float<BFloat16>(float x) {
   return {static_cast<uint16_t>((bits & 0x7FFFFFFFu) > 0x7F800000u ? (bits >> 16) | 0x40u : rounded)};
 }
 
-/// Rounds to nearest, ties to even; too large becomes infinite; a NaN stays one.
+/// Rounds to nearest, ties to even; numbers that are too large become infinite; a NaN stays a NaN.
 template <>
 inline Float16 from_float<Float16>(float x) {
   const uint32_t bits = std::bit_cast<uint32_t>(x), sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7FFFFFFFu;

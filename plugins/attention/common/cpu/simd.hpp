@@ -14,7 +14,7 @@ struct Simd {
 template <int kLanes>
 using Floats = typename Simd<kLanes>::Floats;
 
-/// The most negative exponent that exp2 below takes apart; anything under it gives 0.
+/// The most negative exponent that exp2 below computes; smaller exponents give 0.
 constexpr float kSmallestExponent = -127.0F;
 
 /// 2^x for x <= 0, in place, with a relative error of 2e-7. -inf gives 0 and NaN stays NaN.
@@ -35,7 +35,7 @@ template <int kLanes>
   p = p * f + 1.0F;
   Ints n;
   std::memcpy(&n, &shifted, sizeof(n));
-  n = (n + 127) << 23;  // the exponent field of 2^n; what else is in shifted falls off at the left
+  n = (n + 127) << 23;  // the exponent field of 2^n; the other bits of shifted fall off at the left
   Floats<kLanes> scale;
   std::memcpy(&scale, &n, sizeof(scale));
   x = p * scale;

@@ -6,7 +6,7 @@
 
 namespace fastvideo::hopper {
 
-/// An address as PTX instructions on shared memory take it.
+/// An address in the form that PTX instructions on shared memory take.
 __device__ inline uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
 
 /// An mbarrier. A phase is complete when all its arrivals and bytes have come in; phases alternate between parity 0, 1.
@@ -23,7 +23,7 @@ class Barrier {
     }
   }
 
-  /// Whether the phase of that parity is complete; hesitates a little before it says no.
+  /// Whether the phase of that parity is complete; waits a little before it returns false.
   __device__ bool try_wait(uint32_t parity) {
     uint32_t done;
     asm volatile(
@@ -40,7 +40,7 @@ class Barrier {
     asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(this)) : "memory");
   }
 
-  /// Arrives at the barrier that lies at the same place in a block of the cluster.
+  /// Arrives at the barrier at the same address in another block of the cluster.
   __device__ void arrive_at(uint32_t rank) {
     asm volatile(
         "{\n\t.reg .b32 there;\n\t"
@@ -50,7 +50,7 @@ class Barrier {
         : "memory");
   }
 
-  /// Arrives, and makes the phase wait for that many bytes of bulk copies.
+  /// Arrives, and makes the phase wait for `bytes` bytes of bulk copies.
   __device__ void arrive_and_expect(int bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(this)), "r"(bytes)
                  : "memory");
@@ -73,7 +73,7 @@ __device__ inline uint32_t rank_in_cluster() {
   return rank;
 }
 
-/// A barrier of all threads of a cluster's blocks, and arriving there without a wait: before a thread ends.
+/// A barrier of all threads of a cluster's blocks, and an arrival at it without a wait, for threads that end.
 __device__ inline void cluster_arrive() { asm volatile("barrier.cluster.arrive.release;" ::: "memory"); }
 __device__ inline void cluster_sync() {
   cluster_arrive();

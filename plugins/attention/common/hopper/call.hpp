@@ -5,7 +5,7 @@
 
 namespace fastvideo::hopper {
 
-/// What a problem measures.
+/// The sizes of a problem.
 struct ProblemSizes {
   int head_size;
   int64_t batch, heads, queries, keys;
@@ -26,7 +26,8 @@ struct Call {
   float* log_sum_exp;          ///< nullptr, or [batch, head, query], the last stride 1
   int64_t log_sum_exp_batch, log_sum_exp_head;
   float scale;  ///< positive
-  /// Memory of piece_bytes (launch_dense.cuh), 256-byte aligned, for query tiles that are split; nullptr: none is.
+  /// Memory of piece_bytes (launch_dense.cuh), 256-byte aligned, for query tiles that are split; nullptr: no tile is
+  /// split.
   void* pieces;
 };
 

@@ -1,8 +1,8 @@
 // A consumer: a warpgroup that computes 64 queries of a tile. Two kinds of overlap keep the tensor cores busy
 // (FlashAttention-3, sections 3.1 and 3.2): inside a warpgroup, the scores of a block are multiplied together with the
 // values of the block before, and softmax of the former runs under the latter; between warpgroups, turns at issuing
-// products (ping-pong) bring one's softmax under the other's products. The former does not stop at the end of a tile,
-// which shows where a tile has few key blocks: cross-attention.
+// products (ping-pong) bring one's softmax under the other's products. The overlap inside a warpgroup does not stop at
+// the end of a tile, which matters where a tile has few key blocks: cross-attention.
 #pragma once
 
 #include "plugins/attention/common/hopper/epilogue.cuh"
@@ -54,7 +54,7 @@ class Consumer {
   }
 
  private:
-  // Whether there are values to multiply is known to the compiler, so that each way is straight.
+  // A template argument says whether there are values to multiply, so that each path is free of branches.
   template <bool kFirst>
   __device__ void step_on(const Walk& walk, Tile tile) {
     if constexpr (!S::kSkips) {
@@ -67,7 +67,7 @@ class Consumer {
     }
   }
 
-  // The scores of the very first block, with nothing to compute beside them.
+  // The scores of the very first block, with no other product beside them.
   __device__ void begin(const Walk& walk) {
     Scores<First> scores;
     typename S::Softmax::template Result<First> result;
@@ -92,7 +92,7 @@ class Consumer {
   __device__ void step(const Walk& walk, Tile tile) {
     using Block = std::conditional_t<kFirst, First, S>;
     Scores<Block> scores;
-    const int existing = existing_keys<kFirst>(walk);  // where it is read from a list, well before it is needed
+    const int existing = existing_keys<kFirst>(walk);  // if read from a list, well before it is needed
     if constexpr (kFirst) begin_tile(walk);
     const float scale = scale_of_scores(walk);
     await_keys_and_values();
@@ -165,7 +165,7 @@ class Consumer {
       named_barrier_arrive(kTurnBarrier + (index_ + 1 == S::kConsumers ? 0 : index_ + 1), 2 * kWarpgroup);
   }
 
-  // Those of a narrow block are the first of the registers of a whole one.
+  // The registers of a narrow block are the first of a whole block's.
   template <class Block>
   __device__ Probabilities<Block>& probabilities_of() {
     return reinterpret_cast<Probabilities<Block>&>(probabilities_);
@@ -191,7 +191,7 @@ class Consumer {
     if constexpr (S::ScoreProduct::kScaled) {
       const QueryTile tile = walk.tile();
       const int lane = threadIdx.x % 32, warp = threadIdx.x % kWarpgroup / 32;
-      // A tile's last rows may not exist: their scale is that of the last that do.
+      // A tile's last rows may not exist: their scale is that of the last row that exists.
       const int group = min((tile.first_query + index_ * kWarpgroupRows) / 16 + warp, p_.scales.query_groups - 1);
       const int64_t at = static_cast<int64_t>(tile.batch * p_.heads + tile.head) * p_.scales.query_groups + group;
       query_scale_ = __ldg(p_.scales.queries + at * 8 + lane / 4) * p_.scale_log2;
@@ -200,7 +200,8 @@ class Consumer {
     }
   }
 
-  // Of the scores of a block, in powers of two. Asked for well before it is needed: it comes from device memory.
+  // The scales of a block's scores, in powers of two. Loaded well before they are needed, since they come from device
+  // memory.
   __device__ float scale_of_scores(const Walk& walk) const {
     if constexpr (S::ScoreProduct::kScaled)
       return query_scale_ * __ldg(p_.scales.keys + key_scales_ + 4 * (walk.block().first / kKeysOfAScale));
@@ -215,7 +216,7 @@ class Consumer {
     return KeyBlocks::kOnlyFirstIsPartial && !kFirst ? S::kKeys : walk.block().count;
   }
 
-  // Tells all that fill it that this warpgroup has read a stage of keys or values.
+  // Tells all blocks that fill a stage of keys or values that this warpgroup has read it.
   __device__ void release(Barrier& empty) {
     if constexpr (kCluster == 1) {
       if (threadIdx.x % kWarpgroup == 0) empty.arrive();
@@ -243,10 +244,9 @@ class Consumer {
   }
 
   // Clears the values of keys that a batch row does not have, in the block whose turn is next: their probability is 0,
-  // but they may be NaN. Each warpgroup does so before it reads them; that they write the same zeros twice does no
-  // harm.
+  // but they may be NaN. Each warpgroup does so before it reads the values; writing the same zeros twice does no harm.
   __device__ void clear_missing_values(const Walk& walk) {
-    if constexpr (!S::ValueProduct::kTransposed) {  // those are padded with zeros
+    if constexpr (!S::ValueProduct::kTransposed) {  // transposed values are padded with zeros
       const KeyBlock block = walk.block();
       if (block.count == S::kKeys || !walk.blocks().clear_behind(block)) return;
       await_values();
@@ -267,7 +267,7 @@ class Consumer {
   float query_scale_ = 0;
   unsigned key_scales_ = 0;  // where those of the thread's columns begin: many times less than the keys themselves
 
-  bool pending_ = true;  // whether the block before has values to multiply: only where blocks are left out it may not
+  bool pending_ = true;  // whether the block before has values to multiply: always, unless blocks are left out
 
   typename S::Softmax softmax_;
   typename S::ValueProduct::template Sum<S> sum_;

@@ -8,7 +8,7 @@
 
 namespace fastvideo::hopper {
 
-/// Throws std::runtime_error that names the operation and says what CUDA says, unless there is no error.
+/// Throws std::runtime_error with the operation and CUDA's message, unless there is no error.
 inline void check_cuda(cudaError_t error, const char* operation) {
   if (error == cudaSuccess) return;
   cudaGetLastError();  // so that the next call does not report this one again
@@ -16,7 +16,7 @@ inline void check_cuda(cudaError_t error, const char* operation) {
                            std::to_string(static_cast<int>(error)) + ")");
 }
 
-/// Makes a device current, and the one before again at the end. Throws std::runtime_error.
+/// Makes a device current and restores the previous device at the end. Throws std::runtime_error.
 class CurrentDevice {
  public:
   explicit CurrentDevice(int device) {

@@ -10,7 +10,7 @@
 
 namespace fastvideo::hopper {
 
-/// Transposes a 4 x 4 matrix of which each of four neighbouring threads holds a row.
+/// Transposes a 4 x 4 matrix; each of four neighbouring threads holds a row.
 __device__ inline void transpose_in_quad(uint32_t (&x)[4]) {
   const bool odd = threadIdx.x & 1, upper = threadIdx.x & 2;
 #pragma unroll
@@ -59,7 +59,7 @@ __device__ inline void store_piece(const Parameters<KeyBlocks>& p, int slot, int
   }
 }
 
-/// Writes those of the 64 rows of a consumer, divided by their sums, that exist. log_sum_exp: in powers of two.
+/// Writes the existing rows of the 64 rows of a consumer, divided by their sums. log_sum_exp: in powers of two.
 template <class S, class KeyBlocks>
 __device__ inline void store_rows(const Parameters<KeyBlocks>& p, typename KeyBlocks::Scheduler::Tile tile,
                                   int consumer, const float (&log_sum_exp)[2], const Output<S>& output) {
@@ -114,7 +114,7 @@ __device__ inline void store_output(const Parameters<KeyBlocks>& p, typename Key
     store_rows<S>(p, tile, consumer, log_sum_exp, output);
 }
 
-/// Writes what attention to no key at all is: zeros, and a log-sum-exp of -inf.
+/// Writes the result of attention to no key at all: zeros, and a log-sum-exp of -inf.
 template <class S, class KeyBlocks>
 __device__ inline void store_nothing(const Parameters<KeyBlocks>& p, typename KeyBlocks::Scheduler::Tile tile,
                                      int consumer) {

@@ -9,7 +9,7 @@
 namespace fastvideo::hopper {
 namespace {
 
-/// sums: [tile row][column]; state: [tile row][reference, sum], the sum where the product does not have it.
+/// sums: [tile row][column]; state: [tile row][reference, sum], the sum if the product does not compute it.
 template <class S, class KeyBlocks>
 __global__ void epilogue_kernel(const __grid_constant__ Parameters<KeyBlocks> p, const float* sums, const float* state,
                                 bool nothing) {
@@ -107,7 +107,7 @@ class EpilogueTest : public HopperTest<S> {
             const double want = nothing ? 0 : expected(b, h, i, d);
             ASSERT_NEAR(static_cast<float>(x), want, std::fabs(want) * unit * 1.01 + (nothing ? 0 : 1e-6))
                 << "batch " << b << ", head " << h << ", query " << i << ", channel " << d;
-            std::memset(&x, 0xFF, sizeof(x));  // then nothing else may be written
+            std::memset(&x, 0xFF, sizeof(x));  // then no other memory may be written
           }
           float& x = got_sums[(b * kHeads + h) * (queries + 3) + i];
           const float* row = &state_[2 * (i % S::kRows)];

@@ -1,4 +1,4 @@
-// How long a launch of the Hopper kernel takes: what scores of backends are made of. Host code.
+// Estimates of a launch's time for the Hopper kernel, used for the scores of backends. Host code.
 #pragma once
 
 #include <cmath>
@@ -11,14 +11,14 @@ namespace fastvideo::hopper {
 /// Multiprocessors of an H100 or H200 (SXM); each holds one block of the kernel.
 constexpr int kMultiprocessors = 132;
 
-/// What one block needs, in microseconds, measured on an H200 at its power limit: for a tile of queries and a block of
-/// keys, and for a tile beside its key blocks.
+/// The time of one block, in microseconds, measured on an H200 at its power limit: for a tile of queries and a block of
+/// keys, and for a tile without its key blocks.
 struct TileTimes {
   double key_block, tile;
 };
 
-/// Microseconds of all tiles over so many key blocks each: blocks take tiles in rounds, and a last round of few tiles
-/// takes as long as any, unless the key blocks of its tiles are shared out (piece_tiles.hpp).
+/// Microseconds of all tiles over `key_blocks` key blocks each: blocks take tiles in rounds, and a last round of few
+/// tiles takes as long as any, unless the key blocks of its tiles are shared out (piece_tiles.hpp).
 inline double tiles_microseconds(const TileTimes& times, double tiles, double key_blocks) {
   const auto whole = static_cast<int64_t>(tiles / kMultiprocessors);
   const int rest = static_cast<int>(tiles - static_cast<double>(whole) * kMultiprocessors);

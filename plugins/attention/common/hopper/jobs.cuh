@@ -1,5 +1,5 @@
-// Which jobs a block takes: every so-many-th, or, where jobs differ in length, the next that nobody has taken. Then the
-// producer draws them from a counter in device memory and hands them to the consumers through shared memory.
+// Which jobs a block takes: every n-th of n blocks, or, where jobs differ in length, the next free job. Then the
+// producer draws jobs from a counter in device memory and hands them to the consumers through shared memory.
 #pragma once
 
 #include <type_traits>
@@ -10,10 +10,10 @@
 
 namespace fastvideo::hopper {
 
-/// The producer's side. A block's first job is its own number; the counter gives out those behind. It draws when it has
-/// brought all keys of a tile, which the consumers have yet to work on: nobody waits for the counter. All blocks
-/// together draw exactly `jobs` times, each the last time in vain: then the counter, which wraps there, is 0 again for
-/// the next launch.
+/// The producer's side. A block's first job is its own number; the counter gives out later jobs. The producer draws
+/// when it has loaded all keys of a tile, which the consumers have yet to work on: no thread waits for the counter. All
+/// blocks together draw exactly `jobs` times, each the last time in vain: then the counter, which wraps there, is 0
+/// again for the next launch.
 template <class S>
 class DrawnJobs {
  public:
@@ -61,7 +61,7 @@ using ProducerJobs = std::conditional_t<KeyBlocks::Scheduler::kDrawn, DrawnJobs<
 template <class S, class KeyBlocks>
 using ConsumerJobs = std::conditional_t<KeyBlocks::Scheduler::kDrawn, HandedJobs<S>, StridedJobs>;
 
-/// What comes after this block's first job, which is its own number.
+/// Gives the jobs after this block's first job, which is its own number.
 template <class S, class KeyBlocks>
 __device__ ProducerJobs<S, KeyBlocks> producer_jobs(const Parameters<KeyBlocks>& p, SharedMemory<S>& shared) {
   if constexpr (KeyBlocks::Scheduler::kDrawn)

@@ -41,7 +41,7 @@ __global__ void __launch_bounds__(S::kThreads, 1) attention_kernel(const __grid_
   if (warpgroup == 0) {
     give_registers<S::kProducerRegisters>();
     if constexpr (kCluster > 1) {
-      if (threadIdx.x != 0) {  // a warp that waits for the cluster would hold up its one thread at work
+      if (threadIdx.x != 0) {  // waiting for the cluster here would delay the warp's one thread at work
         cluster_arrive();
         return;
       }
@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(S::kThreads, 1) attention_kernel(const __grid_
     Consumer<S, KeyBlocks> consumer(p, shared, warpgroup - 1);
     consumer.run(ConsumerWalk<S, KeyBlocks>(p.scheduler, p.key_blocks, blockIdx.x, consumer_jobs(p, shared)));
   }
-  // What the others still send or signal must find this block's memory.
+  // Copies and signals of other blocks must still find this block's memory.
   if constexpr (kCluster > 1) cluster_sync();
 }
 

@@ -9,7 +9,7 @@
 //   int count() const;                                    // blocks to visit; may be 0
 //   KeyBlock at(int i) const;                             // the i-th, 0 <= i < count()
 //   bool clear_behind(KeyBlock) const;                    // whether values behind a partial block may be NaN
-// Producer and consumers each walk it by themselves and must see the same.
+// Producer and consumers each walk the blocks by themselves and must see the same sequence.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct KeyBlock {
 };
 
 /// All keys from 0 to keys. The last block, which may be partial, comes first: so one block is masked before the loop
-/// and none in it.
+/// and no block inside it.
 template <int kWidth>
 struct DenseKeyBlocks {
   struct Data {
@@ -48,7 +48,7 @@ struct DenseKeyBlocks {
     const int first = (count() - 1 - i) * kWidth;
     return {first, keys - first < kWidth ? keys - first : kWidth};
   }
-  /// Behind the tensor there are zeros; behind the keys of a batch row whatever the caller left there.
+  /// Behind the tensor the copy engine reads zeros; behind a batch row's keys lies unknown data of the caller.
   FV_HOST_DEVICE bool clear_behind(KeyBlock block) const { return block.first + block.count < key_length; }
 };
 

@@ -12,7 +12,7 @@
 
 namespace fastvideo::hopper {
 
-/// How a kernel is launched in clusters of so many blocks.
+/// The launch configuration for clusters of `cluster` blocks.
 class LaunchInClusters {
  public:
   LaunchInClusters(int cluster, int blocks, int threads, int shared_bytes, cudaStream_t stream) {
@@ -35,7 +35,7 @@ class LaunchInClusters {
   cudaLaunchConfig_t config_{};
 };
 
-/// Allows the kernel its shared memory. Returns how many of its blocks the current device holds at once. Throws
+/// Allows the kernel its shared memory. Returns how many blocks of the kernel the current device holds at once. Throws
 /// std::runtime_error.
 template <class S, class KeyBlocks>
 int prepare_kernel() {
@@ -64,7 +64,7 @@ int prepare_kernel() {
 /// The factor that makes products of queries and keys scores in powers of two.
 inline float scale_log2(const Call& c) { return c.scale * std::numbers::log2e_v<float>; }
 
-/// What every call passes to the kernel but its operands, their scales and key blocks, and a scheduler of lists.
+/// The parameters of every call except its operands, their scales and key blocks, and a scheduler of lists.
 template <class S, class KeyBlocks>
 Parameters<KeyBlocks> make_parameters(const Call& c) {
   Parameters<KeyBlocks> p{};
@@ -83,13 +83,13 @@ Parameters<KeyBlocks> make_parameters(const Call& c) {
   return p;
 }
 
-/// An operand of a call where it lies.
+/// The tensor map of an operand in the caller's memory.
 inline TokenTensor token_tensor(const void* data, int64_t batch, int64_t tokens, int64_t heads, int64_t size,
                                 const TokenStrides& s) {
   return {data, batch, tokens, heads, size, s.batch, s.token, s.head};
 }
 
-/// Enqueues the kernel. blocks: what prepare_kernel returned. Throws std::runtime_error.
+/// Enqueues the kernel. blocks: the result of prepare_kernel. Throws std::runtime_error.
 template <class S, class KeyBlocks>
 void launch_kernel(const Parameters<KeyBlocks>& p, int blocks, cudaStream_t stream) {
   constexpr int kCluster = kClusterOf<S, KeyBlocks>;

@@ -6,10 +6,10 @@
 
 namespace fastvideo::hopper {
 
-/// Key blocks of a piece whose blocks are left out beside what it has seen: fewer would leave little out.
+/// Least key blocks of a piece in a kernel that skips: shorter pieces would leave out few blocks.
 constexpr int kLeastThatSkips = 8;
 
-/// Device memory for the pieces of calls of up to so many keys, for call.pieces; 0: none is split.
+/// Device memory that call.pieces needs for calls of up to `keys` keys; 0: no tile is split.
 template <class S>
 size_t piece_bytes(int64_t keys, int blocks) {
   if (ceil_div(static_cast<int>(keys), S::kKeys) <= cost_of_pieces(1)) return 0;
@@ -25,7 +25,7 @@ bool visit_long(Visit visit) {
   (typename S::FirstWidths());
 }
 
-/// Enqueues the kernel for long tiles whose first key block is just wide enough, if there is one.
+/// Enqueues the kernel for long tiles with the narrowest sufficient first key block, if there is one.
 template <class S>
 bool launch_long(const Parameters<DenseKeyBlocks<S::kKeys>>& p, int keys, int blocks, cudaStream_t stream) {
   const int whole = ceil_div(keys, S::kKeys) - 1, of_first = keys - whole * S::kKeys;
@@ -36,7 +36,7 @@ bool launch_long(const Parameters<DenseKeyBlocks<S::kKeys>>& p, int keys, int bl
          });
 }
 
-/// As prepare_kernel, for what launch_dense launches.
+/// As prepare_kernel, for the kernels of launch_dense.
 template <class S>
 int prepare_dense() {
   int blocks = std::min(prepare_kernel<S, DenseKeyBlocks<S::kKeys>>(),
@@ -48,7 +48,7 @@ int prepare_dense() {
   return blocks;
 }
 
-/// Enqueues a call whose operands and scales are in p. blocks: what prepare_dense returned. Throws std::runtime_error.
+/// Enqueues a call whose operands and scales are in p. blocks: the result of prepare_dense. Throws std::runtime_error.
 template <class S>
 void launch_dense(Parameters<DenseKeyBlocks<S::kKeys>> p, const Call& c, int blocks, cudaStream_t stream) {
   const int keys = static_cast<int>(c.keys);

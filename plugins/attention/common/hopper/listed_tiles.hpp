@@ -1,5 +1,5 @@
 // Query tiles and key blocks out of lists in device memory: sparse attention whose tiles have any size and see any runs
-// of keys, other ones for each window, and a window for each head.
+// of keys, with separate lists for each window and a window for each head.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,12 @@
 
 namespace fastvideo::hopper {
 
-/// Queries [first, end), at most as many as a tile of the kernel has rows, which see key blocks [keys_begin, keys_end)
-/// of an array.
+/// Queries [first, end), at most the rows of a kernel's tile, which see key blocks [keys_begin, keys_end) of an array.
 struct alignas(16) QueryBlock {
   int first, end, keys_begin, keys_end;
 };
 
-/// A head, and the window whose query blocks it has.
+/// A head, and the window whose query blocks the head has.
 struct HeadWindow {
   uint16_t head, window;
 };
@@ -26,15 +25,15 @@ struct ListedTile : QueryTile {
   int end, keys_begin, keys_end;
 };
 
-/// Query blocks of every head and batch row: heads in the order given, and within a head in that of its window's list.
-/// Jobs go out one by one, to whoever is done with the one before, so the longest should stand first.
+/// Query blocks of every head and batch row: heads in the order given, and within a head in the order of its window's
+/// list. Blocks draw jobs one by one as they finish, so the longest jobs should come first.
 struct ListScheduler {
   using Tile = ListedTile;
   static constexpr bool kDrawn = true;
   static constexpr bool kInPieces = false;
   const QueryBlock* blocks;  ///< [window, count]
   int count, heads, batch;
-  unsigned* counter;             ///< of device memory, 0 before and after every launch
+  unsigned* counter;             ///< in device memory, 0 before and after every launch
   HeadWindow order[kMostHeads];  ///< [heads]
 
   FV_HOST_DEVICE int jobs() const { return count * heads * batch; }
@@ -57,8 +56,8 @@ struct ListScheduler {
   }
 };
 
-/// Key blocks of a list are ascending. kLengths: keys behind those of a batch row do not exist: blocks behind them are
-/// left out, and the last may lose some of its keys.
+/// Key blocks of a list are ascending. kLengths: keys beyond a batch row's length do not exist: blocks behind them are
+/// left out, and the last block may lose some of its keys.
 template <int kWidth, bool kLengths>
 struct ListedKeyBlocks {
   struct Data {
@@ -85,11 +84,11 @@ struct ListedKeyBlocks {
     if (kLengths && keys - block.first < block.count) block.count = keys - block.first;
     return block;
   }
-  /// Keys behind a run are those of other tiles, or zeros; only behind the keys of a batch row there may be anything.
+  /// Behind a run lie the keys of other tiles, or zeros; only behind a batch row's keys lies unknown data.
   FV_HOST_DEVICE bool clear_behind(KeyBlock block) const { return kLengths && block.first + kWidth > keys; }
 
  private:
-  // Blocks that begin before the last key: found by halving, for they are ascending.
+  // Blocks that begin before the last key: found by bisection, since they are ascending.
   FV_HOST_DEVICE int existing() const {
     int from = 0, to = blocks;
     while (from < to) {

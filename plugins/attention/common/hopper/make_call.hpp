@@ -12,7 +12,7 @@ inline ProblemSizes sizes_of(const fv_attention_site& site) {
 
 inline TokenStrides token_strides(const fv_tensor& t) { return {t.strides[0], t.strides[1], t.strides[2]}; }
 
-/// shape: what check_call returned for these arguments. Scratch memory is for pieces, as dense kernels ask for.
+/// shape: the result of check_call for these arguments. Scratch memory is for pieces, as dense kernels ask for.
 inline Call make_call(const fv_attention_site& site, const CallShape& shape, const fv_attention_args& args) {
   Call call{};
   call.batch = shape.batch;

@@ -5,12 +5,12 @@
 // of which quantised_softmax.cuh has another:
 //   next<S>(result, scores, first, existing, scale, biases, factor)
 //       turns the scores of a block into probabilities up to the common factor 1 / sum. first: the block is a tile's
-//       first, all before is forgotten; existing: keys behind these do not exist; scale: of the scores, in powers of
-//       two, at least 0; biases: where scores are kBiased, what is added to those of each key, in powers of two, in
-//       shared memory. Returns whether the reference of a row of this warp was raised; then row r of the output so far
-//       is to be multiplied by factor[r].
+//       first, the state before is dropped; existing: keys from this index on do not exist; scale: of the scores, in
+//       powers of two, at least 0; biases: if scores are kBiased, the number added to the scores of each key, in powers
+//       of two, in shared memory. Returns whether the reference of a row of this warp was raised; then row r of the
+//       output so far is to be multiplied by factor[r].
 //   state()
-//       the references, in powers of two, and what the thread has summed of each row.
+//       the references, in powers of two, and the thread's part of each row's sum.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ __device__ inline float exp2_fast(float x) {
   return y;
 }
 
-/// Calls action(i) for the registers that hold columns from `existing` on; columns as in wgmma.cuh. Most often few are
-/// missing: those are looked for in parts, so that parts without any cost one comparison.
+/// Calls action(i) for the registers that hold columns from `existing` on; columns as in wgmma.cuh. Usually few columns
+/// are missing: registers are searched in parts, so that a part without missing columns costs one comparison.
 template <int kCount, class Action>
 __device__ inline void for_missing_keys(int existing, Action action) {
   constexpr int kPart = 16;
@@ -41,15 +41,15 @@ __device__ inline void for_missing_keys(int existing, Action action) {
   }
 }
 
-/// Brings maximum up to the largest that the thread holds of each row.
+/// Raises maximum to the largest score that the thread holds of each row.
 template <int kCount>
 __device__ inline void raise_to_maximum(float (&maximum)[2], const float (&scores)[kCount]) {
 #pragma unroll
   for (int i = 0; i < kCount; ++i) maximum[row_of_register(i)] = fmaxf(maximum[row_of_register(i)], scores[i]);
 }
 
-/// The largest of n integers and `least`. Integers compare three at a time, and in a tree rather than a chain, so that
-/// no comparison waits long for another.
+/// The largest of n integers and `least`. The device compares three integers at a time; a tree rather than a chain
+/// keeps dependencies short.
 template <int n>
 __device__ inline int integer_maximum(const int (&x)[n], int least) {
   constexpr int kLeft = (n + 2) / 3;
@@ -73,7 +73,7 @@ __device__ inline void integer_maximum(int (&maximum)[2], Integer integer, int l
   for (int r = 0; r < 2; ++r) maximum[r] = integer_maximum(row[r], least);
 }
 
-/// For each row 0 or, if it is larger, the largest that the thread holds: positive floats are ordered like integers.
+/// For each row the largest number that the thread holds, at least 0: positive floats are ordered like integers.
 template <int kCount>
 __device__ inline void positive_maximum(float (&maximum)[2], const float (&scores)[kCount]) {
   int top[2];
@@ -83,7 +83,7 @@ __device__ inline void positive_maximum(float (&maximum)[2], const float (&score
   for (int r = 0; r < 2; ++r) maximum[r] = __int_as_float(top[r]);
 }
 
-/// Brings maximum up to the largest that the four threads of a row hold.
+/// Raises maximum to the largest score that the four threads of a row hold.
 __device__ inline void join_maximum(float (&maximum)[2]) {
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
@@ -92,7 +92,7 @@ __device__ inline void join_maximum(float (&maximum)[2]) {
   }
 }
 
-/// What softmax knows of the two rows of a thread.
+/// The softmax state of the two rows of a thread.
 struct SoftmaxState {
   float reference[2];  ///< in powers of two
   float sum[2];        ///< of the thread's probabilities
@@ -104,8 +104,8 @@ __device__ inline float join_sum(float sum) {
   return sum + __shfl_xor_sync(~0u, sum, 2);
 }
 
-/// The reference is always the maximum so far: the largest probability is 1, which 16 bits hold exactly. That nothing
-/// changes, as in most blocks, is found out cheaply.
+/// The reference is always the maximum so far: the largest probability is 1, which 16 bits hold exactly. In most blocks
+/// the maximum does not change, which is detected cheaply.
 class OnlineSoftmax {
  public:
   template <class S>
@@ -142,7 +142,7 @@ class OnlineSoftmax {
     }
 #pragma unroll
     for (int i = 0; i < kCount; ++i) weights[i] = exp2_fast(fmaf(scores[i], scale, -reference_[row_of_register(i)]));
-      // Each thread sums what it holds; the threads of a row add up once, at the end.
+      // Each thread sums its own probabilities; the sums of a row's threads are added once, at the end.
 #pragma unroll
     for (int i = 0; i < kCount; ++i) sum_[row_of_register(i)] += weights[i];
     return raised;

@@ -1,5 +1,5 @@
-// Tiles in pieces of their keys. Blocks take tiles in rounds; what is left for the last round may keep only some of
-// them busy, for as long as all the others were. So the key blocks of these tiles are shared out evenly among all
+// Tiles in pieces of their keys. Blocks take tiles in rounds; the tiles left for the last round may keep only some
+// blocks busy, for as long as a whole round takes. So the key blocks of these tiles are divided evenly among all
 // blocks. pieces.cuh puts the results together.
 #pragma once
 
@@ -10,17 +10,17 @@
 
 namespace fastvideo::hopper {
 
-/// What pieces of so many tiles take beside their key blocks, in key blocks: launches, moving the results, combining
-/// them. Measured: 13 us for 24 tiles of 128 rows, 25 us for 88 of 192.
+/// The overhead of pieces of `tiles` tiles, in key blocks: launches, moving the results, combining them. Measured: 13
+/// us for 24 tiles of 128 rows, 25 us for 88 of 192.
 constexpr int cost_of_pieces(int tiles) { return 6 + tiles / 8; }
 
 /// Which tiles are split.
 struct Split {
   int whole;   ///< tiles before these
-  int shares;  ///< equal ones of the key blocks of all of these; 0: none is split
+  int shares;  ///< equal parts of all key blocks of the split tiles; 0: no tile is split
 };
 
-/// How to split so many tiles for so many blocks. Where each tile can be cut into equal pieces without leaving many
+/// How to split `tiles` tiles for `blocks` blocks. Where each tile can be cut into equal pieces without leaving many
 /// blocks idle, a share is a piece; otherwise, if pieces may have any length, a share may end in one tile and go on in
 /// the next.
 constexpr Split split_last_round(int tiles, int blocks, int key_blocks, int least_of_piece = 1) {
@@ -41,7 +41,7 @@ struct PieceTile : QueryTile {
 };
 
 /// The pieces of all tiles that are not whole. A share lies in one tile or in two neighbours (there are fewer tiles
-/// than shares): job i is what share i has of its first tile, job shares + i what it has of its second, often nothing.
+/// than shares): job i is share i's part of its first tile, job shares + i its part of the second, often empty.
 struct PieceScheduler {
   using Tile = PieceTile;
   static constexpr bool kDrawn = false;
@@ -64,10 +64,10 @@ struct PieceScheduler {
   }
   FV_HOST_DEVICE int end_of(QueryTile) const { return tiles.queries; }
 
-  /// The shares that have something of a split tile, counted from 0, are [first_share(tile), last_share(tile)].
+  /// The shares with a part of a split tile, counted from 0, are [first_share(tile), last_share(tile)].
   FV_HOST_DEVICE int first_share(int tile) const { return share_of(tile * key_blocks); }
   FV_HOST_DEVICE int last_share(int tile) const { return share_of((tile + 1) * key_blocks - 1); }
-  /// The slot of what it has.
+  /// The slot of a share's part of a tile.
   FV_HOST_DEVICE int slot(int tile, int share) const {
     return begin_of(share) >= tile * key_blocks ? share : split.shares + share;
   }

@@ -24,14 +24,14 @@ __global__ void __launch_bounds__(32 * kCombineRows)
   const int query = tile.first_query + row;
   const int first = p.scheduler.first_share(split_tile), last = p.scheduler.last_share(split_tile);
   if (query >= p.scheduler.end_of(tile)) return;
-  const int first_slot = p.scheduler.slot(split_tile, first);  // of the others it is their share's number
+  const int first_slot = p.scheduler.slot(split_tile, first);  // for other pieces the slot is the share's number
   const auto at = [&](int share) { return static_cast<int64_t>(share == first ? first_slot : share) * S::kRows + row; };
   float largest = -INFINITY;
   for (int share = first; share <= last; ++share) largest = fmaxf(largest, p.pieces.log_sum_exp[at(share)]);
   float sum = 0, result[kColumns] = {};
   for (int share = first; share <= last; ++share) {
     const float weight = exp2_fast(p.pieces.log_sum_exp[at(share)] - largest);
-    if (weight == 0) continue;  // it may have no finite score, and so no number
+    if (weight == 0) continue;  // a piece without a finite score has no number for an output
     sum += weight;
     const Columns columns = reinterpret_cast<const Columns*>(p.pieces.output + at(share) * S::kHeadSize)[lane];
 #pragma unroll

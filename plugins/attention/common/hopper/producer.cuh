@@ -20,7 +20,7 @@ class Producer {
     prefetch_tensor_map(p_.values);
   }
 
-  /// Brings everything that the consumers need on their walk.
+  /// Loads all operands that the consumers need on their walk.
   __device__ void run(ProducerWalk<S, KeyBlocks> walk) {
     if (walk.done()) return;
     load_keys(walk.tile(), walk.block());
@@ -68,7 +68,7 @@ class Producer {
     keys_.next();
   }
 
-  // A tile's last consumers may have no query: they get the biases of the last that has.
+  // A tile's last consumers may have no query: they get the biases of the last consumer with queries.
   __device__ void load_biases(QueryTile tile, KeyBlock block, Barrier& full) {
     const Biases& b = p_.biases;
     const int64_t head = static_cast<int64_t>(tile.batch) * p_.heads + tile.head;
@@ -95,7 +95,7 @@ class Producer {
     values_.next();
   }
 
-  // Of a cluster each block brings every so-manyth panel, to all.
+  // In a cluster of n blocks each block loads every n-th panel, for all blocks.
   __device__ static int first_panel() {
     if constexpr (kCluster == 1)
       return 0;

@@ -1,5 +1,5 @@
-// The producer alone: consumers that only write down what lies in shared memory, byte for byte where the products read
-// it. A wrong head, box, panel or stage, a stage filled again before it was read, or a tail that is not zero shows.
+// The producer alone: consumers that only record the bytes in shared memory at the places where the products read. A
+// wrong head, box, panel or stage, a stage filled again before it was read, or a tail that is not zero shows.
 #include <random>
 
 #include "plugins/attention/common/hopper/listed_tiles.hpp"
@@ -8,7 +8,7 @@
 namespace fastvideo::hopper {
 namespace {
 
-// What was seen: [job][consumer] queries, [job][block] keys and values, [job][block][consumer] biases.
+// The recorded bytes: [job][consumer] queries, [job][block] keys and values, [job][block][consumer] biases.
 struct Record {
   unsigned char *queries, *keys, *values;
   float* biases;
@@ -203,8 +203,8 @@ TYPED_TEST(Producer16, LandsEveryDenseBlock) {
   }
 }
 
-// Runs that begin anywhere, hold less than a block, and end with the sequence; others for each window. Whoever is free
-// takes the next job, and twice in a row: the first run leaves the counter as it was.
+// Runs that begin anywhere, hold less than a block, and end with the sequence; separate lists for each window. A free
+// block takes the next job, and the launch runs twice in a row: the first run leaves the counter as it was.
 TYPED_TEST(Producer16, LandsEveryListedRun) {
   std::mt19937 random(2);
   const Sizes c{2, 200, 500, 4, 2, 0, {}};

@@ -8,7 +8,7 @@
 namespace fastvideo::hopper {
 
 /// Registers of a thread: scores of 64 x kKeys, probabilities of as many, packed, output of 64 x kHeadSize and, if the
-/// product sums the probabilities, eight columns that are all that sum.
+/// product sums the probabilities, eight columns that all hold the sum.
 template <class S>
 using Scores = typename S::ScoreProduct::Score[S::kKeys / 2];
 template <class S>
@@ -73,7 +73,7 @@ struct HalfValues {
   static constexpr bool kTransposed = false;
   static constexpr int kSumColumns = 0;
   static constexpr float kReferenceWeight = 1;  ///< the probability of a score at softmax's reference
-  static constexpr float kReferenceLog2 = 0;    ///< the same in powers of two
+  static constexpr float kReferenceLog2 = 0;    ///< kReferenceWeight in powers of two
   static constexpr bool kScaled = false;        ///< whether the output is to be multiplied by scales of the values
 
   /// Adds products to an output, of one tile after another.
@@ -93,7 +93,7 @@ struct HalfValues {
         Wgmma<S::kHeadSize>::template register_shared<T>(output, probabilities + 4 * step,
                                                          advance(b, step * 16 * kPanelBytes));
     }
-    /// Multiplies the rows of what is summed so far.
+    /// Multiplies the rows of the sum so far.
     __device__ void scale(Output<S>& output, const float (&factor)[2]) { scale_rows(output, factor); }
     /// Between two blocks of a tile.
     __device__ void next(Output<S>&) {}
@@ -105,16 +105,16 @@ struct HalfValues {
     }
   };
 
-  /// Probabilities become the left operand when the product before has read its own. The layout of sums is that of the
-  /// left operand: no data moves between threads.
+  /// Probabilities become the left operand when the product before has read its left operand. The layout of sums is
+  /// that of the left operand: no data moves between threads.
   template <class S>
   __device__ static void join(Probabilities<S>& probabilities, const float (&weights)[S::kKeys / 2]) {
 #pragma unroll
     for (int i = 0; i < S::kKeys / 4; ++i) probabilities[i] = pack_pair<T>(weights[2 * i], weights[2 * i + 1]);
   }
 
-  /// The same in two parts, for a softmax that needs the registers. The second must compute something: registers that a
-  /// product reads next are not written while another is at work (ptxas C7513).
+  /// The same in two parts, for a softmax that needs the registers. The second part must compute something: registers
+  /// that a product reads next are not written while another product is at work (ptxas C7513).
   static constexpr int kRoundedOfEight = 4;
   __device__ static void round_eight(uint32_t* rounded, const float* weights) {
 #pragma unroll

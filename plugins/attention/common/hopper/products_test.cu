@@ -150,7 +150,7 @@ TYPED_TEST(IntegerScoreProduct, IsExact) {
     }
 }
 
-// Weights and values of a test, [tile][block], and what the product should be.
+// Weights and values of a test, [tile][block], and the expected product.
 template <class S>
 struct ValueCase {
   static constexpr int kTiles = 2;
@@ -159,7 +159,7 @@ struct ValueCase {
   std::vector<float> weights, factors;
   std::vector<double> expected, magnitude;  // [tile][64][kColumns]
 
-  // weight(), value(): the next one, which the types of the product hold exactly.
+  // weight(), value(): the next random number that the product's types hold exactly.
   template <class Weight, class Value>
   ValueCase(int blocks_, Weight weight, Value value, float factor_of_odd)
       : blocks(blocks_),
@@ -179,7 +179,7 @@ struct ValueCase {
         for (int d = 0; d < kSize; ++d) {
           const auto x = value();
           v[j * kSize + d] = static_cast<double>(static_cast<float>(x));
-          // Transposed ones lie in the order of E4M3Values: token 8 (i / 2) + 2 c + i % 2 of sixteen at 4 c + i.
+          // Transposed values lie in the order of E4M3Values: token 8 (i / 2) + 2 c + i % 2 of sixteen at 4 c + i.
           const int within = j % 16, position = within % 8 / 2 * 4 + within / 8 * 2 + within % 2;
           const size_t to = S::ValueProduct::kTransposed ? place(kSize, S::kKeys, d, j / 16 * 16 + position)
                                                          : place(S::kKeys, 2 * kSize, j, 2 * d);

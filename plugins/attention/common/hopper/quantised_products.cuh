@@ -6,8 +6,8 @@
 
 namespace fastvideo::hopper {
 
-/// Queries and keys as integers; sums are exact. kBiased_: for queries less their mean, whose part of the scores is
-/// added in float.
+/// Queries and keys as integers; sums are exact. kBiased_: for queries less their mean; the mean's part of the scores
+/// is added in float.
 template <bool kBiased_>
 struct IntegerScores {
   using Score = int32_t;
@@ -23,9 +23,9 @@ struct IntegerScores {
 using Int8Scores = IntegerScores<false>;
 using BiasedInt8Scores = IntegerScores<true>;
 
-/// Values as e4m3, transposed, with the tokens of each 16 in the order in which a thread holds probabilities:
-/// position 4 c + i holds token 8 (i / 2) + 2 c + i % 2. Tensor cores add such products with some 14 bits
-/// (SageAttention2, section 3.4): every few blocks the sum is added, in float, to one in shared memory and starts anew.
+/// Values as e4m3, transposed, with the tokens of each 16 in the order in which a thread holds probabilities: position
+/// 4 c + i holds token 8 (i / 2) + 2 c + i % 2. Tensor cores add such products with some 14 bits (SageAttention2,
+/// section 3.4): every few blocks the sum is added, in float, to a sum in shared memory and starts anew.
 struct E4M3Values {
   static constexpr int kElementBytes = 1;
   static constexpr bool kTransposed = true;
@@ -34,7 +34,7 @@ struct E4M3Values {
   static constexpr float kReferenceWeight = 28;  ///< times kSlack that is 448, e4m3's largest
   static constexpr float kReferenceLog2 = 4.807354922F;
   static constexpr bool kScaled = true;
-  /// Measured with 128 keys a block: after 8 blocks a bias of 0.7 % shows, after 32 one of 6 %.
+  /// Measured with 128 keys a block: the bias is 0.7 % after 8 blocks and 6 % after 32.
   static constexpr int kBlocksOfASum = 4;
 
   template <class S>
@@ -92,7 +92,7 @@ struct E4M3Values {
     }
 
     float4* stored_;
-    float owed_[2] = {1, 1};  // factors that the stored sum has missed
+    float owed_[2] = {1, 1};  // factors that the stored sum has not been multiplied by
     int blocks_ = 0;          // in the output
     bool any_stored_ = false;
   };

@@ -25,7 +25,7 @@ class QuantisedSoftmax {
   __device__ bool next(Result<S>& result, Scores<S>& scores, bool first, int existing, float scale, const float* biases,
                        float (&factor)[2]) {
     if (existing < S::kKeys) for_missing_keys<S::kKeys / 2>(existing, [&](int i) { scores[i] = kMissing; });
-    scale = larger(scale, FLT_MIN);  // all keys 0: missing ones must still weigh nothing; NaN stays
+    scale = larger(scale, FLT_MIN);  // all keys 0: missing keys must still weigh nothing; NaN stays
     if (first) {
       reference_[0] = reference_[1] = -INFINITY;  // below any score
       sum_[0] = sum_[1] = 0;
@@ -55,8 +55,8 @@ class QuantisedSoftmax {
 
  private:
   static constexpr int kGroup = 8;  // registers at a time
-  // An integer n of up to 22 bits is the float n + kMagic less kMagic: the bits of that are n + kMagicBits. What
-  // rounding kMagic * scale adds to all of a row is at most half a step of a score.
+  // An integer n of up to 22 bits is the float n + kMagic less kMagic: the bits of that are n + kMagicBits. The
+  // rounding of kMagic * scale shifts all scores of a row by at most half a step of a score.
   static constexpr float kMagic = 12582912.0F;  // 1.5 * 2^23
   static constexpr int kMagicBits = 0x4B400000;
   // Less than any score, and with kMagicBits -inf as a float.
@@ -104,7 +104,7 @@ class QuantisedSoftmax {
   __device__ bool exceeds(const float (&largest)[2]) const {
     if constexpr (S::ScoreProduct::kBiased) {
       constexpr float kMost = kSlack * S::ValueProduct::kReferenceWeight;
-      return !(largest[0] <= kMost && largest[1] <= kMost);  // a NaN does
+      return !(largest[0] <= kMost && largest[1] <= kMost);  // a NaN counts as exceeding
     } else {
       return largest[0] > reference_[0] + kSlackLog2 || largest[1] > reference_[1] + kSlackLog2;
     }

@@ -69,9 +69,9 @@ TEST(Split, SharesOutTheLastRoundWhereThatGains) {
   EXPECT_EQ(split.shares, 132);
   EXPECT_EQ(split_last_round(156, 132, 9).shares, 0);  // 12 heads of 1,560: putting them together takes longer
   EXPECT_EQ(split_last_round(156, 132, 13).shares, 24 * 5);
-  EXPECT_EQ(split_last_round(132, 132, 256).shares, 0);    // nothing is left
+  EXPECT_EQ(split_last_round(132, 132, 256).shares, 0);    // no tile is left
   EXPECT_EQ(split_last_round(1536, 132, 64).shares, 132);  // 84 tiles: shares that end in the midst of a tile
-  EXPECT_EQ(split_last_round(512, 132, 24).shares, 0);     // 116 tiles: what is to be gained is little
+  EXPECT_EQ(split_last_round(512, 132, 24).shares, 0);     // 116 tiles: the gain would be small
   EXPECT_EQ(split_last_round(4, 132, 256).shares, 4 * 33);
   EXPECT_EQ(split_last_round(4, 132, 6).shares, 0);
   EXPECT_EQ(split_last_round(16, 132, 12).shares, 16 * 8);
@@ -113,7 +113,7 @@ void expect_every_key_of_every_tile_once(int queries, int keys, int shares, bool
       }
     }
   };
-  // What combines pieces finds just those of a tile.
+  // The combination finds exactly the pieces of a tile.
   std::set<int> slots, found;
   for (int tile = 0; tile < scheduler.split_tiles(); ++tile)
     for (int share = scheduler.first_share(tile); share <= scheduler.last_share(tile); ++share) {

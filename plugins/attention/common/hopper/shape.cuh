@@ -1,4 +1,4 @@
-// The shape of the kernel: tiles, warpgroups, and what lies where in shared memory.
+// The shape of the kernel: tiles, warpgroups, and the layout of shared memory.
 #pragma once
 
 #include <algorithm>
@@ -36,28 +36,28 @@ struct Shape {
 
   static constexpr int kRows = kConsumers * kWarpgroupRows;
   static constexpr int kThreads = (kConsumers + 1) * kWarpgroup;
-  /// The register file holds 65,536: what the producer gives up, the consumers take.
+  /// The register file holds 65,536 registers: the consumers take those that the producer gives up.
   static constexpr int kProducerRegisters = kConsumers == 3 ? 32 : 24;
   static constexpr int kConsumerRegisters = kConsumers == 3 ? 160 : 240;
 
-  /// Whether key blocks may be left out that lie far below others (skipping_softmax.cuh).
+  /// Whether key blocks whose scores lie far below others may be left out (skipping_softmax.cuh).
   static constexpr bool kSkips = false;
 
-  /// The shape that pieces of tiles have: never a cluster.
+  /// The shape of pieces of tiles: never a cluster.
   using OfPieces = Shape;
 
   /// Keys of a block that lies in a stage of shared memory: kKeys of them, or fewer, are multiplied.
   static constexpr int kStageKeys = kKeys;
 
-  /// Whether every tile has two key blocks at least; then what LongTiles says holds.
+  /// Whether every tile has two key blocks at least; then the limits of LongTiles hold.
   static constexpr bool kLong = false;
   static constexpr int kFirst = kKeys;
 
   /// The widths, rising, for which there are kernels for long tiles.
   using FirstWidths = std::integer_sequence<int>;
 
-  /// Blocks that work on neighbouring query tiles in step and share what they load: each brings a part of every key
-  /// block to all of them.
+  /// Blocks of a cluster, which work on neighbouring query tiles in step and share their loads: each block loads a part
+  /// of every key block for all of them.
   static constexpr int kCluster = 1;
 
   /// Whether the consumers take turns at issuing products (ping-pong). Measured: with three it helps, with two it does
@@ -81,15 +81,15 @@ struct Shape {
   /// Sums that a consumer keeps in shared memory, if its products do so, in fours for every thread.
   static constexpr int kStoredSumBytes = ValueProduct::kTransposed ? kColumns / 2 * kWarpgroup * 4 : 0;
 
-  /// How often a consumer says that it has read a stage of keys: once where only its products do, which end for all its
-  /// warps; each thread for itself where it reads biases.
+  /// How many arrivals of a consumer say that it has read a stage of keys: one if only its products read, which end for
+  /// all its warps; one per thread if threads read biases.
   static constexpr int kReleasesOfKeys = ScoreProduct::kBiased ? kWarpgroup : 1;
 
   /// Biases of the scores of a key block: a row for each consumer.
   static constexpr int kBiases = ScoreProduct::kBiased ? kKeys : 0;
   static constexpr int kBiasBytes = kBiases * static_cast<int>(sizeof(float));
 
-  /// Blocks of keys, and of values, in flight: what fits, at most four. Queries of the next tile, if they fit.
+  /// Blocks of keys, and of values, in flight: as many as fit, at most four. Queries of the next tile, if they fit.
   static constexpr int kFree = kSharedBytes - kBarrierBytes - kConsumers * (kQueryBytes + kStoredSumBytes);
   static constexpr int kStageBytes = kKeyBytes + kValueBytes + kConsumers * kBiasBytes;
   static constexpr int kStages = std::min(4, kFree / kStageBytes);
@@ -101,7 +101,7 @@ struct Shape {
 };
 
 /// A shape for calls whose tiles all have two key blocks at least, of which only the first may be partial, with at most
-/// kFirst keys: its products are no wider.
+/// kFirst keys: the first block's products are no wider.
 template <class S, int kFirst_>
 struct LongTiles : S {
   static constexpr bool kLong = true;
@@ -132,7 +132,7 @@ struct alignas(1024) SharedMemory {
   int jobs[kJobStages];  ///< drawn by the producer: jobs.cuh
   Barrier jobs_full[kJobStages], jobs_empty[kJobStages];
 
-  /// Where a thread of a consumer keeps its sums.
+  /// The sums of a thread of a consumer.
   __device__ float4* stored_sums(int consumer) {
     return reinterpret_cast<float4*>(sums + consumer * S::kStoredSumBytes) + threadIdx.x % kWarpgroup;
   }

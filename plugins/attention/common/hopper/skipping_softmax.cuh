@@ -1,5 +1,5 @@
-// Softmax that leaves out blocks of keys whose scores lie far below what was seen before (skip-softmax, BLASST): their
-// exponentials and their product with the values would add next to nothing. As OnlineSoftmax otherwise.
+// Softmax that leaves out blocks of keys whose scores lie far below earlier scores (skip-softmax, BLASST): their
+// exponentials and their product with the values would add next to nothing. Otherwise as OnlineSoftmax.
 #pragma once
 
 #include "plugins/attention/common/hopper/online_softmax.cuh"
@@ -11,8 +11,8 @@ class SkippingSoftmax {
   template <class S>
   using Result = float[S::kKeys / 2];
 
-  /// Looks at the scores of a block, not a tile's first: whether all that the warp holds lie more than `distance` below
-  /// the largest of their rows so far. Then the block may be left out; otherwise next() follows.
+  /// Whether all scores of the warp in a block that is not a tile's first lie more than `distance` below the largest of
+  /// their rows so far. Then the block may be left out; otherwise next() follows.
   template <class S>
   __device__ bool is_far_below(const float (&scores)[S::kKeys / 2], float distance) {
     look_at(scores);

@@ -21,7 +21,8 @@ struct Block {
   int existing;  // keys
 };
 
-/// What softmax says after a block, [block][row]: state with the sum of the row, and the factor of what was before.
+/// The softmax's results after a block, [block][row]: state with the sum of the row, and the factor for the output
+/// before.
 struct After {
   float *reference, *sum, *factor;
 
@@ -172,7 +173,7 @@ TYPED_TEST(OnlineSoftmaxOf, IsSoftmax) {
     typename Softmax<TypeParam>::Make score;
   } cases[] = {
       {"normal", [&](int, int, int) { return 4 * n(); }},
-      {"all negative", [&](int, int, int) { return n() - 5000; }},  // beside 0 they weigh nothing
+      {"all negative", [&](int, int, int) { return n() - 5000; }},  // next to a score of 0 they would weigh nothing
       {"one negative row of a warp", [&](int, int row, int) { return n() + (row == 21 ? -30.0F : 30.0F); }},
       {"rising", [&](int block, int, int) { return 20.0F * block + n(); }},
       {"falling", [&](int block, int, int) { return n() - 20.0F * block; }},
@@ -274,7 +275,7 @@ TYPED_TEST(QuantisedSoftmaxOf, TakesAScaleOfZero) {
   this->check_blocks();
 }
 
-// What is not finite comes as a scale (quantise.cuh): all that the thread weighs is NaN, and no other row.
+// A number that is not finite comes as a scale (quantise.cuh): the rows of that thread become NaN, and no other row.
 TYPED_TEST(QuantisedSoftmaxOf, KeepsAScaleThatIsNoNumber) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     this->run([](int, int row, int key) { return 100 * row + key; },

@@ -1,5 +1,5 @@
-// Bulk tensor copies (TMA): one thread asks for a box of a tensor, the copy engine brings it to shared memory,
-// swizzled, with zeros for what lies outside, and reports its bytes to an mbarrier. PTX ISA 9.0, section 9.7.9.27.
+// Bulk tensor copies (TMA): one thread asks for a box of a tensor, the copy engine copies the box to shared memory,
+// swizzled, with zeros outside of the tensor, and reports its bytes to an mbarrier. PTX ISA 9.0, section 9.7.9.27.
 #pragma once
 
 #include <cuda.h>
@@ -10,12 +10,12 @@
 
 namespace fastvideo::hopper {
 
-/// Where a box starts in a tensor [batch, token, head, size], or in one [batch, size, head, token].
+/// The start of a box in a tensor [batch, token, head, size] or [batch, size, head, token].
 struct BoxStart {
   int column, row, head, batch;
 };
 
-/// How long the second-level cache should keep what a copy brings: encodings of createpolicy.fractional.
+/// How long the second-level cache should keep copied data: encodings of createpolicy.fractional.
 constexpr uint64_t kEvictFirst = 0x12F0000000000000;
 constexpr uint64_t kEvictLast = 0x14F0000000000000;
 
@@ -23,7 +23,7 @@ __device__ inline void prefetch_tensor_map(const CUtensorMap& map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
 }
 
-/// Copies the box of map that starts there to shared memory.
+/// Copies the box of map that begins at `start` to shared memory.
 __device__ inline void copy_box(void* to, const CUtensorMap& map, BoxStart start, Barrier& barrier, uint64_t cache) {
   asm volatile(
       "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint"

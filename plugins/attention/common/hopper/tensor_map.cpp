@@ -41,7 +41,7 @@ CUtensorMapDataType data_type(MapElement element) {
 CUtensorMap make_tensor_map(const TokenTensor& t, int box_tokens, MapElement element, int box_bytes) {
   const cuuint64_t bytes = element == MapElement::kByte ? 1 : 2;
   const cuuint64_t row_bytes = std::min(static_cast<cuuint64_t>(box_bytes), static_cast<cuuint64_t>(t.size) * bytes);
-  // The stride of a dimension of length 1 says nothing, and may be what the engine does not take.
+  // The stride of a dimension of length 1 is meaningless, and the engine might refuse it.
   const auto stride = [&](int64_t length, int64_t elements) {
     return static_cast<cuuint64_t>(length == 1 ? t.size : elements) * bytes;
   };

@@ -1,4 +1,4 @@
-// Tensor maps: how the copy engine is told about a tensor.
+// Tensor maps: descriptors of tensors for the copy engine.
 #pragma once
 
 #include <cuda.h>
@@ -9,7 +9,7 @@
 
 namespace fastvideo::hopper {
 
-/// What a tensor holds, as far as the copy engine cares.
+/// The element type of a tensor for the copy engine.
 enum class MapElement { kBFloat16, kFloat16, kByte };
 
 template <class Element>
@@ -25,8 +25,8 @@ struct TokenTensor {
 };
 
 /// A map for boxes of box_tokens tokens of one head, as many columns as box_bytes hold or the tensor has, swizzled by
-/// the width of the box, 64 or 128 bytes; what lies outside reads as 0. Host work only. Throws std::runtime_error with
-/// the driver's reason.
+/// the width of the box, 64 or 128 bytes; elements outside of the tensor read as 0. Host work only. Throws
+/// std::runtime_error with the driver's reason.
 CUtensorMap make_tensor_map(const TokenTensor& tensor, int box_tokens, MapElement element, int box_bytes = 128);
 
 }  // namespace fastvideo::hopper

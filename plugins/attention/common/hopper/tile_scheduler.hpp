@@ -7,14 +7,14 @@
 
 namespace fastvideo::hopper {
 
-/// Queries [first_query, first_query + rows of a tile) of one head of one batch row, without those behind the last.
+/// Queries [first_query, first_query + rows of a tile) of one head of one batch row, cut at the last query.
 struct QueryTile {
   int first_query, head, batch;
 };
 
 /// A static persistent schedule: each block takes every blocks-th tile. Tiles that are worked on at the same time are
-/// neighbours along the queries of one head, so that its keys and values are read from device memory once and from the
-/// second-level cache by all the others.
+/// neighbours along the queries of one head, so that the head's keys and values are read from device memory once and
+/// from the second-level cache by all other tiles.
 struct TileScheduler {
   using Tile = QueryTile;
   static constexpr bool kDrawn = false;     ///< jobs are shared out before the kernel starts

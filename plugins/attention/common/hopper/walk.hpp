@@ -1,5 +1,5 @@
 // The walk of a block through its work: query tile after query tile, in each key block after key block. Producer and
-// consumers walk it by themselves and see the same.
+// consumers each walk by themselves and see the same sequence.
 #pragma once
 
 #include "plugins/attention/common/hopper/key_blocks.hpp"
@@ -7,7 +7,7 @@
 namespace fastvideo::hopper {
 
 /// Jobs shared out before the kernel starts: every stride-th from the first on. The interface of such a class:
-///   int next(int job)   the job after that one; behind the last of the scheduler there are no more
+///   int next(int job)   the job after `job`; no job follows the scheduler's last
 struct StridedJobs {
   int stride;
   FV_HOST_DEVICE int next(int job) const { return job + stride; }
@@ -20,13 +20,13 @@ class Walk {
   using Scheduler = typename KeyBlocks::Scheduler;
   using Tile = typename Scheduler::Tile;
 
-  /// Takes first_job and what `next` says comes after it.
+  /// Walks through first_job and the jobs that `next` gives after it.
   FV_HOST_DEVICE Walk(const Scheduler& scheduler, const typename KeyBlocks::Data& data, int first_job, Jobs next)
       : scheduler_(scheduler), data_(data), jobs_(scheduler.jobs()), job_(first_job), next_(next) {
     enter();
   }
 
-  /// Whether all tiles are behind.
+  /// Whether the walk has passed all tiles.
   FV_HOST_DEVICE bool done() const { return job_ >= jobs_; }
 
   FV_HOST_DEVICE Tile tile() const { return tile_; }

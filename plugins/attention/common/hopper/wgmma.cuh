@@ -52,7 +52,7 @@ __device__ inline uint64_t operand(const void* start, int leading_bytes = 16) {
   return kSwizzle | (kGroup >> 4) << 32 | static_cast<uint64_t>(leading_bytes >> 4) << 16 | address;
 }
 
-/// The operand that starts so many bytes further on.
+/// The operand that starts `bytes` bytes further on.
 __device__ inline uint64_t advance(uint64_t operand, int bytes) { return operand + (bytes >> 4); }
 
 /// Elements of 8 bits, by name: CUDA's own class for e4m3 is no type of an operand.
@@ -64,9 +64,8 @@ struct E4M3;
 ///     T: __nv_bfloat16, __half (sums float) or Int8 (sums int32_t)
 ///   register_shared<T>: d = a b + d, a in registers in the layout of the sums, b [16, n] in shared memory.
 ///     T: __nv_bfloat16, __half
-///   register_shared_transposed: d = a b^T (+ d if add), elements E4M3, a in registers: 4 bytes each for rows q and q +
-///   8
-///     at columns 4 c, then for both at columns 16 + 4 c; b [n, 32] in shared memory
+///   register_shared_transposed: d = a b^T (+ d if add), elements E4M3, a in registers: 4 bytes for each of rows q and
+///     q + 8 at columns 4 c, then for both at columns 16 + 4 c; b [n, 32] in shared memory
 /// A sum's registers of a thread, with q = lane / 4 and c = lane % 4 of warp w: d[4 j + i] is the element of row
 /// 16 w + q + 8 (i / 2) and column 8 j + 2 c + i % 2.
 template <int n>

@@ -80,7 +80,8 @@ class Lent:
 
 
 def value(x, kept):
-    """A bool, int, float, string, list or dict as fv_value; what it points to is kept in a list, which must outlive it."""
+    """A bool, int, float, string, list or dict as fv_value; the memory that it points to is kept in a list, which must
+    outlive it."""
     if isinstance(x, bool):
         return Value(BOOL, 0, int(x))
     if isinstance(x, int):
@@ -108,8 +109,8 @@ def stream_of(tensor):
 
 
 class Backend:
-    """The first item of a plugin library. options: what value() takes, by name. layers: of the model it is told of.
-    grid, before, after: of its sites, if they have one; then q, k, v and out are in the order of token_order()."""
+    """The first item of a plugin library. options: values for value(), by name. layers: of the site's model. grid,
+    before, after: of its sites, if they have a grid; then q, k, v and out are in the order of token_order()."""
 
     def __init__(self, library, layers=1, grid=(0, 0, 0), before=0, after=0, **options):
         self._layers, self._grid, self._before, self._after = layers, grid, before, after
@@ -174,7 +175,7 @@ class Backend:
         return out
 
     def kernel(self, q, k, key_lengths=False):
-        """What will run, for calls of this shape and the usual scale."""
+        """The kernel that will run for calls of this shape and the usual scale."""
         return self.plan(q, k, 1 / math.sqrt(q.shape[3]), key_lengths)[1].kernel.decode()
 
     def token_order(self, q, k, key_lengths=False):

@@ -12,10 +12,10 @@
 
 namespace fastvideo {
 
-/// The first item of a library. It is offered no service: it runs on the calling thread.
+/// The first item of a library, created without services, so that it runs on the calling thread.
 class AttentionLibrary {
  public:
-  /// Throws std::runtime_error with the reason if the library cannot be opened or the backend not be created.
+  /// Throws std::runtime_error with the reason if the library cannot be opened or the backend cannot be created.
   explicit AttentionLibrary(const char* file, std::span<const fv_entry> options = {}) {
     void* handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) throw std::runtime_error(dlerror());
@@ -44,7 +44,7 @@ class AttentionLibrary {
     return support.supported == 1;
   }
 
-  /// A site planned, until it goes.
+  /// A plan for a site, destroyed with this object.
   class Plan {
    public:
     Plan(const Plan&) = delete;
@@ -57,14 +57,14 @@ class AttentionLibrary {
     /// Why there is no plan, FV_OK if there is one; message() of the library says more.
     fv_status status() const { return status_; }
 
-    /// resident: as info() says, 256-byte aligned. Only where a plan needs it.
+    /// resident: resident_bytes of info(), 256-byte aligned. Only for plans that need it.
     fv_status prepare(void* resident, void* stream) {
       const fv_status status = library_.table_->prepare(plan_, resident, stream, library_.text_.get());
       library_.message_ = library_.text_.str();
       return status;
     }
 
-    /// scratch: as info() says, 256-byte aligned.
+    /// scratch: scratch_bytes of info(), 256-byte aligned.
     fv_status run(fv_attention_args args, void* scratch) {
       args.struct_size = sizeof(args);
       args.scratch = scratch;
@@ -88,7 +88,7 @@ class AttentionLibrary {
 
   Plan plan(const fv_attention_site& site) { return {*this, site}; }
 
-  /// Plans, runs once on the CPU and destroys; the status of the first of them that failed. message() says why.
+  /// Plans, runs once on the CPU and destroys; returns the status of the first step that failed. message() says why.
   fv_status run(const fv_attention_site& site, const fv_attention_args& args) {
     Plan made = plan(site);
     if (made.status() != FV_OK) return made.status();
@@ -99,7 +99,7 @@ class AttentionLibrary {
   }
 
   const std::string& message() const { return message_; }
-  /// Of the site last asked about: estimated microseconds.
+  /// The score of the site last asked about: estimated microseconds.
   double score() const { return score_; }
 
  private:

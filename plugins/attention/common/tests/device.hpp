@@ -1,4 +1,4 @@
-// What the programs share that check a Hopper backend on a device, without any framework.
+// Shared code of the programs that check a Hopper backend on a device, without any framework.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -19,7 +19,7 @@ inline void expect(bool condition, const std::string& what) {
   std::printf("FAILED %s\n", what.c_str());
 }
 
-/// Throws std::runtime_error with what CUDA says, unless there is no error.
+/// Throws std::runtime_error with CUDA's message, unless there is no error.
 inline void check(cudaError_t status, const std::string& doing) {
   if (status != cudaSuccess) throw std::runtime_error(doing + ": " + cudaGetErrorString(status));
 }
@@ -31,8 +31,8 @@ inline bool has_hopper() {
          minor == 0;
 }
 
-/// Copies to the device, or fills with 0xFF, NaN as a float of any size. Both wait until it is done: what a program
-/// runs on streams that do not wait for the default one could be there first.
+/// Copies to the device, or fills with 0xFF, NaN as a float of any size. Both wait for completion: work on streams that
+/// do not wait for the default stream could run first.
 inline void upload(void* to, const void* from, size_t bytes) {
   check(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "uploading");
   check(cudaDeviceSynchronize(), "uploading");
@@ -70,7 +70,7 @@ void run_captured(const Stream& stream, Enqueue&& enqueue, const std::string& wh
   cudaGraphDestroy(graph);
 }
 
-/// The exit code of a program: that of run, or 1 with the reason where it throws.
+/// The exit code of a program: the result of run, or 1, with the reason printed, if run throws.
 inline int report(int (*run)(int, char**), int argc, char** argv) {
   try {
     return run(argc, argv);

@@ -3,9 +3,9 @@
 //
 //   attention_device_check LIBRARY [--few] [--errors OUT LSE] [NAME=VALUE,...]...
 //
-// --few: two of the shapes. OUT: the relative error permitted, LSE: that of the log-sum-exp, absolute; left out: those
-// of FLASH_ATTN/sm90. Each further argument is a set of options to run with; without one there are none. What a library
-// does not support is left out. Exit code 0: all right, 1: something is wrong, 77: no GPU that can run it.
+// --few: two of the shapes. OUT: the relative error permitted, LSE: that of the log-sum-exp, absolute; default: those
+// of FLASH_ATTN/sm90. Each further argument is a set of options to run with; without one, no options are set. Cases
+// that a library does not support are left out. Exit code 0: no fault, 1: a fault, 77: no GPU that can run it.
 #include <cmath>
 #include <cstdlib>
 #include <deque>
@@ -102,7 +102,7 @@ const Case kCases[] = {
     {1, 70, 276, 3, 1},
 };
 
-// Of which a sanitizer has something to see: ragged on both sides, several blocks of keys, shared heads, rows without.
+// The cases for a sanitizer: ragged on both sides, several blocks of keys, shared heads, rows without keys.
 const Case kFewCases[] = {
     {2, 129, 177, 4, 2, {}, 8},
     {3, 130, 200, 2, 1, {200, 0, 131}},
@@ -140,7 +140,7 @@ class Run {
     std::normal_distribution<float> normal;
     for (Tensor<T>* t : {&q_, &k_, &v_})
       for (T& x : t->elements()) x = cpu::from_float<T>(normal(random));
-    for (size_t b = 0; b < c.lengths.size(); ++b)  // what a row does not have must not be used
+    for (size_t b = 0; b < c.lengths.size(); ++b)  // keys that a row does not have must not be used
       for (int64_t j = c.lengths[b]; j < c.keys; ++j)
         for (int64_t h = 0; h < c.kv_heads; ++h)
           for (int64_t d = 0; d < size; ++d)

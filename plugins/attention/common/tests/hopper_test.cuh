@@ -1,5 +1,5 @@
-// What the tests of the Hopper kernel's pieces share: a fixture that skips without such a GPU, memory on it, and, out
-// of the PTX ISA, where an operand lies in shared memory and a sum in registers.
+// Shared code of the tests of the Hopper kernel's parts: a fixture that skips without a Hopper GPU, device memory, and,
+// from the PTX ISA, the places of an operand in shared memory and of a sum in registers.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -72,8 +72,8 @@ void run_kernel(void (*kernel)(P...), int blocks, int threads, size_t shared_byt
   check_cuda(cudaDeviceSynchronize(), "running");
 }
 
-/// Where a byte of a row lies in an operand of so many rows: panels of up to 128 bytes side by side, in which chunks of
-/// 16 change places with the row (PTX ISA 9.0, section 5.5.7).
+/// The place of a byte of a row in an operand of `rows` rows: panels of up to 128 bytes side by side, in which chunks
+/// of 16 change places with the row (PTX ISA 9.0, section 5.5.7).
 inline size_t place(int rows, int row_bytes, int row, int byte) {
   const int panel_bytes = row_bytes < 128 ? row_bytes : 128, within = byte % panel_bytes;
   const int phase = panel_bytes == 128 ? row % 8 : row / 2 % 4;

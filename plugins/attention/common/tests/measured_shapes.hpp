@@ -1,4 +1,4 @@
-// Estimates of backends beside what was measured.
+// Estimates of backends beside measured times.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 
 namespace fastvideo {
 
-/// A shape in bfloat16, and how long it took (docs/measured/attention_turns.md).
+/// A shape in bfloat16, and its measured time (docs/measured/attention_turns.md).
 struct MeasuredShape {
   int64_t batch;
   int32_t heads;

@@ -24,7 +24,7 @@ inline fv_attention_site self_site(int32_t device, fv_dtype dtype, int64_t token
   return site;
 }
 
-/// That of Wan2.1 1.3B at 480 x 832 and 81 frames.
+/// The self-attention site of Wan2.1 1.3B at 480 x 832 and 81 frames.
 inline fv_attention_site wan_site() {
   fv_attention_site site = self_site(FV_DEVICE_CUDA, kBFloat16, 32760, 12, 128);
   site.layers = 30;

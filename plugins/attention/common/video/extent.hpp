@@ -21,8 +21,7 @@ struct Extent {
 /// "6x8x8"
 std::string to_text(const Extent& extent);
 
-/// Reads "6x8x8": three whole numbers from 1 to 2147483647. Throws Refused with the option, the text and what is wrong
-/// with it.
+/// Reads "6x8x8": three whole numbers from 1 to 2147483647. Throws Refused with the option, the text and its fault.
 Extent parse_extent(std::string_view option, std::string_view text);
 
 /// whole / part, rounded up.

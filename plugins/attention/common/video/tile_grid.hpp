@@ -7,9 +7,9 @@
 
 namespace fastvideo {
 
-/// Tiles begin at the origin. Where they do not divide the grid, the last ones of an axis are smaller: tokens that they
-/// would have outside of the grid do not exist. In tile order tiles follow each other as their tokens do inside them:
-/// frames outermost, columns fastest.
+/// Tiles begin at the origin. Where they do not divide the grid, the last tiles of an axis are smaller: their tokens
+/// outside of the grid do not exist. In tile order tiles follow each other as their tokens do inside them: frames
+/// outermost, columns fastest.
 class TileGrid {
  public:
   /// A tile that is larger than the grid is cut to it. All sizes at least 1.
@@ -21,15 +21,15 @@ class TileGrid {
   const Extent& counts() const { return counts_; }
   int64_t size() const { return counts_.volume(); }
 
-  /// Number of the tile at a place in tiles, and the place of a number.
+  /// The number of the tile at a place, in tiles, and the place of the tile with a number.
   int64_t index(int64_t t, int64_t h, int64_t w) const { return (t * counts_[1] + h) * counts_[2] + w; }
   Extent place(int64_t index) const;
 
-  /// Position in tile order of a tile's first token; that of the last tile's end for index = size().
+  /// Position in tile order of a tile's first token; for index = size(), the end of the last tile.
   int64_t start(int64_t index) const { return starts_[static_cast<size_t>(index)]; }
   int64_t tokens(int64_t index) const { return start(index + 1) - start(index); }
 
-  /// Tokens along an axis of the tiles that stand n-th there.
+  /// Tokens along an axis of the n-th tiles of that axis.
   int64_t length(size_t axis, int64_t n) const;
 
   /// Raster index (columns fastest) of the token at each position of tile order.

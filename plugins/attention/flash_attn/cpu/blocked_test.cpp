@@ -118,7 +118,7 @@ double worst_error(fv_dtype dtype, const Case& c, unsigned seed = 1) {
   if (c.boolean_mask) {
     mask.emplace(kBool, std::vector<int64_t>{s.batch, 1, s.queries, s.keys});
     for (int64_t b = 0; b < s.batch; ++b)
-      for (int64_t i = 0; i < s.queries; ++i)  // query 0 sees nothing
+      for (int64_t i = 0; i < s.queries; ++i)  // query 0 sees no key
         for (int64_t j = 0; j < s.keys; ++j) (*mask)(b, 0, i, j) = i > 0 && random() % 3 > 0;
   }
   std::optional<Tensor<float>> bias;
@@ -131,7 +131,7 @@ double worst_error(fv_dtype dtype, const Case& c, unsigned seed = 1) {
     lengths.emplace(kInt32, std::vector<int64_t>{s.batch});
     for (int64_t b = 0; b < s.batch; ++b) (*lengths)(b) = c.key_lengths[b];
     for (int64_t b = 0; b < s.batch; ++b)
-      for (int64_t j = c.key_lengths[b]; j < s.keys; ++j)  // what does not exist may be anything
+      for (int64_t j = c.key_lengths[b]; j < s.keys; ++j)  // keys that do not exist may hold anything
         for (int64_t h = 0; h < s.kv_heads; ++h)
           for (int64_t d = 0; d < s.size; ++d)
             k(b, j, h, d) = v(b, j, h, d) = from_float<T>(std::numeric_limits<float>::quiet_NaN());

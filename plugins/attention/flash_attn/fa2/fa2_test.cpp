@@ -1,5 +1,5 @@
-// FLASH_ATTN/fa2 without a GPU: what it says about sites, and how it calls the operator, with an operator for the CPU
-// in the place of LibTorch's, which has one for CUDA alone. tests/attention_gpu runs the real one.
+// FLASH_ATTN/fa2 without a GPU: its answers about sites, and its calls of the operator, with an operator for the CPU in
+// the place of LibTorch's, which exists for CUDA alone. tests/attention_gpu runs the real one.
 #include <gtest/gtest.h>
 #include <torch/library.h>
 
@@ -27,7 +27,7 @@ std::pair<at::Tensor, at::Tensor> formula(const at::Tensor& q, const at::Tensor&
 
 int calls = 0;
 
-// What LibTorch 2.11's operator for CUDA promises and demands (aten/src/ATen/native/transformers/cuda/attention.cu and
+// The contract of LibTorch 2.11's operator for CUDA (aten/src/ATen/native/transformers/cuda/attention.cu and
 // flash_attn/flash_api.cpp): dense or ragged, a log-sum-exp [H, total] where ragged, plus infinity for no keys.
 // NOLINTBEGIN(performance-unnecessary-value-param): the operator's signature
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> operator_for_cpu(
@@ -76,7 +76,7 @@ at::Tensor normal(at::IntArrayRef shape, at::ScalarType dtype) { return at::rand
 
 void expect_formula(const Call& call) {
   const int64_t keys = call.k.size(1);
-  // The operator above sums in float64, so all that is left is one rounding to the output's type: 2^-9 and 2^-12.
+  // The operator above sums in float64, so the only error is one rounding to the output's type: 2^-9 and 2^-12.
   const double bound = call.q.scalar_type() == at::kBFloat16 ? 0x1p-8 : 0x1p-11;
   for (int64_t b = 0; b < call.q.size(0); ++b) {
     const int64_t count = call.key_lengths.defined() ? call.key_lengths[b].item<int64_t>() : keys;

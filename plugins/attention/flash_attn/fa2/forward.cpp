@@ -30,7 +30,7 @@ void attend_ragged(const Call& call) {
   const int64_t batch = call.q.size(0), queries = call.q.size(1), heads = call.q.size(2), keys = call.k.size(1);
   at::Tensor k = call.k, v = call.v;
   if (queries == 1 && heads != k.size(2)) {
-    // A single query of grouped heads takes another way inside the operator, with a log-sum-exp of another order.
+    // A single query of grouped heads takes another path inside the operator, with a log-sum-exp of another layout.
     k = k.repeat_interleave(heads / k.size(2), 2);
     v = v.repeat_interleave(heads / v.size(2), 2);
   }
@@ -42,7 +42,7 @@ void attend_ragged(const Call& call) {
   call.out.copy_(std::get<0>(result).view(call.out.sizes()));
   if (!call.log_sum_exp.defined()) return;
   call.log_sum_exp.copy_(std::get<1>(result).view({heads, batch, queries}).transpose(0, 1));
-  // The operator says plus infinity for rows without keys.
+  // The operator gives plus infinity for rows without keys.
   call.log_sum_exp.masked_fill_(lengths.eq(0).view({batch, 1, 1}), kNever);
 }
 

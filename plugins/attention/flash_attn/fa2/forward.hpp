@@ -1,4 +1,4 @@
-// FlashAttention-2 (Dao 2023) as LibTorch has it: the operator aten::_flash_attention_forward.
+// FlashAttention-2 (Dao 2023) in LibTorch: the operator aten::_flash_attention_forward.
 #pragma once
 
 #include "plugins/attention/flash_attn/torch_call.hpp"

@@ -7,15 +7,15 @@
 namespace fastvideo::fa3 {
 namespace {
 
-// An H200 at its power limit sustains 657 to 683 TFLOP/s at head size 128. The estimate lies below, so that where both
-// can serve a site the kernel of this repository goes first.
+// An H200 at its power limit sustains 657 to 683 TFLOP/s at head size 128. The estimate lies below, so that the kernel
+// of this repository is preferred where both can serve a site.
 constexpr double kFlopsPerMicrosecond = 5.7e8;
 constexpr double kLaunchMicroseconds = 20;
 
 class Backend final : public AttentionBackend {
  public:
   explicit Backend(const Options& options) {
-    // The host fills it in with what it finds.
+    // The host fills in the path that it finds.
     if (options.has("fa3_library")) operator_.emplace(std::string(options.string("fa3_library")));
   }
 

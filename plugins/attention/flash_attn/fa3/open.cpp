@@ -19,8 +19,8 @@ fs::path folder_of(const void* address) {
   return fs::absolute(info.dli_fname, failure).parent_path();
 }
 
-// The words of the dynamic linker, empty if the library is open now. Every symbol is resolved: what a build for another
-// LibTorch lacks shows here, and not as the end of the process in the first call.
+// The dynamic linker's message, empty if the library is open now. Every symbol is resolved: symbols that a build for
+// another LibTorch lacks are reported here and do not end the process in the first call.
 std::string try_to_open(const fs::path& library, int visibility) {
   if (dlopen(library.c_str(), RTLD_NOW | visibility) != nullptr) return {};
   const char* words = dlerror();
@@ -32,7 +32,7 @@ bool lacks_python(const std::string& words) { return words.find("undefined symbo
 // Extension modules are linked with libtorch.so, an empty library that needs the real ones.
 void open_torch_names() {
   void* cuda = dlopen("libtorch_cuda.so", RTLD_LAZY | RTLD_NOLOAD);
-  if (cuda == nullptr) return;  // on a CPU run it would open CUDA's libraries
+  if (cuda == nullptr) return;  // on a CPU run opening the library would open CUDA's libraries
   dlclose(cuda);
   try_to_open(folder_of(reinterpret_cast<const void*>(&at::globalContext)) / "libtorch.so", RTLD_LOCAL);
 }
@@ -62,7 +62,8 @@ void open_operators(const fs::path& library, const std::function<bool()>& regist
   }
   open_torch_names();
   std::string words = try_to_open(library, RTLD_LOCAL);
-  // Its initialiser for Python mentions functions of Python, and nobody calls it here: a library of ours has the names.
+  // The extension's initialiser for Python refers to functions of Python and is never called here: a library of this
+  // project defines the names.
   if (lacks_python(words)) {
     const fs::path names = folder_of(reinterpret_cast<const void*>(&open_operators)) / "libflash_attn_python_names.so";
     const std::string missing = try_to_open(names, RTLD_GLOBAL);

@@ -68,7 +68,7 @@ Operator::Argument Operator::understand(const c10::Argument& argument) {
   if (name == "seqused_k") return known(Part::key_lengths, {"Tensor?"});
   if (name == "softmax_scale") return known(Part::scale, {"float?", "float"});
   if (name == "is_causal" && type == "bool") return {Part::constant, false};
-  // 0 would let it split the keys as it sees fit, and then the same input need not give the same bits.
+  // 0 would let the operator choose how to split the keys, and then the same input need not give the same bits.
   if (name == "num_splits" && type == "int") return {Part::constant, int64_t{1}};
   if (argument.default_value()) return {Part::constant, *argument.default_value()};
   if (argument.type()->kind() == c10::TypeKind::OptionalType) return {Part::constant, c10::IValue()};
@@ -109,12 +109,12 @@ void Operator::attend(const Call& call) const {
   stack.reserve(arguments_.size());
   for (const Argument& argument : arguments_) stack.push_back(value_of(argument));
   handle_.callBoxed(stack);
-  // It writes into the output it is given, unless it must pad.
+  // The operator writes into the output it is given, unless it must pad.
   if (const at::Tensor out = stack[0].toTensor(); !out.is_same(call.out) && out.data_ptr() != call.out.data_ptr())
     call.out.copy_(out);
   if (call.log_sum_exp.defined()) call.log_sum_exp.copy_(stack[1].toTensor());
   if (!lengths.defined()) return;
-  // What a row without keys gives differs between its versions.
+  // The result of a row without keys differs between versions of the operator.
   const at::Tensor blind = lengths.eq(0);
   call.out.masked_fill_(blind.view({-1, 1, 1, 1}), 0);
   if (call.log_sum_exp.defined()) call.log_sum_exp.masked_fill_(blind.view({-1, 1, 1}), kNever);

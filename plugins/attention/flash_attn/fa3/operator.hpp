@@ -1,5 +1,5 @@
-// FlashAttention-3 (Shah et al. 2024) as its package installs it: the operator flash_attn_3::fwd, which a library of
-// that package registers with LibTorch when it is opened.
+// FlashAttention-3 (Shah et al. 2024) from its package: the operator flash_attn_3::fwd, which a library of that package
+// registers with LibTorch when it is opened.
 #pragma once
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -13,11 +13,11 @@ namespace fastvideo::fa3 {
 
 using flash_torch::Call;
 
-/// The operator, found and understood. Any thread.
+/// The operator and its schema. Any thread.
 class Operator {
  public:
-  /// Opens the library, unless that has been done. Throws std::runtime_error, which begins with the file: why it cannot
-  /// be opened, or what of its schema is unknown here. [one thread: the loader's]
+  /// Opens the library, unless it is open. Throws std::runtime_error, which begins with the file: why it cannot be
+  /// opened, or which part of its schema is unknown here. [one thread: the loader's]
   explicit Operator(const std::filesystem::path& library);
 
   bool runs_on(at::DeviceType device) const;
@@ -27,7 +27,7 @@ class Operator {
   void attend(const Call& call) const;
 
  private:
-  // What an argument of the schema gets in every call: a part of the call, or a value that is always the same.
+  // The value of an argument of the schema in every call: a part of the call, or a constant.
   struct Argument {
     enum class Part { q, k, v, out, key_lengths, scale, constant } part = Part::constant;
     c10::IValue value = {};

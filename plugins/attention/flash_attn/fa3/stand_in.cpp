@@ -14,7 +14,7 @@ namespace {
 
 enum { kAsInstalled, kForPython, kOlder, kUnknown, kOtherType, kWithoutLengths };
 
-// Without defaults, as before the summer of 2025, or with a change that no version has.
+// The schema without defaults, as before the summer of 2025, or with a change that no version has.
 std::string schema_of(int variant) {
   const bool is_older = variant == kOlder;
   const std::string none = is_older ? "" : " = None";
@@ -41,7 +41,7 @@ const c10::IValue& argument(const c10::FunctionSchema& schema, const torch::jit:
   return stack[stack.size() - schema.arguments().size() + static_cast<size_t>(*schema.argumentIndexWithName(name))];
 }
 
-// Rows without keys give NaN: what the package gives there differs between its versions.
+// Rows without keys give NaN: the package's result there differs between its versions.
 void forward(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const c10::FunctionSchema& schema = op.schema();
   const auto given = [&](const char* name) { return argument(schema, *stack, name); };

@@ -9,7 +9,7 @@
 namespace fastvideo::sm90 {
 namespace {
 
-// The kernel of that tile for a site, or nullptr.
+// The kernel with the given tile for a site, or nullptr.
 const dense::Kernel* find_kernel(const fv_attention_site& site, std::string_view tile) {
   const bool bfloat16 = same_dtype(site.dtype, kBFloat16);
   if (!bfloat16 && !same_dtype(site.dtype, kFloat16)) return nullptr;

@@ -1,4 +1,4 @@
-// What FLASH_ATTN/sm90 says about sites. It runs without a GPU; tests/on_device.py checks the kernels on one.
+// FLASH_ATTN/sm90's answers about sites. The test runs without a GPU; tests/on_device.py checks the kernels on one.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -80,7 +80,7 @@ TEST(FlashAttnSm90, PicksTheTileByItsRounds) {
   EXPECT_EQ(tile(75600), "192x80x2");
 }
 
-// Within 15 % of what was measured, from 1,560 tokens to 75,600.
+// Within 15 % of the measured times, from 1,560 tokens to 75,600.
 TEST(FlashAttnSm90, EstimatesWhatWasMeasured) {
   const fv_entry option = tile_option("auto");
   AttentionLibrary library(FLASH_ATTN_SM90_LIBRARY, {&option, 1});

@@ -41,7 +41,7 @@ def reference(q, k, v, scale, key_lengths, rows):
 
 
 def rival(q, k, v, scale):
-    """PyTorch's attention on the same tensors: cuDNN where it takes them."""
+    """PyTorch's attention on the same tensors: cuDNN where it supports them."""
     kind = torch.nn.attention.SDPBackend
     kinds = [kind.CUDNN_ATTENTION, kind.FLASH_ATTENTION, kind.MATH] if CUDA else [kind.FLASH_ATTENTION, kind.MATH]
     with torch.nn.attention.sdpa_kernel(kinds, set_priority=True):
@@ -96,7 +96,7 @@ class Checks:
         key_lengths = None
         if lengths is not None:
             key_lengths = torch.tensor(lengths, dtype=torch.int32, device=DEVICE)
-            for b, n in enumerate(lengths):  # what does not exist must not be read
+            for b, n in enumerate(lengths):  # keys that do not exist must not be read
                 k[b, n:] = float("nan")
                 v[b, n:] = float("nan")
         rows = torch.tensor(sorted(random.sample(range(queries), min(queries, 256))), device=DEVICE)
@@ -258,7 +258,7 @@ def main():
     global CUDA, DEVICE
     if a.cpu or not CUDA:
         CUDA, DEVICE = False, "cpu"
-        torch.set_num_threads(1)  # what is called here has no pool of threads
+        torch.set_num_threads(1)  # the backend called here has no pool of threads
     torch.manual_seed(a.seed)
     random.seed(a.seed)
     tiles = a.tiles or ["auto"]

@@ -20,10 +20,10 @@ using cpu::to_float;
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 // Softmax's reference lags behind the maximum by up to 2^4, which the range of e4m3 has to spare: the score at the
-// reference weighs 28, and none more than 448.
+// reference weighs 28, and no score weighs more than 448.
 constexpr float kSlackLog2 = 4, kReferenceWeight = 28;
 
-enum class Values { as_given, rounded, e4m3 };  // and the type of the probabilities: float, that of the inputs, e4m3
+enum class Values { as_given, rounded, e4m3 };  // and the type of the probabilities: float, the inputs' type, e4m3
 
 template <class T>
 struct Problem {
@@ -58,7 +58,7 @@ float dot(const float* a, const float* b, int64_t n) {
 }
 
 // 64 queries of one head over all keys, a block of 128 at a time: scores, online softmax (Milakov and Gimelshein 2018),
-// and the sum of each block of its own, added to the output in float.
+// and a separate sum for each block, added to the output in float.
 template <class T>
 class QueryBlock {
  public:
@@ -134,7 +134,7 @@ class QueryBlock {
       for (int64_t d = 0; d < size_; ++d) rows_[j * size_ + d] = to_float((&p_.k(batch_, first + j, kv_head_, 0))[d]);
   }
 
-  // With smooth_q: the part of the scores that queries less their mean do not have, in full precision.
+  // With smooth_q: the part of the scores that comes from the queries' mean, in full precision.
   float mean_score(int64_t j) const {
     float sum = 0;
     for (int64_t d = 0; d < size_; ++d) sum += q_mean_[d] * (rows_[j * size_ + d] - quantised_.mean[d]);
@@ -198,7 +198,7 @@ class QueryBlock {
     for (int64_t j = 0; j < keys; ++j) {
       float weight = std::exp2(row[j] + offset);
       if (p_.values() == Values::e4m3) weight = round_to_e4m3(weight);
-      total += weight;  // of what is multiplied where that is e4m3, as the kernel's matrix product sums it
+      total += weight;  // of the e4m3 weights, if they are multiplied in e4m3, as in the kernel
       if (p_.values() == Values::rounded) weight = to_float(from_float<T>(weight));
       for (int64_t d = 0; d < size_; ++d) block_[d] += weight * rows_[j * size_ + d];
     }
@@ -210,14 +210,14 @@ class QueryBlock {
     T* out = &p_.out(batch_, first_ + i, head_, 0);
     for (int64_t d = 0; d < size_; ++d) {
       float x = p_.shape.keys == 0 ? 0 : output_[i * size_ + d] / sum_[i];
-      // Weights sum to 1: what all values of a channel lost alike in rounding is known.
+      // Weights sum to 1: adds the rounding error that all values of a channel have in common.
       if (p_.values() == Values::e4m3) x = x * quantised_.v_scales[d] + quantised_.v_residual[d];
       out[d] = from_float<T>(x);
     }
     if (p_.log_sum_exp == nullptr) return;
     float& log_sum_exp = TensorView<float, 3>(*p_.log_sum_exp)(batch_, head_, first_ + i);
     log_sum_exp = (reference_[i] + std::log2(sum_[i]) - reference_log2()) * std::numbers::ln2_v<float>;
-    // What keys lost with their mean is the same for all scores of a row: softmax does not see it, this sum does.
+    // Subtracting the keys' mean shifts all scores of a row alike: softmax does not change, the log-sum-exp does.
     if (!p_.full_precision && p_.shape.keys > 0) log_sum_exp += p_.scale * dot(&q_[i * size_], quantised_.mean, size_);
   }
 

@@ -13,7 +13,7 @@ namespace fastvideo::sage {
 uint64_t scratch_bytes(const fv_attention_site& site);
 
 /// Computes a call that Settings::check has passed, of float32, bfloat16 or float16. Memory: scratch_bytes, aligned to
-/// 64 bytes. Where Settings::in_full_precision says so nothing is quantised or rounded but the output.
+/// 64 bytes. If Settings::in_full_precision, only the output is rounded and nothing is quantised.
 void attend(const Host& host, const Settings& settings, double scale, const CallShape& shape,
             const fv_attention_args& args);
 

@@ -1,4 +1,4 @@
-// SAGE_ATTN/cpu: the numerics of the Hopper kernel, for tests and for trying them on any machine.
+// SAGE_ATTN/cpu: the numerics of the Hopper kernel, for tests and for trying the numerics on any machine.
 #include <fastvideo/plugin.hpp>
 
 #include "plugins/attention/sage_attn/cpu/attention.hpp"

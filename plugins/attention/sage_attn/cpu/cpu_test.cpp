@@ -1,5 +1,5 @@
-// SAGE_ATTN/cpu through its library: what can be said exactly. How near it is to the formula, and that it rounds what
-// it should, is tests/accuracy_test.py's and tests/on_device.py's.
+// SAGE_ATTN/cpu through its library: exact properties. Its error against the formula and its rounding are tested by
+// tests/accuracy_test.py and tests/on_device.py.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -63,7 +63,7 @@ struct Problem {
     EXPECT_EQ(library.run(site, args()), FV_OK) << library.message();
     return out.data();
   }
-  // The relative distance to the formula in float64.
+  // The relative error against the formula in float64.
   double error(const std::vector<float>& result) {
     double difference = 0, norm = 0;
     for (int64_t i = 0; i < kTokens; ++i) {

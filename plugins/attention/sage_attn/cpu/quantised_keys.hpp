@@ -12,27 +12,27 @@ constexpr int64_t kKeyBlock = 128, kQueryBlock = 64;
 constexpr int64_t kKeyScales = 4;                      ///< of a key block: keys 2 c and 2 c + 1 of each eight share one
 constexpr int64_t kQueryGroup = 16, kQueryScales = 8;  ///< queries g and g + 8 of sixteen share one
 
-/// What the largest value of a channel becomes, of e4m3's 448: for normal values, rounding then errs least.
+/// The number that a channel's largest value is scaled to, of e4m3's 448: for normal values, rounding then errs least.
 constexpr float kLargestValue = 320;
 
-/// A scale: the value of one step, NaN if what it is for is not finite.
+/// A scale: the value of one step, NaN if one of its numbers is not finite.
 struct Scale {
   float step = 0;
 
-  /// The scale at which the largest of some numbers becomes the last integer or e4m3 number.
+  /// The scale at which the largest of some numbers becomes the largest integer or e4m3 number.
   static Scale of(float largest, float last);
 
   /// Steps in a unit; 0 for a scale that is 0, NaN or too small to be inverted.
   float per_unit() const;
 };
 
-/// Of two sizes the larger, NaN if one is.
+/// The larger of two sizes, NaN if either is.
 float larger(float a, float b);
 
 /// The nearest integer, ties to even, from -127 to 127.
 int8_t to_int8(float steps);
 
-/// Keys and values of one head, in memory of the caller's.
+/// Quantised keys and values of one head, in the caller's memory.
 struct QuantisedKeys {
   float* mean;        ///< [size] of the keys; zeros unless Settings::smooth_k
   float* v_residual;  ///< [size] the mean of v less its rounded value; zeros unless Settings::fp8_values
@@ -43,7 +43,7 @@ struct QuantisedKeys {
 
   /// Bytes of a head, a multiple of 64.
   static uint64_t bytes(int64_t keys, int64_t size);
-  /// Takes memory apart that is aligned to 4 bytes.
+  /// Divides memory aligned to 4 bytes into the arrays.
   static QuantisedKeys in(void* memory, int64_t keys, int64_t size);
 };
 
@@ -55,7 +55,7 @@ struct HeadView {
   const T* row(int64_t token) const { return &tensor(batch, token, head, 0); }
 };
 
-/// Fills a head.
+/// Quantises a head.
 template <class T>
 void quantise(const Settings& settings, const HeadView<T>& k, const HeadView<T>& v, const QuantisedKeys& into);
 

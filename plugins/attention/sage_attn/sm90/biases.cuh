@@ -1,5 +1,5 @@
-// What the mean of 64 queries gives to their scores: mean(q) . (k - mean(k)), nearly in full precision, on tensor
-// cores.
+// The part of the scores that comes from the mean of 64 queries: mean(q) . (k - mean(k)), nearly in full precision, on
+// tensor cores.
 #pragma once
 
 #include "plugins/attention/common/hopper/products.cuh"
@@ -26,7 +26,7 @@ __device__ inline void multiply_16x8(float (&d)[4], const uint32_t (&a)[4], cons
 template <class Element, int kSize>
 class QueryMeans {
  public:
-  /// means: of the first of the 16, `count` of which exist; k_mean: what keys lose.
+  /// means: of the first of the 16, `count` of which exist; k_mean: the mean subtracted from the keys.
   __device__ QueryMeans(const float* means, int count, const float* k_mean) {
     const int lane = threadIdx.x % 32;
 #pragma unroll
@@ -48,7 +48,7 @@ class QueryMeans {
   }
 
   /// The products of row g, and of g + 8, with keys 2 c and 2 c + 1 of each eight, less their mean. Several eights at a
-  /// time: a product waits for the one before it. keys: the first row.
+  /// time, since a product waits for the product before it. keys: the first row.
   template <int kEights, int kRow>
   __device__ void multiply(float (&d)[kEights][4], const uint16_t (*keys)[kRow]) const {
     const int lane = threadIdx.x % 32;

@@ -28,7 +28,7 @@ using Shape =
 template <class S>
 using KeyBlocks = hopper::DenseKeyBlocks<S::kKeys>;
 
-/// Where the operands of a call lie.
+/// The workspace's arrays for a call.
 inline Quantisation quantisation(const Quantiser& quantiser, const hopper::Call& c, Workspace& workspace) {
   const auto view = [](const void* data, const hopper::TokenStrides& s, int64_t tokens, int64_t heads) {
     return TokenView{data, s.batch, s.token, s.head, static_cast<int>(tokens), static_cast<int>(heads)};
@@ -61,7 +61,7 @@ void quantise(const Quantisation& p, cudaStream_t stream) {
   hopper::check_cuda(cudaGetLastError(), "launching the quantisation of q, k and v");
 }
 
-/// Queries less their mean, and what that mean gives to the scores.
+/// Queries less their mean, and the mean's part of the scores.
 template <class Element, int kSize>
 void smooth_queries(const Quantisation& p, float scale_log2, cudaStream_t stream) {
   const unsigned heads = p.q.heads, batch = p.batch;
@@ -94,7 +94,7 @@ void attend(const Quantisation& q, const hopper::Call& c, int blocks, cudaStream
   hopper::launch_dense<S>(p, c, blocks, stream);
 }
 
-/// A call of some of its queries.
+/// A call restricted to some of its queries.
 template <class Element>
 hopper::Call queries_of(hopper::Call c, int64_t first, int64_t count) {
   c.queries = count;
@@ -131,7 +131,7 @@ constexpr Kernels kernels_of(bool bfloat16) {
           launch<S>};
 }
 
-/// All kernels for elements of a type, which is compiled in a file of its own.
+/// All kernels for an element type; each type is compiled in its own file.
 template <class Element, bool kBFloat16 = std::is_same_v<Element, __nv_bfloat16>>
 inline constexpr Kernels kKernels[] = {
     kernels_of<Shape<Element, 128, true, false>>(kBFloat16),  kernels_of<Shape<Element, 128, true, true>>(kBFloat16),

@@ -7,7 +7,7 @@
 
 namespace fastvideo::sage {
 
-/// What serves a quantiser; launch and prepare as in launch.hpp.
+/// The functions for a Quantiser; launch and prepare as in launch.hpp.
 struct Kernels {
   bool bfloat16;
   int head_size;

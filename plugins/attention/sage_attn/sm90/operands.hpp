@@ -1,4 +1,4 @@
-// What the kernels of the preparation read and write. No CUDA header is needed.
+// The operands of the preparation's kernels. No CUDA header is needed.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 namespace fastvideo::sage {
 
 constexpr int kThreads = 256, kWarps = kThreads / 32;
-constexpr int kBlocksOfAProcessor = 4;  ///< of quantise_kernel: what registers are spent on
+constexpr int kBlocksOfAProcessor = 4;  ///< of quantise_kernel: its registers are limited for this number
 constexpr int kBlockTokens = 128;       ///< that a block of quantise_kernel takes; the width of a key block
 constexpr int kStatisticsTokens = 512;  ///< that a block of statistics_kernel takes
 constexpr int kQueryBlock = 64;         ///< queries of one scale where scales are per block
@@ -21,7 +21,7 @@ struct TokenView {
   int tokens, heads;
 };
 
-/// What the kernels read and write; see workspace.hpp for the sizes.
+/// The arrays that the kernels read and write; see workspace.hpp for the sizes.
 struct Quantisation {
   TokenView q, k, v;
   int8_t *q8, *k8;        ///< [batch, head, token, size]
@@ -34,12 +34,12 @@ struct Quantisation {
   float* residual_parts;  ///< [batch, head, key block, size]: sums of that, in steps
   float *k_parts, *v_parts;  ///< [batch, head, part, size]: sums of k, largest |v|
   float* q_mean;             ///< [batch, head, query block, size]
-  float* biases;             ///< [batch, head, query block, key of whole key blocks]: what q's mean gives to the scores
+  float* biases;             ///< [batch, head, query block, key of whole key blocks]: q's mean's part of the scores
   int batch, parts, key_blocks, query_groups, query_blocks;
-  bool smooth_k;   ///< whether K's mean is taken off
+  bool smooth_k;   ///< whether K's mean is subtracted
   bool per_block;  ///< one scale for 64 queries and one for 128 keys; otherwise one for each thread of the kernel
   bool quantise_v;
-  bool smooth_q;  ///< whether the mean of 64 queries is taken off; q_mean and biases are only there then
+  bool smooth_q;  ///< whether the mean of 64 queries is subtracted; only then q_mean and biases exist
 };
 
 }  // namespace fastvideo::sage

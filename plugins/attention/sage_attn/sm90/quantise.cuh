@@ -1,4 +1,5 @@
-// From 16-bit q, k, v to what the quantised products take (SageAttention2, Zhang et al. 2024, sections 3.1 to 3.3):
+// From 16-bit q, k, v to the operands of the quantised products (SageAttention2, Zhang et al. 2024, sections 3.1 to
+// 3.3):
 //
 //   statistics_kernel   mean of K and largest |V| of each channel, in parts of the tokens
 //   join_kernel         the parts, one result for each channel
@@ -6,11 +7,11 @@
 //                       with a scale for each channel
 //   residual_kernel     what rounding V took from the mean of each channel
 //
-// K and V are read twice, Q once. Softmax does not see what is added to all scores of a row: K's mean may be left out.
-// Weights sum to 1: adding the mean of V's rounding errors to the output repairs what they have in common, a fifth of
-// the error that rounding V brings to even attention.
-// Sums are added in a fixed order: the same input gives the same bits.
-// Integers have no NaN: a NaN or an infinity goes into the scale of its group, and so into every result that reads it.
+// K and V are read twice, Q once. Softmax does not change if all scores of a row are shifted alike: K's mean may be
+// subtracted. Weights sum to 1: adding the mean of V's rounding errors to the output corrects the part that they have
+// in common, a fifth of the error that rounding V causes in even attention. Sums are added in a fixed order: the same
+// input gives the same bits. Integers have no NaN: a NaN or an infinity goes into the scale of its group, and so into
+// every result that reads it.
 #pragma once
 
 #include "plugins/attention/sage_attn/sm90/queries.cuh"

@@ -1,6 +1,6 @@
-// The preparation alone, beside what it says of itself in float64: means, scales and who shares them, integers, values
-// in e4m3 where the product reads them, and what their rounding took. A scale of the wrong group, a row that is not
-// read, a value in the wrong place, a NaN that becomes a number: all show.
+// The preparation alone, beside its definition in float64: means, scales and the rows that share them, integers, values
+// in e4m3 where the product reads them, and the mean of their rounding errors. A scale of the wrong group, a row that
+// is not read, a value in the wrong place, a NaN that becomes a number: all show.
 #include <cuda_fp8.h>
 
 #include <algorithm>
@@ -96,7 +96,7 @@ class Quantise : public hopper::HopperTest<K> {
     take_operands(p_, kSize, pieces);
   }
 
-  // The first query or key of those that share a scale.
+  // The first query or key of the group that shares a scale.
   int group(int token, bool of_keys, bool per_block) const {
     if (per_block) return of_keys ? token / 128 * 128 : token / 64 * 64;
     return of_keys ? token / 128 * 128 + token % 8 / 2 * 2 : token / 16 * 16 + token % 8;
@@ -148,7 +148,7 @@ class Quantise : public hopper::HopperTest<K> {
         }
   }
 
-  // The mean of each 64 queries, and what it gives to the scores of each key.
+  // The mean of each 64 queries, and its part of the scores of each key.
   void check_query_means() const {
     for (int b = 0; b < c_.batch; ++b)
       for (int h = 0; h < c_.heads; ++h)
@@ -255,7 +255,7 @@ TEST(QueriesTogether, KeepBiasesSmall) {
             size_t{5} << 28);
 }
 
-// Channels and rows of zeros and of numbers too small to be inverted, of which nothing may become infinite or NaN.
+// Channels and rows of zeros and of numbers too small to be inverted, which must not become infinite or NaN.
 TYPED_TEST(Quantise, TakesZerosAndTheSmallestNumbers) {
   using T = typename TypeParam::Element;
   for (int b = 0; b < 2; ++b)
@@ -276,7 +276,7 @@ TYPED_TEST(Quantise, TakesZerosAndTheSmallestNumbers) {
   for (int i = 0; i < 16 * TypeParam::kSize; ++i) ASSERT_EQ(this->p_.q8[i], 0);
 }
 
-// The scales that a NaN or an infinity touches are none, and no others.
+// The scales that a NaN or an infinity affects are NaN, and no other scales.
 TYPED_TEST(Quantise, KeepsWhatIsNotFiniteInItsScales) {
   using T = typename TypeParam::Element;
   constexpr int kToken = 150, kHead = 1, kChannel = 3;
@@ -295,7 +295,7 @@ TYPED_TEST(Quantise, KeepsWhatIsNotFiniteInItsScales) {
               ASSERT_EQ(!std::isfinite(this->scale(b, h, i, false)),
                         head && this->group(i, false, per_block) == this->group(kToken, false, per_block))
                   << "query " << i;
-            for (int j = 0; j < 700; ++j)  // the mean has it, and all keys less their mean
+            for (int j = 0; j < 700; ++j)  // the mean is NaN, and so are all keys less their mean
               ASSERT_EQ(!std::isfinite(this->scale(b, h, j, true)),
                         head && (smooth_k || this->group(j, true, per_block) == this->group(kToken, true, per_block)))
                   << "key " << j;

@@ -1,11 +1,11 @@
-// Queries as integers, as they are or less the mean of their 64.
+// Queries as integers, with or without subtracting the mean of their 64.
 #pragma once
 
 #include "plugins/attention/sage_attn/sm90/rounding.cuh"
 
 namespace fastvideo::sage {
 
-/// A block's queries as its threads hold them, by steps; those that do not exist are 0.
+/// A block's queries as its threads hold them, by steps; queries that do not exist are 0.
 template <int kSize>
 using QueryRows = Eight[RowsOfWarp<kSize>::kSteps];
 
@@ -43,7 +43,7 @@ __device__ inline void take_query_means(float (&means)[2][kSize], const QueryRow
   __syncthreads();
 }
 
-/// The part of a block of 128 queries. kSmooth: less the mean of their 64.
+/// Quantises a block of 128 queries. kSmooth: less the mean of their 64.
 template <class Element, int kSize, bool kSmooth>
 __device__ inline void quantise_queries(const Quantisation& p, int block, int head, int batch) {
   using Rows = RowsOfWarp<kSize>;
@@ -73,7 +73,7 @@ __device__ inline void quantise_queries(const Quantisation& p, int block, int he
     float x[8];
     numbers(x, step);
     largest[step] = 0;
-    if (!kSmooth || token_of(step) < p.q.tokens) {  // what does not exist is 0, but not less a mean
+    if (!kSmooth || token_of(step) < p.q.tokens) {  // queries that do not exist are 0, also without the mean
 #pragma unroll
       for (float value : x) largest[step] = larger(largest[step], fabsf(value));
     }

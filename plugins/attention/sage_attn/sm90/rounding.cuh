@@ -15,8 +15,8 @@ namespace fastvideo::sage {
 
 using hopper::larger;
 
-/// Eight neighbouring elements of a row as they lie in memory. Kernels keep these, not the floats: a third of the
-/// registers, so that enough blocks are at work to keep the memory busy.
+/// Eight neighbouring elements of a row as in memory. Kernels keep these, not the floats: a third of the registers, so
+/// that enough blocks are at work to keep the memory busy.
 using Eight = uint4;
 
 __device__ inline Eight load_eight(const void* data, int64_t element) {
@@ -42,7 +42,7 @@ __device__ inline void to_floats(float (&x)[8], const Eight& eight) {
   }
 }
 
-/// Makes the compiler convert again what it would otherwise keep converted.
+/// Makes the compiler convert elements again instead of keeping them converted in registers.
 __device__ inline void forget_floats(Eight& eight) {
   asm("" : "+r"(eight.x), "+r"(eight.y), "+r"(eight.z), "+r"(eight.w));
 }
@@ -71,7 +71,8 @@ __device__ inline float largest_of_lanes(float x, int lanes) {
 }
 
 /// Rounds numbers of at most 127 steps to integers of 8 bits: 1.5 * 2^23 more, a float's low bits are the integer. The
-/// product is rounded first, as on the CPU: one rounding less would part them at ties, which 16 bits bring about often.
+/// product is rounded first, as on the CPU: one rounding less would give other results at ties, which are frequent with
+/// 16-bit inputs.
 __device__ inline uint2 pack_int8(const float (&x)[8], float per_step) {
   constexpr float kMagic = 12582912.0F;
   uint32_t bits[8];

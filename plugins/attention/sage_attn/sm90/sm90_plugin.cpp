@@ -16,7 +16,7 @@ namespace {
 // For estimates: measured on an H200, from 1,560 tokens to 75,600 (docs/measured/attention_turns.md).
 constexpr double kLaunchMicroseconds = 20;
 constexpr double kElementsPerMicrosecond = 8e5;   // of queries, keys and values, quantised
-constexpr double kBiasBytesPerMicrosecond = 1e6;  // of what smooth_q adds to scores
+constexpr double kBiasBytesPerMicrosecond = 1e6;  // of the biases of smooth_q
 constexpr int64_t kGridLimit = 65535;             // of CUDA, in the dimensions for heads and batch
 
 // Microseconds of a call. Two consumers of 64 queries; three at head size 64 where registers allow (kernels.cuh).

@@ -1,4 +1,4 @@
-// What SAGE_ATTN/sm90 says about sites. It runs without a GPU; tests/on_device.py checks the kernels on one.
+// SAGE_ATTN/sm90's answers about sites. The test runs without a GPU; tests/on_device.py checks the kernels on one.
 #include <gtest/gtest.h>
 
 #include "plugins/attention/common/tests/attention_library.hpp"
@@ -43,7 +43,7 @@ TEST(SageAttnSm90, RefusesWithTheReason) {
   EXPECT_NE(answer({}, [](auto& s) { s.query_length = int64_t{1} << 31; }).find("no: at most"), std::string::npos);
 }
 
-// Within 15 % of what was measured, where it gains over FLASH_ATTN and where it does not.
+// Within 15 % of the measured times, where SAGE_ATTN gains over FLASH_ATTN and where it does not.
 TEST(SageAttnSm90, EstimatesWhatWasMeasured) {
   const TestOptions options;
   const auto entries = options.entries();

@@ -1,4 +1,4 @@
-// Where the quantised operands of a call lie in its workspace.
+// The layout of a call's quantised operands in its workspace.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +26,8 @@ class Workspace {
   size_t used_ = 0;
 };
 
-/// Takes what a call needs; p.q, k, v, batch and its flags are given. What keys and values become comes first: it lies
-/// in the same place for any number of queries.
+/// Takes the arrays of a call; p.q, k, v, batch and the flags are set. The arrays of keys and values come first, so
+/// that their places do not depend on the number of queries.
 inline void take_operands(Quantisation& p, int64_t size, Workspace& workspace) {
   p.parts = hopper::ceil_div(p.k.tokens, kStatisticsTokens);
   p.key_blocks = hopper::ceil_div(p.k.tokens, kBlockTokens);

@@ -357,7 +357,7 @@ def main():
     global CUDA, DEVICE
     if a.cpu or not CUDA:
         CUDA, DEVICE = False, "cpu"
-        torch.set_num_threads(1)  # what is called here has no pool of threads
+        torch.set_num_threads(1)  # the backend called here has no pool of threads
     torch.manual_seed(a.seed)
     random.seed(a.seed)
     if a.what == "check":

@@ -1,7 +1,6 @@
-"""What SAGE_ATTN computes, stated a second time: SageAttention2 (Zhang et al. 2024, sections 3.1 to 3.4) in PyTorch. What is rounded
-is computed in float32 first, as there, so that both round the same way; every sum is in float64. The groups of a scale are those
-of cpu/quantised_keys.hpp.
-"""
+"""A second implementation of SAGE_ATTN's numerics: SageAttention2 (Zhang et al. 2024, sections 3.1 to 3.4) in PyTorch.
+Numbers to be rounded are computed in float32 first, as there, so that both round the same way; every sum is in float64.
+The groups of a scale are those of cpu/quantised_keys.hpp. """
 
 import math
 
@@ -85,7 +84,7 @@ def one_head(q, k, v, scale, rows, pieces, pv, granularity, smooth_k, smooth_q):
         results.append((out, total, reference))
     most = torch.stack([reference for _, _, reference in results]).amax(0)
     out, total = (sum(result[i] * torch.exp(result[2] - most) for result in results) for i in (0, 1))
-    # Weights sum to 1: the mean of what rounding took from a channel is added again.
+    # Weights sum to 1: the mean of a channel's rounding errors is added again.
     return (out / total + (count.double() - v8).mean(0)) * step
 
 
@@ -125,6 +124,6 @@ def cosine(x, y):
 
 
 def relative(x, expected, norm=2):
-    """The L1 or L2 norm of the difference over that of what is expected."""
+    """The L1 or L2 norm of the difference over the norm of the expected output."""
     difference = torch.linalg.vector_norm(x.double() - expected, norm)
     return (difference / torch.linalg.vector_norm(expected, norm).clamp(min=1e-300)).item()

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kDefaultDensity = 0.5;
 
-// Squared norms of one head of a batch row: of what dense attention gives, and of the difference to it.
+// Squared norms of one head of a batch row: of dense attention's output, and of the difference to it.
 struct Squares {
   double norm = 0, difference = 0;
 };

@@ -1,4 +1,4 @@
-// `fastvideo calibrate SLIDING_TILE_ATTN`: dense attention that looks at what every candidate window would have given.
+// `fastvideo calibrate SLIDING_TILE_ATTN`: dense attention that also measures the error of every candidate window.
 #pragma once
 
 #include <fastvideo/calibration.hpp>
@@ -12,9 +12,9 @@
 
 namespace fastvideo::sliding_tile {
 
-/// Of all runs so far, sums over prompts, branches and batch rows.
+/// The measurements of all runs so far: sums over prompts, branches and batch rows.
 struct Measurements {
-  int64_t steps = 0, layers = 0, heads = 0;  ///< of the model and its runs; 0: nothing seen
+  int64_t steps = 0, layers = 0, heads = 0;  ///< of the model and its runs; 0: no run yet
   std::optional<TileGrid> tiles;
   std::vector<Extent> candidates;
   std::vector<std::vector<double>> differences;  ///< [step, layer, head][candidate]: squared, to dense attention

@@ -139,7 +139,7 @@ TEST(SlidingTileCalibration, GivesEachHeadTheSparsestWindowWithinTheError) {
     chosen.insert(to_text(window));
     const auto at = static_cast<size_t>(std::find(candidates.begin(), candidates.end(), window) - candidates.begin());
     ASSERT_LT(at, candidates.size()) << name;
-    EXPECT_LE(of_place[at], kGoal + 1e-4) << name;  // float32 measured what float64 says
+    EXPECT_LE(of_place[at], kGoal + 1e-4) << name;  // measured in float32, checked in float64
     for (size_t c = 0; c < candidates.size(); ++c)
       EXPECT_TRUE(of_place[c] >= kGoal - 1e-4 || density(tiles, window) <= density(tiles, candidates[c])) << name;
   }

@@ -51,7 +51,7 @@ class Plan final : public AttentionPlan {
     return tiles;
   }
 
-  // Made when a window is first asked for.
+  // Made at the first use of a window.
   const Pattern& pattern(size_t window) {
     std::unique_ptr<Pattern>& made = patterns_[window];
     if (made == nullptr) made = std::make_unique<Pattern>(plan_.tiles(), plan_.beside(), plan_.windows()[window]);

@@ -202,7 +202,7 @@ TEST(SlidingTileCpu, TheFirstStepsAreDenseIfAsked) {
   EXPECT_THROW(problem.run(library, {{{1, 3, 1}}}, {0, 1}), Refused);               // two of one step
 }
 
-// A window that covers everything is dense attention: no farther from it than 1.2 times what FLASH_ATTN is.
+// A window that covers everything is dense attention: its error is at most 1.2 times that of FLASH_ATTN.
 TEST(SlidingTileCpu, AFullWindowIsDenseAttention) {
   AttentionLibrary dense(FLASH_ATTN_CPU_LIBRARY);
   for (const Extent& grid : {Extent{{5, 7, 9}}, Extent{{4, 6, 8}}, Extent{{1, 9, 13}}}) {
@@ -263,7 +263,7 @@ TEST(SlidingTileCpu, RefusesSitesWithTheReason) {
   EXPECT_EQ(refusal([](auto&) {}), "taken");
 }
 
-// A file is for one model, grid and number of steps: all of that is known before anything runs.
+// A file is for one model, grid and number of steps: mismatches are refused before a run.
 TEST(SlidingTileCpu, RefusesAStrategyThatIsNotTheSites) {
   const ProblemSize p{.grid = {{4, 6, 7}}, .tile = {{1, 2, 3}}, .heads = 2};
   StrategyTable table;
@@ -281,7 +281,7 @@ TEST(SlidingTileCpu, RefusesAStrategyThatIsNotTheSites) {
   };
   const auto nothing = [](auto&) {};
   EXPECT_EQ(answer(exact, nothing), "taken");
-  EXPECT_EQ(answer(exact, [](auto& s) { s.steps = 0; }), "taken");  // nobody knows
+  EXPECT_EQ(answer(exact, [](auto& s) { s.steps = 0; }), "taken");  // the number of steps is not known
   EXPECT_EQ(answer(exact, [](auto& s) { s.steps = 5; }),
             "the strategy file s.json has 3 steps (its last entry is 2_1_1), and this run has 5: entry 3_0_0 is "
             "missing; ask for as many steps, or set steps = \"rescale\" to take the nearest");

@@ -1,4 +1,4 @@
-// The shared main loop over lists of tiles: which shapes of it there are, and how one is launched.
+// The shared main loop over lists of tiles: its kernel shapes, and their launch.
 #include "plugins/attention/common/hopper/dense/dense.cuh"
 #include "plugins/attention/common/hopper/listed_tiles.hpp"
 #include "plugins/attention/sliding_tile_attn/sm90/launch.hpp"
@@ -15,7 +15,7 @@ struct Shape : dense::Shape<Element, kHeadSize, kKeys, kConsumers> {
   static constexpr int kConsumerRegisters = kConsumers == 3 ? 160 : 232;
 };
 
-// Whether a call has key lengths is known to the compiler: without them nothing asks for them between two products.
+// Key lengths are a template argument: without them there are no checks of them between two products.
 template <class S, bool kLengths>
 using Blocks = hopper::ListedKeyBlocks<S::kKeys, kLengths>;
 
@@ -49,7 +49,7 @@ constexpr Kernel kernel(const char* key_block) {
 }
 
 // A tile of 6x8x8 is three blocks of 128 queries or two of 192, and three of 128 keys; three in a row are eight of 144.
-// The best stand first.
+// The best shapes come first.
 template <class Element>
 constexpr Kernel kKernels[] = {kernel<Shape<Element, 128, 144, 2>>("144"), kernel<Shape<Element, 128, 128, 2>>("128"),
                                kernel<Shape<Element, 128, 176, 2>>("176"), kernel<Shape<Element, 64, 128, 3>>("128")};

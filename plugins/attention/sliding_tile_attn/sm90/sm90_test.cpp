@@ -1,4 +1,5 @@
-// What SLIDING_TILE_ATTN/sm90 says about sites. It runs without a GPU; tests/device_check.cpp runs the kernels on one.
+// SLIDING_TILE_ATTN/sm90's answers about sites. The test runs without a GPU; tests/device_check.cpp runs the kernels on
+// one.
 #include <gtest/gtest.h>
 
 #include "plugins/attention/common/tests/attention_library.hpp"

@@ -17,8 +17,8 @@ struct Part {
   std::vector<KeyRun> keys;
 };
 
-// The sequence under a window. Tiles are joined where they see the same: at borders, and along an axis that the window
-// covers. So fewer of them end in the middle of a block of queries.
+// The sequence under a window. Tiles that see the same keys are joined: at borders, and along an axis that the window
+// covers. So fewer tiles end in the middle of a block of queries.
 std::vector<Part> parts_of(const SitePlan& plan, const Extent& window) {
   const TileGrid& tiles = plan.tiles();
   const TokensBeside beside = plan.beside();

@@ -1,4 +1,4 @@
-// What the Hopper kernel walks: lists of query blocks and key blocks for every window of a plan, as one piece of
+// The lists that the Hopper kernel walks: query blocks and key blocks for every window of a plan, in one piece of
 // memory.
 #pragma once
 
@@ -11,7 +11,7 @@ namespace fastvideo::sliding_tile {
 
 /// The lists of a call, in device memory.
 struct Lists {
-  hopper::ListScheduler scheduler;  ///< of one batch row; the launcher fills in how many there are
+  hopper::ListScheduler scheduler;  ///< of one batch row; the launcher fills in the number of batch rows
   const hopper::KeyBlock* key_blocks;
 };
 
@@ -23,10 +23,10 @@ class Tables {
   /// rows, width: queries and keys of the kernel's blocks. Throws Refused where the lists would be too long.
   Tables(const SitePlan& plan, int rows, int width);
 
-  /// What lies in device memory, from a multiple of 256 bytes on. The counter in it is changed by launches.
+  /// The content for device memory, 256-byte aligned. Launches change the counter in it.
   const std::vector<unsigned char>& image() const { return image_; }
 
-  /// The lists of a call of so many heads, at most hopper::kMostHeads. base: where the image lies.
+  /// The lists of a call of `heads` heads, at most hopper::kMostHeads. base: the address of the image.
   Lists at(void* base, const fv_attention_args& args, int64_t heads) const;
 
  private:

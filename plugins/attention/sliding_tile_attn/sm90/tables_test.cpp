@@ -1,4 +1,4 @@
-// What the Hopper kernel would walk, without a GPU: every query once, with the keys that the definition lets it see.
+// The walk of the Hopper kernel, without a GPU: every query once, with the keys that the definition lets it see.
 #include "plugins/attention/sliding_tile_attn/sm90/tables.hpp"
 
 #include <gtest/gtest.h>

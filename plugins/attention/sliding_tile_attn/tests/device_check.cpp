@@ -3,7 +3,7 @@
 //
 //   sliding_tile_device_check LIBRARY [few]    few: two grids, one width of key blocks; otherwise all
 //
-// Exit code 0: all right, 1: something is wrong, 77: no GPU that can run it.
+// Exit code 0: all right, 1: a fault, 77: no GPU that can run it.
 #include <cstring>
 #include <type_traits>
 
@@ -221,7 +221,7 @@ void run_case(const char* file, const char* key_block, const Case& c, int64_t si
   Elements<T> again = out;
   dout.memory().download(again.data.data());
   lse.memory().download(log_sum_exp_again.data());
-  // Nothing depends on who takes which tile.
+  // The result does not depend on which block takes which tile.
   expect(same_bits(again.data, out.data) && same_bits(log_sum_exp_again, log_sum_exp),
          what + ": a captured run differs");
 }

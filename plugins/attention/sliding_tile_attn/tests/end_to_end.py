@@ -38,7 +38,7 @@ class Program:
         return numpy.frombuffer(b"".join(rest.split(b"FRAME\n")), numpy.uint8).astype(int), done.stdout + done.stderr
 
     def refusal(self, part, *flags, **variables):
-        """`explain` and `generate` refuse, before anything is loaded, and leave what was there."""
+        """`explain` and `generate` refuse, before a component is loaded, and leave an existing file alone."""
         shown = self.call("explain", *flags, **variables)
         assert shown.returncode == 2 and part in shown.stderr, f"explain: exit code {shown.returncode}\n{shown.stdout}{shown.stderr}"
         output = self.folder / "before.y4m"

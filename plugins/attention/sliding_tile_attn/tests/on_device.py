@@ -318,7 +318,7 @@ def main():
     global CUDA, DEVICE
     if a.cpu:
         CUDA, DEVICE = False, "cpu"
-        torch.set_num_threads(1)  # what is called here has no pool of threads
+        torch.set_num_threads(1)  # the backend called here has no pool of threads
     torch.manual_seed(0)
     random.seed(0)
     start, where = time.time(), "the CPU" if a.cpu else torch.cuda.get_device_name()

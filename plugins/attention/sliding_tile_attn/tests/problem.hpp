@@ -79,7 +79,7 @@ struct Elements {
   }
 };
 
-/// Keys and values that a batch row does not have become NaN: they must not be used.
+/// Sets keys and values that a batch row does not have to NaN: they must not be used.
 template <class T>
 void fill_missing_keys(const ProblemSize& p, Elements<T>& k, Elements<T>& v) {
   for (size_t b = 0; b < p.key_lengths.size(); ++b)
@@ -90,7 +90,7 @@ void fill_missing_keys(const ProblemSize& p, Elements<T>& k, Elements<T>& v) {
                       cpu::from_float<T>(std::numeric_limits<float>::quiet_NaN()));
 }
 
-/// What an output is beside the definition.
+/// The error of an output against the definition.
 struct Error {
   double relative = 0;     ///< Euclidean norm of the difference over that of the result; infinite if one is NaN
   double log_sum_exp = 0;  ///< largest difference

@@ -32,7 +32,7 @@ void give(const Problem& p, GivenOptions& options) {
   if (p.share > 0) options.number("share", p.share);
 }
 
-// Inputs of a problem, and what a call with them gives.
+// Inputs of a problem, and the output of a call with them.
 template <class T>
 struct Case {
   Problem p;
@@ -75,7 +75,7 @@ struct Case {
     return library.run(p.site(FV_DEVICE_CPU, dtype), args);
   }
 
-  // Against the blocks of the definition, or all.
+  // Compares with attention to the blocks of the definition, or to all blocks.
   Difference difference(bool dense = false) {
     Difference found;
     for (int64_t b = 0; b < p.batch; ++b)
@@ -237,7 +237,7 @@ void check_threshold(fv_dtype dtype, double threshold, double bound, double* lef
 TEST(SparseCpu, LeavesOutWhatLiesBelowTheThreshold) {
   double left_out = 0;
   check_threshold<float>(kFloat32, 0.01, 5e-6, &left_out);
-  EXPECT_GE(left_out, 0.05);  // otherwise nothing was seen
+  EXPECT_GE(left_out, 0.05);  // otherwise the test would prove nothing
   check_threshold<cpu::BFloat16>(kBFloat16, 0.05, 4e-3);
 }
 
@@ -251,7 +251,7 @@ TEST(SparseCpu, AThresholdThatNothingLiesBelowIsDense) {
   EXPECT_LE(one.difference(true).relative(), 3e-6);
 }
 
-// What is no number stays where it is, and crashes nothing.
+// NaN and infinity stay in their rows, and crash nothing.
 TEST(SparseCpu, TakesInputsThatAreNoNumbers) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 3e38F}) {
     Problem p = plain();

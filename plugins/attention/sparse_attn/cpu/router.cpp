@@ -21,7 +21,7 @@ void mean_of_tokens(const void* data, int64_t stride, int64_t tokens, int64_t si
   for (int64_t d = 0; d < size; ++d) mean[d] /= static_cast<float>(tokens);
 }
 
-// The means of all parts of `part` tokens of a head, of which so many tokens exist.
+// The means of all parts of `part` tokens of a head, of whose tokens `tokens` exist.
 template <class T>
 void means_of_head(const void* data, const cpu::Strides& strides, int64_t b, int64_t head, int64_t tokens, int64_t part,
                    int64_t size, float* means) {
@@ -31,7 +31,7 @@ void means_of_head(const void* data, const cpu::Strides& strides, int64_t b, int
                       means + i * size);
 }
 
-// Adds to masses what each key block holds of the weights of a part of queries. logs: of the weights of the key parts.
+// Adds each key block's share of the weights of a part of queries to masses. logs: of the weights of the key parts.
 void add_shares(const std::vector<float>& logs, std::vector<float>& masses) {
   const float top = *std::max_element(logs.begin(), logs.end());
   float all = 0;
@@ -39,7 +39,7 @@ void add_shares(const std::vector<float>& logs, std::vector<float>& masses) {
   for (size_t i = 0; i < logs.size(); ++i) masses[i / kParts] += std::exp(logs[i] - top) / all;
 }
 
-// What the order is taken by. Inputs that are no numbers give masses that are none, which have no order.
+// The sort key of a mass. Inputs that are NaN give masses that are NaN, which have no order.
 float rank_of(float mass, bool always) { return (std::isnan(mass) ? 0.0F : mass) + (always ? 2.0F : 0.0F); }
 
 }  // namespace

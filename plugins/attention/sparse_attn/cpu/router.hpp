@@ -12,13 +12,13 @@ namespace fastvideo::sparse {
 /// The means of the parts of one batch row.
 class Means {
  public:
-  /// Room for all parts of queries and keys of so many heads.
+  /// Allocates the parts of queries and keys of the given numbers of heads.
   Means(const Routing& routing, const CallShape& shape);
 
   /// Tasks of fill: one for each head of queries and of keys.
   int64_t tasks() const { return heads_ + kv_heads_; }
-  /// Fills in what tasks [begin, end) of batch row b are; dtype: of the job's tensors. Threads: different tasks at a
-  /// time.
+  /// Computes the means of tasks [begin, end) of batch row b; dtype: of the job's tensors. Threads: different tasks at
+  /// a time.
   void fill(const cpu::Job& job, fv_dtype dtype, int64_t b, int64_t begin, int64_t end);
 
   /// The mean of part `part` of a head's queries or keys.

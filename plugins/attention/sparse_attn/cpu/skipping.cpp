@@ -12,7 +12,7 @@ namespace {
 
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
-// What is known of one query.
+// The running state of one query.
 struct QueryState {
   float largest = kNothing, sum = 0;
 };
@@ -30,7 +30,7 @@ void attend_rows(const cpu::Job& job, int64_t b, int64_t head, int64_t first, in
   std::vector<float> outputs(static_cast<size_t>(count * size)), scores(static_cast<size_t>(count * width));
   for (int64_t block = (keys + width - 1) / width - 1; block >= 0; --block) {
     const int64_t start = block * width, seen = std::min(width, keys - start);
-    bool far = start + width < keys && count == group;  // never the first that is visited
+    bool far = start + width < keys && count == group;  // never the first block that is visited
     for (int64_t i = 0; i < count; ++i) {
       const T* q = row_of<T>(job.q, job.q_strides, b, first + i, head);
       for (int64_t j = 0; j < seen; ++j) {

@@ -1,4 +1,4 @@
-// Which shapes of the routed kernel there are, and how it is launched.
+// The shapes of the routed kernel, and its launch.
 #pragma once
 
 #include "plugins/attention/common/hopper/dense/dense.cuh"
@@ -81,7 +81,7 @@ void attend_with(const Routing& r, const hopper::Call& c, void* workspace, int b
   hopper::launch_kernel<S>(p, blocks, stream);
 }
 
-// With a share, no text and no key lengths all tiles are equally long: nobody has to draw them.
+// With a share, no text and no key lengths all tiles are equally long: jobs need not be drawn.
 template <class S>
 void launch_attend(const Routing& r, const hopper::Call& c, void* workspace, int blocks, cudaStream_t stream) {
   if (c.batch == 0) return;

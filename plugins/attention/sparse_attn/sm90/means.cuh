@@ -15,7 +15,7 @@ struct MeansOf {
   const void* data;
   hopper::TokenStrides strides;
   int tokens, heads;
-  int part, parts;             ///< tokens of a part, and how many there are of a head; the last ones may have none
+  int part, parts;             ///< tokens of a part, and parts of a head; the last parts may have no tokens
   const int32_t* key_lengths;  ///< nullptr, or [batch]: tokens that exist for a batch row
 };
 

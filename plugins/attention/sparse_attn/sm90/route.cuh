@@ -1,5 +1,5 @@
 // Chooses the key blocks of query blocks: products of means on the tensor cores, a softmax over all key parts, the
-// largest masses. See routing.hpp for what is computed.
+// largest masses. routing.hpp has the definition.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -17,7 +17,7 @@ constexpr int kRouterThreads = 32 * kTilesOfRouter;
 constexpr int kRouterRows = kTilesOfRouter * kParts;  ///< query parts: the rows of a product
 static_assert(kRouterRows == 16);
 
-/// Floats between two rows of what is held of each query part and key block: no two of eight rows share a bank.
+/// Floats between two rows of the table of query parts and key blocks: no two of eight rows share a bank.
 FV_HOST_DEVICE constexpr int route_stride(int key_blocks) { return hopper::ceil_div(key_blocks, 32) * 32 + 4; }
 /// Bytes of dynamic shared memory.
 constexpr int route_bytes(int key_blocks) { return kRouterRows * route_stride(key_blocks) * 4; }
@@ -54,7 +54,7 @@ __device__ inline void multiply_small(float (&sum)[4], uint32_t a0, uint32_t a1,
 __device__ inline float join_four(float x, float y) {
   float top = fmaxf(x, y);
   top = fmaxf(top, __shfl_xor_sync(~0u, top, 1));
-  const float reference = top == -INFINITY ? 0.0F : top;  // there may be none of the four
+  const float reference = top == -INFINITY ? 0.0F : top;  // all four may be missing
   float sum = hopper::exp2_fast(x - reference) + hopper::exp2_fast(y - reference);
   sum += __shfl_xor_sync(~0u, sum, 1);
   return reference + __log2f(sum);
@@ -71,7 +71,7 @@ __device__ inline float largest_of_warp(float x) {
   return x;
 }
 
-/// What key blocks that are always visited have above all others.
+/// The mass added to key blocks that are always visited.
 constexpr float kAlways = 2;
 
 /// Chooses from the values of a warp's query block; values[j] is the mass of key block j, plus kAlways if it is always
@@ -94,7 +94,7 @@ class Choice {
       else
         too_much = middle;
     }
-    // Of those that are equal to the least, the first that are needed.
+    // Of the blocks whose mass equals the least, the first ones are chosen.
     equal_ = count_from(least_) - count_from(least_ + 1);
     taken_ = equal_;
     if (routing.mass == 0) {
@@ -141,7 +141,7 @@ class Choice {
   }
   const float* values_;
   int blocks_;
-  uint32_t least_ = 0;  // of what is chosen, as an integer
+  uint32_t least_ = 0;  // the least chosen mass, as an integer
   int equal_, taken_;   // how many are equal to it, and how many of them are chosen
 };
 
@@ -233,7 +233,7 @@ __global__ void __launch_bounds__(kRouterThreads) route_kernel(const __grid_cons
     for (int a = 0; a < kParts; ++a)
       if (a < rows) mass += hopper::exp2_fast(own[a * stride + j] - all[a]);
     mass /= static_cast<float>(rows);
-    if (!(mass >= 0 && mass <= 1)) mass = mass > 1 ? 1 : 0;  // rounding; inputs that are no numbers
+    if (!(mass >= 0 && mass <= 1)) mass = mass > 1 ? 1 : 0;  // rounding; inputs that are NaN
     own[j] = mass + (r.always(query_block, j, keys) ? kAlways : 0);
   }
   __syncwarp();

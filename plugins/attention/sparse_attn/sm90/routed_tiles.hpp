@@ -12,8 +12,8 @@ struct RoutedTile : hopper::QueryTile {
   int row;  ///< of the lists
 };
 
-/// Query tiles head after head, so that those at work at the same time are neighbours. kDrawn_: they go out one by one,
-/// where tiles differ in length; otherwise each block takes every so-manyth.
+/// Query tiles head after head, so that tiles at work at the same time are neighbours. kDrawn_: blocks draw tiles one
+/// by one, where tiles differ in length; otherwise each of n blocks takes every n-th tile.
 template <bool kDrawn_>
 struct RoutedScheduler {
   using Tile = RoutedTile;
@@ -21,8 +21,8 @@ struct RoutedScheduler {
   static constexpr bool kInPieces = false;
   int queries, heads, batch;
   int rows;           ///< of a tile
-  bool last_first;    ///< the last tiles of a head first: those with text behind the video visit every key block
-  unsigned* counter;  ///< of device memory, 0 before and after every launch
+  bool last_first;    ///< the last tiles of a head first: tiles with text behind the video visit every key block
+  unsigned* counter;  ///< in device memory, 0 before and after every launch
 
   FV_HOST_DEVICE int tiles_of_head() const { return hopper::ceil_div(queries, rows); }
   FV_HOST_DEVICE int jobs() const { return tiles_of_head() * heads * batch; }
@@ -64,7 +64,7 @@ struct RoutedKeyBlocks {
     const int first = load(list + i) * kWidth;
     return {first, keys - first < kWidth ? keys - first : kWidth};
   }
-  /// Behind the tensor there are zeros; behind the keys of a batch row whatever the caller left there.
+  /// Behind the tensor the copy engine reads zeros; behind a batch row's keys lies unknown data of the caller.
   FV_HOST_DEVICE bool clear_behind(hopper::KeyBlock block) const { return block.first + block.count < key_length; }
 
  private:

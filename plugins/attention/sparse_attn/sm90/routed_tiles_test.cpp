@@ -1,4 +1,4 @@
-// What the routed kernel walks, without a GPU: every query tile once, its listed key blocks, the partial one first.
+// The walk of the routed kernel, without a GPU: every query tile once, its listed key blocks, the partial block first.
 #include "plugins/attention/sparse_attn/sm90/routed_tiles.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// Dense attention that leaves out what weighs little: the shared main loop with a softmax of its own, in kernels of its
-// own, so that dense attention pays nothing.
+// Dense attention that leaves out blocks that weigh little: the shared main loop with another softmax, in separate
+// kernels, so that dense attention is not slowed down.
 #include <cmath>
 
 #include "plugins/attention/common/hopper/dense/dense.cuh"

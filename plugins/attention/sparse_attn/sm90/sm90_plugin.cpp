@@ -14,8 +14,8 @@ namespace {
 // Beside attention: launches, and choosing, which reads queries and keys once.
 constexpr double kBytesPerMicrosecond = 2e6;
 constexpr double kLaunchMicroseconds = 10;
-// Time over that of dense attention and the share, 1.07 to 1.26 as measured; and over that of dense attention where
-// nothing is left out beside a threshold, 1.02 to 1.19.
+// Time over that of dense attention and the share, 1.07 to 1.26 as measured; and with a threshold that leaves out
+// nothing, over the time of dense attention, 1.02 to 1.19.
 constexpr double kOverShare = 1.17, kOverDense = 1.13;
 constexpr int64_t kGridLimit = 65535;  // of CUDA, in the dimensions for heads and batch
 
@@ -64,7 +64,7 @@ class Sm90Plan final : public AttentionPlan {
   int blocks_ = 0, dense_blocks_ = 0;
 };
 
-// Threshold: every key is looked at.
+// Threshold: all scores are computed.
 class SkippingPlan final : public AttentionPlan {
  public:
   SkippingPlan(const Settings& settings, const fv_attention_site& site, const SkippingKernel& kernel)

@@ -1,4 +1,4 @@
-// What SPARSE_ATTN/sm90 says about sites. It runs without a GPU; tests/device_check.cpp runs the kernels on one.
+// SPARSE_ATTN/sm90's answers about sites. The test runs without a GPU; tests/device_check.cpp runs the kernels on one.
 #include <gtest/gtest.h>
 
 #include "plugins/attention/common/tests/attention_library.hpp"

@@ -1,4 +1,4 @@
-// What a routed call keeps in its workspace, and where.
+// The layout of a routed call's workspace.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// SPARSE_ATTN in float64, from its definition in the README and from nothing else: which key blocks a block of queries
-// visits, and attention to them.
+// SPARSE_ATTN in float64, from the definition in the README alone: which key blocks a block of queries visits, and
+// attention to them.
 #pragma once
 
 #include <fastvideo/attention.h>
@@ -18,7 +18,7 @@
 
 namespace fastvideo::sparse {
 
-/// A sequence of text, video and text tokens, and how it is cut.
+/// A sequence of text, video and text tokens, and its division into blocks.
 struct Problem {
   int64_t grid[3] = {1, 1, 1};
   int64_t before = 0, after = 0, sinks = 0;
@@ -69,7 +69,7 @@ struct Elements {
     return data.data() + static_cast<size_t>(((b * tokens + token) * heads + head) * size);
   }
   double at(int64_t b, int64_t token, int64_t head, int64_t d) { return double{cpu::to_float(row(b, token, head)[d])}; }
-  /// Neighbours resemble each other: what a video is, and what makes some key blocks matter more than others.
+  /// Neighbouring tokens resemble each other, as in a video, so that some key blocks matter more than others.
   void fill_walk(std::mt19937& random, float deviation) {
     std::normal_distribution<float> normal;
     std::vector<float> place(static_cast<size_t>(heads * size));
@@ -85,7 +85,7 @@ struct Elements {
   }
 };
 
-/// Keys and values that a batch row does not have become NaN: they must not be used.
+/// Sets keys and values that a batch row does not have to NaN: they must not be used.
 template <class T>
 void fill_missing_keys(const Problem& p, Elements<T>& k, Elements<T>& v) {
   for (int64_t b = 0; !p.key_lengths.empty() && b < p.batch; ++b)
@@ -132,7 +132,7 @@ std::vector<double> masses(const Problem& p, Elements<T>& q, Elements<T>& k, int
   return mass;
 }
 
-/// Whether a block of queries visits a key block whatever it holds.
+/// Whether a block of queries visits a key block whatever its mass.
 inline bool always(const Problem& p, int64_t b, int64_t block, int64_t key_block) {
   const int64_t first = key_block * p.width, end = std::min(first + p.width, p.keys_of(b));
   for (int64_t j = first; j < end; ++j) {
@@ -202,14 +202,14 @@ std::set<int64_t> above(const Problem& p, double threshold, Elements<T>& q, Elem
   return kept;
 }
 
-/// What an output is beside attention to chosen key blocks.
+/// The error of an output against attention to chosen key blocks.
 struct Difference {
   double squares = 0, of_result = 0;  ///< sums of squares, of the difference and of the result
   double log_sum_exp = 0;             ///< the largest difference
   double relative() const { return of_result > 0 ? std::sqrt(squares / of_result) : std::sqrt(squares); }
 };
 
-/// Adds what rows [first, end) of a head differ by. lse: [batch, head, token].
+/// Adds the errors of rows [first, end) of a head. lse: [batch, head, token].
 template <class T>
 void compare_rows(const Problem& p, Elements<T>& q, Elements<T>& k, Elements<T>& v, Elements<T>& out,
                   const std::vector<float>& lse, int64_t b, int64_t head, int64_t first, int64_t end,

@@ -1,9 +1,9 @@
-// SPARSE_ATTN/sm90 without any framework: what it chose against the definition in float64, and its output against
-// attention in float64 to what it chose; also captured in a CUDA graph. on_device.py looks at long sequences.
+// SPARSE_ATTN/sm90 without any framework: the chosen blocks against the definition in float64, and the output against
+// attention in float64 to the chosen blocks; also captured in a CUDA graph. on_device.py looks at long sequences.
 //
-//   sparse_device_check LIBRARY [few]     few: what a sanitizer has something to see of
+//   sparse_device_check LIBRARY [few] few: the cases for a sanitizer
 //
-// Exit code 0: all right, 1: something is wrong, 77: no GPU that can run it.
+// Exit code 0: all right, 1: a fault, 77: no GPU that can run it.
 #include <cstring>
 #include <type_traits>
 
@@ -126,7 +126,7 @@ std::vector<Case> cases() {
   return made;
 }
 
-// What was chosen against the definition, and the output against attention to what was chosen.
+// The chosen blocks against the definition, and the output against attention to the chosen blocks.
 template <class T>
 void compare_chosen(const Problem& p, const Memory& scratch, Elements<T>& q, Elements<T>& k, Elements<T>& v,
                     Elements<T>& out, const std::vector<float>& log_sum_exp, const std::string& what,
@@ -259,7 +259,7 @@ void run_case(const char* file, const Case& c, int64_t size, fv_dtype dtype) {
   scratch.poison();
   run_captured(stream, once, what);
   const std::vector<T> again = dout.download<T>();
-  // Nothing depends on who takes which tile.
+  // The result does not depend on which block takes which tile.
   expect(std::memcmp(again.data(), out.data.data(), again.size() * sizeof(T)) == 0 &&
              lse.download<float>().size() == log_sum_exp.size() &&
              std::memcmp(lse.download<float>().data(), log_sum_exp.data(), log_sum_exp.size() * sizeof(float)) == 0,

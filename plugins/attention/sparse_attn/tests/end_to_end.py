@@ -1,4 +1,5 @@
-"""SPARSE_ATTN on the embedded model: everything visited is the dense video, less is another one, and what says nothing is refused.
+"""SPARSE_ATTN on the embedded model: visiting everything gives the dense video, visiting less another video; options
+without effect are refused.
 
 Run as: end_to_end.py FASTVIDEO_BINARY MODEL
 """
@@ -26,7 +27,7 @@ class Program:
                               text=True, env={**environment, "OMP_NUM_THREADS": "2"})
 
     def frames(self, backend, **options):
-        """The video's luma and chroma, and what was said."""
+        """The video's luma and chroma, and the messages."""
         path = self.folder / "video.y4m"
         done = self.call("generate", "--attention-backend", backend, *settings(options), "--output-path", str(path))
         assert done.returncode == 0, f"{options}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
@@ -34,7 +35,7 @@ class Program:
         return numpy.frombuffer(b"".join(rest.split(b"FRAME\n")), numpy.uint8).astype(int), done.stdout + done.stderr
 
     def refusal(self, part, **options):
-        """`explain` and `generate` refuse, before anything is loaded, and leave what was there."""
+        """`explain` and `generate` refuse, before a component is loaded, and leave an existing file alone."""
         output = self.folder / "before.y4m"
         output.write_bytes(b"what was here before")
         for command, more in (("explain", []), ("generate", ["--output-path", str(output)])):

@@ -5,15 +5,15 @@ namespace {
 
 int64_t parts(int64_t of, int64_t size) { return (of + size - 1) / size; }
 
-// Whether the tiles of a head that a cluster has beside those that exist are few. Measured: where one of 14 is empty a
-// pair loses 4 %; sharing loads gains 1 to 5 % over long sequences.
+// Whether a cluster adds few empty tiles to those of a head. Measured: where one of 14 is empty a pair loses 4 %;
+// sharing loads gains 1 to 5 % over long sequences.
 constexpr int64_t kTilesOfAnEmptyOne = 32;
 bool fills_clusters(const Kernel& kernel, int64_t queries) {
   const int64_t tiles = parts(queries, kernel.rows);
   return tiles % kernel.cluster == 0 || tiles >= kTilesOfAnEmptyOne;
 }
 
-// Key blocks of a tile: the first counts as far as there is a kernel that does no more of it.
+// Key blocks of a tile: the first counts by the width of the narrowest kernel that holds its keys.
 double key_blocks(const Kernel& kernel, int64_t keys) {
   const int64_t count = parts(keys, kernel.key_width), rest = keys - (count - 1) * kernel.key_width;
   if (count > 1)
@@ -22,7 +22,7 @@ double key_blocks(const Kernel& kernel, int64_t keys) {
   return static_cast<double>(count);
 }
 
-// Of a launch in a filled queue.
+// The overhead of a launch in a filled queue.
 constexpr double kLaunchMicroseconds = 2;
 
 }  // namespace

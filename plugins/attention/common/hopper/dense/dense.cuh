@@ -12,8 +12,8 @@ template <class Element, int kHeadSize, int kKeys, int kConsumers>
 using Shape = hopper::Shape<Element, hopper::HalfScores<Element>, hopper::HalfValues<Element>, kHeadSize, kKeys,
                             kConsumers, hopper::OnlineSoftmax>;
 
-/// The same, with kernels for long tiles (LongTiles) of such first key blocks. kCluster: 2 where two blocks share what
-/// they load; their consumers, who wait for the other block's, do not take turns besides.
+/// The same, with kernels for long tiles (LongTiles) of such first key blocks. kCluster: 2 if two blocks share their
+/// loads; their consumers wait for those of the other block and do not take turns besides.
 template <class Element, int kHeadSize, int kKeys, int kConsumers, int kCluster_, int... kFirstWidths>
 struct OwnShape : Shape<Element, kHeadSize, kKeys, kConsumers> {
   static constexpr int kCluster = kCluster_;
@@ -24,14 +24,14 @@ struct OwnShape : Shape<Element, kHeadSize, kKeys, kConsumers> {
 template <class S>
 using KeyBlocks = hopper::DenseKeyBlocks<S::kKeys>;
 
-/// Parameters with operands of 16 bits where they lie. Blocks: the policy of hopper/key_blocks.hpp.
+/// Parameters with the 16-bit operands of a call. Blocks: the policy of hopper/key_blocks.hpp.
 template <class S, class Blocks>
 hopper::Parameters<Blocks> half_parameters(const hopper::Call& c) {
   constexpr auto kElement = hopper::map_element<typename S::Element>();
   auto p = hopper::make_parameters<S, Blocks>(c);
   p.queries = hopper::make_tensor_map(hopper::token_tensor(c.q, c.batch, c.queries, c.heads, S::kHeadSize, c.q_strides),
                                       hopper::kWarpgroupRows, kElement);
-  if (c.keys > 0) {  // without keys nothing is loaded
+  if (c.keys > 0) {  // without keys there are no loads
     p.keys = hopper::make_tensor_map(hopper::token_tensor(c.k, c.batch, c.keys, c.kv_heads, S::kHeadSize, c.k_strides),
                                      S::kKeys, kElement);
     p.values = hopper::make_tensor_map(

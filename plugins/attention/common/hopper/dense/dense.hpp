@@ -24,12 +24,12 @@ struct Kernel {
   int head_size;
   int rows;                                   ///< queries of a tile
   int key_width;                              ///< of a key block
-  int cluster;                                ///< blocks of the kernel that share what they load
-  std::array<int, kMostWidths> first_widths;  ///< rising, then 0: of a first key block that holds fewer keys
+  int cluster;                                ///< blocks of the kernel that share their loads
+  std::array<int, kMostWidths> first_widths;  ///< rising, then 0: widths for a first key block with fewer keys
   hopper::TileTimes times;
   /// Blocks that the current device holds at once; sets the kernel up. Throws std::runtime_error.
   int (*prepare)();
-  /// Device memory that call.pieces of calls of up to so many keys needs; 0: nothing will be split.
+  /// Device memory that call.pieces needs for calls of up to `keys` keys; 0: no tile will be split.
   size_t (*piece_bytes)(int64_t keys, int blocks);
   /// Enqueues a call on the current device. blocks: what prepare returned. Throws std::runtime_error.
   void (*launch)(const hopper::Call& call, int blocks, CUstream_st* stream);
@@ -39,11 +39,11 @@ struct Kernel {
 std::span<const Kernel> bfloat16_kernels();
 std::span<const Kernel> float16_kernels();
 
-/// The kernel for a problem, or nullptr. tile: a kernel's name, or "auto": of those that a cluster's empty tiles do not
-/// make slower than another, that which is estimated to take least.
+/// The kernel for a problem, or nullptr. tile: a kernel's name, or "auto": the kernel with the least estimated time,
+/// without kernels that a cluster's empty tiles make slower than another.
 const Kernel* find_kernel(bool bfloat16, const hopper::ProblemSizes& sizes, std::string_view tile = "auto");
 
-/// About how long a kernel takes, in microseconds: for choosing between kernels and between backends.
+/// The estimated time of a kernel, in microseconds: for choosing between kernels and between backends.
 double estimate(const Kernel& kernel, const hopper::ProblemSizes& sizes);
 
 }  // namespace fastvideo::dense
