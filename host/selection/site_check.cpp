@@ -60,7 +60,10 @@ void require_possible(const fv_attention_site* site) {
   if (site->query_heads % site->kv_heads != 0)
     throw std::runtime_error(who + " has " + std::to_string(site->query_heads) + " query heads, no multiple of its " +
                              std::to_string(site->kv_heads) + " key heads");
-  if (!std::isfinite(site->scale)) throw std::runtime_error(who + " has a scale that is not finite");
+  if (!std::isfinite(site->scale) || site->scale <= 0)
+    throw std::runtime_error(who + " has the scale " + std::to_string(site->scale) + ", which is finite and above 0");
+  if ((site->masks & FV_MASK_BOOLEAN) != 0 && (site->masks & FV_MASK_BIAS) != 0)
+    throw std::runtime_error(who + " has a boolean mask and a bias; a call carries one of them");
   const auto is_named = [&](const char* const& name) { return name != nullptr; };
   if (site->input_count > kMostInputs || (site->input_count > 0 && site->inputs == nullptr) ||
       !std::all_of(site->inputs, site->inputs + site->input_count, is_named))

@@ -19,8 +19,8 @@
  *    once; [one per X] one thread at a time for each X, different X in parallel.
  *  - Streams are arguments: a cudaStream_t/CUstream as void*, NULL on the CPU, where a call returns when its output is
  *    written. A plugin leaves the current device as it found it.
- *  - A plugin also leaves the state of the process as it found it: locale, umask, working directory, signal handlers
- *    and masks, standard descriptors, rounding mode. `fastvideo plugins check` tests this.
+ *  - A plugin also leaves the state of the process as it found it: locale, umask, working directory, environment,
+ *    signal handlers and masks, timers, standard descriptors, rounding mode. `fastvideo plugins check` tests this.
  *
  * Until 1.0 is cut the ABI is 0.x and a host takes plugins of exactly its own 0.x.
  */

@@ -23,13 +23,15 @@ extern "C" {
 #define FV_ROLE_IMAGE_SELF "image.self" /* image encoder */
 #define FV_ROLE_VAE_MID "vae.mid"       /* middle block of a VAE, over the pixels of a frame */
 
-/* Masks, which keep keys from queries or weigh them; a site has a set of these bits. */
+/* What may stand between a query and a key. A site has a set of masks, of BOOLEAN and BIAS at most one; a query sees
+ * the keys that all of them let it see. A query that sees no key has the sum over no keys: out is 0, and log-sum-exp is
+ * minus infinity. */
 enum {
-  FV_MASK_CAUSAL = 1u << 0,
+  FV_MASK_CAUSAL = 1u << 0, /* query i sees keys 0 to i, whatever the lengths are (aligned at the first of both) */
   FV_MASK_FRAME_CAUSAL = 1u << 1, /* a query sees its own frame of the grid and earlier ones */
-  FV_MASK_KEY_LENGTHS = 1u << 2,  /* args.key_lengths */
+  FV_MASK_KEY_LENGTHS = 1u << 2,  /* args.key_lengths: of row b, keys from key_lengths[b] on are not seen */
   FV_MASK_BOOLEAN = 1u << 3,      /* args.mask, bool, true = may be seen */
-  FV_MASK_BIAS = 1u << 4,         /* args.mask, floating point, added to the scores */
+  FV_MASK_BIAS = 1u << 4,         /* args.mask, float32 or the site's type, added to scores; -infinity hides a key */
 };
 
 /* What a site requires beyond the masks. A backend refuses bits that it does not know. */
@@ -64,7 +66,7 @@ typedef struct fv_attention_site {
   int64_t batch;        /* rows at most; a run may have fewer */
   int64_t query_length; /* tokens at most; a run may have fewer where the grid is absent */
   int64_t key_length;
-  double scale;
+  double scale;          /* finite and above 0 */
   int64_t grid[3];       /* video tokens as (t, h, w), w fastest; zeros if the tokens are no grid */
   int64_t tokens_before; /* tokens of the sequence before the grid's, and after them */
   int64_t tokens_after;
@@ -110,7 +112,7 @@ typedef struct fv_attention_args {
   const fv_tensor* v;             /* [B, Lk, Hkv, D] */
   const fv_tensor* out;           /* [B, Lq, H, D], written whole */
   const fv_tensor* mask;          /* NULL, or 4-dimensional and broadcastable to [B, H, Lq, Lk] */
-  const fv_tensor* key_lengths;   /* NULL, or int32 [B] */
+  const fv_tensor* key_lengths;   /* NULL, or int32 [B] on the site's device, each from 0 to Lk */
   const fv_tensor* log_sum_exp;   /* NULL, or float32 [B, H, Lq], natural logarithm, written whole */
   const fv_tensor* const* inputs; /* further inputs, as the site names them */
   void* scratch;                  /* scratch_bytes of the plan, 256-byte aligned */
