@@ -144,7 +144,7 @@ void AttentionProblem::describe() {
 void AttentionProblem::place(DeviceMemory& memory, fv_device device) {
   const auto copy = [&](const void* from, size_t bytes) {
     auto* to = static_cast<std::byte*>(memory.allocate(bytes));
-    memory.upload(to, {static_cast<const std::uint8_t*>(from), bytes});
+    memory.upload(to, {static_cast<const uint8_t*>(from), bytes});
     return to;
   };
   const HostTensor* const tensors[] = {&q_, &k_, &v_, &out_, &mask_};
@@ -166,7 +166,7 @@ void AttentionProblem::place(DeviceMemory& memory, fv_device device) {
 void AttentionProblem::collect(DeviceMemory& memory) {
   const auto fetch = [&](HostTensor& into, const fv_tensor& from) {
     std::vector<std::byte>& bytes = into.memory();
-    memory.download({reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()},
+    memory.download({reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()},
                     static_cast<const std::byte*>(from.data) - into.begin());
   };
   HostTensor* const tensors[] = {&q_, &k_, &v_, &out_};

@@ -15,21 +15,21 @@ struct Free {
 
 class CpuMemory final : public DeviceMemory {
  public:
-  void* allocate(std::size_t bytes) override {
-    constexpr std::size_t alignment = 256;
+  void* allocate(size_t bytes) override {
+    constexpr size_t alignment = 256;
     void* block = std::aligned_alloc(alignment, (bytes / alignment + 1) * alignment);
     if (block == nullptr) throw std::bad_alloc();
     blocks_.emplace_back(block);
     return block;
   }
-  void upload(void* to, std::span<const std::uint8_t> from) override { std::memcpy(to, from.data(), from.size()); }
-  void download(std::span<std::uint8_t> to, const void* from) override { std::memcpy(to.data(), from, to.size()); }
-  void poison(void* first, std::size_t bytes) override { std::memset(first, 0xFF, bytes); }
+  void upload(void* to, std::span<const uint8_t> from) override { std::memcpy(to, from.data(), from.size()); }
+  void download(std::span<uint8_t> to, const void* from) override { std::memcpy(to.data(), from, to.size()); }
+  void poison(void* first, size_t bytes) override { std::memset(first, 0xFF, bytes); }
   void* stream() override { return nullptr; }
   void on_device(const std::function<void()>& work) override { work(); }
-  std::vector<double> time(std::size_t count, const Numbered& prepare, const Numbered& work) override {
+  std::vector<double> time(size_t count, const Numbered& prepare, const Numbered& work) override {
     std::vector<double> seconds;
-    for (std::size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count; ++i) {
       prepare(i);
       const auto began = std::chrono::steady_clock::now();
       work(i);

@@ -25,8 +25,8 @@ constexpr unsigned stream_non_blocking = 1;
 
 // Bytes that are set before pieces are timed, so that the device is behind the host's launches. The fill also empties
 // caches.
-constexpr std::size_t idle_bytes = std::size_t{256} << 20;
-constexpr std::size_t most_idle_calls = 256;
+constexpr size_t idle_bytes = size_t{256} << 20;
+constexpr size_t most_idle_calls = 256;
 
 struct Driver {
   CuResult (*init)(unsigned);
@@ -36,11 +36,11 @@ struct Driver {
   CuResult (*release_context)(CuDevice);
   CuResult (*push_context)(CuHandle);
   CuResult (*pop_context)(CuHandle*);
-  CuResult (*allocate)(CuAddress*, std::size_t);
+  CuResult (*allocate)(CuAddress*, size_t);
   CuResult (*free)(CuAddress);
-  CuResult (*upload)(CuAddress, const void*, std::size_t, CuHandle);
-  CuResult (*download)(void*, const void*, std::size_t, CuHandle);
-  CuResult (*fill)(CuAddress, unsigned char, std::size_t, CuHandle);
+  CuResult (*upload)(CuAddress, const void*, size_t, CuHandle);
+  CuResult (*download)(void*, const void*, size_t, CuHandle);
+  CuResult (*fill)(CuAddress, unsigned char, size_t, CuHandle);
   CuResult (*make_stream)(CuHandle*, unsigned);
   CuResult (*destroy_stream)(CuHandle);
   CuResult (*wait)(CuHandle);
@@ -165,30 +165,30 @@ class CudaMemory final : public DeviceMemory {
   CudaMemory(const CudaMemory&) = delete;
   CudaMemory& operator=(const CudaMemory&) = delete;
 
-  void* allocate(std::size_t bytes) override {
+  void* allocate(size_t bytes) override {
     const Current current(context_.get());
     blocks_.reserve(blocks_.size() + 1);
     CuAddress block = nullptr;
     // The driver allocates nothing for 0 bytes, and aligns to 256 bytes.
-    driver().check(driver().allocate(&block, std::max<std::size_t>(bytes, 1)),
+    driver().check(driver().allocate(&block, std::max<size_t>(bytes, 1)),
                    "allocating " + std::to_string(bytes) + " bytes of CUDA memory");
     blocks_.push_back(block);
     return block;
   }
 
-  void upload(void* to, std::span<const std::uint8_t> from) override {
+  void upload(void* to, std::span<const uint8_t> from) override {
     const Current current(context_.get());
     driver().check(driver().upload(to, from.data(), from.size(), stream_), "copying to the device");
     wait();
   }
 
-  void download(std::span<std::uint8_t> to, const void* from) override {
+  void download(std::span<uint8_t> to, const void* from) override {
     const Current current(context_.get());
     driver().check(driver().download(to.data(), from, to.size(), stream_), "copying from the device");
     wait();
   }
 
-  void poison(void* first, std::size_t bytes) override {
+  void poison(void* first, size_t bytes) override {
     const Current current(context_.get());
     if (bytes > 0) driver().check(driver().fill(first, 0xFF, bytes, stream_), "setting memory of the device");
   }
@@ -200,13 +200,13 @@ class CudaMemory final : public DeviceMemory {
     work();
   }
 
-  std::vector<double> time(std::size_t count, const Numbered& prepare, const Numbered& work) override {
+  std::vector<double> time(size_t count, const Numbered& prepare, const Numbered& work) override {
     const Current current(context_.get());
     std::vector<std::array<Event, 2>> events(count);
     wait();
     fall_behind(count);
     try {
-      for (std::size_t i = 0; i < count; ++i) {
+      for (size_t i = 0; i < count; ++i) {
         prepare(i);
         events[i][0].record(stream_);
         work(i);
@@ -228,9 +228,9 @@ class CudaMemory final : public DeviceMemory {
 
   // The time between two events includes waits of the device for the host's launches: so the device first gets work
   // that takes longer to run than to launch.
-  void fall_behind(std::size_t count) {
+  void fall_behind(size_t count) {
     if (idle_ == nullptr) idle_ = allocate(idle_bytes);
-    for (std::size_t i = 0; i < std::min(count, most_idle_calls); ++i) poison(idle_, idle_bytes);
+    for (size_t i = 0; i < std::min(count, most_idle_calls); ++i) poison(idle_, idle_bytes);
   }
 
   PrimaryContext context_;

@@ -14,22 +14,21 @@ namespace {
 
 TEST(CpuMemory, HoldsWhatIsPutThere) {
   const auto memory = make_device_memory({FV_DEVICE_CPU, 0});
-  std::array<std::uint8_t, 300> in{}, out{};
-  for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<std::uint8_t>(i * 7);
+  std::array<uint8_t, 300> in{}, out{};
+  for (size_t i = 0; i < in.size(); ++i) in[i] = static_cast<uint8_t>(i * 7);
   void* block = memory->allocate(in.size());
-  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % 256, 0U);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(block) % 256, 0U);
   memory->upload(block, in);
   memory->poison(static_cast<char*>(block) + 10, 5);
   memory->download(out, block);
-  for (std::size_t i = 0; i < in.size(); ++i) EXPECT_EQ(out[i], i >= 10 && i < 15 ? 0xFF : in[i]);
+  for (size_t i = 0; i < in.size(); ++i) EXPECT_EQ(out[i], i >= 10 && i < 15 ? 0xFF : in[i]);
 }
 
 TEST(CpuMemory, TimesEachPieceWithoutItsPreparation) {
   const auto memory = make_cpu_memory();
   std::string order;
   const std::vector<double> seconds = memory->time(
-      2, [&](std::size_t i) { order += "p" + std::to_string(i); },
-      [&](std::size_t i) { order += "w" + std::to_string(i); });
+      2, [&](size_t i) { order += "p" + std::to_string(i); }, [&](size_t i) { order += "w" + std::to_string(i); });
   EXPECT_EQ(order, "p0w0p1w1");
   ASSERT_EQ(seconds.size(), 2U);
   EXPECT_GE(seconds[0], 0);

@@ -95,8 +95,8 @@ bool HostTensor::gaps_untouched() const {
   for (int64_t a = 0; a < shape_[0]; ++a)
     for (int64_t b = 0; b < shape_[1]; ++b)
       for (int64_t c = 0; c < shape_[2]; ++c) {
-        const auto row = used.begin() + static_cast<std::ptrdiff_t>(offset({a, b, c, 0}));
-        std::fill(row, row + static_cast<std::ptrdiff_t>(shape_[3] * dtype_.bits / 8), true);
+        const auto row = used.begin() + static_cast<ptrdiff_t>(offset({a, b, c, 0}));
+        std::fill(row, row + static_cast<ptrdiff_t>(shape_[3] * dtype_.bits / 8), true);
       }
   for (size_t i = 0; i < memory_.size(); ++i)
     if (!used[i] && memory_[i] != std::byte{0xFF}) return false;

@@ -18,26 +18,26 @@ using SettingTexts = std::map<std::string, std::string>;
 /// The most that is allocated in each stage. peak: bytes since begin() was called.
 class StagePeaks final : public RunObserver {
  public:
-  StagePeaks(std::function<std::uint64_t()> peak, std::function<void()> begin)
+  StagePeaks(std::function<uint64_t()> peak, std::function<void()> begin)
       : peak_(std::move(peak)), begin_(std::move(begin)) {}
-  void stage(std::string_view name, std::int64_t) override {
+  void stage(std::string_view name, int64_t) override {
     note();
     stage_ = name;
   }
-  void step(std::int64_t) override {}
-  void loaded(std::uint64_t, std::uint64_t) override {}
+  void step(int64_t) override {}
+  void loaded(uint64_t, uint64_t) override {}
   void end(bool) override { note(); }
-  const std::map<std::string, std::uint64_t>& peaks() const { return peaks_; }
+  const std::map<std::string, uint64_t>& peaks() const { return peaks_; }
 
  private:
   void note() {
     if (!stage_.empty()) peaks_[stage_] = std::max(peaks_[stage_], peak_());
     begin_();
   }
-  std::function<std::uint64_t()> peak_;
+  std::function<uint64_t()> peak_;
   std::function<void()> begin_;
   std::string stage_;
-  std::map<std::string, std::uint64_t> peaks_;
+  std::map<std::string, uint64_t> peaks_;
 };
 
 inline fv_pipeline_sink nowhere() {

@@ -15,22 +15,22 @@ class DeviceMemory {
  public:
   explicit DeviceMemory(int index) : index_(static_cast<c10::DeviceIndex>(index)) {}
   void begin() { allocator().resetPeakStats(index_); }
-  std::uint64_t peak() {
+  uint64_t peak() {
     const auto [free, total] = allocator().getMemoryInfo(index_);
     const c10::CachingDeviceAllocator::DeviceStats stats = allocator().getDeviceStats(index_);
-    const auto now = static_cast<std::uint64_t>(stats.reserved_bytes[0].current);
-    most_reserved_ = std::max(most_reserved_, static_cast<std::uint64_t>(stats.reserved_bytes[0].peak));
+    const auto now = static_cast<uint64_t>(stats.reserved_bytes[0].current);
+    most_reserved_ = std::max(most_reserved_, static_cast<uint64_t>(stats.reserved_bytes[0].peak));
     beside_ = total - free - now;
-    return static_cast<std::uint64_t>(stats.allocated_bytes[0].peak);
+    return static_cast<uint64_t>(stats.allocated_bytes[0].peak);
   }
-  std::uint64_t most_reserved() const { return most_reserved_; }
+  uint64_t most_reserved() const { return most_reserved_; }
   /// In use on the device beside what LibTorch has reserved, at the end of the last stage.
-  std::uint64_t beside() const { return beside_; }
+  uint64_t beside() const { return beside_; }
 
  private:
   static c10::DeviceAllocator& allocator() { return *c10::getDeviceAllocator(c10::kCUDA); }
   c10::DeviceIndex index_;
-  std::uint64_t most_reserved_ = 0, beside_ = 0;
+  uint64_t most_reserved_ = 0, beside_ = 0;
 };
 
 void measure(const std::string& library, const SettingTexts& wanted) {
@@ -62,7 +62,7 @@ int main(int count, char** arguments) {
     fastvideo::host::SettingTexts wanted;
     for (int i = 2; i < count; ++i) {
       const std::string text = arguments[i];
-      const std::size_t at = text.find('=');
+      const size_t at = text.find('=');
       wanted[text.substr(0, at)] = text.substr(at + 1);
     }
     fastvideo::host::measure(arguments[1], wanted);

@@ -14,7 +14,7 @@ namespace {
 class MemoryLedgerTest : public ::testing::Test {
  protected:
   // Runs the embedded model; bytes of slots and signals.
-  std::uint64_t expect_true(const SettingTexts& caching) {
+  uint64_t expect_true(const SettingTexts& caching) {
     std::string words;  // more tokens than are read
     for (int i = 0; i < 5; ++i) words += "a red circle moves right over a blue background, a green square moves left, ";
     SettingTexts wanted = {{"request.model_path", FASTVIDEO_SOURCE_DIR "/models/shapes"},
@@ -37,7 +37,7 @@ class MemoryLedgerTest : public ::testing::Test {
     CheckedRequest request(model, settings);
     const RunResult result = run(request, &peaks, nowhere(), cancel);
     EXPECT_EQ(result.passes_reused > 0, !caching.empty());
-    const std::uint64_t kept = request.memory().cache_slots + request.memory().cache_signals;
+    const uint64_t kept = request.memory().cache_slots + request.memory().cache_signals;
     EXPECT_EQ(request.memory().stages.size(), 3u);
     for (const PipelineEstimate::Bytes& stage : request.memory().stages) {
       const auto said = static_cast<double>(stage.bytes), held = static_cast<double>(peaks.peaks().at(stage.name));
@@ -55,7 +55,7 @@ class MemoryLedgerTest : public ::testing::Test {
 };
 
 // The video's stream: 3 latent frames of 8 x 12 tokens, 256 channels.
-constexpr std::uint64_t kStream = std::uint64_t{3} * 8 * 12 * 256 * sizeof(float);
+constexpr uint64_t kStream = uint64_t{3} * 8 * 12 * 256 * sizeof(float);
 
 TEST_F(MemoryLedgerTest, WithoutCaching) { EXPECT_EQ(expect_true({}), 0u); }
 
@@ -65,9 +65,9 @@ TEST_F(MemoryLedgerTest, TeaCacheKeepsAResidualAndASignal) {
                                       "[[model]]\nmodel = \"wan-t2v-8x256\"\nuse_ret_steps = false\n"
                                       "signal = \"block.0.modulated\"\ncoefficients = [0, 0, 0, 1, 0]\n")
                                .string();
-  const std::uint64_t kept = expect_true({{"cache.strategy", "teacache"},
-                                          {"cache.teacache.threshold", "0.4"},
-                                          {"cache.teacache.coefficients_file", rows}});
+  const uint64_t kept = expect_true({{"cache.strategy", "teacache"},
+                                     {"cache.teacache.threshold", "0.4"},
+                                     {"cache.teacache.coefficients_file", rows}});
   EXPECT_EQ(kept, (2 + 1) * kStream + (2 * 2 + 1) * kStream);
 }
 

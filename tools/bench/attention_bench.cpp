@@ -22,10 +22,10 @@
 namespace fastvideo::host {
 namespace {
 
-constexpr std::int64_t kMostRepeats = 10000;
+constexpr int64_t kMostRepeats = 10000;
 // Large enough to keep the device busy to its end, small enough to run among the backends.
-constexpr std::int64_t kProductOnCuda = 8192;
-constexpr std::int64_t kProductOnCpu = 512;
+constexpr int64_t kProductOnCuda = 8192;
+constexpr int64_t kProductOnCpu = 512;
 
 fv_dtype dtype_of(const std::string& name, bool is_cuda) {
   if (name.empty()) return is_cuda ? kBFloat16 : kFloat32;
@@ -35,9 +35,9 @@ fv_dtype dtype_of(const std::string& name, bool is_cuda) {
   throw RequestError("--dtype " + name + ": one of float32, bfloat16, float16 is needed");
 }
 
-std::int64_t repeats_of(const std::string& text) {
+int64_t repeats_of(const std::string& text) {
   if (text.empty()) return 10;
-  std::int64_t number = 0;
+  int64_t number = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (code != std::errc() || end != text.data() + text.size() || number < 1 || number > kMostRepeats)
     throw RequestError("--repeat " + text + ": an int from 1 to " + std::to_string(kMostRepeats) + " is needed");
@@ -64,8 +64,8 @@ fv_attention_site site_of(const AttentionShape& shape, fv_dtype dtype, fv_device
   site.role = shape.queries == shape.keys ? FV_ROLE_DIT_SELF : FV_ROLE_DIT_CROSS;
   site.device = device;
   site.dtype = dtype;
-  site.head_size = static_cast<std::int32_t>(shape.head_size);
-  site.query_heads = site.kv_heads = site.total_heads = static_cast<std::int32_t>(shape.heads);
+  site.head_size = static_cast<int32_t>(shape.head_size);
+  site.query_heads = site.kv_heads = site.total_heads = static_cast<int32_t>(shape.heads);
   site.layers = 1;
   site.batch = shape.batch;
   site.query_length = shape.queries;
@@ -135,7 +135,7 @@ nlohmann::ordered_json json_of(const AttentionShape& shape, fv_dtype dtype, cons
 }
 
 void require_aligned(const AttentionShape& shape, fv_dtype dtype) {
-  const std::int64_t step = 16 / (dtype.bits / 8);
+  const int64_t step = 16 / (dtype.bits / 8);
   if (shape.head_size % step != 0)
     throw RequestError("--shape " + shape.text() + ": head size " + std::to_string(shape.head_size) + " in " +
                        dtype_name(dtype) + " is not a multiple of 16 bytes; take a multiple of " +
@@ -150,7 +150,7 @@ BenchReport bench_attention(const AttentionBenchFlags& flags, const ResolveSetti
   const Settings base = resolve({});
   const RunDevice device = resolve_device(base, [] { return std::string(); });
   const fv_dtype dtype = dtype_of(flags.dtype, device.is_cuda());
-  const std::int64_t repeats = repeats_of(flags.repeat);
+  const int64_t repeats = repeats_of(flags.repeat);
   std::vector<AttentionShape> shapes;
   for (const std::string& text : flags.shapes) {
     shapes.push_back(parse_attention_shape(text));

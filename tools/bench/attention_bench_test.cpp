@@ -42,8 +42,8 @@ const Host& alone() {
 TEST(AttentionReference, IsTheFormula) {
   const AttentionShape shape{2, 3, 5, 7, 4};
   const AttentionInputs in(shape, kFloat32, 9, alone());
-  const auto at = [&](const Elements& t, std::int64_t length, std::int64_t b, std::int64_t l, std::int64_t h, int d) {
-    return double{t.at(static_cast<std::size_t>(((b * length + l) * 3 + h) * 4 + d))};
+  const auto at = [&](const Elements& t, int64_t length, int64_t b, int64_t l, int64_t h, int d) {
+    return double{t.at(static_cast<size_t>(((b * length + l) * 3 + h) * 4 + d))};
   };
   for (const ReferenceRow& row : reference_rows(shape, in, 0.5, 8, 1, alone())) {
     std::vector<double> weight(7);
@@ -52,13 +52,13 @@ TEST(AttentionReference, IsTheFormula) {
       double dot = 0;
       for (int d = 0; d < 4; ++d)
         dot += at(in.q, 5, row.batch, row.query, row.head, d) * at(in.k, 7, row.batch, j, row.head, d);
-      total += weight[static_cast<std::size_t>(j)] = std::exp(dot / 2);
+      total += weight[static_cast<size_t>(j)] = std::exp(dot / 2);
     }
     for (int d = 0; d < 4; ++d) {
       double sum = 0;
       for (int j = 0; j < 7; ++j)
-        sum += weight[static_cast<std::size_t>(j)] / total * at(in.v, 7, row.batch, j, row.head, d);
-      EXPECT_NEAR(row.out[static_cast<std::size_t>(d)], sum, 1e-13);  // float64, another order
+        sum += weight[static_cast<size_t>(j)] / total * at(in.v, 7, row.batch, j, row.head, d);
+      EXPECT_NEAR(row.out[static_cast<size_t>(d)], sum, 1e-13);  // float64, another order
     }
   }
 }
@@ -76,7 +76,7 @@ TEST(AttentionReference, SeesWhatWasNotWritten) {
 TEST(AttentionReference, InputsAreNormalAndDiffer) {
   const Elements a = normal_elements(200000, kFloat32, 1, alone()), b = normal_elements(200000, kFloat32, 2, alone());
   double sum = 0, squares = 0, products = 0;
-  for (std::size_t i = 0; i < 200000; ++i) {
+  for (size_t i = 0; i < 200000; ++i) {
     sum += a.at(i);
     squares += double{a.at(i)} * a.at(i);
     products += double{a.at(i)} * b.at(i);

@@ -10,23 +10,23 @@
 namespace fastvideo::host {
 
 /// `count` numbers of about normal distribution, drawn from `seed` on the host's threads.
-testing::Elements normal_elements(std::size_t count, fv_dtype dtype, std::uint64_t seed, const Host& host);
+testing::Elements normal_elements(size_t count, fv_dtype dtype, uint64_t seed, const Host& host);
 
 /// Inputs of one call: q [B, Lq, H, D], k and v [B, Lk, H, D], dense, of about normal distribution.
 struct AttentionInputs {
   testing::Elements q, k, v;
-  AttentionInputs(const AttentionShape& shape, fv_dtype dtype, std::uint64_t seed, const Host& host);
+  AttentionInputs(const AttentionShape& shape, fv_dtype dtype, uint64_t seed, const Host& host);
 };
 
 /// A query row: its place, and the output of attention there.
 struct ReferenceRow {
-  std::int64_t batch = 0, query = 0, head = 0;
+  int64_t batch = 0, query = 0, head = 0;
   std::vector<double> out;  ///< D numbers
 };
 
 /// softmax(scale * q k^T) v for `count` rows drawn from `seed`, the first and the last row among them.
 std::vector<ReferenceRow> reference_rows(const AttentionShape& shape, const AttentionInputs& inputs, double scale,
-                                         std::size_t count, std::uint64_t seed, const Host& host);
+                                         size_t count, uint64_t seed, const Host& host);
 
 /// The error of an output against the reference.
 struct AttentionError {

@@ -29,8 +29,8 @@ AttentionShape parse_attention_shape(const std::string& text) {
     return RequestError("--shape " + text + ": " + what + "; a shape is B,H,L,D, or B,H,Lq,DxLk for Lk keys, as in " +
                         "1,12,4096,128 or 1,12,4096,128x512");
   };
-  std::array<std::int64_t, 5> numbers{};
-  std::size_t count = 0;
+  std::array<int64_t, 5> numbers{};
+  size_t count = 0;
   const char* at = text.data();
   const char* const end = text.data() + text.size();
   while (true) {

@@ -8,7 +8,7 @@ namespace fastvideo::host {
 
 /// Queries [B, Lq, H, D] against keys and values [B, Lk, H, D].
 struct AttentionShape {
-  std::int64_t batch = 1, heads = 1, queries = 1, keys = 1, head_size = 1;
+  int64_t batch = 1, heads = 1, queries = 1, keys = 1, head_size = 1;
 
   /// Two matrix products of a multiplication and an addition each: 4 B H Lq Lk D.
   double operations() const;

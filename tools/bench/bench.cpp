@@ -12,10 +12,10 @@ namespace fastvideo::host {
 namespace {
 
 // The passes of a run without caching, from the session that the pipeline offers to caching.
-std::uint64_t passes_of(const PipelineEstimate& estimate) {
+uint64_t passes_of(const PipelineEstimate& estimate) {
   if (estimate.cache == nullptr) return 0;
   const fv_cache_session_info& info = estimate.cache->get();
-  return static_cast<std::uint64_t>(info.steps) * static_cast<std::uint64_t>(std::max(info.branches, 1));
+  return static_cast<uint64_t>(info.steps) * static_cast<uint64_t>(std::max(info.branches, 1));
 }
 
 std::vector<std::string> attention_of(const RunResult& result) {
@@ -36,12 +36,12 @@ class Bench {
   }
 
   BenchResult run() {
-    for (std::size_t i = 0; i < settings(); ++i) require_possible(i);
+    for (size_t i = 0; i < settings(); ++i) require_possible(i);
     log_info("bench", "one untimed run of each of " + std::to_string(settings()) + " settings");
-    for (const std::size_t i : order(0)) attempt(i, [&] { run_once(i, {0, 0}); });
-    for (std::int64_t round = 0; round < result_.plan.rounds; ++round)
+    for (const size_t i : order(0)) attempt(i, [&] { run_once(i, {0, 0}); });
+    for (int64_t round = 0; round < result_.plan.rounds; ++round)
       for (const Case& one : cases())
-        for (const std::size_t i : order(round)) attempt(i, [&] { time(i, one, round); });
+        for (const size_t i : order(round)) attempt(i, [&] { time(i, one, round); });
     for (BenchOutcome& outcome : result_.outcomes)
       if (outcome.quality) finish(*outcome.quality);
     if (!result_.has_reference())
@@ -51,29 +51,29 @@ class Bench {
 
  private:
   struct Case {
-    std::size_t prompt, seed;
+    size_t prompt, seed;
   };
 
-  std::size_t settings() const { return result_.plan.settings.size(); }
+  size_t settings() const { return result_.plan.settings.size(); }
 
   std::vector<Case> cases() const {
     std::vector<Case> all;
-    for (std::size_t p = 0; p < result_.plan.prompts.size(); ++p)
-      for (std::size_t s = 0; s < result_.plan.seeds.size(); ++s) all.push_back({p, s});
+    for (size_t p = 0; p < result_.plan.prompts.size(); ++p)
+      for (size_t s = 0; s < result_.plan.seeds.size(); ++s) all.push_back({p, s});
     return all;
   }
 
   // The reference runs first in the first round, since the other settings' frames are compared with its frames; every
   // second round runs backwards.
-  std::vector<std::size_t> order(std::int64_t round) const {
-    std::vector<std::size_t> all{result_.plan.reference};
-    for (std::size_t i = 0; i < settings(); ++i)
+  std::vector<size_t> order(int64_t round) const {
+    std::vector<size_t> all{result_.plan.reference};
+    for (size_t i = 0; i < settings(); ++i)
       if (i != result_.plan.reference) all.push_back(i);
     if (round % 2 == 1) std::reverse(all.begin(), all.end());
     return all;
   }
 
-  Settings settings_of(std::size_t i, const Case& one) const {
+  Settings settings_of(size_t i, const Case& one) const {
     std::vector<Given> given = result_.plan.settings[i].given;
     given.push_back({"request.prompt", result_.plan.prompts[one.prompt], Source::command_line("--prompt"), false});
     given.push_back({"request.seed", seed_value(result_.plan.seeds[one.seed]), Source::command_line("--seed"), false});
@@ -81,7 +81,7 @@ class Bench {
   }
 
   // All settings are checked before the first run.
-  void require_possible(std::size_t i) {
+  void require_possible(size_t i) {
     const Settings settings = settings_of(i, {0, 0});
     try {
       LoadedModel model(settings, catalog_, host_);
@@ -97,7 +97,7 @@ class Bench {
     if (request.cache() != nullptr)
       throw RequestError("the exact run cannot use caching (" + request.cache()->name() +
                          "); name another setting as `reference`");
-    for (std::size_t site = 0; site < request.choices().size(); ++site) {
+    for (size_t site = 0; site < request.choices().size(); ++site) {
       const AttentionChoice& choice = request.choices()[site];
       if (choice.support.numerics == FV_NUMERICS_APPROXIMATE)
         throw RequestError("the exact run cannot use " + choice.item->item->full_name() + " at " +
@@ -116,7 +116,7 @@ class Bench {
 
   // A failure ends the setting; its measurements until then would be incomplete.
   template <class Body>
-  void attempt(std::size_t i, Body&& body) {
+  void attempt(size_t i, Body&& body) {
     BenchOutcome& outcome = result_.outcomes[i];
     if (!outcome.failure.empty()) return;
     cancel_.throw_if_requested();
@@ -140,7 +140,7 @@ class Bench {
     std::vector<std::string> attention;
   };
 
-  Made run_once(std::size_t i, const Case& one) {
+  Made run_once(size_t i, const Case& one) {
     const Settings settings = settings_of(i, one);
     LoadedModel model(settings, catalog_, host_);
     CheckedRequest request(model, settings);
@@ -158,7 +158,7 @@ class Bench {
     return made;
   }
 
-  void time(std::size_t i, const Case& one, std::int64_t round) {
+  void time(size_t i, const Case& one, int64_t round) {
     BenchOutcome& outcome = result_.outcomes[i];
     Made made = run_once(i, one);
     log_info("bench", "round " + std::to_string(round + 1) + " of " + std::to_string(result_.plan.rounds) + ": " +
@@ -169,7 +169,7 @@ class Bench {
     if (round == 0) compare(i, one, std::move(made.clip));
   }
 
-  void compare(std::size_t i, const Case& one, Clip clip) {
+  void compare(size_t i, const Case& one, Clip clip) {
     BenchOutcome& outcome = result_.outcomes[i];
     const bool is_first = one.prompt == 0 && one.seed == 0;
     if (i == result_.plan.reference) {
@@ -206,7 +206,7 @@ class Bench {
   const bool keep_clips_;
   const CancelToken& cancel_;
   BenchResult result_;
-  std::size_t timed_ = 0;
+  size_t timed_ = 0;
   Clip exact_;  // the reference's clip of the current prompt and seed, in the first round
 };
 

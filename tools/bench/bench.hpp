@@ -19,10 +19,10 @@ namespace fastvideo::host {
 struct BenchRun {
   std::vector<StageTime> stages;
   double seconds = 0;  ///< from the call of the pipeline to its last frame, loading included, writing left out
-  std::uint64_t passes_computed = 0;  ///< forward passes of the transformer, one per step and branch
-  std::uint64_t passes = 0;           ///< passes to decide; 0 if the pipeline does not say
-  std::optional<std::uint64_t> peak_memory;
-  std::size_t number = 0;  ///< index among the timed runs of the bench, from 1
+  uint64_t passes_computed = 0;  ///< forward passes of the transformer, one per step and branch
+  uint64_t passes = 0;           ///< passes to decide; 0 if the pipeline does not say
+  std::optional<uint64_t> peak_memory;
+  size_t number = 0;  ///< index among the timed runs of the bench, from 1
 };
 
 /// How near the clips of a setting are to the exact ones, over all frames, prompts and seeds.

@@ -65,13 +65,13 @@ TEST(Bench, MeasuresAndCompares) {
 TEST(Bench, RoundsAlternateTheirOrder) {
   const TestBench bench;
   const BenchResult result = bench.run({.matrix = matrix(bench, "good"), .repeat = "3"});
-  std::vector<std::vector<std::size_t>> numbers;
+  std::vector<std::vector<size_t>> numbers;
   for (const BenchOutcome& outcome : result.outcomes) {
     ASSERT_EQ(outcome.failure, "");
-    std::vector<std::size_t>& of = numbers.emplace_back();
+    std::vector<size_t>& of = numbers.emplace_back();
     for (const BenchRun& run : outcome.runs) of.push_back(run.number);
   }
-  EXPECT_EQ(numbers, (std::vector<std::vector<std::size_t>>{{1, 6, 7}, {2, 5, 8}, {3, 4, 9}}));
+  EXPECT_EQ(numbers, (std::vector<std::vector<size_t>>{{1, 6, 7}, {2, 5, 8}, {3, 4, 9}}));
 }
 
 TEST(Bench, ASpeedUpIsTheQuotientOfMedians) {

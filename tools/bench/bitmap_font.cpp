@@ -5,7 +5,7 @@ namespace {
 
 struct Glyph {
   char character;
-  std::array<std::uint8_t, kGlyphHeight> rows;
+  std::array<uint8_t, kGlyphHeight> rows;
 };
 
 // clang-format off
@@ -63,7 +63,7 @@ constexpr Glyph kGlyphs[] = {
 
 }  // namespace
 
-std::array<std::uint8_t, kGlyphHeight> glyph(char character) {
+std::array<uint8_t, kGlyphHeight> glyph(char character) {
   const char capital = character >= 'a' && character <= 'z' ? static_cast<char>(character - 'a' + 'A') : character;
   for (const Glyph& one : kGlyphs)
     if (one.character == capital) return one.rows;

@@ -11,6 +11,6 @@ inline constexpr int kGlyphHeight = 7;
 
 /// The rows of a character from the top; bit 4 is the left pixel. Small letters are shown as capitals, characters that
 /// the font does not have as a box.
-std::array<std::uint8_t, kGlyphHeight> glyph(char character);
+std::array<uint8_t, kGlyphHeight> glyph(char character);
 
 }  // namespace fastvideo::host

@@ -22,9 +22,9 @@ struct StageFigure {
 struct SettingFigures {
   std::vector<StageFigure> stages;  ///< in the order of the run, `in all` last
   double passes_computed = 0;       ///< mean of the runs
-  std::uint64_t passes = 0;
-  std::optional<std::uint64_t> peak_memory;  ///< the most of all runs
-  std::optional<double> psnr;                ///< dB; infinite if no pixel differs; nothing for the exact run
+  uint64_t passes = 0;
+  std::optional<uint64_t> peak_memory;  ///< the most of all runs
+  std::optional<double> psnr;           ///< dB; infinite if no pixel differs; nothing for the exact run
   std::optional<double> ssim;
 
   /// The stage's figure, or nullptr.

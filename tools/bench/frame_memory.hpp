@@ -11,7 +11,7 @@ namespace fastvideo::host {
 /// The frames of a run.
 struct Clip {
   VideoFormat format;
-  std::vector<std::uint8_t> pixels;  ///< [frames, height, width, 3], RGB
+  std::vector<uint8_t> pixels;  ///< [frames, height, width, 3], RGB
 
   FramesView view() const { return {pixels, format.frame_count, format.height, format.width}; }
 };
@@ -23,7 +23,7 @@ class FrameMemory final : public FrameSink {
   Clip take() { return std::move(clip_); }
 
   void begin(const VideoFormat& format) override { clip_.format = format; }
-  void write(std::span<const std::uint8_t> frames) override {
+  void write(std::span<const uint8_t> frames) override {
     clip_.pixels.insert(clip_.pixels.end(), frames.begin(), frames.end());
   }
   void finish() override {}

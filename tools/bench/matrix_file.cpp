@@ -39,7 +39,7 @@ class Reader {
       const auto named = [&](const BenchSetting& setting) { return setting.name == reference; };
       const auto found = std::find_if(plan.settings.begin(), plan.settings.end(), named);
       if (found == plan.settings.end()) throw refusal(*reference_entry, "no setting is called '" + reference + "'");
-      plan.reference = static_cast<std::size_t>(found - plan.settings.begin());
+      plan.reference = static_cast<size_t>(found - plan.settings.begin());
     }
     return plan;
   }
@@ -66,7 +66,7 @@ class Reader {
     return entry.value.items;
   }
 
-  std::uint64_t seed(const TomlValue& value) const {
+  uint64_t seed(const TomlValue& value) const {
     const OptionSpec option{.name = "seed", .type = OptionType::seed};
     return seed_of(option.check(value.value(), file_ + ":" + std::to_string(value.line) + ": seeds"));
   }

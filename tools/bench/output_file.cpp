@@ -20,7 +20,7 @@ void check_result_file(const std::string& flag, const std::string& path, const s
 
 void write_result_file(const std::string& path, const std::string& text) {
   StagedFile file(resolve_target(path));
-  file.append({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  file.append({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
   file.publish();
 }
 

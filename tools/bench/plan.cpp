@@ -13,7 +13,7 @@
 namespace fastvideo::host {
 namespace {
 
-constexpr std::int64_t kMostRounds = 1000;
+constexpr int64_t kMostRounds = 1000;
 
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
@@ -34,8 +34,8 @@ std::vector<std::string> words_of(const std::vector<std::string>& lists, const s
   return words;
 }
 
-std::int64_t parse_integer(const std::string& text, const std::string& where, std::int64_t least, std::int64_t most) {
-  std::int64_t number = 0;
+int64_t parse_integer(const std::string& text, const std::string& where, int64_t least, int64_t most) {
+  int64_t number = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (code != std::errc() || end != text.data() + text.size() || number < least || number > most)
     throw RequestError(where + " " + text + ": an int from " + std::to_string(least) + " to " + std::to_string(most) +
@@ -43,7 +43,7 @@ std::int64_t parse_integer(const std::string& text, const std::string& where, st
   return number;
 }
 
-std::uint64_t parse_seed(const std::string& text, const std::string& where) {
+uint64_t parse_seed(const std::string& text, const std::string& where) {
   return seed_of(OptionSpec{.name = "seed", .type = OptionType::seed}.parse(text, where));
 }
 
@@ -97,18 +97,18 @@ std::vector<BenchSetting> cross(const BenchFlags& flags, const Catalog& catalog)
   return settings;
 }
 
-std::size_t first_without_caching(const std::vector<BenchSetting>& settings) {
+size_t first_without_caching(const std::vector<BenchSetting>& settings) {
   const auto uncached = [](const BenchSetting& setting) {
     return std::any_of(setting.given.begin(), setting.given.end(), [](const Given& given) {
       return given.path == "cache.strategy" && is_none(given.value.string());
     });
   };
-  return static_cast<std::size_t>(std::find_if(settings.begin(), settings.end(), uncached) - settings.begin());
+  return static_cast<size_t>(std::find_if(settings.begin(), settings.end(), uncached) - settings.begin());
 }
 
 void refuse_twice(const std::vector<BenchSetting>& settings) {
-  for (std::size_t i = 0; i < settings.size(); ++i)
-    for (std::size_t j = 0; j < i; ++j)
+  for (size_t i = 0; i < settings.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
       if (settings[i].name == settings[j].name)
         throw RequestError("the setting '" + settings[i].name + "' is there twice");
 }
@@ -160,8 +160,8 @@ std::vector<Given> parse_choice(const std::string& word, const std::string& kind
   }
   const Item& item = *items.front()->item;
   if (word.ends_with(':')) throw RequestError(source.describe() + ": nothing stands behind the last colon");
-  for (std::size_t i = 1; i < parts.size(); ++i) {
-    const std::size_t equals = parts[i].find('=');
+  for (size_t i = 1; i < parts.size(); ++i) {
+    const size_t equals = parts[i].find('=');
     const std::string option = equals == std::string::npos ? "threshold" : parts[i].substr(0, equals);
     const auto is_it = [&](const OptionSpec& spec) { return spec.name == option; };
     if (std::none_of(item.options.begin(), item.options.end(), is_it)) throw no_such_option(source, name, option, item);

@@ -20,10 +20,10 @@ struct BenchSetting {
 /// What is run.
 struct BenchPlan {
   std::vector<BenchSetting> settings;
-  std::size_t reference = 0;  ///< the exact run, with which the others are compared
+  size_t reference = 0;  ///< the exact run, with which the others are compared
   std::vector<std::string> prompts;
-  std::vector<std::uint64_t> seeds;
-  std::int64_t rounds = 3;
+  std::vector<uint64_t> seeds;
+  int64_t rounds = 3;
 };
 
 /// The plan that the flags ask for.

@@ -30,7 +30,7 @@ TEST(BenchPlan, EveryBackendWithEveryStrategy) {
   EXPECT_EQ(given_of(plan.settings[3]),
             "attention.backend=TILED/cpu attention.TILED.order=rotate cache.strategy=every_other ");
   EXPECT_EQ(plan.prompts, std::vector<std::string>{"a red circle"});
-  EXPECT_EQ(plan.seeds, std::vector<std::uint64_t>{0});
+  EXPECT_EQ(plan.seeds, std::vector<uint64_t>{0});
   EXPECT_EQ(plan.rounds, 3);
 }
 
@@ -49,7 +49,7 @@ TEST(BenchPlan, PromptsAndSeedsOfFlags) {
   const BenchPlan plan =
       bench.plan({.cache = {"every_other"}, .prompt_file = file, .seeds = {"3,4", "5"}, .repeat = "7"});
   EXPECT_EQ(plan.prompts, (std::vector<std::string>{"one", "two"}));
-  EXPECT_EQ(plan.seeds, (std::vector<std::uint64_t>{3, 4, 5}));
+  EXPECT_EQ(plan.seeds, (std::vector<uint64_t>{3, 4, 5}));
   EXPECT_EQ(plan.rounds, 7);
   EXPECT_TRUE(contains(refusal([&] { bench.plan({.cache = {"every_other"}}); }), "no prompt is given"));
   const std::string empty = bench.write("empty.txt", "\n\n");
@@ -67,7 +67,7 @@ TEST(BenchPlan, AMatrixFile) {
   const BenchPlan plan = bench.plan({.matrix = file});
   EXPECT_EQ(names_of(plan), (std::vector<std::string>{"skips", "plain"}));
   EXPECT_EQ(plan.reference, 1U);
-  EXPECT_EQ(plan.seeds, (std::vector<std::uint64_t>{4, 5}));
+  EXPECT_EQ(plan.seeds, (std::vector<uint64_t>{4, 5}));
   EXPECT_EQ(plan.rounds, 2);
   EXPECT_EQ(plan.settings[1].given[0].path, "request.num_inference_steps");
   EXPECT_EQ(plan.settings[1].given[1].path, "attention.roles.dit.self");

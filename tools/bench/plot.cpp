@@ -143,11 +143,11 @@ std::string bench_plot(const BenchResult& result) {
 
   std::map<std::string, std::vector<Point>> families;
   for (const Point& point : points) families[point.family].push_back(point);
-  std::size_t number = 0;
+  size_t number = 0;
   for (auto& [family, members] : families) {
     const std::string colour = kColours[number++ % std::size(kColours)];
     std::sort(members.begin(), members.end(), [](const Point& a, const Point& b) { return a.speed_up < b.speed_up; });
-    for (std::size_t i = 0; i < members.size(); ++i) {
+    for (size_t i = 0; i < members.size(); ++i) {
       const Point& p = members[i];
       if (i > 0)
         svg.line(x_of(members[i - 1].speed_up), y_of(members[i - 1].psnr), x_of(p.speed_up), y_of(p.psnr), colour);

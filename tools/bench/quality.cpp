@@ -14,8 +14,7 @@ constexpr int kWindow = 2 * kRadius + 1;
 constexpr double kPeak = 255;
 
 void require_comparable(const FramesView& a, const FramesView& b) {
-  const auto bytes =
-      static_cast<std::size_t>(a.frames) * static_cast<std::size_t>(a.height) * static_cast<std::size_t>(a.width) * 3;
+  const auto bytes = static_cast<size_t>(a.frames) * static_cast<size_t>(a.height) * static_cast<size_t>(a.width) * 3;
   if (!a.same_shape(b) || bytes == 0 || a.pixels.size() != bytes || b.pixels.size() != bytes)
     throw std::logic_error("clips of different shapes, or empty ones, are compared");
 }
@@ -49,12 +48,12 @@ struct Moments {
 };
 
 // One channel of one frame. The window is separable: down the columns of a row of windows, then along it.
-double plane_ssim(const std::uint8_t* a, const std::uint8_t* b, int height, int width) {
+double plane_ssim(const uint8_t* a, const uint8_t* b, int height, int width) {
   static const std::array<double, kWindow> weights = gaussian();
-  const auto at = [&](const std::uint8_t* plane, int y, int x) {
-    return static_cast<double>(plane[3 * (static_cast<std::ptrdiff_t>(y) * width + x)]);
+  const auto at = [&](const uint8_t* plane, int y, int x) {
+    return static_cast<double>(plane[3 * (static_cast<ptrdiff_t>(y) * width + x)]);
   };
-  std::vector<Moments> columns(static_cast<std::size_t>(width));
+  std::vector<Moments> columns(static_cast<size_t>(width));
   double sum = 0;
   for (int y = kRadius; y < height - kRadius; ++y) {
     for (int x = 0; x < width; ++x) {
@@ -63,11 +62,11 @@ double plane_ssim(const std::uint8_t* a, const std::uint8_t* b, int height, int 
         const double p = at(a, y + i - kRadius, x), q = at(b, y + i - kRadius, x);
         column.add(weights[i], {p, q, p * p, q * q, p * q});
       }
-      columns[static_cast<std::size_t>(x)] = column;
+      columns[static_cast<size_t>(x)] = column;
     }
     for (int x = kRadius; x < width - kRadius; ++x) {
       Moments window;
-      for (int i = 0; i < kWindow; ++i) window.add(weights[i], columns[static_cast<std::size_t>(x + i - kRadius)]);
+      for (int i = 0; i < kWindow; ++i) window.add(weights[i], columns[static_cast<size_t>(x + i - kRadius)]);
       sum += window.ssim();
     }
   }
@@ -78,10 +77,10 @@ double plane_ssim(const std::uint8_t* a, const std::uint8_t* b, int height, int 
 
 double mean_squared_error(const FramesView& a, const FramesView& b) {
   require_comparable(a, b);
-  std::uint64_t sum = 0;  // exact: 255^2 times 2.8e14 pixels fit
-  for (std::size_t i = 0; i < a.pixels.size(); ++i) {
+  uint64_t sum = 0;  // exact: 255^2 times 2.8e14 pixels fit
+  for (size_t i = 0; i < a.pixels.size(); ++i) {
     const int difference = int{a.pixels[i]} - int{b.pixels[i]};
-    sum += static_cast<std::uint64_t>(difference * difference);
+    sum += static_cast<uint64_t>(difference * difference);
   }
   return static_cast<double>(sum) / static_cast<double>(a.pixels.size());
 }
@@ -94,11 +93,11 @@ double psnr(double mean_squared_error) {
 std::optional<double> ssim(const FramesView& a, const FramesView& b) {
   require_comparable(a, b);
   if (a.height < kWindow || a.width < kWindow) return std::nullopt;
-  const std::size_t frame = std::size_t{3} * static_cast<std::size_t>(a.height) * static_cast<std::size_t>(a.width);
+  const size_t frame = size_t{3} * static_cast<size_t>(a.height) * static_cast<size_t>(a.width);
   double sum = 0;
-  for (std::int64_t f = 0; f < a.frames; ++f)
-    for (std::size_t channel = 0; channel < 3; ++channel) {
-      const std::size_t offset = static_cast<std::size_t>(f) * frame + channel;
+  for (int64_t f = 0; f < a.frames; ++f)
+    for (size_t channel = 0; channel < 3; ++channel) {
+      const size_t offset = static_cast<size_t>(f) * frame + channel;
       sum += plane_ssim(a.pixels.data() + offset, b.pixels.data() + offset, a.height, a.width);
     }
   return sum / static_cast<double>(3 * a.frames);

@@ -9,8 +9,8 @@ namespace fastvideo::host {
 
 /// Frames as uint8 [frames, height, width, 3], contiguous. Borrowed.
 struct FramesView {
-  std::span<const std::uint8_t> pixels;
-  std::int64_t frames = 0;
+  std::span<const uint8_t> pixels;
+  int64_t frames = 0;
   int height = 0;
   int width = 0;
 

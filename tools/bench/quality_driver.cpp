@@ -12,9 +12,9 @@ int main(int argc, char** argv) {
   if (argc != 6) return 2;
   const auto read = [&](const char* name) {
     std::ifstream file(name, std::ios::binary);
-    return std::vector<std::uint8_t>(std::istreambuf_iterator<char>(file), {});
+    return std::vector<uint8_t>(std::istreambuf_iterator<char>(file), {});
   };
-  const std::vector<std::uint8_t> a = read(argv[1]), b = read(argv[2]);
+  const std::vector<uint8_t> a = read(argv[1]), b = read(argv[2]);
   const int frames = std::atoi(argv[3]), height = std::atoi(argv[4]), width = std::atoi(argv[5]);
   const fastvideo::host::FramesView va{a, frames, height, width}, vb{b, frames, height, width};
   const double error = fastvideo::host::mean_squared_error(va, vb);

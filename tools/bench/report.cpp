@@ -21,12 +21,12 @@ std::string passes_text(const SettingFigures& figures) {
   return fixed(figures.passes_computed, is_whole ? 0 : 1) + " of " + std::to_string(figures.passes);
 }
 
-std::string quality_text(const BenchResult& result, std::size_t i, const std::optional<std::string>& figure) {
+std::string quality_text(const BenchResult& result, size_t i, const std::optional<std::string>& figure) {
   if (i == result.plan.reference) return "exact run";
   return figure.value_or("-");
 }
 
-Row overview_row(const BenchResult& result, std::size_t i) {
+Row overview_row(const BenchResult& result, size_t i) {
   const BenchOutcome& outcome = result.outcomes[i];
   if (!outcome.failure.empty()) return {outcome.name, "failed: " + outcome.failure};
   const SettingFigures figures = figures_of(result, outcome);
@@ -48,7 +48,7 @@ std::string overview(const BenchResult& result) {
     if (!outcome.runs.empty()) main = figures_of(result, outcome).main_stage().name;
   std::vector<Row> rows{
       {"setting", main, "speed-up", kInAll, "speed-up", "passes computed", "PSNR", "SSIM", "peak memory"}};
-  for (std::size_t i = 0; i < result.outcomes.size(); ++i) rows.push_back(overview_row(result, i));
+  for (size_t i = 0; i < result.outcomes.size(); ++i) rows.push_back(overview_row(result, i));
   std::string failures;
   std::vector<Row> whole;
   for (Row& row : rows) {
@@ -70,7 +70,7 @@ std::string stages(const BenchResult& result) {
       for (const StageFigure& stage : figures.stages) rows.front().push_back(stage.name);
     }
     Row row{outcome.name};
-    for (std::size_t s = 1; s < rows.front().size(); ++s) {
+    for (size_t s = 1; s < rows.front().size(); ++s) {
       const StageFigure* stage = figures.stage(rows.front()[s]);
       row.push_back(stage != nullptr ? fixed(stage->seconds.median, 3) : "-");
     }
@@ -80,7 +80,7 @@ std::string stages(const BenchResult& result) {
 }
 
 std::string conditions(const BenchResult& result) {
-  const std::size_t clips = result.plan.prompts.size() * result.plan.seeds.size();
+  const size_t clips = result.plan.prompts.size() * result.plan.seeds.size();
   std::string text = result.model + " on " + result.device + "; ";
   for (const auto& [name, value] : result.parameters) text += name + " " + value.to_toml() + ", ";
   return text + std::to_string(clips) + (clips == 1 ? " clip, " : " clips (prompts x seeds), ") +

@@ -39,7 +39,7 @@ Json run_json(const BenchRun& run) {
           {"peak_memory_bytes", or_null(run.peak_memory)}};
 }
 
-Json outcome_json(const BenchResult& result, std::size_t i) {
+Json outcome_json(const BenchResult& result, size_t i) {
   const BenchOutcome& outcome = result.outcomes[i];
   Json json{{"name", outcome.name}, {"is_reference", i == result.plan.reference}};
   Json given = Json::object();
@@ -78,7 +78,7 @@ std::string bench_json(const BenchResult& result) {
             {"rounds", result.plan.rounds},
             {"peak_memory_means", PeakMemory::describe(result.is_cuda)},
             {"settings", Json::array()}};
-  for (std::size_t i = 0; i < result.outcomes.size(); ++i) json["settings"].push_back(outcome_json(result, i));
+  for (size_t i = 0; i < result.outcomes.size(); ++i) json["settings"].push_back(outcome_json(result, i));
   // Texts that are not UTF-8 (a prompt may be anything) become replacement characters.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -13,45 +13,43 @@ namespace {
 using testing::DeviceMemory;
 using testing::Elements;
 
-constexpr std::size_t kSampledRows = 32;
-constexpr std::size_t kMostSets = 3;
-constexpr std::size_t kEnoughBytes = std::size_t{256} << 20;  // inputs larger than any cache
-constexpr std::size_t kSampledElements = 256;                 // of a matrix product
+constexpr size_t kSampledRows = 32;
+constexpr size_t kMostSets = 3;
+constexpr size_t kEnoughBytes = size_t{256} << 20;  // inputs larger than any cache
+constexpr size_t kSampledElements = 256;            // of a matrix product
 
 // A dense tensor in given memory.
 class DeviceTensor {
  public:
-  DeviceTensor(void* data, std::vector<std::int64_t> shape, const fv_attention_site& site)
+  DeviceTensor(void* data, std::vector<int64_t> shape, const fv_attention_site& site)
       : shape_(std::move(shape)), strides_(shape_.size()) {
-    std::int64_t stride = 1;
-    for (std::size_t i = shape_.size(); i-- > 0; stride *= shape_[i]) strides_[i] = stride;
-    bytes_ = static_cast<std::size_t>(stride) * site.dtype.bits / 8;
-    tensor_ = {data, site.device, static_cast<std::int32_t>(shape_.size()), site.dtype, shape_.data(), strides_.data(),
-               0};
+    int64_t stride = 1;
+    for (size_t i = shape_.size(); i-- > 0; stride *= shape_[i]) strides_[i] = stride;
+    bytes_ = static_cast<size_t>(stride) * site.dtype.bits / 8;
+    tensor_ = {data, site.device, static_cast<int32_t>(shape_.size()), site.dtype, shape_.data(), strides_.data(), 0};
   }
   DeviceTensor(const DeviceTensor&) = delete;
   DeviceTensor& operator=(const DeviceTensor&) = delete;
 
   const fv_tensor* get() const { return &tensor_; }
-  std::size_t bytes() const { return bytes_; }
+  size_t bytes() const { return bytes_; }
 
  private:
-  std::vector<std::int64_t> shape_, strides_;
-  std::size_t bytes_ = 0;
+  std::vector<int64_t> shape_, strides_;
+  size_t bytes_ = 0;
   fv_tensor tensor_{};
 };
 
-std::unique_ptr<DeviceTensor> put(DeviceMemory& memory, const Elements& elements, std::vector<std::int64_t> shape,
+std::unique_ptr<DeviceTensor> put(DeviceMemory& memory, const Elements& elements, std::vector<int64_t> shape,
                                   const fv_attention_site& site) {
   void* data = memory.allocate(elements.bytes().size());
   memory.upload(data, elements.bytes());
   return std::make_unique<DeviceTensor>(data, std::move(shape), site);
 }
 
-std::unique_ptr<DeviceTensor> make(DeviceMemory& memory, std::vector<std::int64_t> shape,
-                                   const fv_attention_site& site) {
-  std::size_t bytes = site.dtype.bits / 8U;
-  for (const std::int64_t size : shape) bytes *= static_cast<std::size_t>(size);
+std::unique_ptr<DeviceTensor> make(DeviceMemory& memory, std::vector<int64_t> shape, const fv_attention_site& site) {
+  size_t bytes = site.dtype.bits / 8U;
+  for (const int64_t size : shape) bytes *= static_cast<size_t>(size);
   return std::make_unique<DeviceTensor>(memory.allocate(bytes), std::move(shape), site);
 }
 
@@ -88,9 +86,9 @@ class ShapeBench::Entry {
   }
 
   // Enqueues run number `number`.
-  virtual void run(std::size_t number) = 0;
+  virtual void run(size_t number) = 0;
   // Compares the output of run number `number`, the latest run.
-  virtual void compare(std::size_t number) = 0;
+  virtual void compare(size_t number) = 0;
 
   TimedLine line;
   std::unique_ptr<DeviceTensor> out;
@@ -123,7 +121,7 @@ class ShapeBench::BackendEntry final : public Entry {
     });
   }
 
-  void run(std::size_t number) override {
+  void run(size_t number) override {
     const InputSet& set = bench_.sets_[number % bench_.sets_.size()];
     fv_attention_args args{};
     args.struct_size = sizeof args;
@@ -138,7 +136,7 @@ class ShapeBench::BackendEntry final : public Entry {
     require_ok(AttentionSession::run(*session_->bindings().front(), &args, text.get()), text, line.backend);
   }
 
-  void compare(std::size_t number) override {
+  void compare(size_t number) override {
     Elements elements(out->bytes() / (bench_.site_.dtype.bits / 8U), bench_.site_.dtype);
     bench_.memory_.download(elements.bytes(), out->get()->data);
     const InputSet& set = bench_.sets_[number % bench_.sets_.size()];
@@ -148,7 +146,7 @@ class ShapeBench::BackendEntry final : public Entry {
   const CatalogItem* item = nullptr;
 
  private:
-  void* room(const char* what, std::uint64_t bytes) const {
+  void* room(const char* what, uint64_t bytes) const {
     try {
       return bench_.memory_.allocate(bytes);
     } catch (const std::bad_alloc&) {
@@ -164,27 +162,27 @@ class ShapeBench::BackendEntry final : public Entry {
 
 class ShapeBench::ProductEntry final : public Entry {
  public:
-  ProductEntry(const ShapeBench& bench, const OfferedProduct& product, std::int64_t size)
+  ProductEntry(const ShapeBench& bench, const OfferedProduct& product, int64_t size)
       : bench_(bench), table_(product.table), size_(size) {
     line.asked = "matrix product " + std::to_string(size);
     line.backend = product.item;
     line.operations = 2.0 * static_cast<double>(size) * static_cast<double>(size) * static_cast<double>(size);
     attempt([&] {
-      const std::size_t count = static_cast<std::size_t>(size * size);
+      const size_t count = static_cast<size_t>(size * size);
       const Elements elements = normal_elements(count, bench.site_.dtype, 1, bench.host_);
       factor_ = put(bench.memory_, elements, {size, size}, bench.site_);
       out = make(bench.memory_, {size, size}, bench.site_);
-      for (std::size_t i = 0; i < kSampledElements; ++i) {
-        const std::size_t at = i * (count / kSampledElements) + i % 7;
+      for (size_t i = 0; i < kSampledElements; ++i) {
+        const size_t at = i * (count / kSampledElements) + i % 7;
         double sum = 0;
-        for (std::size_t j = 0; j < static_cast<std::size_t>(size); ++j)
+        for (size_t j = 0; j < static_cast<size_t>(size); ++j)
           sum += double{elements.at(at / size_ * size_ + j)} * double{elements.at(j * size_ + at % size_)};
         reference_.emplace_back(at, sum);
       }
     });
   }
 
-  void run(std::size_t) override {
+  void run(size_t) override {
     TextBuffer text;
     const fv_status status = called(call_name("multiply", line.backend), text.get(), [&] {
       return table_->multiply(factor_->get(), factor_->get(), out->get(), bench_.memory_.stream(), text.get());
@@ -192,7 +190,7 @@ class ShapeBench::ProductEntry final : public Entry {
     require_ok(status, text, line.backend);
   }
 
-  void compare(std::size_t) override {
+  void compare(size_t) override {
     Elements elements(size_ * size_, bench_.site_.dtype);
     bench_.memory_.download(elements.bytes(), out->get()->data);
     double difference = 0, norm = 0, largest = 0;
@@ -209,19 +207,19 @@ class ShapeBench::ProductEntry final : public Entry {
  private:
   const ShapeBench& bench_;
   const fv_matrix_product_interface* table_;
-  std::size_t size_;
+  size_t size_;
   std::unique_ptr<DeviceTensor> factor_;
-  std::vector<std::pair<std::size_t, double>> reference_;
+  std::vector<std::pair<size_t, double>> reference_;
 };
 
 ShapeBench::ShapeBench(const AttentionShape& shape, const fv_attention_site& site, DeviceMemory& memory,
                        const Host& host)
     : shape_(shape), site_(site), memory_(memory), host_(host) {
-  const std::size_t row = static_cast<std::size_t>(shape.batch * shape.heads * shape.head_size) * site.dtype.bits / 8;
-  const std::size_t set = row * static_cast<std::size_t>(shape.queries + 2 * shape.keys);
-  for (std::size_t i = 0; i < std::clamp(kEnoughBytes / set, std::size_t{1}, kMostSets); ++i) {
+  const size_t row = static_cast<size_t>(shape.batch * shape.heads * shape.head_size) * site.dtype.bits / 8;
+  const size_t set = row * static_cast<size_t>(shape.queries + 2 * shape.keys);
+  for (size_t i = 0; i < std::clamp(kEnoughBytes / set, size_t{1}, kMostSets); ++i) {
     const AttentionInputs inputs(shape, site.dtype, 2 * i + 1, host);
-    const auto on_device = [&](const Elements& elements, std::int64_t length) {
+    const auto on_device = [&](const Elements& elements, int64_t length) {
       return put(memory, elements, {shape.batch, length, shape.heads, shape.head_size}, site);
     };
     sets_.push_back({on_device(inputs.q, shape.queries), on_device(inputs.k, shape.keys),
@@ -236,7 +234,7 @@ void ShapeBench::enter(const std::string& asked, AttentionSelector& selector) {
   entries_.push_back(std::make_unique<BackendEntry>(*this, asked, selector));
 }
 
-void ShapeBench::enter(const OfferedProduct& product, std::int64_t size) {
+void ShapeBench::enter(const OfferedProduct& product, int64_t size) {
   entries_.push_back(std::make_unique<ProductEntry>(*this, product, size));
 }
 
@@ -248,7 +246,7 @@ std::vector<const CatalogItem*> ShapeBench::items() const {
   return items;
 }
 
-void ShapeBench::run(std::int64_t repeats, const CancelToken& cancel) {
+void ShapeBench::run(int64_t repeats, const CancelToken& cancel) {
   for (const auto& entry : entries_) {
     cancel.throw_if_requested();
     entry->attempt([&] {
@@ -258,24 +256,24 @@ void ShapeBench::run(std::int64_t repeats, const CancelToken& cancel) {
     });
   }
   // Run number 1 is the run of the first timed round.
-  const std::size_t count = entries_.size();
-  const auto round = [&](std::size_t piece) { return piece / count; };
-  const auto entry_of = [&](std::size_t piece) -> Entry& {
+  const size_t count = entries_.size();
+  const auto round = [&](size_t piece) { return piece / count; };
+  const auto entry_of = [&](size_t piece) -> Entry& {
     return *entries_[round(piece) % 2 == 0 ? piece % count : count - 1 - piece % count];
   };
   const std::vector<double> seconds = memory_.time(
-      count * static_cast<std::size_t>(repeats),
-      [&](std::size_t piece) {
+      count * static_cast<size_t>(repeats),
+      [&](size_t piece) {
         cancel.throw_if_requested();
         entry_of(piece).poison(memory_);
       },
-      [&](std::size_t piece) {
+      [&](size_t piece) {
         Entry& entry = entry_of(piece);
         entry.attempt([&] { entry.run(round(piece) + 1); });
       });
-  for (std::size_t piece = 0; piece < seconds.size(); ++piece) entry_of(piece).line.seconds.push_back(seconds[piece]);
+  for (size_t piece = 0; piece < seconds.size(); ++piece) entry_of(piece).line.seconds.push_back(seconds[piece]);
   for (const auto& entry : entries_) {
-    entry->attempt([&] { entry->compare(static_cast<std::size_t>(repeats)); });
+    entry->attempt([&] { entry->compare(static_cast<size_t>(repeats)); });
     if (!entry->line.failure.empty()) entry->line.seconds.clear();
   }
 }

@@ -49,12 +49,12 @@ class ShapeBench {
   std::vector<const CatalogItem*> items() const;
 
   /// Adds the product of two square matrices of `size`.
-  void enter(const OfferedProduct& product, std::int64_t size);
+  void enter(const OfferedProduct& product, int64_t size);
 
   /// One untimed run of each line, then `repeats` timed runs in turn, the order reversed from round to round. Inputs
   /// rotate, outputs are poisoned before every run and compared after the first and the last one. Throws
   /// CancelledError.
-  void run(std::int64_t repeats, const CancelToken& cancel);
+  void run(int64_t repeats, const CancelToken& cancel);
 
   /// The results, in the order in which lines were added.
   std::vector<TimedLine> lines() const;

@@ -17,41 +17,39 @@ constexpr int kGap = 4;  // pixels between cells
 class Canvas {
  public:
   Canvas(int width, int height)
-      : width_(width),
-        pixels_(std::size_t{3} * static_cast<std::size_t>(width) * static_cast<std::size_t>(height), 16) {}
+      : width_(width), pixels_(size_t{3} * static_cast<size_t>(width) * static_cast<size_t>(height), 16) {}
 
-  const std::vector<std::uint8_t>& pixels() const { return pixels_; }
+  const std::vector<uint8_t>& pixels() const { return pixels_; }
 
-  void frame(int left, int top, const Clip& clip, std::int64_t number) {
-    const std::size_t row = std::size_t{3} * static_cast<std::size_t>(clip.format.width);
-    const auto height = static_cast<std::size_t>(clip.format.height);
-    const std::uint8_t* first = clip.pixels.data() + static_cast<std::size_t>(number) * row * height;
-    for (std::size_t y = 0; y < height; ++y) std::copy_n(first + y * row, row, at(left, top + static_cast<int>(y)));
+  void frame(int left, int top, const Clip& clip, int64_t number) {
+    const size_t row = size_t{3} * static_cast<size_t>(clip.format.width);
+    const auto height = static_cast<size_t>(clip.format.height);
+    const uint8_t* first = clip.pixels.data() + static_cast<size_t>(number) * row * height;
+    for (size_t y = 0; y < height; ++y) std::copy_n(first + y * row, row, at(left, top + static_cast<int>(y)));
   }
 
   /// Cut to `room` pixels.
   void words(int left, int top, const std::string& text, int scale, int room) {
     const int step = (kGlyphWidth + 1) * scale;
-    for (std::size_t i = 0; i < text.size() && (static_cast<int>(i) + 1) * step <= room; ++i)
+    for (size_t i = 0; i < text.size() && (static_cast<int>(i) + 1) * step <= room; ++i)
       character(left + static_cast<int>(i) * step, top, text[i], scale);
   }
 
  private:
-  std::uint8_t* at(int x, int y) {
-    return pixels_.data() +
-           3 * (static_cast<std::size_t>(y) * static_cast<std::size_t>(width_) + static_cast<std::size_t>(x));
+  uint8_t* at(int x, int y) {
+    return pixels_.data() + 3 * (static_cast<size_t>(y) * static_cast<size_t>(width_) + static_cast<size_t>(x));
   }
 
   void character(int left, int top, char which, int scale) {
     const auto rows = glyph(which);
     for (int y = 0; y < kGlyphHeight * scale; ++y)
       for (int x = 0; x < kGlyphWidth * scale; ++x)
-        if ((rows[static_cast<std::size_t>(y / scale)] >> (kGlyphWidth - 1 - x / scale) & 1) != 0)
-          std::fill_n(at(left + x, top + y), 3, std::uint8_t{235});
+        if ((rows[static_cast<size_t>(y / scale)] >> (kGlyphWidth - 1 - x / scale) & 1) != 0)
+          std::fill_n(at(left + x, top + y), 3, uint8_t{235});
   }
 
   int width_;
-  std::vector<std::uint8_t> pixels_;
+  std::vector<uint8_t> pixels_;
 };
 
 struct Cell {
@@ -90,12 +88,12 @@ void write_side_by_side(const BenchResult& result, const std::filesystem::path& 
 
   const auto writer = make_video_writer(file, {{}, &cancel});
   writer->begin(format);
-  for (std::int64_t number = 0; number < one.frame_count; ++number) {
+  for (int64_t number = 0; number < one.frame_count; ++number) {
     Canvas canvas(format.width, format.height);
-    for (std::size_t i = 0; i < cells.size(); ++i) {
+    for (size_t i = 0; i < cells.size(); ++i) {
       const int left = static_cast<int>(i) % columns * cell_width + kGap / 2;
       const int top = static_cast<int>(i) / columns * cell_height + kGap;
-      for (std::size_t l = 0; l < cells[i].label.size(); ++l)
+      for (size_t l = 0; l < cells[i].label.size(); ++l)
         canvas.words(left, top + static_cast<int>(l) * line, cells[i].label[l], scale, one.width);
       canvas.frame(left, top + label - kGap, *cells[i].clip, number);
     }

@@ -105,10 +105,10 @@ std::string calibrate(const CalibrateFlags& flags, const ResolveSettings& resolv
   const Settings base = resolve({});
   require_effect(base, item, catalog);
   const Setting* first_seed = base.find("request.seed");
-  const auto settings_of = [&](std::size_t i) {
+  const auto settings_of = [&](size_t i) {
     const bool is_cache = item.item->kind == "cache";
     const Source source = Source::command_line("calibrate " + flags.item);
-    const std::uint64_t seed = (first_seed != nullptr ? seed_of(first_seed->value) : 0) + i;
+    const uint64_t seed = (first_seed != nullptr ? seed_of(first_seed->value) : 0) + i;
     std::vector<Given> given = {{"cache.strategy", is_cache ? item.item->full_name() : "none", source, false},
                                 {"request.prompt", prompts[i], Source::command_line("--prompt"), false},
                                 {"request.seed", seed_value(seed), source, false}};
@@ -123,7 +123,7 @@ std::string calibrate(const CalibrateFlags& flags, const ResolveSettings& resolv
   LoadedModel model(settings_of(0), catalog, host);
   OpenCalibration calibration(model.loader(), settings_of(0), host.get(), item);
   const StandIn stand_in = calibration.stand_in();
-  for (std::size_t i = 0; i < prompts.size(); ++i) {
+  for (size_t i = 0; i < prompts.size(); ++i) {
     cancel.throw_if_requested();
     CheckedRequest request(model, settings_of(i), &stand_in);
     if (i == 0) require_room(request);
@@ -133,7 +133,7 @@ std::string calibrate(const CalibrateFlags& flags, const ResolveSettings& resolv
     run(request, &bar, frames, cancel);
   }
   const std::string text = calibration.finish();
-  output->append({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  output->append({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
   output->publish();
   return flags.output + ": " + item.item->name + " on " + model.folder().name + ", " + std::to_string(prompts.size()) +
          (prompts.size() == 1 ? " run, " : " runs, ") + readable_seconds(steady_seconds() - began) + "\n" +

@@ -7,7 +7,7 @@
 namespace fastvideo::host {
 namespace {
 
-constexpr std::uint64_t kMostBytes = 16u << 20;  // the limit of a data file
+constexpr uint64_t kMostBytes = 16u << 20;  // the limit of a data file
 
 // Collects the text that finish writes. A refused write stays a failure, whatever finish returns.
 struct TextWriter {

@@ -115,13 +115,13 @@ at::Tensor pass(StepCache& cache, int step, int branch) {
   return output;
 }
 
-TEST(StepCache, is_off_without_a_service) {
+TEST(StepCache, IsOffWithoutAService) {
   fv_services none{};
   none.get = [](const fv_services*, const char*) -> const void* { return nullptr; };
   EXPECT_EQ(StepCache::open(Host(&none), {}), nullptr);
 }
 
-TEST(StepCache, combines_residuals_of_its_own_branch_as_far_back_as_asked) {
+TEST(StepCache, CombinesResidualsOfItsOwnBranchAsFarBackAsAsked) {
   Script script;
   script.slots = {{FV_KEEP_RESIDUAL, 0, 0, 0}, {FV_KEEP_RESIDUAL, 1, 0, 0}, {FV_KEEP_OUTPUT, 0, 0, 0}};
   script.decide = [](int step, int, const double*) {
@@ -141,7 +141,7 @@ TEST(StepCache, combines_residuals_of_its_own_branch_as_far_back_as_asked) {
   EXPECT_EQ(cache->reused(), 4);
 }
 
-TEST(StepCache, measures_norms_and_their_differences) {
+TEST(StepCache, MeasuresNormsAndTheirDifferences) {
   Script script;
   script.measures = {{"block.0.modulated", FV_NORM_L1, FV_MINUS_NOTHING},
                      {"block.0.modulated", FV_NORM_L2, FV_MINUS_PREVIOUS},
@@ -172,7 +172,7 @@ TEST(StepCache, measures_norms_and_their_differences) {
   EXPECT_DOUBLE_EQ(script.observed.at({4, 1})[3], value(output_of(4, 1)));
 }
 
-TEST(StepCache, plans_ahead_by_early_signals) {
+TEST(StepCache, PlansAheadByEarlySignals) {
   Script script;
   script.is_static = true;
   script.measures = {{"time.embed", FV_NORM_L1, FV_MINUS_NOTHING}, {"time.embed", FV_NORM_L2, FV_MINUS_PREVIOUS}};
@@ -202,7 +202,7 @@ TEST(StepCache, plans_ahead_by_early_signals) {
   EXPECT_TRUE(script.decided_with.empty());
 }
 
-TEST(StepCache, leaves_out_a_branch_by_its_difference_to_the_other) {
+TEST(StepCache, LeavesOutABranchByItsDifferenceToTheOther) {
   Script script;
   script.cut = {FV_CUT_BRANCH, 1, 0, 0};
   script.slots = {{FV_KEEP_BRANCH_DIFFERENCE, 0, 0, 0}};
@@ -226,7 +226,7 @@ TEST(StepCache, leaves_out_a_branch_by_its_difference_to_the_other) {
 }
 
 // Two streams of two rows, the branches in one pass.
-TEST(StepCache, carries_several_streams_and_rows_through_a_cut) {
+TEST(StepCache, CarriesSeveralStreamsAndRowsThroughACut) {
   Script script;
   script.measures = {{"block.0.modulated", FV_NORM_L1, FV_MINUS_NOTHING}};
   script.slots = {{FV_KEEP_RESIDUAL, 0, 0, 0}};
@@ -254,7 +254,7 @@ TEST(StepCache, carries_several_streams_and_rows_through_a_cut) {
   EXPECT_EQ(script.measured_rows.at(1), (std::vector<double>{2, 4}));  // a norm for each row
 }
 
-TEST(StepCache, branches_in_one_pass_are_left_out_together) {
+TEST(StepCache, BranchesInOnePassAreLeftOutTogether) {
   Script script;
   script.is_static = true;
   script.slots = {{FV_KEEP_OUTPUT, 0, 0, 0}};
@@ -276,7 +276,7 @@ TEST(StepCache, branches_in_one_pass_are_left_out_together) {
   EXPECT_EQ(computed, (std::vector<bool>{true, false, true, true}));
 }
 
-TEST(StepCache, rows_must_stay_what_they_are) {
+TEST(StepCache, RowsMustStayWhatTheyAre) {
   Script script;
   const auto together = script.open(2);
   const int32_t both[] = {0, 1}, turned[] = {1, 0};
@@ -293,7 +293,7 @@ TEST(StepCache, rows_must_stay_what_they_are) {
   EXPECT_THROW(difference.open(2), std::runtime_error);
 }
 
-TEST(StepCache, tells_a_strategy_that_asks_for_what_is_not_there) {
+TEST(StepCache, TellsAStrategyThatAsksForWhatIsNotThere) {
   const auto message = [](Script& script) {
     try {
       const auto cache = script.open();

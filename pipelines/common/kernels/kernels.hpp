@@ -14,7 +14,7 @@ bool built();
 /// Whether a CUDA device can run them: compute capability 8.0 or later. False without a driver.
 bool runs_on(int device);
 
-enum class Element { kFloat32, kFloat16, kBFloat16 };
+enum class Element { float32, float16, bfloat16 };
 
 /// sum = x + gate * y, then out = (sum - mean) / sqrt(variance + eps) * scale + shift over the channels (Ba et al.
 /// 2016, arXiv 1607.06450), of the rounded sum. Without y, out is the norm of x; without out, only the sum is computed.

@@ -40,7 +40,7 @@ class DeviceScope {
   bool changed_ = false;
 };
 
-int64_t bytes_of(Element element) { return element == Element::kFloat32 ? 4 : 2; }
+int64_t bytes_of(Element element) { return element == Element::float32 ? 4 : 2; }
 
 std::string refuse_rows(Element element, int64_t rows, int64_t channels) {
   const int64_t bytes = channels * bytes_of(element);
@@ -74,11 +74,11 @@ void with_threads(int64_t row_vectors, const Body& body) {
 template <class Body>
 void with_element(Element element, const Body& body) {
   switch (element) {
-    case Element::kFloat32:
+    case Element::float32:
       return body(float{});
-    case Element::kFloat16:
+    case Element::float16:
       return body(__half{});
-    case Element::kBFloat16:
+    case Element::bfloat16:
       return body(__nv_bfloat16{});
   }
 }
@@ -116,7 +116,7 @@ std::string refusal(const AddNorm& call) {
 
 std::string refusal(const RmsNorm& call) {
   if (const std::string rows = refuse_rows(call.element, call.rows, call.channels); !rows.empty()) return rows;
-  if (call.weight_element != call.element && call.weight_element != Element::kFloat32)
+  if (call.weight_element != call.element && call.weight_element != Element::float32)
     return "weights are of the elements' type or float32";
   if (call.cos != nullptr) {
     if (call.head_size * bytes_of(call.element) % kVectorBytes != 0)

@@ -9,7 +9,7 @@ namespace fastvideo::kernels {
 // The weights of a vector, in the elements' type or in float32.
 template <class T>
 __device__ void read_weight(const RmsNorm& call, int channel, float (&to)[kWidth<T>]) {
-  if (call.weight_element == Element::kFloat32)
+  if (call.weight_element == Element::float32)
     read(static_cast<const float*>(call.weight) + channel, to);
   else
     unpack<T>(__ldg(reinterpret_cast<const uint4*>(static_cast<const T*>(call.weight) + channel)), to);

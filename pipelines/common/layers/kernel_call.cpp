@@ -17,9 +17,9 @@ bool launched(const Call& call, at::Device device) {
 }  // namespace
 
 std::optional<kernels::Element> kernel_element(at::ScalarType type) {
-  if (type == at::kFloat) return kernels::Element::kFloat32;
-  if (type == at::kHalf) return kernels::Element::kFloat16;
-  if (type == at::kBFloat16) return kernels::Element::kBFloat16;
+  if (type == at::kFloat) return kernels::Element::float32;
+  if (type == at::kHalf) return kernels::Element::float16;
+  if (type == at::kBFloat16) return kernels::Element::bfloat16;
   return std::nullopt;
 }
 

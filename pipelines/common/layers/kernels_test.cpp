@@ -14,7 +14,7 @@ alignas(16) const float kSomewhere[8] = {};
 
 kernels::AddNorm wan_sum() {
   kernels::AddNorm call{};
-  call.element = kernels::Element::kBFloat16;
+  call.element = kernels::Element::bfloat16;
   call.batch = 1;
   call.tokens = 32760;
   call.channels = 1536;
@@ -25,7 +25,7 @@ kernels::AddNorm wan_sum() {
 
 kernels::RmsNorm wan_queries() {
   kernels::RmsNorm call{};
-  call.element = call.weight_element = kernels::Element::kBFloat16;
+  call.element = call.weight_element = kernels::Element::bfloat16;
   call.rows = call.tokens = 32760;
   call.channels = 1536;
   call.head_size = 128;
@@ -58,7 +58,7 @@ TEST(Kernels, RefuseWhatTheyCannotReadIn16Bytes) {
             "heads of 12 channels are no multiple of 16 bytes");
   EXPECT_EQ(norm([](auto& c) { c.head_size = 80; }), "a rotary table of another shape");
   EXPECT_EQ(norm([](auto& c) { c.tokens = 1000; }), "a rotary table of another shape");
-  EXPECT_EQ(norm([](auto& c) { c.weight_element = kernels::Element::kFloat16; }),
+  EXPECT_EQ(norm([](auto& c) { c.weight_element = kernels::Element::float16; }),
             "weights are of the elements' type or float32");
   EXPECT_EQ(norm([](auto& c) { c.sin = kSomewhere + 1; }), "a pointer is not aligned to 16 bytes");
 }
@@ -110,7 +110,7 @@ TEST_F(KernelsOnCuda, WriteTheirRowsAlone) {
         const at::Tensor weight = normal({channels}, at::kFloat);
         kernels::RmsNorm norm{};
         norm.element = *kernel_element(type);
-        norm.weight_element = kernels::Element::kFloat32;
+        norm.weight_element = kernels::Element::float32;
         norm.rows = rows;
         norm.channels = channels;
         norm.x = x.const_data_ptr();

@@ -86,7 +86,7 @@ TEST(UniPC, WeightsSolveAConstantPredictionExactly) {
   for (const Solver solver : {Solver::bh1, Solver::bh2})
     for (const bool corrector : {false, true})
       for (size_t order = 1; order <= 3; ++order) {
-        const std::vector<double> known(levels.begin(), levels.begin() + static_cast<std::ptrdiff_t>(order));
+        const std::vector<double> known(levels.begin(), levels.begin() + static_cast<ptrdiff_t>(order));
         const UniPCWeights weights = unipc_weights(0.45, known, corrector, solver);
         double sum = weights.target;
         for (const double w : weights.denoised) sum += w;

@@ -32,7 +32,7 @@ class CountedMemory final : public c10::Allocator {
     return {block + kFront, block + kFront, &CountedMemory::free, c10::Device(c10::kCPU)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &CountedMemory::free; }
-  void copy_data(void* to, const void* from, std::size_t bytes) const override { default_copy_data(to, from, bytes); }
+  void copy_data(void* to, const void* from, size_t bytes) const override { default_copy_data(to, from, bytes); }
 
   size_t live() const { return live_; }
   /// The peak since the construction, or since begin().

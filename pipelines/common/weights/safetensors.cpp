@@ -32,8 +32,8 @@ class MemberReader final : public nlohmann::json_sax<json> {
   bool number_float(number_float_t value, const string_t&) override { return add(value); }
   bool string(string_t& text) override { return add(std::move(text)); }
   bool binary(binary_t&) override { return false; }  // JSON has no binary values
-  bool start_object(std::size_t) override { return open(json::object()); }
-  bool start_array(std::size_t) override { return open(json::array()); }
+  bool start_object(size_t) override { return open(json::object()); }
+  bool start_array(size_t) override { return open(json::array()); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
@@ -42,7 +42,7 @@ class MemberReader final : public nlohmann::json_sax<json> {
     (open_.empty() ? name_ : open_.back().key) = std::move(name);
     return true;
   }
-  bool parse_error(std::size_t, const std::string&, const json::exception& problem) override {
+  bool parse_error(size_t, const std::string&, const json::exception& problem) override {
     throw Refused(json_fault(text_, text_name_, problem));
   }
 

@@ -95,7 +95,7 @@ bool launched(const at::Tensor& x, const at::Tensor& gamma, Activation activatio
   if (!element || !x.is_cuda()) return false;
   kernels::RmsNorm call{};
   call.element = *element;
-  call.weight_element = kernels::Element::kFloat32;
+  call.weight_element = kernels::Element::float32;
   call.channels = x.size(-1);
   call.rows = x.numel() / call.channels;
   call.x = x.const_data_ptr();

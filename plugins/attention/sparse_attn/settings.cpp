@@ -36,7 +36,7 @@ Settings::Settings(const Options& options)
       dense_layers("dense_layers", options.string("dense_layers")) {
   const std::string_view how = options.string("select");
   if (how == "threshold")
-    select = Select::kThreshold;
+    select = Select::threshold;
   else if (how != "routed")
     throw Refused("select is routed or threshold, not " + std::string(how));
   const auto only_with = [&](const char* option, Select which, const char* name) {
@@ -44,10 +44,10 @@ Settings::Settings(const Options& options)
       throw Refused(std::string(option) + " says nothing with select = \"" + std::string(how) +
                     "\"; leave it out, or set select = \"" + name + "\"");
   };
-  only_with("share", Select::kRouted, "routed");
-  only_with("mass", Select::kRouted, "routed");
-  only_with("threshold", Select::kThreshold, "threshold");
-  if (select == Select::kThreshold && sink_tokens > 0)
+  only_with("share", Select::routed, "routed");
+  only_with("mass", Select::routed, "routed");
+  only_with("threshold", Select::threshold, "threshold");
+  if (select == Select::threshold && sink_tokens > 0)
     throw Refused("sink_tokens = " + std::to_string(sink_tokens) +
                   " says nothing with select = \"threshold\", which looks at every key; leave it out");
   if (options.has("threshold")) threshold = options.number("threshold");
@@ -134,7 +134,7 @@ uint32_t Settings::depends() const {
 
 std::string Settings::describe(const fv_attention_site& site, int width) const {
   std::string text = mass ? "mass " + short_number(*mass) : "share " + short_number(share);
-  if (select == Select::kThreshold)
+  if (select == Select::threshold)
     text = "blocks of " + std::to_string(width) + " keys above " + short_number(threshold) + " of the largest weight";
   else
     text += " of blocks of " + std::to_string(width) + " keys";

@@ -19,16 +19,16 @@ constexpr double kDefaultShare = 0.25;
 constexpr double kDefaultThreshold = 1e-3;
 
 /// How blocks to leave out are found: before a call by pooled scores, or during the call by the scores themselves.
-enum class Select { kRouted, kThreshold };
+enum class Select { routed, threshold };
 
 /// The options of plugin.toml that all implementations have.
 struct Settings {
   /// Throws Refused.
   explicit Settings(const Options& options);
 
-  Select select = Select::kRouted;
-  double threshold = kDefaultThreshold;  ///< with Select::kThreshold: of a weight, over the largest
-  double share = kDefaultShare;          ///< with Select::kRouted: of the key blocks; unused with a mass
+  Select select = Select::routed;
+  double threshold = kDefaultThreshold;  ///< with Select::threshold: of a weight, over the largest
+  double share = kDefaultShare;          ///< with Select::routed: of the key blocks; unused with a mass
   std::optional<double> mass;            ///< of the attention
   int64_t sink_tokens = 0, dense_steps = 0;
   NumberSet dense_layers;
@@ -49,10 +49,10 @@ struct Settings {
   Routing routing(const fv_attention_site& site, int rows, int width) const;
 
   /// Whether every query sees every key in all calls.
-  bool is_dense() const { return select == Select::kRouted && mass.value_or(share) >= 1; }
+  bool is_dense() const { return select == Select::routed && mass.value_or(share) >= 1; }
 
   /// Share of the key blocks that will be visited, as far as it is known before a run.
-  double expected_share() const { return select == Select::kThreshold ? 1 : mass.value_or(share); }
+  double expected_share() const { return select == Select::threshold ? 1 : mass.value_or(share); }
 
   /// FV_DEPENDS_*.
   uint32_t depends() const;

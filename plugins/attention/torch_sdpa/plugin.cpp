@@ -80,7 +80,7 @@ class Plan final : public AttentionPlan {
       : site_(site), choice_(std::move(choice)), forced_(forced) {
     // A causal mask is about positions, so the grid's tokens must come in raster order.
     if (in_grid(site) && (site.masks & (FV_MASK_CAUSAL | FV_MASK_FRAME_CAUSAL)) != 0) {
-      raster_.resize(static_cast<std::size_t>(site.grid[0] * site.grid[1] * site.grid[2]));
+      raster_.resize(static_cast<size_t>(site.grid[0] * site.grid[1] * site.grid[2]));
       std::iota(raster_.begin(), raster_.end(), int64_t{0});
     }
   }

@@ -221,7 +221,7 @@ at::Tensor formula(const Problem& p) {
   const auto* K = k.const_data_ptr<double>();
   const auto* V = v.const_data_ptr<double>();
   auto* O = out.data_ptr<double>();
-  std::vector<double> score(static_cast<std::size_t>(keys));
+  std::vector<double> score(static_cast<size_t>(keys));
   for (int64_t b = 0; b < batch; ++b) {
     for (int64_t h = 0; h < heads; ++h) {
       const int64_t g = h / (heads / kv_heads);

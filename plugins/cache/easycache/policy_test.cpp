@@ -39,7 +39,7 @@ std::vector<bool> published(const std::vector<double>& in, const std::vector<dou
   return skipped;
 }
 
-TEST(EasyCache, skips_what_the_published_procedure_skips) {
+TEST(EasyCache, SkipsWhatThePublishedProcedureSkips) {
   std::mt19937 engine(7);
   std::normal_distribution<double> normal;
   for (const double threshold : {0.0, 0.1, 0.5, 3.0}) {
@@ -74,7 +74,7 @@ TEST(EasyCache, skips_what_the_published_procedure_skips) {
 }
 
 // Two videos and both branches in one pass: rows 0 and 1 are conditional.
-TEST(EasyCache, a_batch_is_left_out_only_if_every_conditional_row_may_be) {
+TEST(EasyCache, ABatchIsLeftOutOnlyIfEveryConditionalRowMayBe) {
   OptionList list;
   EasyCache strategy(options(list, 0.5, 1));
   const SessionFacts facts(10);
@@ -100,7 +100,7 @@ TEST(EasyCache, a_batch_is_left_out_only_if_every_conditional_row_may_be) {
   EXPECT_TRUE(computes(5, 0.2, 0.0));
 }
 
-TEST(EasyCache, refuses_what_it_cannot_serve) {
+TEST(EasyCache, RefusesWhatItCannotServe) {
   OptionList list;
   const EasyCache strategy(options(list, 0.05, 10));
   EXPECT_EQ(strategy.refuses(SessionFacts(12, {"latent.in", "model.out"}).info), "");

@@ -13,7 +13,7 @@ using testing::OptionList;
 using testing::point_at;
 using testing::SessionFacts;
 
-TEST(FirstBlockCache, compares_with_the_last_computed_step_of_the_same_branch) {
+TEST(FirstBlockCache, ComparesWithTheLastComputedStepOfTheSameBranch) {
   FirstBlockCache strategy(OptionList().number("threshold", 0.1).get());
   const SessionFacts facts(10, {"block.0.residual"});
   ASSERT_EQ(strategy.refuses(facts.info), "");
@@ -32,7 +32,7 @@ TEST(FirstBlockCache, compares_with_the_last_computed_step_of_the_same_branch) {
   EXPECT_FALSE(computes(3, 0, 0.39, 4.0));   // 0.39 / 4
 }
 
-TEST(FirstBlockCache, each_row_of_a_batch_is_compared_with_itself) {
+TEST(FirstBlockCache, EachRowOfABatchIsComparedWithItself) {
   FirstBlockCache strategy(OptionList().number("threshold", 0.1).get());
   const SessionFacts facts(10, {"block.0.residual"});
   const auto session = strategy.open(facts.info);
@@ -52,7 +52,7 @@ TEST(FirstBlockCache, each_row_of_a_batch_is_compared_with_itself) {
   EXPECT_TRUE(computes(0.0, 1.1));
 }
 
-TEST(FirstBlockCache, a_lower_threshold_skips_fewer_steps) {
+TEST(FirstBlockCache, ALowerThresholdSkipsFewerSteps) {
   int before = -1;
   for (const double threshold : {0.0, 0.05, 0.3}) {
     FirstBlockCache strategy(OptionList().number("threshold", threshold).get());
@@ -75,7 +75,7 @@ TEST(FirstBlockCache, a_lower_threshold_skips_fewer_steps) {
   }
 }
 
-TEST(FirstBlockCache, refuses_what_it_cannot_serve) {
+TEST(FirstBlockCache, RefusesWhatItCannotServe) {
   const FirstBlockCache strategy(OptionList().number("threshold", 0.1).get());
   EXPECT_NE(strategy.refuses(SessionFacts(10).info).find("does not measure block.0.residual"), std::string::npos);
   SessionFacts one_block(10, {"block.0.residual"});

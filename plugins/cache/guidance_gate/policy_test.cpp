@@ -26,19 +26,19 @@ std::vector<int> gated(const SessionFacts& facts, double gate_step) {
   return steps;
 }
 
-TEST(GuidanceGate, leaves_out_the_unconditional_pass_after_its_share) {
+TEST(GuidanceGate, LeavesOutTheUnconditionalPassAfterItsShare) {
   EXPECT_EQ(gated(SessionFacts(8), 0.5), (std::vector<int>{4, 5, 6, 7}));
   EXPECT_EQ(gated(SessionFacts(5), 0.5), (std::vector<int>{3, 4}));
   EXPECT_EQ(gated(SessionFacts(3), 0.0), (std::vector<int>{1, 2}));  // a difference must be computed first
 }
 
-TEST(GuidanceGate, an_expert_begins_with_both_branches) {
+TEST(GuidanceGate, AnExpertBeginsWithBothBranches) {
   SessionFacts facts(8);
   for (size_t step = 6; step < 8; ++step) facts.expert_of_step[step] = 1;
   EXPECT_EQ(gated(facts, 0.5), (std::vector<int>{4, 5, 7}));
 }
 
-TEST(GuidanceGate, refuses_what_it_cannot_serve) {
+TEST(GuidanceGate, RefusesWhatItCannotServe) {
   const GuidanceGate strategy(OptionList().number("gate_step", 0.5).get());
   SessionFacts unguided(8);
   unguided.info.branches = 1;

@@ -32,7 +32,7 @@ std::string refusal(MagCacheCalibration& calibration) {
   return "";
 }
 
-TEST(MagCacheCalibration, writes_the_mean_ratio_of_each_step_and_branch) {
+TEST(MagCacheCalibration, WritesTheMeanRatioOfEachStepAndBranch) {
   MagCacheCalibration calibration;
   run(calibration.stand_in(), {{2, 4}, {1, 4}, {2, 1}});
   run(calibration.stand_in(), {{1, 1}, {1, 2}, {1, 1}});
@@ -43,7 +43,7 @@ TEST(MagCacheCalibration, writes_the_mean_ratio_of_each_step_and_branch) {
       << calibration.finish();
 }
 
-TEST(MagCacheCalibration, refuses_what_gives_no_ratio) {
+TEST(MagCacheCalibration, RefusesWhatGivesNoRatio) {
   MagCacheCalibration none;
   EXPECT_NE(refusal(none).find("nothing was measured"), std::string::npos);
   MagCacheCalibration zero;
@@ -56,7 +56,7 @@ TEST(MagCacheCalibration, refuses_what_gives_no_ratio) {
   EXPECT_NE(refusal(incomplete).find("at step 0 of branch 0 is nan"), std::string::npos) << refusal(incomplete);
 }
 
-TEST(MagCacheCalibration, refuses_runs_that_do_not_belong_together) {
+TEST(MagCacheCalibration, RefusesRunsThatDoNotBelongTogether) {
   MagCacheCalibration calibration;
   CacheStrategy& strategy = calibration.stand_in();
   run(strategy, {{2, 4}, {1, 4}, {2, 1}});

@@ -22,7 +22,7 @@ std::vector<int> steps_of(const std::vector<bool>& skipped) {
 }
 
 // The steps that the authors' code leaves out at its two published settings.
-TEST(MagCache, skips_what_the_published_settings_skip) {
+TEST(MagCache, SkipsWhatThePublishedSettingsSkip) {
   const std::vector<int> two = {10, 11, 13, 14, 16, 17, 19, 20, 22, 23, 25, 26, 28,
                                 29, 31, 32, 34, 35, 37, 38, 40, 41, 43, 45, 47};
   const std::vector<int> four = {10, 11, 12, 13, 15, 16, 17, 18, 20, 21, 22, 23, 25, 26, 27,
@@ -31,7 +31,7 @@ TEST(MagCache, skips_what_the_published_settings_skip) {
   EXPECT_EQ(steps_of(skipped_steps({0.12, 4, 0.2}, kWan)), four);
 }
 
-TEST(MagCache, a_lower_threshold_skips_fewer_steps) {
+TEST(MagCache, ALowerThresholdSkipsFewerSteps) {
   size_t before = 0;
   for (const double threshold : {0.0, 0.02, 0.12, 1.0}) {
     const size_t skipped = steps_of(skipped_steps({threshold, 6, 0.2}, kWan)).size();
@@ -42,9 +42,9 @@ TEST(MagCache, a_lower_threshold_skips_fewer_steps) {
   }
 }
 
-TEST(MagCache, never_skips_the_first_step) { EXPECT_FALSE(skipped_steps({1000.0, 1000, 0.0}, kWan)[0]); }
+TEST(MagCache, NeverSkipsTheFirstStep) { EXPECT_FALSE(skipped_steps({1000.0, 1000, 0.0}, kWan)[0]); }
 
-TEST(MagCache, stretches_to_the_nearest_entry) {
+TEST(MagCache, StretchesToTheNearestEntry) {
   EXPECT_EQ(stretched({1, 2, 3}, 5), (std::vector<double>{1, 1, 2, 3, 3}));  // 0.5 and 1.5 round to even
   EXPECT_EQ(stretched({1, 2, 3, 4, 5}, 3), (std::vector<double>{1, 3, 5}));
   EXPECT_EQ(stretched({1, 2, 3}, 3), (std::vector<double>{1, 2, 3}));

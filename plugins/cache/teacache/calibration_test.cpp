@@ -25,7 +25,7 @@ double squared_error(const std::vector<Point>& points, const std::array<double, 
   return sum;
 }
 
-TEST(PolynomialFit, recovers_the_polynomial_behind_its_points) {
+TEST(PolynomialFit, RecoversThePolynomialBehindItsPoints) {
   // The published polynomial of Wan 2.1 1.3B, over the range in which time.embed moves.
   const std::array<double, 5> wanted = {2.39676752e3, -1.31110545e3, 2.01331979e2, -8.29855975e0, 1.37887774e-1};
   std::vector<Point> points;
@@ -39,7 +39,7 @@ TEST(PolynomialFit, recovers_the_polynomial_behind_its_points) {
   EXPECT_NEAR(explained_share(points, found), 1, 1e-12);
 }
 
-TEST(PolynomialFit, no_neighbour_has_a_smaller_error) {
+TEST(PolynomialFit, NoNeighbourHasASmallerError) {
   std::mt19937 random(7);
   std::uniform_real_distribution<double> x(0.02, 0.4), noise(-0.05, 0.05);
   std::vector<Point> points;
@@ -57,7 +57,7 @@ TEST(PolynomialFit, no_neighbour_has_a_smaller_error) {
     }
 }
 
-TEST(PolynomialFit, counts_points_that_differ_by_more_than_rounding) {
+TEST(PolynomialFit, CountsPointsThatDifferByMoreThanRounding) {
   EXPECT_EQ(distinct_points({}), 0u);
   EXPECT_EQ(distinct_points({{0.1, 1}, {0.1 + 1e-12, 2}, {0.2, 1}}), 2u);
   EXPECT_THROW(fit_polynomial({{1, 1}, {2, 2}, {3, 3}, {4, 4}, {4, 5}}), std::invalid_argument);
@@ -96,7 +96,7 @@ std::string refusal(TeaCacheCalibration& calibration) {
   return "";
 }
 
-TEST(TeaCacheCalibration, writes_a_row_for_each_variant) {
+TEST(TeaCacheCalibration, WritesARowForEachVariant) {
   TeaCacheCalibration calibration;
   run(calibration.stand_in(), 12, 0.004);
   run(calibration.stand_in(), 12, -0.004);
@@ -113,7 +113,7 @@ TEST(TeaCacheCalibration, writes_a_row_for_each_variant) {
   EXPECT_NEAR(c[4], 0, 1e-8);
 }
 
-TEST(TeaCacheCalibration, says_how_many_steps_a_fit_takes) {
+TEST(TeaCacheCalibration, SaysHowManyStepsAFitTakes) {
   TeaCacheCalibration calibration;
   run(calibration.stand_in(), 5);
   run(calibration.stand_in(), 5);
@@ -127,7 +127,7 @@ TEST(TeaCacheCalibration, says_how_many_steps_a_fit_takes) {
   EXPECT_NE(refusal(none).find("nothing was measured"), std::string::npos);
 }
 
-TEST(TeaCacheCalibration, refuses_a_model_it_cannot_look_at) {
+TEST(TeaCacheCalibration, RefusesAModelItCannotLookAt) {
   TeaCacheCalibration calibration;
   CacheStrategy& strategy = calibration.stand_in();
   SessionFacts deaf(10, {"latent.in", "model.out"});
@@ -141,7 +141,7 @@ TEST(TeaCacheCalibration, refuses_a_model_it_cannot_look_at) {
   EXPECT_NE(strategy.refuses(other.info).find("one model"), std::string::npos);
 }
 
-TEST(TeaCacheCalibration, refuses_changes_that_are_no_numbers) {
+TEST(TeaCacheCalibration, RefusesChangesThatAreNoNumbers) {
   TeaCacheCalibration calibration;
   run(calibration.stand_in(), 12, std::nan(""));
   EXPECT_NE(refusal(calibration).find("not a finite number"), std::string::npos) << refusal(calibration);

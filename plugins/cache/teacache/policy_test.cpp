@@ -151,7 +151,7 @@ std::vector<bool> published(const std::vector<double>& measures, double threshol
   return skipped;
 }
 
-TEST(TeaCache, skips_what_the_published_procedure_skips) {
+TEST(TeaCache, SkipsWhatThePublishedProcedureSkips) {
   for (const int steps : {7, 20, 50}) {
     for (const bool ret : {false, true}) {
       for (const double threshold : {0.0, 0.05, 0.3, 2.0, 30.0}) {
@@ -180,7 +180,7 @@ TEST(TeaCache, skips_what_the_published_procedure_skips) {
   }
 }
 
-TEST(TeaCache, a_lower_threshold_skips_fewer_steps) {
+TEST(TeaCache, ALowerThresholdSkipsFewerSteps) {
   const std::vector<double> measures = random_measures(50, 3);
   const Info info(50, true);
   int before = -1;
@@ -194,7 +194,7 @@ TEST(TeaCache, a_lower_threshold_skips_fewer_steps) {
   }
 }
 
-TEST(TeaCache, one_pass_of_two_branches_is_left_out_only_if_both_may_be) {
+TEST(TeaCache, OnePassOfTwoBranchesIsLeftOutOnlyIfBothMayBe) {
   PluginOptions options;
   TeaCache strategy(options.row("block.0.modulated").add("threshold", 1.0).get());
   Info info(10, false);
@@ -212,7 +212,7 @@ TEST(TeaCache, one_pass_of_two_branches_is_left_out_only_if_both_may_be) {
   EXPECT_FALSE(decide(3, 0.01, 0.01));  // and both start anew
 }
 
-TEST(TeaCache, each_row_of_a_batch_adds_up_its_own_change) {
+TEST(TeaCache, EachRowOfABatchAddsUpItsOwnChange) {
   PluginOptions options;
   TeaCache strategy(options.row("block.0.modulated").add("threshold", 1.0).get());
   Info info(10, false, 1);
@@ -229,7 +229,7 @@ TEST(TeaCache, each_row_of_a_batch_adds_up_its_own_change) {
   }
 }
 
-TEST(TeaCache, an_expert_begins_with_a_computed_step) {
+TEST(TeaCache, AnExpertBeginsWithAComputedStep) {
   PluginOptions options;
   TeaCache strategy(options.row("time.embed").add("threshold", 1000.0).get());
   Info info(8, true);
@@ -266,7 +266,7 @@ TEST(TeaCache, an_expert_begins_with_a_computed_step) {
   }
 }
 
-TEST(TeaCache, models_of_equal_configuration_are_told_apart_by_preset) {
+TEST(TeaCache, ModelsOfEqualConfigurationAreToldApartByPreset) {
   PluginOptions options;
   TeaCache strategy(
       options.row("time.embed", false, "480p").row("time.proj", false, "720p").add("threshold", 0.1).get());
@@ -282,7 +282,7 @@ TEST(TeaCache, models_of_equal_configuration_are_told_apart_by_preset) {
   EXPECT_NE(strategy.refuses(neither.info).find("with --preset, not 1080p"), std::string::npos);
 }
 
-TEST(TeaCache, refuses_with_the_remedy) {
+TEST(TeaCache, RefusesWithTheRemedy) {
   const auto refusal = [](PluginOptions& options, const Info& info) {
     return TeaCache(options.get()).refuses(info.info);
   };

@@ -26,7 +26,7 @@ at::Tensor spelled(const std::string& text) {
   return rows;
 }
 
-TEST(PromptStore, encodes_each_text_once) {
+TEST(PromptStore, EncodesEachTextOnce) {
   PromptStore store;
   std::vector<std::string> encoded;
   const auto encode = [&](const std::vector<std::string>& texts) {
@@ -44,7 +44,7 @@ TEST(PromptStore, encodes_each_text_once) {
   EXPECT_EQ(store.bytes(), size_t{3} * 2 * sizeof(float));
 }
 
-TEST(PromptStore, holds_the_texts_of_the_last_request_alone) {
+TEST(PromptStore, HoldsTheTextsOfTheLastRequestAlone) {
   PromptStore store;
   const auto expect = [&](const Texts& texts, int64_t most) {
     store.expect(texts, most);
@@ -58,7 +58,7 @@ TEST(PromptStore, holds_the_texts_of_the_last_request_alone) {
   EXPECT_EQ(store.missing({"prompt 99", "grey"}).size(), 2u);
 }
 
-TEST(PromptStore, keeps_what_was_encoded_before_a_failure) {
+TEST(PromptStore, KeepsWhatWasEncodedBeforeAFailure) {
   PromptStore store;
   store.expect({{"a", "b"}, {}}, 4);
   const auto encode = [](const std::string& text) {

@@ -28,8 +28,8 @@ int32_t PrefixTable::find(std::string_view key) const {
 
 void PrefixTable::narrow(size_t& begin, size_t& end, size_t depth, char byte) const {
   const auto value = [](char c) { return static_cast<unsigned char>(c); };
-  const auto first = keys_.begin() + static_cast<std::ptrdiff_t>(begin);
-  const auto last = keys_.begin() + static_cast<std::ptrdiff_t>(end);
+  const auto first = keys_.begin() + static_cast<ptrdiff_t>(begin);
+  const auto last = keys_.begin() + static_cast<ptrdiff_t>(end);
   const auto low =
       std::partition_point(first, last, [&](const auto& entry) { return value(entry.first[depth]) < value(byte); });
   const auto high =

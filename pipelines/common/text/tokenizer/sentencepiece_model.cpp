@@ -8,43 +8,43 @@ namespace fastvideo {
 namespace {
 
 // Field numbers of sentencepiece_model.proto.
-enum ModelField : uint32_t { model_pieces = 1, model_trainer_spec = 2, model_normalizer_spec = 3 };
-enum PieceField : uint32_t { piece_text = 1, piece_score = 2, piece_type = 3 };
+enum ModelField : uint32_t { kModelPieces = 1, kModelTrainerSpec = 2, kModelNormalizerSpec = 3 };
+enum PieceField : uint32_t { kPieceText = 1, kPieceScore = 2, kPieceType = 3 };
 enum TrainerField : uint32_t {
-  trainer_model_type = 3,
-  trainer_vocab_size = 4,
-  trainer_byte_fallback = 35,
-  trainer_unk_id = 40,
-  trainer_bos_id = 41,
-  trainer_eos_id = 42,
-  trainer_pad_id = 43,
+  kTrainerModelType = 3,
+  kTrainerVocabSize = 4,
+  kTrainerByteFallback = 35,
+  kTrainerUnkId = 40,
+  kTrainerBosId = 41,
+  kTrainerEosId = 42,
+  kTrainerPadId = 43,
 };
 enum NormalizerField : uint32_t {
-  normalizer_charsmap = 2,
-  normalizer_add_dummy_prefix = 3,
-  normalizer_remove_extra_whitespaces = 4,
+  kNormalizerCharsmap = 2,
+  kNormalizerAddDummyPrefix = 3,
+  kNormalizerRemoveExtraWhitespaces = 4,
 };
 
 // TrainerSpec.ModelType.
 constexpr uint64_t unigram = 1;
 
 // Wire types of protocol buffers.
-enum WireType : uint32_t { wire_varint = 0, wire_64_bits = 1, wire_bytes = 2, wire_32_bits = 5 };
+enum WireType : uint32_t { kWireVarint = 0, kWire64Bits = 1, kWireBytes = 2, kWire32Bits = 5 };
 
 class Writer {
  public:
   void integer(uint32_t field, int64_t value) {
-    tag(field, wire_varint);
+    tag(field, kWireVarint);
     varint(static_cast<uint64_t>(value));
   }
   void number(uint32_t field, float value) {
-    tag(field, wire_32_bits);
+    tag(field, kWire32Bits);
     uint32_t bits = 0;
     std::memcpy(&bits, &value, sizeof bits);
     for (int i = 0; i < 4; ++i) bytes_ += static_cast<char>(bits >> 8 * i & 0xFF);
   }
   void bytes(uint32_t field, std::string_view value) {
-    tag(field, wire_bytes);
+    tag(field, kWireBytes);
     varint(value.size());
     bytes_ += value;
   }
@@ -80,16 +80,16 @@ class Reader {
     const uint64_t tag = varint();
     field = {tag >> 3, static_cast<uint32_t>(tag & 7), 0, {}};
     if (field.field == 0) refuse();
-    if (field.type == wire_varint) {
+    if (field.type == kWireVarint) {
       field.number = varint();
       return true;
     }
-    if (field.type != wire_64_bits && field.type != wire_bytes && field.type != wire_32_bits) refuse();
-    const uint64_t length = field.type == wire_bytes ? varint() : field.type == wire_64_bits ? 8 : 4;
+    if (field.type != kWire64Bits && field.type != kWireBytes && field.type != kWire32Bits) refuse();
+    const uint64_t length = field.type == kWireBytes ? varint() : field.type == kWire64Bits ? 8 : 4;
     if (length > bytes_.size()) refuse();
     field.bytes = bytes_.substr(0, length);
     bytes_.remove_prefix(length);
-    if (field.type == wire_32_bits)
+    if (field.type == kWire32Bits)
       for (size_t i = 4; i-- > 0;) field.number = field.number << 8 | static_cast<unsigned char>(field.bytes[i]);
     return true;
   }
@@ -119,9 +119,9 @@ SentencePieceModel::Piece read_piece(std::string_view bytes, const std::string& 
   SentencePieceModel::Piece piece;
   Reader reader(bytes, name);
   for (Reader::Field field; reader.next(field);) {
-    if (field.is(piece_text, wire_bytes)) piece.text = field.bytes;
-    if (field.is(piece_type, wire_varint)) piece.type = static_cast<SentencePieceModel::Type>(field.number);
-    if (!field.is(piece_score, wire_32_bits)) continue;
+    if (field.is(kPieceText, kWireBytes)) piece.text = field.bytes;
+    if (field.is(kPieceType, kWireVarint)) piece.type = static_cast<SentencePieceModel::Type>(field.number);
+    if (!field.is(kPieceScore, kWire32Bits)) continue;
     const auto bits = static_cast<uint32_t>(field.number);
     std::memcpy(&piece.score, &bits, sizeof piece.score);
   }
@@ -134,25 +134,25 @@ std::string serialize(const SentencePieceModel& model) {
   Writer out;
   for (const SentencePieceModel::Piece& piece : model.pieces) {
     Writer message;
-    message.bytes(piece_text, piece.text);
-    message.number(piece_score, piece.score);
-    message.integer(piece_type, static_cast<int64_t>(piece.type));
-    out.bytes(model_pieces, message.str());
+    message.bytes(kPieceText, piece.text);
+    message.number(kPieceScore, piece.score);
+    message.integer(kPieceType, static_cast<int64_t>(piece.type));
+    out.bytes(kModelPieces, message.str());
   }
   Writer trainer;
-  trainer.integer(trainer_model_type, static_cast<int64_t>(unigram));
-  trainer.integer(trainer_vocab_size, static_cast<int64_t>(model.pieces.size()));
-  trainer.integer(trainer_byte_fallback, model.byte_fallback ? 1 : 0);
-  trainer.integer(trainer_unk_id, model.unk_id);
-  trainer.integer(trainer_bos_id, -1);
-  trainer.integer(trainer_eos_id, 1);
-  trainer.integer(trainer_pad_id, 0);
-  out.bytes(model_trainer_spec, trainer.str());
+  trainer.integer(kTrainerModelType, static_cast<int64_t>(unigram));
+  trainer.integer(kTrainerVocabSize, static_cast<int64_t>(model.pieces.size()));
+  trainer.integer(kTrainerByteFallback, model.byte_fallback ? 1 : 0);
+  trainer.integer(kTrainerUnkId, model.unk_id);
+  trainer.integer(kTrainerBosId, -1);
+  trainer.integer(kTrainerEosId, 1);
+  trainer.integer(kTrainerPadId, 0);
+  out.bytes(kModelTrainerSpec, trainer.str());
   Writer normalizer;
-  normalizer.bytes(normalizer_charsmap, model.precompiled_charsmap);
-  normalizer.integer(normalizer_add_dummy_prefix, model.add_dummy_prefix ? 1 : 0);
-  normalizer.integer(normalizer_remove_extra_whitespaces, 1);
-  out.bytes(model_normalizer_spec, normalizer.str());
+  normalizer.bytes(kNormalizerCharsmap, model.precompiled_charsmap);
+  normalizer.integer(kNormalizerAddDummyPrefix, model.add_dummy_prefix ? 1 : 0);
+  normalizer.integer(kNormalizerRemoveExtraWhitespaces, 1);
+  out.bytes(kModelNormalizerSpec, normalizer.str());
   return out.str();
 }
 
@@ -161,16 +161,16 @@ SentencePieceModel parse_sentencepiece_model(const std::string& bytes, const std
   uint64_t kind = unigram;
   Reader reader(bytes, name);
   for (Reader::Field field; reader.next(field);) {
-    if (field.is(model_pieces, wire_bytes)) {
+    if (field.is(kModelPieces, kWireBytes)) {
       model.pieces.push_back(read_piece(field.bytes, name));
-    } else if (field.is(model_trainer_spec, wire_bytes)) {
+    } else if (field.is(kModelTrainerSpec, kWireBytes)) {
       Reader trainer(field.bytes, name);
       for (Reader::Field inner; trainer.next(inner);)
-        if (inner.is(trainer_model_type, wire_varint)) kind = inner.number;
-    } else if (field.is(model_normalizer_spec, wire_bytes)) {
+        if (inner.is(kTrainerModelType, kWireVarint)) kind = inner.number;
+    } else if (field.is(kModelNormalizerSpec, kWireBytes)) {
       Reader normalizer(field.bytes, name);
       for (Reader::Field inner; normalizer.next(inner);)
-        if (inner.is(normalizer_charsmap, wire_bytes)) model.precompiled_charsmap = inner.bytes;
+        if (inner.is(kNormalizerCharsmap, kWireBytes)) model.precompiled_charsmap = inner.bytes;
     }
   }
   if (model.pieces.empty()) throw Refused(name + ": a sentencepiece model without pieces; is the file complete?");

@@ -79,7 +79,7 @@ std::vector<int64_t> Tokenizer::encode(std::string_view text, int64_t max_length
     }
   }
   const auto most = static_cast<size_t>(max_length - 1);
-  if (ids.size() > most && model.cut_left) ids.erase(ids.begin(), ids.end() - static_cast<std::ptrdiff_t>(most));
+  if (ids.size() > most && model.cut_left) ids.erase(ids.begin(), ids.end() - static_cast<ptrdiff_t>(most));
   ids.resize(std::min(ids.size(), most));
   ids.push_back(eos_id);
   return ids;

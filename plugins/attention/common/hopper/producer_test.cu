@@ -87,7 +87,7 @@ struct Operand {
   TokenStrides strides(int of) const { return {rows * stride() / of, stride() / of, bytes / of}; }
   CUtensorMap bytes_map(int box_rows, int box_bytes) const {
     return make_tensor_map(token_tensor(device.get(), batch, rows, heads, bytes, strides(1)), box_rows,
-                           MapElement::kByte, box_bytes);
+                           MapElement::byte, box_bytes);
   }
   static std::vector<unsigned char> random_bytes(int count, std::mt19937& random) {
     std::vector<unsigned char> made(count);

@@ -26,11 +26,11 @@ PFN_cuTensorMapEncodeTiled_v12000 encoder() {
 
 CUtensorMapDataType data_type(MapElement element) {
   switch (element) {
-    case MapElement::kBFloat16:
+    case MapElement::bfloat16:
       return CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
-    case MapElement::kFloat16:
+    case MapElement::float16:
       return CU_TENSOR_MAP_DATA_TYPE_FLOAT16;
-    case MapElement::kByte:
+    case MapElement::byte:
       return CU_TENSOR_MAP_DATA_TYPE_UINT8;
   }
   throw std::logic_error("an element of a tensor map that does not exist");
@@ -39,7 +39,7 @@ CUtensorMapDataType data_type(MapElement element) {
 }  // namespace
 
 CUtensorMap make_tensor_map(const TokenTensor& t, int box_tokens, MapElement element, int box_bytes) {
-  const cuuint64_t bytes = element == MapElement::kByte ? 1 : 2;
+  const cuuint64_t bytes = element == MapElement::byte ? 1 : 2;
   const cuuint64_t row_bytes = std::min(static_cast<cuuint64_t>(box_bytes), static_cast<cuuint64_t>(t.size) * bytes);
   // The stride of a dimension of length 1 is meaningless, and the engine might refuse it.
   const auto stride = [&](int64_t length, int64_t elements) {

@@ -10,11 +10,11 @@
 namespace fastvideo::hopper {
 
 /// The element type of a tensor for the copy engine.
-enum class MapElement { kBFloat16, kFloat16, kByte };
+enum class MapElement { bfloat16, float16, byte };
 
 template <class Element>
 constexpr MapElement map_element() {
-  return std::is_same_v<Element, __nv_bfloat16> ? MapElement::kBFloat16 : MapElement::kFloat16;
+  return std::is_same_v<Element, __nv_bfloat16> ? MapElement::bfloat16 : MapElement::float16;
 }
 
 /// A tensor [batch, token, head, size] in device memory; strides in elements, that of size 1.

@@ -81,11 +81,11 @@ void attend(const Quantisation& q, const hopper::Call& c, int blocks, cudaStream
   const int64_t padded_keys = int64_t{q.key_blocks} * kBlockTokens;
   auto p = hopper::make_parameters<S, KeyBlocks<S>>(c);
   p.queries = hopper::make_tensor_map(contiguous(q.q8, c.queries, c.heads, kSize), hopper::kWarpgroupRows,
-                                      hopper::MapElement::kByte);
-  p.keys = hopper::make_tensor_map(contiguous(q.k8, c.keys, c.kv_heads, kSize), S::kKeys, hopper::MapElement::kByte);
+                                      hopper::MapElement::byte);
+  p.keys = hopper::make_tensor_map(contiguous(q.k8, c.keys, c.kv_heads, kSize), S::kKeys, hopper::MapElement::byte);
   if constexpr (kFp8)
     p.values = hopper::make_tensor_map(contiguous(q.v8, kSize, c.kv_heads, padded_keys), kSize,
-                                       hopper::MapElement::kByte, S::kKeys);
+                                       hopper::MapElement::byte, S::kKeys);
   else
     p.values = hopper::make_tensor_map(hopper::token_tensor(c.v, c.batch, c.keys, c.kv_heads, kSize, c.v_strides),
                                        S::kKeys, hopper::map_element<typename S::Element>());
@@ -116,7 +116,7 @@ void launch(const Quantiser& quantiser, const hopper::Call& call, int64_t togeth
     if (first == 0 && c.keys > 0) quantise<Element, S::kHeadSize>(p, stream);
     if constexpr (S::ScoreProduct::kBiased)
       if (c.keys > 0) smooth_queries<Element, S::kHeadSize>(p, hopper::scale_log2(c), stream);
-    if (part == Part::kAll) attend<S>(p, c, blocks, stream);
+    if (part == Part::all) attend<S>(p, c, blocks, stream);
   }
 }
 

@@ -32,8 +32,8 @@ size_t workspace_bytes(const Quantiser& quantiser, int64_t batch, int64_t querie
 /// std::runtime_error.
 int prepare(const Quantiser& quantiser);
 
-/// How much of a call to enqueue: kPreparation leaves its last queries' operands in the workspace, for tests.
-enum class Part { kAll, kPreparation };
+/// How much of a call to enqueue: preparation leaves its last queries' operands in the workspace, for tests.
+enum class Part { all, preparation };
 
 /// Enqueues a call of bfloat16 or float16, without key lengths, on the current device. together: queries_together of
 /// the largest call. workspace: workspace_bytes of device memory, 256-byte aligned. blocks: the result of prepare.

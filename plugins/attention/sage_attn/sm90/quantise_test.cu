@@ -81,7 +81,7 @@ class Quantise : public hopper::HopperTest<K> {
     call.scale = kScale;
     const DeviceArray<char> workspace(
         workspace_bytes(quantiser, c_.batch, c_.queries, c_.keys, c_.heads, c_.key_heads, 0));
-    launch(quantiser, call, c_.queries, workspace.get(), 0, Part::kPreparation, nullptr);
+    launch(quantiser, call, c_.queries, workspace.get(), 0, Part::preparation, nullptr);
     hopper::check_cuda(cudaDeviceSynchronize(), "running");
     memory_ = workspace.download();
     p_ = {};

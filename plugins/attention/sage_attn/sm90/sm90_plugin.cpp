@@ -83,7 +83,7 @@ class Plan final : public AttentionPlan {
       dense_->launch(call, dense_blocks_, stream);
       return;
     }
-    launch(quantiser_, call, queries_together_, args.scratch, blocks_, Part::kAll, stream);
+    launch(quantiser_, call, queries_together_, args.scratch, blocks_, Part::all, stream);
     add_mean_scores(quantiser_, call, args.scratch, stream);
   }
 

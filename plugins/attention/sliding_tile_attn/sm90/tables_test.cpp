@@ -227,7 +227,7 @@ TEST(Tables, GiveOutTheLongestFirst) {
   EXPECT_EQ(heads, (std::vector<int>{2, 6, 10, 1, 5, 9, 0, 4, 8, 3, 7, 11}));
   const std::vector<int> lengths = lengths_of_jobs(scheduler);
   for (size_t head = 0; head < 12; ++head) {
-    const auto begin = lengths.begin() + static_cast<std::ptrdiff_t>(head) * scheduler.count;
+    const auto begin = lengths.begin() + static_cast<ptrdiff_t>(head) * scheduler.count;
     EXPECT_TRUE(std::is_sorted(begin, begin + scheduler.count, std::greater<>()));
   }
   EXPECT_LT(unevenness(lengths, 132), 1.01);

@@ -38,7 +38,7 @@ class CpuPlan final : public AttentionPlan {
                          [&](int64_t begin, int64_t end) { kernels_.pack(job, b, packed, begin, end); });
       if (plan_.is_dense(args))
         attend(job, b, packed, dense.get());
-      else if (settings_.select == Select::kThreshold)
+      else if (settings_.select == Select::threshold)
         attend_above(job, b);
       else
         attend_chosen(job, b, packed);

@@ -111,7 +111,7 @@ class SkippingPlan final : public AttentionPlan {
 class Sm90Backend final : public AttentionBackend {
  public:
   explicit Sm90Backend(const Options& options) : settings_(options), key_block_(options.string("key_block")) {
-    if (settings_.select == Select::kThreshold && key_block_ != "auto")
+    if (settings_.select == Select::threshold && key_block_ != "auto")
       throw Refused("key_block = \"" + key_block_ +
                     "\" says nothing with select = \"threshold\", whose kernel has one width; leave it out");
   }
@@ -123,7 +123,7 @@ class Sm90Backend final : public AttentionBackend {
     const double elements = heads * site.head_size * static_cast<double>(site.query_length);
     const dense::Kernel& dense = *dense::find_kernel(find(site)->bfloat16, hopper::sizes_of(site));
     double score = dense::estimate(dense, hopper::sizes_of(site));
-    if (settings_.select == Select::kThreshold)
+    if (settings_.select == Select::threshold)
       score = kLaunchMicroseconds + kOverDense * score;
     else if (!settings_.is_dense())
       score =
@@ -134,7 +134,7 @@ class Sm90Backend final : public AttentionBackend {
 
   std::unique_ptr<AttentionPlan> plan(const fv_attention_site& site) override {
     if (const auto reason = refuses(site)) throw Refused(*reason);
-    if (settings_.select == Select::kThreshold)
+    if (settings_.select == Select::threshold)
       return std::make_unique<SkippingPlan>(settings_, site,
                                             *find_skipping_kernel(find(site)->bfloat16, site.head_size));
     return std::make_unique<Sm90Plan>(settings_, site, *find(site));
@@ -143,8 +143,8 @@ class Sm90Backend final : public AttentionBackend {
  private:
   int width_of(const fv_attention_site& site) const {
     const Kernel& kernel = *find(site);
-    return settings_.select == Select::kThreshold ? find_skipping_kernel(kernel.bfloat16, site.head_size)->width
-                                                  : kernel.width;
+    return settings_.select == Select::threshold ? find_skipping_kernel(kernel.bfloat16, site.head_size)->width
+                                                 : kernel.width;
   }
   const Kernel* find(const fv_attention_site& site) const {
     const bool bfloat16 = same_dtype(site.dtype, kBFloat16);
