@@ -16,8 +16,8 @@ struct Free {
 class CpuMemory final : public DeviceMemory {
  public:
   void* allocate(size_t bytes) override {
-    constexpr size_t alignment = 256;
-    void* block = std::aligned_alloc(alignment, (bytes / alignment + 1) * alignment);
+    constexpr size_t kAlignment = 256;
+    void* block = std::aligned_alloc(kAlignment, (bytes / kAlignment + 1) * kAlignment);
     if (block == nullptr) throw std::bad_alloc();
     blocks_.emplace_back(block);
     return block;

@@ -19,14 +19,14 @@ using CuResult = int;
 using CuDevice = int;
 using CuAddress = void*;
 using CuHandle = void*;
-constexpr CuResult success = 0;
-constexpr CuResult error_out_of_memory = 2;
-constexpr unsigned stream_non_blocking = 1;
+constexpr CuResult kSuccess = 0;
+constexpr CuResult kErrorOutOfMemory = 2;
+constexpr unsigned kStreamNonBlocking = 1;
 
 // Bytes that are set before pieces are timed, so that the device is behind the host's launches. The fill also empties
 // caches.
-constexpr size_t idle_bytes = size_t{256} << 20;
-constexpr size_t most_idle_calls = 256;
+constexpr size_t kIdleBytes = size_t{256} << 20;
+constexpr size_t kMostIdleCalls = 256;
 
 struct Driver {
   CuResult (*init)(unsigned);
@@ -89,8 +89,8 @@ struct Driver {
   }
 
   void check(CuResult result, const std::string& doing) const {
-    if (result == success) return;
-    if (result == error_out_of_memory) throw std::bad_alloc();
+    if (result == kSuccess) return;
+    if (result == kErrorOutOfMemory) throw std::bad_alloc();
     const char *name = nullptr, *text = nullptr;
     error_name(result, &name);
     error_text(result, &text);
@@ -154,7 +154,7 @@ class CudaMemory final : public DeviceMemory {
  public:
   explicit CudaMemory(int index) : context_(index) {
     const Current current(context_.get());
-    driver().check(driver().make_stream(&stream_, stream_non_blocking), "making a CUDA stream");
+    driver().check(driver().make_stream(&stream_, kStreamNonBlocking), "making a CUDA stream");
   }
   ~CudaMemory() override {
     const Current current(context_.get());
@@ -229,8 +229,8 @@ class CudaMemory final : public DeviceMemory {
   // The time between two events includes waits of the device for the host's launches: so the device first gets work
   // that takes longer to run than to launch.
   void fall_behind(size_t count) {
-    if (idle_ == nullptr) idle_ = allocate(idle_bytes);
-    for (size_t i = 0; i < std::min(count, most_idle_calls); ++i) poison(idle_, idle_bytes);
+    if (idle_ == nullptr) idle_ = allocate(kIdleBytes);
+    for (size_t i = 0; i < std::min(count, kMostIdleCalls); ++i) poison(idle_, kIdleBytes);
   }
 
   PrimaryContext context_;

@@ -40,10 +40,10 @@ struct Moments {
   }
   // Equation 13 of the paper.
   double ssim() const {
-    constexpr double c1 = (0.01 * kPeak) * (0.01 * kPeak), c2 = (0.03 * kPeak) * (0.03 * kPeak);
+    constexpr double kC1 = (0.01 * kPeak) * (0.01 * kPeak), kC2 = (0.03 * kPeak) * (0.03 * kPeak);
     const double variances = aa - a * a + bb - b * b;
     const double covariance = ab - a * b;
-    return (2 * a * b + c1) * (2 * covariance + c2) / ((a * a + b * b + c1) * (variances + c2));
+    return (2 * a * b + kC1) * (2 * covariance + kC2) / ((a * a + b * b + kC1) * (variances + kC2));
   }
 };
 

@@ -28,8 +28,8 @@ ComponentWeights find_component_weights(const std::filesystem::path& folder, con
   for (const SafetensorsHeader& header : found.headers) {
     weights.files.push_back(header.file);
     for (const auto& [name, entry] : header.tensors) {
-      static constexpr std::array<std::string_view, 4> floating = {"F32", "BF16", "F16", "F64"};
-      if (std::find(floating.begin(), floating.end(), entry.dtype) == floating.end())
+      static constexpr std::array<std::string_view, 4> kFloating = {"F32", "BF16", "F16", "F64"};
+      if (std::find(kFloating.begin(), kFloating.end(), entry.dtype) == kFloating.end())
         throw Refused(
             header.file.string() + ": tensor " + quote_name(name) + " is " + entry.dtype +
             (is_of_quantised(entry.dtype)

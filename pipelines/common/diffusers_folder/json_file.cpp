@@ -10,7 +10,7 @@ namespace {
 using nlohmann::json;
 
 // The largest configuration in use is a few kilobytes; a much larger file is not a configuration.
-constexpr uintmax_t max_config_bytes = 16 << 20;
+constexpr uintmax_t kMaxConfigBytes = 16 << 20;
 
 bool is_integer(const json& value, int64_t minimum, int64_t maximum) {
   if (!value.is_number_integer()) return false;
@@ -28,7 +28,7 @@ JsonFile::JsonFile(const std::filesystem::path& file) : file_(file) {
   std::error_code none;
   if (std::filesystem::symlink_status(file, none).type() == std::filesystem::file_type::not_found)
     refuse("no such file");
-  document_ = parse_json<json>(read_input_file(file.string(), max_config_bytes, "a configuration"), file.string());
+  document_ = parse_json<json>(read_input_file(file.string(), kMaxConfigBytes, "a configuration"), file.string());
   if (!document_.is_object()) refuse("not a JSON object");
 }
 
@@ -127,10 +127,10 @@ void JsonFile::require_one_of(std::string_view key, std::string_view absent,
 void JsonFile::refuse(std::string_view what) const { throw Refused(file_.string() + ": " + std::string(what)); }
 
 void JsonFile::refuse(std::string_view key, std::string_view why) const {
-  constexpr size_t longest = 120;
+  constexpr size_t kLongest = 120;
   // Escaped, so that a file cannot write control characters to the terminal.
   std::string value = document_.at(std::string(key)).dump(-1, ' ', true, json::error_handler_t::replace);
-  if (value.size() > longest) value = value.substr(0, longest) + "...";
+  if (value.size() > kLongest) value = value.substr(0, kLongest) + "...";
   refuse(std::string(key) + " is " + value + ": " + std::string(why));
 }
 

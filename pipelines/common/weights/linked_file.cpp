@@ -9,11 +9,11 @@ namespace {
 
 /// The repository ("models--OWNER--NAME") of a file in a Hugging Face cache; empty for other files.
 std::string cached_repository(const std::filesystem::path& file) {
-  constexpr std::string_view prefix = "models--";
+  constexpr std::string_view kPrefix = "models--";
   for (const std::filesystem::path& part : file) {
     std::string name = part.string();
-    if (!name.starts_with(prefix)) continue;
-    name.erase(0, prefix.size());
+    if (!name.starts_with(kPrefix)) continue;
+    name.erase(0, kPrefix.size());
     if (const size_t between = name.find("--"); between != std::string::npos) return name.replace(between, 2, "/");
   }
   return {};

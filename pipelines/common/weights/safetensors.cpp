@@ -14,8 +14,8 @@ namespace {
 using nlohmann::json;
 
 // The limit of the reference implementation; the header of a 14B model is 0.2 MB.
-constexpr uint64_t max_header_bytes = 100'000'000;
-constexpr uint64_t length_bytes = 8;
+constexpr uint64_t kMaxHeaderBytes = 100'000'000;
+constexpr uint64_t kLengthBytes = 8;
 
 /// Gives the members of a JSON object one by one, so that a header of 500,000 tensors is never a tree as a whole.
 class MemberReader final : public nlohmann::json_sax<json> {
@@ -106,21 +106,21 @@ class HeaderReader {
       refuse("no such file");
     const InputFile file(file_.string());
     header_.file_bytes = file.bytes();
-    if (header_.file_bytes < length_bytes)
+    if (header_.file_bytes < kLengthBytes)
       refuse("not a safetensors file: " + std::to_string(header_.file_bytes) + " bytes, and the header's length is 8");
-    std::array<unsigned char, length_bytes> prefix{};
-    file.read(prefix.data(), length_bytes, 0);
+    std::array<unsigned char, kLengthBytes> prefix{};
+    file.read(prefix.data(), kLengthBytes, 0);
     uint64_t length = 0;
-    for (size_t i = length_bytes; i-- > 0;) length = length << 8 | prefix[i];
-    if (length > max_header_bytes)
+    for (size_t i = kLengthBytes; i-- > 0;) length = length << 8 | prefix[i];
+    if (length > kMaxHeaderBytes)
       refuse("not a safetensors file: a header of " + std::to_string(length) + " bytes, more than the format's " +
-             std::to_string(max_header_bytes));
-    if (length > header_.file_bytes - length_bytes)
+             std::to_string(kMaxHeaderBytes));
+    if (length > header_.file_bytes - kLengthBytes)
       refuse("truncated: a header of " + std::to_string(length) + " bytes in a file of " +
              std::to_string(header_.file_bytes));
     std::string text(length, '\0');
-    file.read(text.data(), length, length_bytes);
-    data_begin_ = length_bytes + length;
+    file.read(text.data(), length, kLengthBytes);
+    data_begin_ = kLengthBytes + length;
     return text;
   }
 
@@ -162,14 +162,14 @@ class HeaderReader {
 
     const json& shape = value["shape"];
     if (!shape.is_array()) refuse(name, "shape " + quoted_reason(shape.dump()) + " is not a list");
-    constexpr auto max_elements = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+    constexpr auto kMaxElements = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
     bool too_large = false;
     for (const json& size : shape) {
       if (!size.is_number_unsigned())
         refuse(name, "shape " + quoted_reason(shape.dump()) + " holds something that is not a size");
       const auto extent = size.get<uint64_t>();
-      too_large |= extent > max_elements / element_size;
-      if (!too_large && extent != 0 && entry.elements > max_elements / element_size / extent) too_large = true;
+      too_large |= extent > kMaxElements / element_size;
+      if (!too_large && extent != 0 && entry.elements > kMaxElements / element_size / extent) too_large = true;
       if (too_large) refuse(name, "shape " + quoted_reason(shape.dump()) + " has more elements than any file");
       entry.elements *= extent;
       entry.shape.push_back(static_cast<int64_t>(extent));
@@ -224,7 +224,7 @@ class HeaderReader {
 SafetensorsHeader read_safetensors_header(const std::filesystem::path& file) { return HeaderReader(file).read(); }
 
 uint64_t safetensors_element_size(std::string_view dtype) {
-  static constexpr std::array<std::pair<std::string_view, uint64_t>, 17> sizes{{
+  static constexpr std::array<std::pair<std::string_view, uint64_t>, 17> kSizes{{
       {"BOOL", 1},
       {"U8", 1},
       {"I8", 1},
@@ -243,7 +243,7 @@ uint64_t safetensors_element_size(std::string_view dtype) {
       {"F64", 8},
       {"C64", 8},
   }};
-  for (const auto& [name, size] : sizes)
+  for (const auto& [name, size] : kSizes)
     if (name == dtype) return size;
   return 0;
 }
@@ -255,10 +255,10 @@ std::string shape_text(const std::vector<int64_t>& shape) {
 }
 
 std::string quote_name(std::string_view name) {
-  constexpr size_t longest = 200;
+  constexpr size_t kLongest = 200;
   std::string text = "'";
-  for (const char c : name.substr(0, longest)) text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  return text + (name.size() > longest ? "...' (" + std::to_string(name.size()) + " bytes)" : "'");
+  for (const char c : name.substr(0, kLongest)) text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+  return text + (name.size() > kLongest ? "...' (" + std::to_string(name.size()) + " bytes)" : "'");
 }
 
 }  // namespace fastvideo

@@ -16,7 +16,7 @@ using test::TemporaryFolder;
 using test::write_file;
 using test::write_safetensors;
 
-constexpr std::array<std::string_view, 1> stem = {"model"};
+constexpr std::array<std::string_view, 1> kStem = {"model"};
 
 std::string entry(const std::string& name, const std::string& dtype, const std::string& shape,
                   const std::string& offsets) {
@@ -60,7 +60,7 @@ TEST_P(DamagedHeader, IsRefusedNamingFileAndTensor) {
   EXPECT_CONTAINS(message, GetParam().message);
 }
 
-const std::string four(4, '\0');
+const std::string kFour(4, '\0');
 
 INSTANTIATE_TEST_SUITE_P(
     Safetensors, DamagedHeader,
@@ -70,45 +70,45 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"deep_json", "{\"a\":" + std::string(100000, '['), "", "1:69: nested more than 64 deep"},
         Damage{"beyond_double", R"({"a":{"shape":[1e400]}})", "",
                "the header:1:16: the number 1e400 is larger than a double holds"},
-        Damage{"shape_twice", R"({"a":{"dtype":"F32","shape":[1],"shape":[2],"data_offsets":[0,4]}})", four,
+        Damage{"shape_twice", R"({"a":{"dtype":"F32","shape":[1],"shape":[2],"data_offsets":[0,4]}})", kFour,
                "the header: 'shape' comes twice under 'a'"},
         Damage{"bad_utf8", "{\"\xFF\":1}", "", "not JSON"},
         Damage{"metadata_number", R"({"__metadata__":{"step":3}})", "", "__metadata__ 'step' is not a string"},
         Damage{"metadata_list", R"({"__metadata__":[]})", "", "__metadata__ is not an object"},
         Damage{"tensor_number", R"({"a":1})", "", "tensor 'a': not an object"},
-        Damage{"no_shape", R"({"a":{"dtype":"F32","data_offsets":[0,4]}})", four, "tensor 'a': not an object with"},
-        Damage{"unknown_dtype", "{" + entry("a", "F4", "[8]", "[0,4]") + "}", four, "tensor 'a': dtype \"F4\""},
-        Damage{"number_dtype", R"({"a":{"dtype":4,"shape":[1],"data_offsets":[0,4]}})", four, "dtype 4"},
-        Damage{"text_shape", "{" + entry("a", "F32", R"("1")", "[0,4]") + "}", four, "tensor 'a': shape \"1\""},
-        Damage{"negative_size", "{" + entry("a", "F32", "[-1]", "[0,4]") + "}", four, "tensor 'a': shape [-1]"},
-        Damage{"fraction_size", "{" + entry("a", "F32", "[1.5]", "[0,4]") + "}", four, "tensor 'a': shape [1.5]"},
-        Damage{"product_overflows", "{" + entry("a", "F32", "[4294967296,4294967296,4294967297]", "[0,4]") + "}", four,
+        Damage{"no_shape", R"({"a":{"dtype":"F32","data_offsets":[0,4]}})", kFour, "tensor 'a': not an object with"},
+        Damage{"unknown_dtype", "{" + entry("a", "F4", "[8]", "[0,4]") + "}", kFour, "tensor 'a': dtype \"F4\""},
+        Damage{"number_dtype", R"({"a":{"dtype":4,"shape":[1],"data_offsets":[0,4]}})", kFour, "dtype 4"},
+        Damage{"text_shape", "{" + entry("a", "F32", R"("1")", "[0,4]") + "}", kFour, "tensor 'a': shape \"1\""},
+        Damage{"negative_size", "{" + entry("a", "F32", "[-1]", "[0,4]") + "}", kFour, "tensor 'a': shape [-1]"},
+        Damage{"fraction_size", "{" + entry("a", "F32", "[1.5]", "[0,4]") + "}", kFour, "tensor 'a': shape [1.5]"},
+        Damage{"product_overflows", "{" + entry("a", "F32", "[4294967296,4294967296,4294967297]", "[0,4]") + "}", kFour,
                "more elements than any file"},
-        Damage{"size_overflows", "{" + entry("a", "F32", "[18446744073709551615]", "[0,4]") + "}", four,
+        Damage{"size_overflows", "{" + entry("a", "F32", "[18446744073709551615]", "[0,4]") + "}", kFour,
                "more elements than any file"},
         Damage{"zero_hides_overflow", "{" + entry("a", "F32", "[0,18446744073709551615]", "[0,0]") + "}", "",
                "more elements than any file"},
-        Damage{"one_offset", "{" + entry("a", "F32", "[1]", "[4]") + "}", four, "tensor 'a': data_offsets [4]"},
-        Damage{"negative_offset", "{" + entry("a", "F32", "[1]", "[-4,0]") + "}", four, "data_offsets [-4,0]"},
-        Damage{"backwards", "{" + entry("a", "F32", "[1]", "[4,0]") + "}", four, "tensor 'a': data_offsets [4,0] run"},
+        Damage{"one_offset", "{" + entry("a", "F32", "[1]", "[4]") + "}", kFour, "tensor 'a': data_offsets [4]"},
+        Damage{"negative_offset", "{" + entry("a", "F32", "[1]", "[-4,0]") + "}", kFour, "data_offsets [-4,0]"},
+        Damage{"backwards", "{" + entry("a", "F32", "[1]", "[4,0]") + "}", kFour, "tensor 'a': data_offsets [4,0] run"},
         Damage{
-            "truncated_data", "{" + entry("a", "F32", "[2]", "[0,8]") + "}", four,
+            "truncated_data", "{" + entry("a", "F32", "[2]", "[0,8]") + "}", kFour,
             "tensor 'a': data_offsets [0,8] reach past the end of the data, which is 4 bytes: the file is truncated"},
-        Damage{"huge_offset", "{" + entry("a", "F32", "[1]", "[18446744073709551612,18446744073709551615]") + "}", four,
-               "reach past the end"},
-        Damage{"shape_too_small", "{" + entry("a", "F32", "[1]", "[0,8]") + "}", four + four,
+        Damage{"huge_offset", "{" + entry("a", "F32", "[1]", "[18446744073709551612,18446744073709551615]") + "}",
+               kFour, "reach past the end"},
+        Damage{"shape_too_small", "{" + entry("a", "F32", "[1]", "[0,8]") + "}", kFour + kFour,
                "tensor 'a': data_offsets [0,8] hold 8 bytes, and [1] of F32 needs 4"},
-        Damage{"wrong_dtype_size", "{" + entry("a", "BF16", "[1]", "[0,4]") + "}", four, "[1] of BF16 needs 2"},
-        Damage{"overlap", "{" + entry("a", "U8", "[3]", "[0,3]") + "," + entry("b", "U8", "[2]", "[2,4]") + "}", four,
+        Damage{"wrong_dtype_size", "{" + entry("a", "BF16", "[1]", "[0,4]") + "}", kFour, "[1] of BF16 needs 2"},
+        Damage{"overlap", "{" + entry("a", "U8", "[3]", "[0,3]") + "," + entry("b", "U8", "[2]", "[2,4]") + "}", kFour,
                "tensor 'b': overlaps tensor 'a'"},
         Damage{"same_bytes", "{" + entry("a", "U8", "[4]", "[0,4]") + "," + entry("b", "U8", "[4]", "[0,4]") + "}",
-               four, "overlaps tensor"},
-        Damage{"hole", "{" + entry("a", "U8", "[1]", "[0,1]") + "," + entry("b", "U8", "[2]", "[2,4]") + "}", four,
+               kFour, "overlaps tensor"},
+        Damage{"hole", "{" + entry("a", "U8", "[1]", "[0,1]") + "," + entry("b", "U8", "[2]", "[2,4]") + "}", kFour,
                "tensor 'b': 1 bytes before it belong to no tensor"},
-        Damage{"bytes_left", "{" + entry("a", "U8", "[3]", "[0,3]") + "}", four, "1 bytes at the end belong to no"},
-        Damage{"duplicate", "{" + entry("a", "U8", "[2]", "[0,2]") + "," + entry("a", "U8", "[2]", "[2,4]") + "}", four,
-               "tensor 'a': named twice"},
-        Damage{"control_in_name", "{" + entry("a\\u001b[31m", "U8", "[1]", "[0,4]") + "}", four, "tensor 'a?[31m'"}),
+        Damage{"bytes_left", "{" + entry("a", "U8", "[3]", "[0,3]") + "}", kFour, "1 bytes at the end belong to no"},
+        Damage{"duplicate", "{" + entry("a", "U8", "[2]", "[0,2]") + "," + entry("a", "U8", "[2]", "[2,4]") + "}",
+               kFour, "tensor 'a': named twice"},
+        Damage{"control_in_name", "{" + entry("a\\u001b[31m", "U8", "[1]", "[0,4]") + "}", kFour, "tensor 'a?[31m'"}),
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST(Safetensors, RefusesWrongLengths) {
@@ -151,7 +151,7 @@ TEST(WeightFiles, ReadsShardsInOrder) {
   write_safetensors(folder / "model-1.safetensors", "{" + entry("a", "U8", "[1]", "[0,1]") + "}", "a");
   write_file(folder / "model.safetensors.index.json",
              R"({"weight_map":{"b":"model-2.safetensors","a":"model-1.safetensors"}})");
-  const auto headers = read_weight_headers(folder.path(), stem);
+  const auto headers = read_weight_headers(folder.path(), kStem);
   ASSERT_EQ(headers.size(), 2U);
   EXPECT_EQ(headers[0].file.filename(), "model-1.safetensors");
   EXPECT_TRUE(headers[1].tensors.contains("b"));
@@ -192,7 +192,7 @@ TEST(WeightFiles, RefusesAnIndexThatLies) {
   const auto index = folder / "model.safetensors.index.json";
   const auto message = [&](const std::string& text) {
     write_file(index, text);
-    return refusal([&] { read_weight_headers(folder.path(), stem); });
+    return refusal([&] { read_weight_headers(folder.path(), kStem); });
   };
   write_safetensors(folder / "1.safetensors", "{" + entry("a", "U8", "[1]", "[0,1]") + "}", "a");
   write_safetensors(folder / "2.safetensors", "{" + entry("a", "U8", "[1]", "[0,1]") + "}", "a");
@@ -213,7 +213,7 @@ TEST(WeightFiles, RefusesAnIndexThatLies) {
 
 TEST(WeightFiles, SaysWhatIsThereInstead) {
   const TemporaryFolder folder;
-  const auto message = [&] { return refusal([&] { read_weight_headers(folder.path(), stem); }); };
+  const auto message = [&] { return refusal([&] { read_weight_headers(folder.path(), kStem); }); };
   EXPECT_CONTAINS(message(), "no weights: model.safetensors is missing; the download or copy was not completed");
   write_file(folder / "pytorch_model.bin", "pickle");
   EXPECT_CONTAINS(message(), "only pickled weights (pytorch_model.bin)");
@@ -232,8 +232,8 @@ TEST(WeightFiles, SaysWhatIsThereInstead) {
   const auto cached = folder / "models--o--n/snapshots/aaa/vae";
   std::filesystem::create_directories(cached);
   std::filesystem::create_symlink("../../../blobs/0a1b", cached / "model.safetensors");
-  EXPECT_CONTAINS(refusal([&] { read_weight_headers(cached, stem); }), "hf download o/n --force-download");
-  EXPECT_CONTAINS(refusal([&] { read_weight_headers(folder / "none", stem); }), "no such folder");
+  EXPECT_CONTAINS(refusal([&] { read_weight_headers(cached, kStem); }), "hf download o/n --force-download");
+  EXPECT_CONTAINS(refusal([&] { read_weight_headers(folder / "none", kStem); }), "no such folder");
 }
 
 }  // namespace

@@ -121,10 +121,10 @@ std::vector<path> files_in(const path& folder) {
 }
 
 std::string named(const std::vector<std::string>& names) {
-  constexpr size_t most = 4;
+  constexpr size_t kMost = 4;
   std::string text;
-  for (size_t i = 0; i < names.size() && i < most; ++i) text += (i == 0 ? "" : ", ") + names[i];
-  return text + (names.size() > most ? " and " + std::to_string(names.size() - most) + " more" : "");
+  for (size_t i = 0; i < names.size() && i < kMost; ++i) text += (i == 0 ? "" : ", ") + names[i];
+  return text + (names.size() > kMost ? " and " + std::to_string(names.size() - kMost) + " more" : "");
 }
 
 [[noreturn]] void refuse_without_weights(const path& folder, std::string_view stem, const std::string& variant) {

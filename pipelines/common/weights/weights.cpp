@@ -96,10 +96,10 @@ Weights& Weights::operator=(Weights&&) noexcept = default;
 Weights::~Weights() = default;
 
 Weights Weights::open(const std::filesystem::path& file_or_folder) {
-  static constexpr std::array<std::string_view, 2> stems = {"diffusion_pytorch_model", "model"};
+  static constexpr std::array<std::string_view, 2> kStems = {"diffusion_pytorch_model", "model"};
   if (std::error_code none; std::filesystem::is_directory(file_or_folder, none)) {
     std::vector<std::filesystem::path> files;
-    for (const SafetensorsHeader& header : read_weight_headers(file_or_folder, stems)) files.push_back(header.file);
+    for (const SafetensorsHeader& header : read_weight_headers(file_or_folder, kStems)) files.push_back(header.file);
     return open(file_or_folder, files);
   }
   return open(file_or_folder, {&file_or_folder, 1});
@@ -195,12 +195,12 @@ void Weights::finish() const {
   const std::vector<std::string> names = unused();
   require_unchanged();
   if (names.empty()) return;
-  constexpr size_t shown = 5;
+  constexpr size_t kShown = 5;
   std::string list;
-  for (size_t i = 0; i < names.size() && i < shown; ++i) list += (i == 0 ? "" : ", ") + quote_name(names[i]);
+  for (size_t i = 0; i < names.size() && i < kShown; ++i) list += (i == 0 ? "" : ", ") + quote_name(names[i]);
   throw Refused(impl_->path.string() + ": " + std::to_string(names.size()) + " of " +
                 std::to_string(this->names().size()) + " tensors are not used by this model: " + list +
-                (names.size() > shown ? ", ..." : ""));
+                (names.size() > kShown ? ", ..." : ""));
 }
 
 }  // namespace fastvideo

@@ -80,27 +80,27 @@ TEST(Weights, KeepsMemoryLowWhileConverting) {
   // 256 MiB in float32 to bfloat16, 8 MiB a tensor. The copies take 128 MiB; with the file's pages kept it would be
   // 384 MiB. In between lies what the allocator and the threads take.
   const TemporaryFolder folder;
-  constexpr int64_t count = 32;
-  constexpr int64_t elements = 2 << 20;
+  constexpr int64_t kCount = 32;
+  constexpr int64_t kElements = 2 << 20;
   std::string text = "{";
-  for (int64_t i = 0; i < count; ++i)
-    text += (i == 0 ? "\"w" : ",\"w") + std::to_string(i) + R"(":{"dtype":"F32","shape":[)" + std::to_string(elements) +
-            R"(],"data_offsets":[)" + std::to_string(i * elements * 4) + "," + std::to_string((i + 1) * elements * 4) +
-            "]}";
+  for (int64_t i = 0; i < kCount; ++i)
+    text += (i == 0 ? "\"w" : ",\"w") + std::to_string(i) + R"(":{"dtype":"F32","shape":[)" +
+            std::to_string(kElements) + R"(],"data_offsets":[)" + std::to_string(i * kElements * 4) + "," +
+            std::to_string((i + 1) * kElements * 4) + "]}";
   text += "}";
   while (text.size() % 8 != 0) text += ' ';  // as save_file pads it: aligned data need no copy of their bytes
   {
-    const std::string block(elements * 4, '\1');
+    const std::string block(kElements * 4, '\1');
     write_safetensors(folder / "x.safetensors", text, "");
     std::ofstream file(folder / "x.safetensors", std::ios::binary | std::ios::app);
-    for (int64_t i = 0; i < count; ++i) file << block;
+    for (int64_t i = 0; i < kCount; ++i) file << block;
   }
   Weights weights = Weights::open(folder / "x.safetensors");
   rusage before{};
   getrusage(RUSAGE_SELF, &before);
   std::vector<at::Tensor> taken;
-  for (int64_t i = 0; i < count; ++i)
-    taken.push_back(weights.take(std::string("w").append(std::to_string(i)), {elements}, at::kBFloat16, at::kCPU));
+  for (int64_t i = 0; i < kCount; ++i)
+    taken.push_back(weights.take(std::string("w").append(std::to_string(i)), {kElements}, at::kBFloat16, at::kCPU));
   rusage after{};
   getrusage(RUSAGE_SELF, &after);
   EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 224 << 10) << "KiB";

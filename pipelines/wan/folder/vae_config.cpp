@@ -9,9 +9,9 @@ namespace fastvideo::wan {
 namespace {
 
 // Statistics of the 16 latent channels of Wan 2.1, the defaults of diffusers.
-const std::vector<double> wan21_mean = {-.7571, -.7089, -.9113, .1075,  -.1745, .9653,  -.1517, 1.5508,
+const std::vector<double> kWan21Mean = {-.7571, -.7089, -.9113, .1075,  -.1745, .9653,  -.1517, 1.5508,
                                         .4134,  -.0715, .5517,  -.3632, -.1922, -.9497, .2503,  -.2921};
-const std::vector<double> wan21_std = {2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
+const std::vector<double> kWan21Std = {2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
                                        3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160};
 
 std::vector<double> statistics(const JsonFile& json, std::string_view key, const std::vector<double>& absent,
@@ -61,8 +61,8 @@ AutoencoderKLWanConfig read_autoencoder_kl_wan_config(const std::filesystem::pat
                                 : json.integer("decoder_base_dim", config.base_dim, 1, 4096);
   config.z_dim = json.integer("z_dim", config.z_dim, 1, 4096);
   config.dim_mult = json.integers("dim_mult", config.dim_mult, 1, 64);
-  constexpr size_t most_levels = 8;
-  if (config.dim_mult.empty() || config.dim_mult.size() > most_levels)
+  constexpr size_t kMostLevels = 8;
+  if (config.dim_mult.empty() || config.dim_mult.size() > kMostLevels)
     json.refuse("dim_mult", "there must be one to eight levels");
   config.num_res_blocks = json.integer("num_res_blocks", config.num_res_blocks, 0, 64);
   config.attn_scales = json.numbers("attn_scales", {});
@@ -71,8 +71,8 @@ AutoencoderKLWanConfig read_autoencoder_kl_wan_config(const std::filesystem::pat
     json.refuse("temperal_downsample must have one value fewer than dim_mult, " +
                 std::to_string(config.dim_mult.size() - 1) + ", and has " +
                 std::to_string(config.temperal_downsample.size()));
-  config.latents_mean = statistics(json, "latents_mean", wan21_mean, config.z_dim);
-  config.latents_std = statistics(json, "latents_std", wan21_std, config.z_dim);
+  config.latents_mean = statistics(json, "latents_mean", kWan21Mean, config.z_dim);
+  config.latents_std = statistics(json, "latents_std", kWan21Std, config.z_dim);
   if (*std::min_element(config.latents_std.begin(), config.latents_std.end()) <= 0)
     json.refuse("latents_std", "each must be above 0");
   config.in_channels = json.integer("in_channels", config.in_channels, 1, 4096);

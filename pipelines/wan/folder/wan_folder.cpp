@@ -9,21 +9,21 @@
 namespace fastvideo::wan {
 namespace {
 
-constexpr const char* text_only = "this pipeline makes videos from text alone, with one transformer";
+constexpr const char* kTextOnly = "this pipeline makes videos from text alone, with one transformer";
 
 void check_index(const DiffusersFolder& folder) {
   const JsonFile& index = folder.index();
   const std::string pipeline = folder.pipeline_class();
-  if (pipeline == "WanImageToVideoPipeline") index.refuse("_class_name", "image-to-video: " + std::string(text_only));
+  if (pipeline == "WanImageToVideoPipeline") index.refuse("_class_name", "image-to-video: " + std::string(kTextOnly));
   if (pipeline != "WanPipeline") index.refuse("_class_name", "this pipeline loads folders of WanPipeline");
   for (const char* component : {"image_encoder", "image_processor"})
     if (!folder.component_class(component).empty())
-      index.refuse(component, "image-to-video: " + std::string(text_only));
+      index.refuse(component, "image-to-video: " + std::string(kTextOnly));
   if (!folder.component_class("transformer_2").empty())
-    index.refuse("transformer_2", "a folder of two experts: " + std::string(text_only));
+    index.refuse("transformer_2", "a folder of two experts: " + std::string(kTextOnly));
   if (!index.is_null_or_absent("boundary_ratio"))
-    index.refuse("boundary_ratio", "a folder of two experts: " + std::string(text_only));
-  index.require_unset("expand_timesteps", "that is Wan 2.2 TI2V; " + std::string(text_only));
+    index.refuse("boundary_ratio", "a folder of two experts: " + std::string(kTextOnly));
+  index.require_unset("expand_timesteps", "that is Wan 2.2 TI2V; " + std::string(kTextOnly));
   folder.require_class("scheduler", {"UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"});
   folder.require_class("text_encoder", {"UMT5EncoderModel"});
   folder.require_class("tokenizer", {"T5Tokenizer", "T5TokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend"});

@@ -14,7 +14,7 @@ using test::TemporaryFolder;
 using test::write_file;
 using test::write_safetensors;
 
-const json index_json = {{"_class_name", "WanPipeline"},
+const json kIndexJson = {{"_class_name", "WanPipeline"},
                          {"_diffusers_version", "0.42.0"},
                          {"boundary_ratio", nullptr},
                          {"expand_timesteps", false},
@@ -24,13 +24,13 @@ const json index_json = {{"_class_name", "WanPipeline"},
                          {"transformer", {"diffusers", "WanTransformer3DModel"}},
                          {"transformer_2", {nullptr, nullptr}},
                          {"vae", {"diffusers", "AutoencoderKLWan"}}};
-const json scheduler_json = {{"_class_name", "UniPCMultistepScheduler"},
+const json kSchedulerJson = {{"_class_name", "UniPCMultistepScheduler"},
                              {"prediction_type", "flow_prediction"},
                              {"use_flow_sigmas", true},
                              {"flow_shift", 3.0}};
-const json text_encoder_json = {{"model_type", "umt5"}, {"d_model", 4096}, {"num_heads", 64}, {"d_ff", 10240}};
-const json transformer_json = {{"_class_name", "WanTransformer3DModel"}, {"num_attention_heads", 12}};
-const json vae_json = {{"_class_name", "AutoencoderKLWan"}};
+const json kTextEncoderJson = {{"model_type", "umt5"}, {"d_model", 4096}, {"num_heads", 64}, {"d_ff", 10240}};
+const json kTransformerJson = {{"_class_name", "WanTransformer3DModel"}, {"num_attention_heads", 12}};
+const json kVaeJson = {{"_class_name", "AutoencoderKLWan"}};
 
 std::string tensors(const std::string& dtype, size_t bytes, int64_t size) {
   return R"({"w":{"dtype":")" + dtype + R"(","shape":[)" + std::to_string(size) + R"(],"data_offsets":[0,)" +
@@ -41,11 +41,11 @@ std::string tensors(const std::string& dtype, size_t bytes, int64_t size) {
 class Folder {
  public:
   Folder() {
-    write("model_index.json", index_json);
-    write("scheduler/scheduler_config.json", scheduler_json);
-    write("text_encoder/config.json", text_encoder_json);
-    write("transformer/config.json", transformer_json);
-    write("vae/config.json", vae_json);
+    write("model_index.json", kIndexJson);
+    write("scheduler/scheduler_config.json", kSchedulerJson);
+    write("text_encoder/config.json", kTextEncoderJson);
+    write("transformer/config.json", kTransformerJson);
+    write("vae/config.json", kVaeJson);
     write_file(folder_ / "tokenizer/spiece.model", "not read here");
     write_safetensors(folder_ / "text_encoder/model.safetensors", tensors("BF16", 8, 4), "12345678");
     write_safetensors(folder_ / "transformer/diffusion_pytorch_model.safetensors", tensors("F32", 8, 2), "12345678");
@@ -95,7 +95,7 @@ TEST(WanFolder, Opens) {
 
 TEST(WanFolder, TakesTheOtherSchedulerAndTokenizer) {
   const Folder folder;
-  folder.change("model_index.json", index_json, "scheduler", {"diffusers", "FlowMatchEulerDiscreteScheduler"});
+  folder.change("model_index.json", kIndexJson, "scheduler", {"diffusers", "FlowMatchEulerDiscreteScheduler"});
   folder.write("scheduler/scheduler_config.json",
                {{"_class_name", "FlowMatchEulerDiscreteScheduler"}, {"shift", 5.0}, {"shift_terminal", 0.1}});
   std::filesystem::rename(folder / "tokenizer/spiece.model", folder / "tokenizer/tokenizer.json");
@@ -126,19 +126,19 @@ TEST_P(ChangedFolder, IsRefusedNamingFileKeyAndReason) {
 }
 
 Change index(const std::string& key, const json& value, const std::string& message) {
-  return {"model_index.json", index_json, key, value, message};
+  return {"model_index.json", kIndexJson, key, value, message};
 }
 Change scheduler(const std::string& key, const json& value, const std::string& message) {
-  return {"scheduler/scheduler_config.json", scheduler_json, key, value, message};
+  return {"scheduler/scheduler_config.json", kSchedulerJson, key, value, message};
 }
 Change text(const std::string& key, const json& value, const std::string& message) {
-  return {"text_encoder/config.json", text_encoder_json, key, value, message};
+  return {"text_encoder/config.json", kTextEncoderJson, key, value, message};
 }
 Change transformer(const std::string& key, const json& value, const std::string& message) {
-  return {"transformer/config.json", transformer_json, key, value, message};
+  return {"transformer/config.json", kTransformerJson, key, value, message};
 }
 Change vae(const std::string& key, const json& value, const std::string& message) {
-  return {"vae/config.json", vae_json, key, value, message};
+  return {"vae/config.json", kVaeJson, key, value, message};
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -230,7 +230,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(WanFolder, AKeyWithoutADefaultIsSimplyAbsent) {
   const Folder folder;
-  json config = scheduler_json;
+  json config = kSchedulerJson;
   config.erase("_class_name");
   write_file(folder / "scheduler/scheduler_config.json", config.dump());
   EXPECT_CONTAINS(refusal([&] { open_whole(folder.path()); }), "_class_name is absent: the schedulers here are UniPC");
@@ -274,7 +274,7 @@ TEST(WanFolder, ReadsAVariantWhereThereIsOne) {
 TEST(WanFolder, AnUnfinishedDownloadIsToldFromAnotherKindOfFolder) {
   const test::TemporaryFolder cache;
   const auto snapshot = cache / "models--Wan-AI--Wan2.1/snapshots/aaa";
-  write_file(snapshot / "model_index.json", index_json.dump());
+  write_file(snapshot / "model_index.json", kIndexJson.dump());
   const std::string said = refusal([&] { open_wan_folder(snapshot); });
   EXPECT_CONTAINS(said, "these folders are not: scheduler, text_encoder, tokenizer, transformer, vae");
   EXPECT_CONTAINS(said, "hf download Wan-AI/Wan2.1");

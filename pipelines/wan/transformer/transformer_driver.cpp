@@ -25,11 +25,11 @@ class Recorder final : public SignalObserver {
   bool wants(std::string_view signal) override { return only_.empty() || signal == only_; }
   void observe(std::string_view signal, const at::Tensor& value) override {
     if (!signals.emplace(signal, value.clone()).second) throw std::logic_error("a signal came twice");
-    kept.emplace(signal, value);
+    kept_.emplace(signal, value);
   }
   // Whether a signal was written to after it was observed.
   bool overwritten() const {
-    for (const auto& [name, value] : kept)
+    for (const auto& [name, value] : kept_)
       if (!at::equal(value, signals.at(name))) return true;
     return false;
   }
@@ -37,7 +37,7 @@ class Recorder final : public SignalObserver {
 
  private:
   std::string only_;
-  testing::TensorMap kept;
+  testing::TensorMap kept_;
 };
 
 void require(bool holds, const char* what) {

@@ -45,9 +45,9 @@ inline std::string reason_against(const fv_attention_site& site) {
     return std::to_string(site.query_heads) + " query heads cannot share " + std::to_string(site.kv_heads) +
            " key heads";
   // The operators count tokens of all rows together in 32 bits.
-  constexpr int64_t most = INT32_MAX;
-  if (site.batch < 1 || site.query_length > most / (site.batch + 1) || site.key_length > most / (site.batch + 1))
-    return "at most " + std::to_string(most) + " tokens in " + std::to_string(site.batch) + " + 1 rows, not " +
+  constexpr int64_t kMost = INT32_MAX;
+  if (site.batch < 1 || site.query_length > kMost / (site.batch + 1) || site.key_length > kMost / (site.batch + 1))
+    return "at most " + std::to_string(kMost) + " tokens in " + std::to_string(site.batch) + " + 1 rows, not " +
            std::to_string(std::max(site.query_length, site.key_length)) + " in each";
   return {};
 }

@@ -156,9 +156,9 @@ inline void require_shallow_json(std::string_view text, const std::string& file)
 
 /// A message of a library's parser, truncated since it may quote a long text.
 inline std::string quoted_reason(std::string_view reason) {
-  constexpr size_t most = 300;
-  if (reason.size() <= most) return std::string(reason);
-  return std::string(reason.substr(0, most)) + "... (" + std::to_string(reason.size()) + " bytes)";
+  constexpr size_t kMost = 300;
+  if (reason.size() <= kMost) return std::string(reason);
+  return std::string(reason.substr(0, kMost)) + "... (" + std::to_string(reason.size()) + " bytes)";
 }
 
 /// The first number of a JSON text larger than a double holds; an empty view at the text's end if there is none.

@@ -28,13 +28,13 @@ inline std::string mebibytes(unsigned long long bytes) {
 /// allocation: "out of memory: " and the size of that allocation.
 inline std::string torch_error_text(const c10::Error& error) {
   std::string text = error.what_without_backtrace();
-  constexpr std::string_view cpu = "you tried to allocate ", cuda = "CUDA out of memory. ", free = " is free";
-  if (const size_t at = text.find(cpu); at != std::string::npos)
-    return "out of memory: " + detail::mebibytes(std::strtoull(text.c_str() + at + cpu.size(), nullptr, 10)) +
+  constexpr std::string_view kCpu = "you tried to allocate ", kCuda = "CUDA out of memory. ", kFree = " is free";
+  if (const size_t at = text.find(kCpu); at != std::string::npos)
+    return "out of memory: " + detail::mebibytes(std::strtoull(text.c_str() + at + kCpu.size(), nullptr, 10)) +
            " were asked for at once on the CPU";
-  if (const size_t at = text.find(cuda); at != std::string::npos) {
-    text.erase(0, at + cuda.size());
-    if (const size_t end = text.find(free); end != std::string::npos) text.resize(end + free.size());
+  if (const size_t at = text.find(kCuda); at != std::string::npos) {
+    text.erase(0, at + kCuda.size());
+    if (const size_t end = text.find(kFree); end != std::string::npos) text.resize(end + kFree.size());
     return "out of memory: " + text;
   }
   return text.substr(0, text.find("\nException raised from "));

@@ -7,9 +7,9 @@
 namespace fastvideo {
 
 std::string beginning_of(const std::string& text) {
-  constexpr size_t most = 60;
-  if (text.size() <= most) return text;
-  size_t end = most;
+  constexpr size_t kMost = 60;
+  if (text.size() <= kMost) return text;
+  size_t end = kMost;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
   return text.substr(0, end) + "...";
 }

@@ -19,10 +19,10 @@ namespace fastvideo {
 namespace {
 
 // U+02FF is the last character before the combining marks; up to it all text is composed.
-constexpr char32_t last_composed = 0x2FF;
+constexpr char32_t kLastComposed = 0x2FF;
 
 int combining_class(char32_t c) {
-  return c <= last_composed ? 0 : utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class;
+  return c <= kLastComposed ? 0 : utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class;
 }
 
 /// The text decomposed, the marks of each letter in canonical order. utf8proc gives the same result, in a time that
@@ -31,15 +31,15 @@ std::u32string with_marks_in_order(std::u32string_view text) {
   std::u32string result;
   result.reserve(text.size());
   for (const char32_t c : text) {
-    constexpr int most = 32;
-    std::array<utf8proc_int32_t, most> parts{};
+    constexpr int kMost = 32;
+    std::array<utf8proc_int32_t, kMost> parts{};
     const utf8proc_ssize_t count =
-        c <= last_composed
+        c <= kLastComposed
             ? 0
-            : utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts.data(), most,
+            : utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts.data(), kMost,
                                       static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE), nullptr);
-    if (count < 1 || count > most) result += c;
-    for (utf8proc_ssize_t i = 0; i < count && count <= most; ++i) result += static_cast<char32_t>(parts[i]);
+    if (count < 1 || count > kMost) result += c;
+    for (utf8proc_ssize_t i = 0; i < count && count <= kMost; ++i) result += static_cast<char32_t>(parts[i]);
   }
   const auto is_mark = [](char32_t c) { return combining_class(c) != 0; };
   for (auto begin = result.begin(); begin != result.end();) {
@@ -52,7 +52,7 @@ std::u32string with_marks_in_order(std::u32string_view text) {
 }
 
 std::u32string normalize(std::u32string_view text, int form) {
-  if (form == 0 && std::all_of(text.begin(), text.end(), [](char32_t c) { return c <= last_composed; }))
+  if (form == 0 && std::all_of(text.begin(), text.end(), [](char32_t c) { return c <= kLastComposed; }))
     return std::u32string(text);
   const std::string bytes = encode_utf8(form == 0 ? with_marks_in_order(text) : std::u32string(text));
   utf8proc_uint8_t* mapped = nullptr;
@@ -119,16 +119,16 @@ std::u32string_view ligature(char32_t c) {
 
 /// The standard width of a character of the block of half and full width forms.
 const std::u32string& standard_width(char32_t c) {
-  constexpr char32_t first = 0xFF01;
-  constexpr char32_t last = 0xFFEF;
+  constexpr char32_t kFirst = 0xFF01;
+  constexpr char32_t kLast = 0xFFEF;
   static const std::vector<std::u32string> table = [] {
     std::vector<std::u32string> forms;
-    for (char32_t form = first; form <= last; ++form)
+    for (char32_t form = kFirst; form <= kLast; ++form)
       forms.push_back(normalize(std::u32string(1, form), UTF8PROC_COMPAT));
     return forms;
   }();
   static const std::u32string space = U" ";
-  return c == 0x3000 ? space : table[c - first];
+  return c == 0x3000 ? space : table[c - kFirst];
 }
 
 /// Character by character: C1 controls, ligatures, width, quotes. Each step works on the result of the one before.
@@ -205,9 +205,9 @@ class NestedReferences {
 
  private:
   void reduce() {
-    constexpr size_t longest = 27;  // '&', '#', 24 letters, ';'
+    constexpr size_t kLongest = 27;  // '&', '#', 24 letters, ';'
     const size_t begin = text_.rfind(U'&');
-    if (begin == std::u32string::npos || text_.size() - begin > longest) return;
+    if (begin == std::u32string::npos || text_.size() - begin > kLongest) return;
     const std::u32string reference = text_.substr(begin);
     const std::u32string resolved = unescape_clear_entities(reference);
     if (resolved == reference) return;
@@ -221,11 +221,11 @@ class NestedReferences {
 /// ftfy repeats until nothing changes, and each time resolves one level of nested references. So does this function in
 /// its first passes; for references nested deeper, it resolves all levels at once.
 std::u32string fix_segment(std::u32string text, bool unescape) {
-  constexpr int passes_one_level = 24;
-  constexpr int most_passes = 64;
-  for (int pass = 0; pass < most_passes; ++pass) {
+  constexpr int kPassesOneLevel = 24;
+  constexpr int kMostPasses = 64;
+  for (int pass = 0; pass < kMostPasses; ++pass) {
     std::u32string fixed;
-    if (unescape && pass >= passes_one_level) {
+    if (unescape && pass >= kPassesOneLevel) {
       NestedReferences nested;
       for (const char32_t c : text) nested.push(c);
       fixed = nested.take();
@@ -236,19 +236,19 @@ std::u32string fix_segment(std::u32string text, bool unescape) {
     if (fixed == text) return fixed;
     text = std::move(fixed);
   }
-  throw Refused("the prompt holds character references (&#38;) nested more than " + std::to_string(most_passes) +
+  throw Refused("the prompt holds character references (&#38;) nested more than " + std::to_string(kMostPasses) +
                 " deep among control characters; write it without them");
 }
 
 }  // namespace
 
 std::u32string fix_text(std::u32string_view text) {
-  constexpr size_t longest_segment = 1'000'000;
+  constexpr size_t kLongestSegment = 1'000'000;
   std::u32string result;
   bool unescape = true;
   while (!text.empty()) {
     const size_t line_end = text.find(U'\n');
-    const size_t length = std::min(line_end == std::u32string_view::npos ? text.size() : line_end + 1, longest_segment);
+    const size_t length = std::min(line_end == std::u32string_view::npos ? text.size() : line_end + 1, kLongestSegment);
     const std::u32string_view segment = text.substr(0, length);
     if (segment.find(U'<') != std::u32string_view::npos) unescape = false;
     result += fix_segment(std::u32string(segment), unescape);

@@ -64,9 +64,9 @@ std::optional<Reference> numeric_reference(std::u32string_view rest) {
 
 /// rest begins behind '&'. Without a name that fits, the text is unchanged.
 std::optional<Reference> named_reference(std::u32string_view rest) {
-  constexpr std::u32string_view ends = U"\t\n\f <&#;";
-  constexpr size_t longest = 32;
-  size_t length = std::min({rest.find_first_of(ends), rest.size(), longest});
+  constexpr std::u32string_view kEnds = U"\t\n\f <&#;";
+  constexpr size_t kLongest = 32;
+  size_t length = std::min({rest.find_first_of(kEnds), rest.size(), kLongest});
   if (length == 0) return std::nullopt;
   if (length < rest.size() && rest[length] == ';') ++length;
   const std::u32string_view name = rest.substr(0, length);
@@ -85,11 +85,11 @@ std::optional<Reference> reference(std::u32string_view rest) {
 
 /// '&', perhaps '#', 1 to 24 letters and digits, ';'.
 std::optional<Reference> clear_reference(std::u32string_view rest) {
-  constexpr size_t longest = 24;
+  constexpr size_t kLongest = 24;
   const size_t first = !rest.empty() && rest[0] == '#' ? 1 : 0;
   size_t end = first;
   while (end < rest.size() && (is_digit(rest[end]) || is_letter(rest[end]))) ++end;
-  if (end == first || end - first > longest || end == rest.size() || rest[end] != ';') return std::nullopt;
+  if (end == first || end - first > kLongest || end == rest.size() || rest[end] != ';') return std::nullopt;
   const std::u32string_view name = rest.substr(0, end + 1);
   if (first == 0) {
     const std::string key = encode_utf8(name);

@@ -26,7 +26,7 @@ enum NormalizerField : uint32_t {
 };
 
 // TrainerSpec.ModelType.
-constexpr uint64_t unigram = 1;
+constexpr uint64_t kUnigram = 1;
 
 // Wire types of protocol buffers.
 enum WireType : uint32_t { kWireVarint = 0, kWire64Bits = 1, kWireBytes = 2, kWire32Bits = 5 };
@@ -140,7 +140,7 @@ std::string serialize(const SentencePieceModel& model) {
     out.bytes(kModelPieces, message.str());
   }
   Writer trainer;
-  trainer.integer(kTrainerModelType, static_cast<int64_t>(unigram));
+  trainer.integer(kTrainerModelType, static_cast<int64_t>(kUnigram));
   trainer.integer(kTrainerVocabSize, static_cast<int64_t>(model.pieces.size()));
   trainer.integer(kTrainerByteFallback, model.byte_fallback ? 1 : 0);
   trainer.integer(kTrainerUnkId, model.unk_id);
@@ -158,7 +158,7 @@ std::string serialize(const SentencePieceModel& model) {
 
 SentencePieceModel parse_sentencepiece_model(const std::string& bytes, const std::string& name) {
   SentencePieceModel model;
-  uint64_t kind = unigram;
+  uint64_t kind = kUnigram;
   Reader reader(bytes, name);
   for (Reader::Field field; reader.next(field);) {
     if (field.is(kModelPieces, kWireBytes)) {
@@ -174,9 +174,9 @@ SentencePieceModel parse_sentencepiece_model(const std::string& bytes, const std
     }
   }
   if (model.pieces.empty()) throw Refused(name + ": a sentencepiece model without pieces; is the file complete?");
-  if (kind != unigram)
+  if (kind != kUnigram)
     throw Refused(name + ": a sentencepiece model of type " + std::to_string(kind) + ": a T5 tokenizer is unigram (" +
-                  std::to_string(unigram) + ")");
+                  std::to_string(kUnigram) + ")");
   return model;
 }
 

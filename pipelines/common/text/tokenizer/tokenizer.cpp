@@ -34,14 +34,14 @@ struct Tokenizer::Impl {
   void append_words(std::string_view text, bool is_first, std::vector<int64_t>& ids) const {
     using Prepend = TokenizerModel::Prepend;
     std::string marked;
-    marked.reserve(text.size() + meta_space.size());
-    for (const char c : text) c == ' ' ? marked.append(meta_space) : marked.append(1, c);
+    marked.reserve(text.size() + kMetaSpace.size());
+    for (const char c : text) c == ' ' ? marked.append(kMetaSpace) : marked.append(1, c);
     const bool prepends = model.prepend == Prepend::always || (model.prepend == Prepend::first && is_first);
-    if (prepends && !marked.starts_with(meta_space)) marked.insert(0, meta_space);
+    if (prepends && !marked.starts_with(kMetaSpace)) marked.insert(0, kMetaSpace);
     const std::string_view whole = marked;
     if (!model.split_at_spaces) return model.unigram.append(whole, ids);
     for (size_t begin = 0; begin < whole.size();) {
-      const size_t next = std::min(whole.find(meta_space, begin + 1), whole.size());
+      const size_t next = std::min(whole.find(kMetaSpace, begin + 1), whole.size());
       model.unigram.append(whole.substr(begin, next - begin), ids);
       begin = next;
     }
@@ -81,7 +81,7 @@ std::vector<int64_t> Tokenizer::encode(std::string_view text, int64_t max_length
   const auto most = static_cast<size_t>(max_length - 1);
   if (ids.size() > most && model.cut_left) ids.erase(ids.begin(), ids.end() - static_cast<ptrdiff_t>(most));
   ids.resize(std::min(ids.size(), most));
-  ids.push_back(eos_id);
+  ids.push_back(kEosId);
   return ids;
 }
 

@@ -35,8 +35,8 @@ class Tokenizer {
   /// Number of ids, added tokens included; an id is below it.
   int64_t vocab_size() const;
 
-  static constexpr int64_t pad_id = 0;
-  static constexpr int64_t eos_id = 1;
+  static constexpr int64_t kPadId = 0;
+  static constexpr int64_t kEosId = 1;
 
  private:
   struct Impl;

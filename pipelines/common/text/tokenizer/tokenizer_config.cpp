@@ -17,15 +17,15 @@ namespace {
 using Json = nlohmann::json;
 
 // The tokenizer.json of 256,000 pieces has 16 MB.
-constexpr uintmax_t largest_tokenizer_file = 256 << 20;
+constexpr uintmax_t kLargestTokenizerFile = 256 << 20;
 // The longest token and piece, in bytes: each place of a text is compared with this many bytes.
-constexpr size_t longest_token = 1024;
+constexpr size_t kLongestToken = 1024;
 
-constexpr std::array<std::string_view, 7> common_names = {"bos_token", "eos_token", "unk_token", "sep_token",
+constexpr std::array<std::string_view, 7> kCommonNames = {"bos_token", "eos_token", "unk_token", "sep_token",
                                                           "pad_token", "cls_token", "mask_token"};
 
 bool is_common(std::string_view key) {
-  return std::find(common_names.begin(), common_names.end(), key) != common_names.end();
+  return std::find(kCommonNames.begin(), kCommonNames.end(), key) != kCommonNames.end();
 }
 
 AddedToken special_token(std::string content) {
@@ -74,9 +74,9 @@ class ConfigReader {
     };
     config_.split_special_tokens = flag("split_special_tokens", false);
     const Json extra_ids = document.value("extra_ids", Json(config_.extra_ids));
-    constexpr int64_t most_extra_ids = 100'000;
-    if (!extra_ids.is_number_integer() || extra_ids < 0 || extra_ids > most_extra_ids)
-      refuse(file_, "extra_ids must be a whole number from 0 to " + std::to_string(most_extra_ids));
+    constexpr int64_t kMostExtraIds = 100'000;
+    if (!extra_ids.is_number_integer() || extra_ids < 0 || extra_ids > kMostExtraIds)
+      refuse(file_, "extra_ids must be a whole number from 0 to " + std::to_string(kMostExtraIds));
     config_.extra_ids = extra_ids.get<int64_t>();
     const auto side = [&](const char* key) -> std::optional<bool> {
       if (!document.contains(key)) return std::nullopt;
@@ -216,7 +216,7 @@ class ConfigReader {
         one = *found->second;
     std::stable_sort(config_.named.begin(), config_.named.end(), [](const auto& a, const auto& b) {
       const auto place = [](const std::string& key) {
-        return std::find(common_names.begin(), common_names.end(), key) - common_names.begin();
+        return std::find(kCommonNames.begin(), kCommonNames.end(), key) - kCommonNames.begin();
       };
       return place(a.first) < place(b.first);
     });
@@ -231,7 +231,7 @@ class ConfigReader {
 
 Json read_tokenizer_file(const std::filesystem::path& file) {
   Json document =
-      parse_json<Json>(read_input_file(file.string(), largest_tokenizer_file, "a tokenizer's file"), file.string());
+      parse_json<Json>(read_input_file(file.string(), kLargestTokenizerFile, "a tokenizer's file"), file.string());
   if (!document.is_object()) throw Refused(file.string() + ": not a JSON object");
   return document;
 }
@@ -252,8 +252,8 @@ AddedToken parse_added_token(const Json& value, const std::string& where) {
   token.single_word = flag("single_word", false);
   token.lstrip = flag("lstrip", false);
   token.rstrip = flag("rstrip", false);
-  if (token.content.size() > longest_token)
-    refuse("a token of " + std::to_string(token.content.size()) + " bytes; at most " + std::to_string(longest_token) +
+  if (token.content.size() > kLongestToken)
+    refuse("a token of " + std::to_string(token.content.size()) + " bytes; at most " + std::to_string(kLongestToken) +
            " are possible");
   return token;
 }

@@ -21,19 +21,19 @@ using Json = nlohmann::json;
 using std::filesystem::path;
 
 // Pieces that sentencepiece makes have 16 characters at most; each place of a text is compared with this many bytes.
-constexpr size_t longest_piece = 1024;
-constexpr size_t most_pieces = 1 << 24;
-constexpr uintmax_t largest_model_file = 256 << 20;
+constexpr size_t kLongestPiece = 1024;
+constexpr size_t kMostPieces = 1 << 24;
+constexpr uintmax_t kLargestModelFile = 256 << 20;
 
 void check_pieces(const std::vector<UnigramPiece>& pieces, const path& file) {
   const auto refuse = [&](const std::string& what) { throw Refused(file.string() + ": " + what); };
-  if (pieces.size() > most_pieces)
-    refuse(std::to_string(pieces.size()) + " pieces; at most " + std::to_string(most_pieces) + " are possible");
+  if (pieces.size() > kMostPieces)
+    refuse(std::to_string(pieces.size()) + " pieces; at most " + std::to_string(kMostPieces) + " are possible");
   for (size_t id = 0; id < pieces.size(); ++id) {
     const std::string which = "piece " + std::to_string(id);
-    if (pieces[id].text.size() > longest_piece)
+    if (pieces[id].text.size() > kLongestPiece)
       refuse(which + " has " + std::to_string(pieces[id].text.size()) + " bytes; at most " +
-             std::to_string(longest_piece) + " are possible");
+             std::to_string(kLongestPiece) + " are possible");
     if (!(std::abs(pieces[id].score) < 1e30)) refuse(which + " has a score that is not finite");
     try {
       static_cast<void>(decode_utf8(pieces[id].text));
@@ -44,12 +44,12 @@ void check_pieces(const std::vector<UnigramPiece>& pieces, const path& file) {
 }
 
 std::string decode_base64(const std::string& text, const path& file) {
-  static constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  static constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string bytes;
   uint32_t buffer = 0;
   int bits = 0;
   for (const char c : std::string_view(text).substr(0, text.find('='))) {
-    const size_t digit = digits.find(c);
+    const size_t digit = kDigits.find(c);
     if (digit == std::string_view::npos) throw Refused(file.string() + ": precompiled_charsmap is not base64");
     buffer = buffer << 6 | static_cast<uint32_t>(digit);
     bits += 6;
@@ -115,7 +115,7 @@ class JsonParts {
         continue;
       }
       if (kind != "Metaspace" || scheme) refuse("pre_tokenizer " + kind + " is not one that T5 tokenizers have");
-      if (step.value("replacement", Json()) != std::string(meta_space)) refuse("Metaspace has another replacement");
+      if (step.value("replacement", Json()) != std::string(kMetaSpace)) refuse("Metaspace has another replacement");
       const bool old_style = step.value("add_prefix_space", Json(true)) == true;
       scheme = step.value("prepend_scheme", Json(old_style ? "always" : "never")).dump();
       model.split_at_spaces = step.value("split", Json(true)) == true;
@@ -131,9 +131,9 @@ class JsonParts {
 
   /// Requires a post-processor that appends </s> to a text and nothing else.
   void require_end() const {
-    const Json& part_ = part("post_processor");
-    const bool is_template = part_.is_object() && type(part_) == "TemplateProcessing";
-    const Json single = is_template ? part_.value("single", Json::array()) : Json::array();
+    const Json& processor = part("post_processor");
+    const bool is_template = processor.is_object() && type(processor) == "TemplateProcessing";
+    const Json single = is_template ? processor.value("single", Json::array()) : Json::array();
     const auto holds = [&](size_t i, const char* key, const char* id) {
       return single[i].is_object() && single[i].value(key, Json()).is_object() &&
              single[i][key].value("id", Json()) == id;
@@ -189,7 +189,7 @@ class JsonParts {
     } else if (kind == "Replace") {
       const Json pattern = part.value("pattern", Json::object());
       const Json content = part.value("content", Json());
-      const bool known = content == " " || content == std::string(meta_space);
+      const bool known = content == " " || content == std::string(kMetaSpace);
       if (!known || (pattern != Json{{"Regex", " {2,}"}} && pattern != Json{{"String", " "}}))
         refuse("normalizer " + part.dump() + " is not one that T5 tokenizers have");
       step.kind = pattern.contains("Regex") ? Kind::runs : Kind::spaces;
@@ -276,11 +276,11 @@ void complete_t5(TokenizerConfig& config, std::optional<std::vector<AddedToken>>
   for (const auto& [key, content] :
        {std::pair("eos_token", "</s>"), std::pair("unk_token", "<unk>"), std::pair("pad_token", "<pad>")})
     if (!is_named(key)) config.named.emplace_back(key, special(content));
-  static constexpr std::array<std::string_view, 5> order = {"bos_token", "eos_token", "unk_token", "sep_token",
-                                                            "pad_token"};
+  static constexpr std::array<std::string_view, 5> kOrder = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                                             "pad_token"};
   std::stable_sort(config.named.begin(), config.named.end(), [](const auto& a, const auto& b) {
     const auto place = [](const std::string& key) {
-      return std::find(order.begin(), order.end(), key) - order.begin();
+      return std::find(kOrder.begin(), kOrder.end(), key) - kOrder.begin();
     };
     return place(a.first) < place(b.first);
   });
@@ -334,7 +334,7 @@ std::string TokenizerModel::normalize(std::string_view text) const {
 
 TokenizerModel read_t5_tokenizer(const path& folder) {
   const path spiece = folder / "spiece.model", tokenizer_json = folder / "tokenizer.json";
-  constexpr int64_t unk_id = 2;  // as in transformers' T5Tokenizer, whatever the files say
+  constexpr int64_t kUnkId = 2;  // as in transformers' T5Tokenizer, whatever the files say
   TokenizerModel model;
   TokenizerConfig config;
   std::vector<UnigramPiece> pieces;
@@ -353,7 +353,7 @@ TokenizerModel read_t5_tokenizer(const path& folder) {
     file = spiece;
     config = read_tokenizer_config(folder, nullptr);
     const SentencePieceModel read = parse_sentencepiece_model(
-        read_input_file(spiece.string(), largest_model_file, "a SentencePiece model"), spiece.string());
+        read_input_file(spiece.string(), kLargestModelFile, "a SentencePiece model"), spiece.string());
     of_model.emplace();
     for (const SentencePieceModel::Piece& piece : read.pieces) {
       pieces.push_back({piece.text, piece.score});
@@ -370,10 +370,10 @@ TokenizerModel read_t5_tokenizer(const path& folder) {
   } else {
     throw Refused(folder.string() + ": neither tokenizer.json nor spiece.model is there; download the whole folder");
   }
-  if (static_cast<int64_t>(pieces.size()) <= unk_id)
+  if (static_cast<int64_t>(pieces.size()) <= kUnkId)
     throw Refused(file.string() + ": " + std::to_string(pieces.size()) + " pieces; a T5 tokenizer has at least " +
-                  std::to_string(unk_id + 1));
-  model.unigram = Unigram(pieces, unk_id, /*byte_fallback=*/false);
+                  std::to_string(kUnkId + 1));
+  model.unigram = Unigram(pieces, kUnkId, /*byte_fallback=*/false);
   if (!step.rules.empty()) model.normalizer.push_back(std::move(step));
   complete_t5(config, std::move(of_model), folder);
   Assembly assembly(model, folder);

@@ -40,7 +40,7 @@ struct TokenizerModel {
 };
 
 /// The sign of a space, U+2581.
-inline constexpr std::string_view meta_space = "\xE2\x96\x81";
+inline constexpr std::string_view kMetaSpace = "\xE2\x96\x81";
 
 /// Reads the folder as transformers 5 does for its class T5Tokenizer (T5TokenizerFast is the same): pieces and rules of
 /// tokenizer.json, or of spiece.model if that is absent; added tokens of tokenizer_config.json's added_tokens_decoder,

@@ -22,7 +22,7 @@ using test::write_file;
 
 using Ids = std::vector<int64_t>;
 
-const std::string space = "\xE2\x96\x81";  // U+2581
+const std::string kSpace = "\xE2\x96\x81";  // U+2581
 
 /// <pad>, </s>, <unk>, then "_", "_a", "_b", "b".
 SentencePieceModel small_model() {
@@ -31,9 +31,9 @@ SentencePieceModel small_model() {
   model.pieces = {{"<pad>", 0, Type::control},
                   {"</s>", 0, Type::control},
                   {"<unk>", 0, Type::unknown},
-                  {space, -3},
-                  {space + "a", -1},
-                  {space + "b", -1},
+                  {kSpace, -3},
+                  {kSpace + "a", -1},
+                  {kSpace + "b", -1},
                   {"b", -2}};
   return model;
 }
@@ -54,7 +54,7 @@ json small_json() {
   };
   return {{"added_tokens", {special("<pad>", 0), special("</s>", 1), special("<unk>", 2), special("<extra_id_0>", 7)}},
           {"normalizer", nullptr},
-          {"pre_tokenizer", {{"type", "Metaspace"}, {"replacement", space}, {"prepend_scheme", "always"}}},
+          {"pre_tokenizer", {{"type", "Metaspace"}, {"replacement", kSpace}, {"prepend_scheme", "always"}}},
           {"post_processor",
            {{"type", "TemplateProcessing"},
             {"single", {{{"Sequence", {{"id", "A"}}}}, {{"SpecialToken", {{"id", "</s>"}}}}}}}},
@@ -236,8 +236,8 @@ TEST(Tokenizer, RefusesATokenizerJsonThatSentencePieceCannotDo) {
 
 TEST(Tokenizer, ReadsEveryFormThatTransformersHasWritten) {
   const TemporaryFolder folder;
-  const json metaspace = {{"type", "Metaspace"}, {"replacement", space}, {"add_prefix_space", true}};
-  const json runs = {{"type", "Replace"}, {"pattern", {{"Regex", " {2,}"}}}, {"content", space}};
+  const json metaspace = {{"type", "Metaspace"}, {"replacement", kSpace}, {"add_prefix_space", true}};
+  const json runs = {{"type", "Replace"}, {"pattern", {{"Regex", " {2,}"}}}, {"content", kSpace}};
   const json strip = {{"type", "Strip"}, {"strip_left", false}, {"strip_right", true}};
   const json empty_rules = {{"type", "Precompiled"}, {"precompiled_charsmap", ""}};
   const std::pair<json, json> forms[] = {
@@ -337,17 +337,17 @@ TEST(Times, GrowWithTheInputAndNoFaster) {
     while (text.size() < bytes) text += part;
     return text;
   };
-  constexpr size_t prompt = 45'000;
+  constexpr size_t kPrompt = 45'000;
   expect_proportional("added tokens", [&](int n) { return [&tokenizer, n] { tokenizer(150'000 * n); }; });
   const Tokenizer many = tokenizer(300'000);
   for (const char* part : {"a b ", "bbbb", "tok299999x", "tok", "\xE2\x96\x81", "\xF0\x9F\x8E\x89"})
     expect_proportional(part,
-                        [&](int n) { return [&many, text = repeated(part, prompt * n)] { many.encode(text, 512); }; });
+                        [&](int n) { return [&many, text = repeated(part, kPrompt * n)] { many.encode(text, 512); }; });
   for (const char* part : {"a b ", "&amp;", "&amp", "&", "&#1", "\x1B[1", "\x1B[1;", "e\xCC\x81", "\xCC\x81\xCC\xA3",
                            "<\n", "\xEF\xBC\x86", "&amp;amp;", "\n", " ", "&a", "\xEF\xBD\xB6\xEF\xBE\x9E"})
-    expect_proportional(part, [&](int n) { return [text = repeated(part, prompt * n)] { clean_prompt(text); }; });
+    expect_proportional(part, [&](int n) { return [text = repeated(part, kPrompt * n)] { clean_prompt(text); }; });
   expect_proportional("&amp;amp;...",
-                      [&](int n) { return [text = "&" + repeated("amp;", prompt * n)] { clean_prompt(text); }; });
+                      [&](int n) { return [text = "&" + repeated("amp;", kPrompt * n)] { clean_prompt(text); }; });
 }
 
 }  // namespace

@@ -28,8 +28,8 @@ Unigram::Unigram(const std::vector<UnigramPiece>& pieces, int64_t unk_id, bool b
     least = std::min(least, piece.score);
   }
   table_ = PrefixTable(std::move(keys));
-  constexpr double unknown_penalty = 10;
-  unk_score_ = least - unknown_penalty;
+  constexpr double kUnknownPenalty = 10;
+  unk_score_ = least - kUnknownPenalty;
 }
 
 void Unigram::append(std::string_view text, std::vector<int64_t>& ids) const {

@@ -28,10 +28,10 @@ UMT5Config read_umt5_config(const std::filesystem::path& config_json) {
   json.require_unset(
       "transformers_weights",
       "weights under a name of their own are not read; rename that file to model.safetensors, take the key away");
-  constexpr const char* activation = "only gated-gelu with tanh GELU is computed";
-  json.require_one_of("feed_forward_proj", "gated-gelu", {"gated-gelu"}, activation);
-  json.require_one_of("dense_act_fn", "gelu_new", {"gelu_new"}, activation);
-  if (!json.boolean("is_gated_act", true)) json.refuse("is_gated_act", activation);
+  constexpr const char* kActivation = "only gated-gelu with tanh GELU is computed";
+  json.require_one_of("feed_forward_proj", "gated-gelu", {"gated-gelu"}, kActivation);
+  json.require_one_of("dense_act_fn", "gelu_new", {"gelu_new"}, kActivation);
+  if (!json.boolean("is_gated_act", true)) json.refuse("is_gated_act", kActivation);
 
   UMT5Config config;
   config.vocab_size = json.integer("vocab_size", config.vocab_size);

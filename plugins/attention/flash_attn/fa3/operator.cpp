@@ -43,9 +43,9 @@ Operator::Operator(const std::filesystem::path& library) : handle_(registered_by
     const auto part = static_cast<size_t>(arguments_.back().part);
     if (part < seen.size()) seen[part] = true;
   }
-  constexpr std::array names{"q", "k", "v", "out", "seqused_k", "softmax_scale"};
+  constexpr std::array kNames{"q", "k", "v", "out", "seqused_k", "softmax_scale"};
   for (size_t part = 0; part < seen.size(); ++part)
-    if (!seen[part]) throw refuse(std::string("takes no ") + names[part]);
+    if (!seen[part]) throw refuse(std::string("takes no ") + kNames[part]);
   const auto is_tensor = [&](size_t i) {
     return schema.returns().size() > i && *schema.returns()[i].type() == *c10::TensorType::get();
   };

@@ -63,8 +63,8 @@ struct Elements {
   int64_t tokens, heads, size;
   std::vector<T> data;
 
-  Elements(int64_t batch, int64_t tokens_, int64_t heads_, int64_t size_)
-      : tokens(tokens_), heads(heads_), size(size_), data(static_cast<size_t>(batch * tokens_ * heads_ * size_)) {}
+  Elements(int64_t batch, int64_t tokens, int64_t heads, int64_t size)
+      : tokens(tokens), heads(heads), size(size), data(static_cast<size_t>(batch * tokens * heads * size)) {}
   T* row(int64_t b, int64_t token, int64_t head) {
     return data.data() + static_cast<size_t>(((b * tokens + token) * heads + head) * size);
   }
