@@ -55,7 +55,7 @@ typedef int32_t fvr_status;
 enum {
   FVR_OK = 0,
   FVR_FAILED = 1,        /* went wrong while running; the same request may work elsewhere or later */
-  FVR_REFUSED = 2,       /* what was asked for is impossible; the text says what would be possible */
+  FVR_REFUSED = 2,       /* the request is impossible; the text says what would be possible */
   FVR_CANCELLED = 3,     /* stopped through the call's fvr_cancel; not an error */
   FVR_OUT_OF_MEMORY = 4, /* host or device memory */
   FVR_BUSY = 5,          /* the model is running: the same call works when that run has ended */
