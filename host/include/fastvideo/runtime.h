@@ -216,6 +216,7 @@ typedef struct fvr_request fvr_request;
  * request, not to check and describe it. Takes turns with loads and other checks of the process; works during a run. */
 FVR_EXPORT fvr_status fvr_check(fvr_model* model, const fvr_setting* settings, uint32_t setting_count,
                                 fvr_request** request, fvr_error* error);
+/* Frees the request's plans and strategy. Waits for a load or check in progress. */
 FVR_EXPORT void fvr_request_close(fvr_request* request);
 
 /* A request as a whole: the decisions, and the lengths of its lists. */
