@@ -2,7 +2,8 @@
 
 Importing them takes longer than most tests do. The first caller starts a server, which imports them once and forks for
 each script; the server ends after a minute without work. Arguments, folder, environment, standard streams and exit code
-are the caller's. To run a script without the server: `python SCRIPT ARGS...`, with tests/reference in PYTHONPATH. """
+are the caller's. To run a script without the server: `python SCRIPT ARGS...`, with tests/reference in PYTHONPATH.
+"""
 
 import hashlib
 import json

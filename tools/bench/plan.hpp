@@ -17,7 +17,7 @@ struct BenchSetting {
   std::vector<Given> given;  ///< on top of the settings that all share
 };
 
-/// What is run.
+/// The settings, prompts, seeds and rounds of a bench.
 struct BenchPlan {
   std::vector<BenchSetting> settings;
   size_t reference = 0;  ///< the exact run, with which the others are compared

@@ -55,7 +55,7 @@ typedef int32_t fvr_status;
 enum {
   FVR_OK = 0,
   FVR_FAILED = 1,        /* went wrong while running; the same request may work elsewhere or later */
-  FVR_REFUSED = 2,       /* what was asked for is impossible; the text says what would be possible */
+  FVR_REFUSED = 2,       /* the request is impossible; the text says what would be possible */
   FVR_CANCELLED = 3,     /* stopped through the call's fvr_cancel; not an error */
   FVR_OUT_OF_MEMORY = 4, /* host or device memory */
   FVR_BUSY = 5,          /* the model is running: the same call works when that run has ended */
@@ -216,6 +216,7 @@ typedef struct fvr_request fvr_request;
  * request, not to check and describe it. Takes turns with loads and other checks of the process; works during a run. */
 FVR_EXPORT fvr_status fvr_check(fvr_model* model, const fvr_setting* settings, uint32_t setting_count,
                                 fvr_request** request, fvr_error* error);
+/* Frees the request's plans and strategy. Waits for a load or check in progress. */
 FVR_EXPORT void fvr_request_close(fvr_request* request);
 
 /* A request as a whole: the decisions, and the lengths of its lists. */

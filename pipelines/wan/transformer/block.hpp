@@ -16,7 +16,7 @@
 
 namespace fastvideo::wan {
 
-/// What the modulation of a block consists of, in the order of its table.
+/// The parts of a block's modulation, in the order of its table.
 enum Modulation : int64_t {
   kShift,             ///< of the self-attention's input
   kScale,             ///< 1 + scale: the tables of this repository hold the sum

@@ -149,7 +149,7 @@ TEST(TileChoice, SeesAsMuchAndWastesLess) {
       EXPECT_LE(wanted, 1.05 * offered) << to_text(grid);
       EXPECT_LE(work(chosen, window) / offered, work(published, window) / wanted) << to_text(grid);
     }
-  // What the choice is for: at 480p the published tile does 1.16 times the exact work.
+  // The reason for the choice: at 480p the published tile does 1.16 times the exact work.
   const TileGrid published({{21, 30, 52}}, kPublishedTile);
   const TileGrid chosen({{21, 30, 52}}, choose_tile({{21, 30, 52}}, {{3, 3, 3}}));
   EXPECT_GT(work(published, {{3, 3, 3}}), 1.15 * density(published, {{3, 3, 3}}));

@@ -51,7 +51,7 @@ typedef int32_t fv_status;
 enum {
   FV_OK = 0,
   FV_FAILED = 1,    /* went wrong while running; the same request may work elsewhere or later */
-  FV_REFUSED = 2,   /* what was asked for is impossible; the text says what would be possible */
+  FV_REFUSED = 2,   /* the request is impossible; the text says what would be possible */
   FV_CANCELLED = 3, /* the run was cancelled; not an error. Only for a pipeline's run after the user asked to stop */
   FV_OUT_OF_MEMORY = 4, /* host or device memory */
 };

@@ -1,7 +1,7 @@
 // Which blocks of keys a query tile visits: the policy in which dense and sparse attention differ.
 //
 // A policy is a value, made for one tile, with
-//   struct Data;                                          // what a launch passes for it
+//   struct Data;                                          // the policy's launch parameters
 //   using Scheduler;                                      // where query tiles come from: tile_scheduler.hpp
 //   static KeyBlocks of(const Data&, Scheduler::Tile);    // the policy of a tile
 //   static bool may_be_empty(const Data&);                // whether a tile may have no block

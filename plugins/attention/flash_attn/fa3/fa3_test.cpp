@@ -82,7 +82,7 @@ fv_status run(AttentionLibrary& library, const Problem& p) {
   return library.run(p.site(), args);
 }
 
-// The stand-in sums in float64: what is left is one rounding to the output's type.
+// The stand-in sums in float64: the only error is one rounding to the output's type.
 void expect_formula(const Problem& p) {
   for (int64_t b = 0; b < 3; ++b) {
     const int64_t count = p.key_lengths.defined() ? p.key_lengths[b].item<int64_t>() : p.k.size(1);

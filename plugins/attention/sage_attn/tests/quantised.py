@@ -1,6 +1,7 @@
 """A second implementation of SAGE_ATTN's numerics: SageAttention2 (Zhang et al. 2024, sections 3.1 to 3.4) in PyTorch.
 Numbers to be rounded are computed in float32 first, as there, so that both round the same way; every sum is in float64.
-The groups of a scale are those of cpu/quantised_keys.hpp. """
+The groups of a scale are those of cpu/quantised_keys.hpp.
+"""
 
 import math
 

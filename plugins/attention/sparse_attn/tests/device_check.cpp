@@ -1,7 +1,7 @@
 // SPARSE_ATTN/sm90 without any framework: the chosen blocks against the definition in float64, and the output against
 // attention in float64 to the chosen blocks; also captured in a CUDA graph. on_device.py looks at long sequences.
 //
-//   sparse_device_check LIBRARY [few] few: the cases for a sanitizer
+//   sparse_device_check LIBRARY [few]     few: the cases for a sanitizer
 //
 // Exit code 0: all right, 1: a fault, 77: no GPU that can run it.
 #include <cstring>

@@ -1,4 +1,4 @@
-"""SPARSE_ATTN/sm90 over long sequences, through the ABI: what share costs in error and saves in time, on inputs whose
+"""SPARSE_ATTN/sm90 over long sequences, through the ABI: the error and the time saved by `share`, on inputs whose
 attention is known to be local, beside FLASH_ATTN/sm90 and, where its wheel is installed, FastVideo's VSA kernel.
 
   on_device.py check LIBRARY FLASH_ATTN    errors against float64 over what was visited, and bitwise repeats

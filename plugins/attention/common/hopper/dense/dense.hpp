@@ -31,7 +31,7 @@ struct Kernel {
   int (*prepare)();
   /// Device memory that call.pieces needs for calls of up to `keys` keys; 0: no tile will be split.
   size_t (*piece_bytes)(int64_t keys, int blocks);
-  /// Enqueues a call on the current device. blocks: what prepare returned. Throws std::runtime_error.
+  /// Enqueues a call on the current device. blocks: the result of prepare. Throws std::runtime_error.
   void (*launch)(const hopper::Call& call, int blocks, CUstream_st* stream);
 };
 
