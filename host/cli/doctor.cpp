@@ -11,9 +11,9 @@
 #include <set>
 
 #include "host/cli/plugin_list.hpp"
+#include "host/console/text_table.hpp"
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
-#include "host/error/text_table.hpp"
 #include "host/hardware/hardware.hpp"
 #include "host/media/video_writer.hpp"
 #include "host/model/libraries.hpp"

@@ -46,16 +46,6 @@ fs::path must_exist(const fs::path& file, const std::string& named_by) {
 
 }  // namespace
 
-Installation Installation::of_this_program() {
-  std::error_code failure;
-  const fs::path program = fs::read_symlink("/proc/self/exe", failure);
-  if (failure)
-    throw RequestError("/proc/self/exe, which says where fastvideo is installed, cannot be read: " + failure.message() +
-                       "; mount /proc");
-  const fs::path above = program.parent_path().parent_path();
-  return {above.filename() == "libexec" ? above.parent_path() : above};
-}
-
 Installation Installation::of_this_library() {
   static const char inside = 0;
   Dl_info info{};

@@ -1,6 +1,7 @@
 // What the host says when it cannot do what it was asked.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -32,6 +33,9 @@ class RequestError : public std::runtime_error {
 
 /// "a, b, c", or "none".
 std::string comma_list(std::span<const std::string> names);
+
+/// "1.17 GiB", "24.0 MiB", "512 bytes"
+std::string readable_bytes(std::uint64_t bytes);
 
 /// Edits (insertion, deletion, change of one byte, exchange of two neighbours) that turn `a` into `b`, letter case
 /// ignored (Damerau 1964, restricted: no part is edited twice).

@@ -80,13 +80,4 @@ std::string shortened(std::string_view text, size_t most) {
   return printable(text.substr(0, border(text, most))) + "... (" + std::to_string(text.size()) + " bytes)";
 }
 
-std::string hanging(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    out += c;
-    if (c == '\n') out += "  ";
-  }
-  return out;
-}
-
 }  // namespace fastvideo::host

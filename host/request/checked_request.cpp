@@ -4,7 +4,6 @@
 
 #include "host/error/error.hpp"
 #include "host/error/letter_case.hpp"
-#include "host/error/text_table.hpp"
 #include "host/hardware/process_limits.hpp"
 #include "host/request/memory_fit.hpp"
 

@@ -1,5 +1,6 @@
 #include "host/services/host_services.hpp"
 
+#include <algorithm>
 #include <fastvideo/core.hpp>
 
 #include "host/log/log.hpp"
@@ -9,12 +10,8 @@ namespace fastvideo::host {
 namespace {
 
 void write(void*, int32_t level, const char* source, const char* text) {
-  // Levels between the named ones count as the lower of them.
-  const LogLevel known = level >= FV_LOG_ERROR     ? LogLevel::error
-                         : level >= FV_LOG_WARNING ? LogLevel::warning
-                         : level >= FV_LOG_INFO    ? LogLevel::info
-                                                   : LogLevel::debug;
-  write_log(known, source != nullptr ? source : "plugin", text != nullptr ? text : "");
+  write_log(static_cast<LogLevel>(std::min<int32_t>(level, FV_LOG_ERROR)), source != nullptr ? source : "plugin",
+            text != nullptr ? text : "");
 }
 
 fv_status sum_of_one(void*, double*, uint32_t, fv_text*) { return FV_OK; }

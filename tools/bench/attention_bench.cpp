@@ -10,8 +10,8 @@
 #include <sstream>
 
 #include "host/cli/output_guard.hpp"
+#include "host/console/text_table.hpp"
 #include "host/error/error.hpp"
-#include "host/error/text_table.hpp"
 #include "host/model/device.hpp"
 #include "host/plugins/plugin_code.hpp"
 #include "sdk/testing/device_memory.hpp"
