@@ -39,10 +39,6 @@ namespace {
 // As shells report a program that was ended by a signal: 130 after Ctrl-C, 143 after SIGTERM.
 int cancelled_exit() { return 128 + (cancelling_signal() != 0 ? cancelling_signal() : SIGINT); }
 
-void append(std::vector<Given>& to, std::vector<Given> from) {
-  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
-}
-
 void apply_log_level(const Settings& settings) { set_log_level(parse_log_level(settings.string("log.level"))); }
 
 // Makes or explains the video.

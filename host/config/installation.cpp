@@ -71,10 +71,7 @@ std::vector<fs::path> config_files(const Installation& installation, const std::
 
 std::vector<Given> read_config_files(const std::vector<fs::path>& files) {
   std::vector<Given> given;
-  for (const fs::path& file : files) {
-    const std::vector<Given> part = read_config_file(file);
-    given.insert(given.end(), part.begin(), part.end());
-  }
+  for (const fs::path& file : files) append(given, read_config_file(file));
   return given;
 }
 

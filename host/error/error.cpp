@@ -9,12 +9,6 @@
 
 namespace fastvideo::host {
 
-std::string comma_list(std::span<const std::string> names) {
-  std::string out;
-  for (const std::string& name : names) out.append(out.empty() ? "" : ", ").append(name);
-  return out.empty() ? "none" : out;
-}
-
 std::string readable_bytes(std::uint64_t bytes) {
   constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
   if (bytes < 1024) return std::to_string(bytes) + " bytes";

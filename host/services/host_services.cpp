@@ -47,11 +47,7 @@ HostServices::HostServices(const Settings& settings, std::shared_ptr<Parallel> p
 
 const HostServices& HostServices::of_process(const Settings& settings) {
   // Plugins are never unloaded and may use it until the process ends.
-  static const HostServices* const services = [&] {
-    const auto threads = static_cast<int>(settings.integer("run.threads"));
-    require_threads(threads > 0 ? threads : usable_cpus());
-    return new HostServices(settings, threads);
-  }();
+  static const HostServices* const services = new HostServices(settings, required_threads(settings));
   return *services;
 }
 
