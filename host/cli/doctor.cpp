@@ -11,12 +11,12 @@
 #include <set>
 
 #include "host/cli/plugin_list.hpp"
+#include "host/console/text_table.hpp"
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
-#include "host/error/text_table.hpp"
 #include "host/hardware/hardware.hpp"
 #include "host/media/video_writer.hpp"
-#include "host/model/libraries.hpp"
+#include "host/plugins/library_file.hpp"
 #include "host/plugins/loader.hpp"
 #include "host/process/child_process.hpp"
 #include "host/services/host_services.hpp"
@@ -86,9 +86,8 @@ std::string torch_state(const std::vector<fs::path>& path) {
 }
 
 std::string usable(const std::string& library, const std::vector<fs::path>& path) {
-  std::string text;
-  for (const std::string& name : missing_libraries(library, path)) text += (text.empty() ? "" : ", ") + name;
-  return text.empty() ? "can be opened" : "missing: " + text;
+  const std::vector<std::string> missing = missing_libraries(library, path);
+  return missing.empty() ? "can be opened" : "missing: " + joined(missing);
 }
 
 std::string ffmpeg_state(const char* output) {

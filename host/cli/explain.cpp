@@ -4,8 +4,9 @@
 #include <functional>
 #include <utility>
 
+#include "host/console/text_table.hpp"
+#include "host/error/error.hpp"
 #include "host/error/printable.hpp"
-#include "host/error/text_table.hpp"
 #include "host/request/cache_schedule.hpp"
 #include "host/request/checked_request.hpp"
 #include "host/selection/refusal.hpp"

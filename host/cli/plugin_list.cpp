@@ -4,10 +4,10 @@
 #include <set>
 #include <unordered_map>
 
+#include "host/console/text_table.hpp"
 #include "host/error/error.hpp"
 #include "host/error/letter_case.hpp"
 #include "host/error/printable.hpp"
-#include "host/error/text_table.hpp"
 #include "host/hardware/hardware.hpp"
 #include "host/log/log.hpp"
 #include "host/plugins/installed_file.hpp"

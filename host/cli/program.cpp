@@ -1,5 +1,7 @@
 #include "host/cli/program.hpp"
 
+#include <sys/resource.h>
+
 #include <unistd.h>
 
 #include <csignal>
@@ -13,11 +15,12 @@
 #include "host/cli/explain.hpp"
 #include "host/cli/flags.hpp"
 #include "host/cli/generate.hpp"
+#include "host/cli/own_installation.hpp"
 #include "host/cli/plugin_list.hpp"
 #include "host/cli/settings_pages.hpp"
 #include "host/cli/standard_output.hpp"
-#include "host/config/installation.hpp"
 #include "host/console/console_log.hpp"
+#include "host/console/text_table.hpp"
 #include "host/error/error.hpp"
 #include "host/hardware/process_limits.hpp"
 #include "host/log/log.hpp"
@@ -36,10 +39,6 @@ namespace {
 // As shells report a program that was ended by a signal: 130 after Ctrl-C, 143 after SIGTERM.
 int cancelled_exit() { return 128 + (cancelling_signal() != 0 ? cancelling_signal() : SIGINT); }
 
-void append(std::vector<Given>& to, std::vector<Given> from) {
-  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
-}
-
 void apply_log_level(const Settings& settings) { set_log_level(parse_log_level(settings.string("log.level"))); }
 
 // Makes or explains the video.
@@ -56,7 +55,7 @@ std::string run_request(const CommandLine& line, const Settings& settings, const
 
 void run(const std::vector<std::string>& arguments, RunTool run_tool) {
   // Plugins say which flags there are, and a few flags and settings say where plugins are.
-  const Installation installation = Installation::of_this_program();
+  const Installation installation = own_installation();
   const EarlyFlags early = read_early_flags(arguments);
   Schema schema = Schema::host();
   const std::vector<std::filesystem::path> found = config_files(installation, early.config);
@@ -136,11 +135,22 @@ int complain(ExitCode code, const char* what, const char* more = "") noexcept {
   return static_cast<int>(code);
 }
 
+// `form` with the number of a limit of this process; nothing where there is none. Lasts until the next call.
+const char* advice_about(decltype(RLIMIT_NOFILE) resource, const char* form) noexcept {
+  static thread_local char text[160];
+  rlimit limit = {};
+  if (::getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return "";
+  std::snprintf(text, sizeof text, form, static_cast<unsigned long long>(limit.rlim_cur));
+  return text;
+}
+
 // Libraries and the system say in their own words what there is too little of; which limit that is, is to be known.
 const char* advice_for(const char* what) noexcept {
   const auto says = [&](const char* words) { return std::strstr(what, words) != nullptr; };
-  if (says("Too many open files")) return open_files_advice();
-  if (says("cannot start") && says("Resource temporarily unavailable")) return processes_advice();
+  if (says("Too many open files"))
+    return advice_about(RLIMIT_NOFILE, " (this process may have %llu files open, ulimit -n: raise the limit)");
+  if (says("cannot start") && says("Resource temporarily unavailable"))
+    return advice_about(RLIMIT_NPROC, " (this user may have %llu processes and threads, ulimit -u: raise the limit)");
   if (says("allocate memory") || says("map segment")) return memory_limit_advice();
   if (!says("out of memory")) return "";
   return *memory_limit_advice() != '\0' ? memory_limit_advice()

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "host/error/text_table.hpp"
+#include "host/error/error.hpp"
 
 namespace fastvideo::host {
 namespace {

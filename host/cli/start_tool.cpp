@@ -3,8 +3,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "host/cli/own_installation.hpp"
 #include "host/cli/tool.hpp"
-#include "host/config/installation.hpp"
 #include "host/error/error.hpp"
 
 namespace fastvideo::host {
@@ -20,7 +20,7 @@ const char* tool_of(CommandLine::Command command) {
 
 void start_tool(const ToolCall& call) {
   const char* const name = tool_of(call.line.command);
-  const std::string program = (Installation::of_this_program().tools() / name).string();
+  const std::string program = (tools_of(own_installation()) / name).string();
   std::vector<std::string> words{name};
   words.insert(words.end(), call.arguments.begin(), call.arguments.end());
   std::vector<char*> pointers;

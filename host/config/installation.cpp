@@ -46,16 +46,6 @@ fs::path must_exist(const fs::path& file, const std::string& named_by) {
 
 }  // namespace
 
-Installation Installation::of_this_program() {
-  std::error_code failure;
-  const fs::path program = fs::read_symlink("/proc/self/exe", failure);
-  if (failure)
-    throw RequestError("/proc/self/exe, which says where fastvideo is installed, cannot be read: " + failure.message() +
-                       "; mount /proc");
-  const fs::path above = program.parent_path().parent_path();
-  return {above.filename() == "libexec" ? above.parent_path() : above};
-}
-
 Installation Installation::of_this_library() {
   static const char inside = 0;
   Dl_info info{};
@@ -81,10 +71,7 @@ std::vector<fs::path> config_files(const Installation& installation, const std::
 
 std::vector<Given> read_config_files(const std::vector<fs::path>& files) {
   std::vector<Given> given;
-  for (const fs::path& file : files) {
-    const std::vector<Given> part = read_config_file(file);
-    given.insert(given.end(), part.begin(), part.end());
-  }
+  for (const fs::path& file : files) append(given, read_config_file(file));
   return given;
 }
 

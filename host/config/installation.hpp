@@ -1,4 +1,4 @@
-// Where this program is installed, and which configuration files apply.
+// What an installation holds, and which configuration files apply.
 #pragma once
 
 #include <filesystem>
@@ -14,14 +14,9 @@ struct Installation {
   std::filesystem::path prefix;
 
   std::filesystem::path plugins() const { return prefix / "lib" / "fastvideo" / "plugins"; }
-  /// Programs that go on with a command of `fastvideo`: fastvideo-bench and others.
-  std::filesystem::path tools() const { return prefix / "libexec" / "fastvideo"; }
   /// Written by the build: [libraries] path.
   std::filesystem::path config_file() const { return prefix / "lib" / "fastvideo" / "install.toml"; }
 
-  /// That of the running program, in bin/ or among the tools, from /proc/self/exe. Throws std::runtime_error if it
-  /// cannot be read.
-  static Installation of_this_program();
   /// That of the file in lib/ or bin/ which holds this code: libfastvideo.so in somebody's program. Throws
   /// std::runtime_error if the file is no longer where it was loaded from.
   static Installation of_this_library();

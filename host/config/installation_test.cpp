@@ -20,13 +20,6 @@ Environment environment(std::map<std::string, std::string> variables) {
   };
 }
 
-TEST(Installation, IsFoundFromTheProgram) {
-  const Installation installation = Installation::of_this_program();
-  EXPECT_EQ(installation.prefix, std::filesystem::canonical(FASTVIDEO_BINARY_DIR));
-  const Settings settings = resolve(Schema::host(), read_config_file(installation.config_file()), Unknown::refuse);
-  EXPECT_EQ(settings.strings("libraries.path"), std::vector<std::string>{FASTVIDEO_LIBTORCH_LIB});
-}
-
 TEST(Installation, IsFoundFromTheFileThatHoldsTheCode) {
   EXPECT_EQ(Installation::of_this_library().prefix, std::filesystem::canonical(FASTVIDEO_BINARY_DIR));
 }

@@ -1,5 +1,6 @@
 // Checking one option's value.
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -48,21 +49,8 @@ bool parse_number(std::string_view text, Number& number) {
 }  // namespace
 
 std::string_view type_name(OptionType type) {
-  switch (type) {
-    case OptionType::boolean:
-      return "bool";
-    case OptionType::integer:
-      return "int";
-    case OptionType::number:
-      return "float";
-    case OptionType::string:
-      return "string";
-    case OptionType::strings:
-      return "list of strings";
-    case OptionType::seed:
-      return "int";
-  }
-  return "?";
+  static constexpr std::array<std::string_view, 6> names = {"bool", "int", "float", "string", "list of strings", "int"};
+  return names[static_cast<size_t>(type)];
 }
 
 uint64_t seed_of(const Value& value) {

@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
 
@@ -15,15 +16,12 @@ namespace fastvideo::host {
 namespace {
 
 void flatten(const TomlValue& value, const std::string& path, const std::string& file, std::vector<Given>& given) {
-  if (value.type == FV_VALUE_TABLE && (!value.entries.empty() || path.empty())) {
-    for (const TomlEntry& entry : value.entries) {
-      const std::string key = path.empty() ? entry.name : path + "." + entry.name;
-      const bool inner = entry.value.type == FV_VALUE_TABLE && !entry.value.entries.empty();
-      if (inner)
-        flatten(entry.value, key, file, given);
-      else
-        given.push_back({key, entry.value.value(), {Source::Kind::file, file, entry.line, entry.column}});
-    }
+  for (const TomlEntry& entry : value.entries) {
+    const std::string key = path.empty() ? entry.name : path + "." + entry.name;
+    if (entry.value.type == FV_VALUE_TABLE && !entry.value.entries.empty())
+      flatten(entry.value, key, file, given);
+    else
+      given.push_back({key, entry.value.value(), {Source::Kind::file, file, entry.line, entry.column}});
   }
 }
 
@@ -71,11 +69,9 @@ Value check(const std::vector<const SettingSpec*>& specs, const Given& given) {
 
 // A table without keys: known if a setting or a name of an item lies under it.
 bool is_known_table(const Schema& schema, const std::string& path) {
-  for (const SettingSpec& spec : schema.all())
-    if (spec.path.size() > path.size() && spec.path[path.size()] == '.' &&
-        same_name(std::string_view(spec.path).substr(0, path.size()), path))
-      return true;
-  return false;
+  return std::any_of(schema.all().begin(), schema.all().end(), [&](const SettingSpec& spec) {
+    return spec.path.size() > path.size() && same_name(spec.path.substr(0, path.size() + 1), path + ".");
+  });
 }
 
 // One file says it twice, as `dit.self` and as `"dit.self"`: to TOML these are two keys.
@@ -93,6 +89,10 @@ bool repeats_flag(const Setting& setting, const Given& given) {
 
 }  // namespace
 
+void append(std::vector<Given>& given, const std::vector<Given>& later) {
+  given.insert(given.end(), later.begin(), later.end());
+}
+
 std::vector<Given> read_config_file(const std::filesystem::path& file) {
   std::vector<Given> given;
   flatten(parse_toml(read_text_file(file), file.string()), "", file.string(), given);
@@ -107,10 +107,10 @@ std::vector<Given> read_environment(const Schema& schema, const Environment& env
     const std::string& variable = spec.option.variable;
     const char* text = variable.empty() ? nullptr : environment(variable.c_str());
     if (text == nullptr || *text == '\0') continue;
-    bool repeated = false;  // by another item that declares the same setting
-    for (const Given& earlier : given)
-      repeated = repeated || (earlier.path == spec.path && earlier.source.name == variable);
-    if (!repeated) given.push_back({spec.path, text, Source::environment(variable), true});
+    // Another item may declare the same setting.
+    const auto repeats = [&](const Given& one) { return one.path == spec.path && one.source.name == variable; };
+    if (std::none_of(given.begin(), given.end(), repeats))
+      given.push_back({spec.path, text, Source::environment(variable), true});
   }
   return given;
 }
@@ -125,10 +125,10 @@ const Setting* Settings::find(std::string_view path) const {
   return found == settings_.end() ? nullptr : &found->second;
 }
 
-const Value& Settings::value(std::string_view path) const {
+const Setting& Settings::at(std::string_view path) const {
   const Setting* setting = find(path);
   if (setting == nullptr) throw std::logic_error("no setting '" + std::string(path) + "'");
-  return setting->value;
+  return *setting;
 }
 
 std::vector<ItemSetting> Settings::of_item(std::string_view prefix, const std::vector<OptionSpec>& options) const {

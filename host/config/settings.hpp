@@ -30,6 +30,9 @@ struct Given {
   bool is_text = false;  ///< a string that stands for a value of the setting's type: of a variable or a flag
 };
 
+/// Puts what was given later, and ranks above it, behind.
+void append(std::vector<Given>& given, const std::vector<Given>& later);
+
 /// The values of a TOML file in the order of the file, tables flattened to dotted paths. Throws RequestError with file,
 /// line and column for what is not TOML, and if the file cannot be read.
 std::vector<Given> read_config_file(const std::filesystem::path& file);
@@ -74,13 +77,15 @@ class Settings {
 
   /// The setting at a path, nullptr if it has neither been given nor a default.
   const Setting* find(std::string_view path) const;
+  /// That of a path which has a default. std::logic_error if there is none.
+  const Setting& at(std::string_view path) const;
 
   /// The value at the path of a setting of the host. std::logic_error if there is none or it is of another type.
-  bool boolean(std::string_view path) const { return value(path).boolean(); }
-  int64_t integer(std::string_view path) const { return value(path).integer(); }
-  double number(std::string_view path) const { return value(path).number(); }
-  const std::string& string(std::string_view path) const { return value(path).string(); }
-  std::vector<std::string> strings(std::string_view path) const { return value(path).strings(); }
+  bool boolean(std::string_view path) const { return at(path).value.boolean(); }
+  int64_t integer(std::string_view path) const { return at(path).value.integer(); }
+  double number(std::string_view path) const { return at(path).value.number(); }
+  const std::string& string(std::string_view path) const { return at(path).value.string(); }
+  std::vector<std::string> strings(std::string_view path) const { return at(path).value.strings(); }
 
   /// The options of one item under `prefix` ("attention.TORCH_SDPA", "request"), completed by its defaults and checked
   /// against its own ranges, in the order of `options`. Options without value are left out. Throws RequestError.
@@ -91,7 +96,6 @@ class Settings {
 
  private:
   friend Settings resolve(const Schema& schema, const std::vector<Given>& given, Unknown unknown);
-  const Value& value(std::string_view path) const;
 
   std::map<std::string, Setting, Order> settings_;
 };

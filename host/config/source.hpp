@@ -17,7 +17,11 @@ struct Source {
 
   /// "default", "preset 480p", "fastvideo.toml:3:1" (with the whole path), "FASTVIDEO_ATTENTION_BACKEND" or
   /// "--attention-backend"
-  std::string describe() const;
+  std::string describe() const {
+    if (kind == Kind::built_in) return "default";
+    if (kind == Kind::preset) return "preset " + name;
+    return kind == Kind::file ? name + ":" + std::to_string(line) + ":" + std::to_string(column) : name;
+  }
 
   static Source built_in() { return {}; }
   static Source preset(std::string name) { return {Kind::preset, std::move(name), 0, 0}; }

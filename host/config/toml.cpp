@@ -28,7 +28,7 @@ namespace fastvideo::host {
 namespace {
 
 std::string place(const std::string& file, const toml::source_position& at) {
-  return file + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": ";
+  return place_of(file, at.line, at.column);
 }
 
 class Converter {
@@ -87,6 +87,10 @@ class Converter {
 };
 
 }  // namespace
+
+std::string place_of(const std::string& file, std::uint64_t line, std::uint64_t column) {
+  return file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": ";
+}
 
 const TomlValue* TomlValue::find(std::string_view key) const {
   for (const TomlEntry& entry : entries)

@@ -36,6 +36,9 @@ struct TomlEntry {
   uint32_t column = 0;
 };
 
+/// "FILE:LINE:COLUMN: ", as messages about a place begin.
+std::string place_of(const std::string& file, std::uint64_t line, std::uint64_t column);
+
 /// Parses TOML 1.0. Throws RequestError "file:line:column: what" for what is not TOML, for dates, times and texts that
 /// contain NUL, which no setting takes, and for tables and lists nested more than 64 deep. `file` is what messages call
 /// the text.

@@ -4,16 +4,16 @@
 #include <fastvideo/input_file.hpp>
 #include <vector>
 
+#include "host/config/toml.hpp"
 #include "host/error/error.hpp"
+#include "host/error/letter_case.hpp"
 #include "host/error/printable.hpp"
 #include "host/error/utf8.hpp"
 
 namespace fastvideo::host {
 namespace {
 
-bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
-bool is_of_key(char c) { return is_letter_or_digit(c) || c == '_' || c == '-'; }
-bool is_of_word(char c) { return is_of_key(c) || c == '+' || c == '.' || c == ':'; }
+bool is_of_word(char c) { return is_of_name(c) || c == '+' || c == '.' || c == ':'; }
 
 // One pass over a text. `at_` stands behind what has been read.
 class TomlGuard {
@@ -41,20 +41,18 @@ class TomlGuard {
   };
 
   [[noreturn]] void refuse_at(size_t at, const std::string& what) const {
-    const std::string_view line = text_.substr(0, at);
-    const size_t begin = line.rfind('\n') == std::string_view::npos ? 0 : line.rfind('\n') + 1;
+    const std::string_view before = text_.substr(0, at);
+    const std::string_view line = before.substr(before.rfind('\n') + 1);
     // Columns count characters.
-    const auto column = std::count_if(line.begin() + static_cast<ptrdiff_t>(begin), line.end(),
-                                      [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; });
-    throw RequestError(file_ + ":" + std::to_string(1 + std::count(line.begin(), line.end(), '\n')) + ":" +
-                       std::to_string(column + 1) + ": Error while parsing TOML: " + what);
+    const auto column = 1 + std::count_if(line.begin(), line.end(), [](char c) { return !is_continuation(c); });
+    const auto row = 1 + std::count(before.begin(), before.end(), '\n');
+    throw RequestError(place_of(file_, row, column) + "Error while parsing TOML: " + what);
   }
   [[noreturn]] void refuse_here(const std::string& wanted) const {
     if (at_ >= text_.size()) refuse_at(text_.size(), "the file ends where " + wanted + " is needed");
-    size_t end = at_ + 1;
-    while (end < text_.size() && (static_cast<unsigned char>(text_[end]) & 0xC0U) == 0x80U) ++end;
+    const std::string_view here = text_.substr(at_);
     const std::string found =
-        text_[at_] == '\n' ? "the line ends" : "'" + printable(text_.substr(at_, end - at_)) + "' stands";
+        here[0] == '\n' ? "the line ends" : "'" + printable(here.substr(0, character_at(here).bytes)) + "' stands";
     refuse_at(at_, found + " where " + wanted + " is needed");
   }
 
@@ -129,7 +127,7 @@ class TomlGuard {
       if (peek() == '"' || peek() == '\'')
         text_on_one_line();
       else
-        while (is_of_key(peek())) ++at_;
+        while (is_of_name(peek())) ++at_;
       if (at_ == begin) refuse_here("a key");
       ++depth;
       skip_blanks();

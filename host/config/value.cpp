@@ -4,6 +4,9 @@
 #include <charconv>
 #include <cmath>
 
+#include "host/error/error.hpp"
+#include "host/error/letter_case.hpp"
+
 namespace fastvideo::host {
 namespace {
 
@@ -38,12 +41,7 @@ std::string float_text(double number) {
   return text;
 }
 
-bool is_bare(std::string_view key) {
-  for (const char c : key)
-    if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '_' && c != '-')
-      return false;
-  return !key.empty();
-}
+bool is_bare(std::string_view key) { return consists_of(key, is_of_name); }
 
 }  // namespace
 
@@ -85,17 +83,13 @@ std::string Value::to_toml() const {
       return float_text(number());
     case FV_VALUE_STRING:
       return in_quotes(string());
-    case FV_VALUE_LIST: {
-      std::string out;
-      for (const Value& item : list()) out += (out.empty() ? "" : ", ") + item.to_toml();
-      return "[" + out + "]";
-    }
+    case FV_VALUE_LIST:
+      return "[" + joined(list(), ", ", &Value::to_toml) + "]";
     case FV_VALUE_TABLE: {
-      std::string out;
-      for (const Entry& entry : table())
-        out += (out.empty() ? " " : ", ") + (is_bare(entry.name) ? entry.name : in_quotes(entry.name)) + " = " +
-               entry.value.to_toml();
-      return "{" + out + (out.empty() ? "}" : " }");
+      const auto in_table = [](const Entry& entry) {
+        return (is_bare(entry.name) ? entry.name : in_quotes(entry.name)) + " = " + entry.value.to_toml();
+      };
+      return table().empty() ? "{}" : "{ " + joined(table(), ", ", in_table) + " }";
     }
     default:
       return "nothing";

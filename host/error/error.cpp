@@ -1,6 +1,7 @@
 #include "host/error/error.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <vector>
 
 #include "host/error/letter_case.hpp"
@@ -8,10 +9,18 @@
 
 namespace fastvideo::host {
 
-std::string comma_list(std::span<const std::string> names) {
-  std::string out;
-  for (const std::string& name : names) out.append(out.empty() ? "" : ", ").append(name);
-  return out.empty() ? "none" : out;
+std::string readable_bytes(std::uint64_t bytes) {
+  constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
+  if (bytes < 1024) return std::to_string(bytes) + " bytes";
+  double value = static_cast<double>(bytes) / 1024;
+  size_t unit = 0;
+  while (value >= 1000 && unit + 1 < std::size(kUnits)) {
+    value /= 1024;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f %s", value < 10 ? 2 : value < 100 ? 1 : 0, value, kUnits[unit]);
+  return text;
 }
 
 size_t edit_distance(std::string_view a, std::string_view b) {

@@ -1,6 +1,8 @@
 // What the host says when it cannot do what it was asked.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -30,8 +32,25 @@ class RequestError : public std::runtime_error {
   std::string setting_;
 };
 
+/// What `text_of` makes of each, `separator` between.
+template <class Range, class Text = std::identity>
+std::string joined(const Range& range, std::string_view separator = ", ", Text text_of = {}) {
+  std::string out;
+  for (bool is_first = true; const auto& one : range) {
+    if (!std::exchange(is_first, false)) out += separator;
+    out += std::invoke(text_of, one);
+  }
+  return out;
+}
+
 /// "a, b, c", or "none".
-std::string comma_list(std::span<const std::string> names);
+template <class Range, class Text = std::identity>
+std::string comma_list(const Range& range, Text text_of = {}) {
+  return std::empty(range) ? "none" : joined(range, ", ", text_of);
+}
+
+/// "1.17 GiB", "24.0 MiB", "512 bytes"
+std::string readable_bytes(std::uint64_t bytes);
 
 /// Edits (insertion, deletion, change of one byte, exchange of two neighbours) that turn `a` into `b`, letter case
 /// ignored (Damerau 1964, restricted: no part is edited twice).

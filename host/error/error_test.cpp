@@ -7,6 +7,15 @@
 namespace fastvideo::host {
 namespace {
 
+TEST(ReadableBytes, HaveThreeDigits) {
+  EXPECT_EQ(readable_bytes(0), "0 bytes");
+  EXPECT_EQ(readable_bytes(1023), "1023 bytes");
+  EXPECT_EQ(readable_bytes(1024), "1.00 KiB");
+  EXPECT_EQ(readable_bytes(24 << 20), "24.0 MiB");
+  EXPECT_EQ(readable_bytes(uint64_t{1023} << 20), "1.00 GiB");
+  EXPECT_EQ(readable_bytes(uint64_t{139} << 30), "139 GiB");
+}
+
 TEST(EditDistance, CountsEdits) {
   EXPECT_EQ(edit_distance("", ""), 0u);
   EXPECT_EQ(edit_distance("", "abc"), 3u);

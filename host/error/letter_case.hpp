@@ -1,4 +1,4 @@
-// Names are compared without letter case.
+// The letters of names, which are ASCII's alone whatever the locale is. Names are compared without letter case.
 #pragma once
 
 #include <algorithm>
@@ -7,8 +7,19 @@
 
 namespace fastvideo::host {
 
-/// Of ASCII letters alone, whatever the locale is.
-inline char small_letter(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
+inline bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
+inline bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
+/// Of a name, and of a key of TOML without quotes.
+inline bool is_of_name(char c) { return is_lower(c) || is_upper(c) || is_digit(c) || c == '_' || c == '-'; }
+
+/// Whether text is one or more of the characters that `allowed` accepts.
+template <class Allowed>
+bool consists_of(std::string_view text, Allowed&& allowed) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), allowed);
+}
+
+inline char small_letter(char c) { return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c; }
 
 inline std::string small_letters(std::string_view text) {
   std::string out(text);

@@ -37,12 +37,6 @@ void append_printable(std::string& out, std::string_view bytes, const Utf8Charac
     out += bytes.substr(0, c.bytes);
 }
 
-// Where text may be cut at or before `at`: not inside of a character.
-size_t border(std::string_view text, size_t at) {
-  while (at > 0 && at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U) --at;
-  return at;
-}
-
 }  // namespace
 
 std::string printable(std::string_view text) {
@@ -65,7 +59,8 @@ std::string printable_lines(std::string_view text) {
     if (line.size() <= kLongestLine) {
       out += printable(line);
     } else {
-      const size_t head = border(line, kKeptOfALine), tail = border(line, line.size() - kKeptOfALine);
+      const size_t head = whole_characters(line, kKeptOfALine),
+                   tail = whole_characters(line, line.size() - kKeptOfALine);
       out += printable(line.substr(0, head)) + " ... (" + std::to_string(tail - head) + " of " +
              std::to_string(line.size()) + " bytes left out) ... " + printable(line.substr(tail));
     }
@@ -77,16 +72,7 @@ std::string printable_lines(std::string_view text) {
 
 std::string shortened(std::string_view text, size_t most) {
   if (text.size() <= most) return printable(text);
-  return printable(text.substr(0, border(text, most))) + "... (" + std::to_string(text.size()) + " bytes)";
-}
-
-std::string hanging(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    out += c;
-    if (c == '\n') out += "  ";
-  }
-  return out;
+  return printable(text.substr(0, whole_characters(text, most))) + "... (" + std::to_string(text.size()) + " bytes)";
 }
 
 }  // namespace fastvideo::host

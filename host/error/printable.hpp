@@ -17,7 +17,4 @@ std::string printable_lines(std::string_view text);
 /// printable(text), and above `most` bytes its beginning alone with "... (N bytes)".
 std::string shortened(std::string_view text, size_t most = 200);
 
-/// The lines after the first moved to the right: none of them can be taken for a message of its own.
-std::string hanging(std::string_view text);
-
 }  // namespace fastvideo::host

@@ -43,7 +43,5 @@ TEST(Printable, ShortenedSaysHowLongItWas) {
   EXPECT_EQ(shortened("aaa\xC3\xA9", 4), "aaa... (5 bytes)") << "not inside of a character";
 }
 
-TEST(Printable, LaterLinesHang) { EXPECT_EQ(hanging("a\nfastvideo: b"), "a\n  fastvideo: b"); }
-
 }  // namespace
 }  // namespace fastvideo::host

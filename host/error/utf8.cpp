@@ -10,12 +10,18 @@ Utf8Character character_at(std::string_view text) {
   if (first < 0xC2 || first > 0xF4 || length > text.size()) return {};
   std::uint32_t code = first & (0xFFU >> (length + 1));
   for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0U) != 0x80U) return {};
+    if (!is_continuation(text[i])) return {};
     code = code << 6 | (byte(i) & 0x3FU);
   }
   const bool is_overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
   const bool is_none = (code >= 0xD800 && code <= 0xDFFF) || code > 0x10FFFF;
   return is_overlong || is_none ? Utf8Character{} : Utf8Character{code, length, true};
+}
+
+std::size_t whole_characters(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text.size();
+  while (most > 0 && is_continuation(text[most])) --most;
+  return most;
 }
 
 std::optional<std::size_t> first_that_is_not_utf8(std::string_view text) {

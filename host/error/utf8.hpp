@@ -18,6 +18,12 @@ struct Utf8Character {
 /// The first of a text that is not empty.
 Utf8Character character_at(std::string_view text);
 
+/// Whether a byte goes on with the character of the one before it.
+inline bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; }
+
+/// How many of the first `most` bytes hold whole characters: where a text may be cut.
+std::size_t whole_characters(std::string_view text, std::size_t most);
+
 /// Where the first byte stands that belongs to no character; nothing if all do.
 std::optional<std::size_t> first_that_is_not_utf8(std::string_view text);
 

@@ -11,8 +11,6 @@
 namespace fastvideo::host {
 namespace {
 
-using Resource = decltype(RLIMIT_AS);
-
 class MemoryAdvice {
  public:
   MemoryAdvice() noexcept {
@@ -22,7 +20,7 @@ class MemoryAdvice {
   const char* text() const noexcept { return text_; }
 
  private:
-  void note(Resource resource, const char* what, const char* flag) noexcept {
+  void note(decltype(RLIMIT_AS) resource, const char* what, const char* flag) noexcept {
     rlimit limit = {};
     if (::getrlimit(resource, &limit) != 0 || limit.rlim_cur >= lowest_) return;
     lowest_ = limit.rlim_cur;
@@ -33,14 +31,6 @@ class MemoryAdvice {
   rlim_t lowest_ = RLIM_INFINITY;
   char text_[160] = "";
 };
-
-const char* advice_about(Resource resource, const char* form) noexcept {
-  static thread_local char text[160];
-  rlimit limit = {};
-  if (::getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return "";
-  std::snprintf(text, sizeof text, form, static_cast<unsigned long long>(limit.rlim_cur));
-  return text;
-}
 
 }  // namespace
 
@@ -62,14 +52,6 @@ std::optional<uint64_t> bytes_within_limits() {
     left = std::min(rest, left.value_or(rest));
   }
   return left;
-}
-
-const char* open_files_advice() noexcept {
-  return advice_about(RLIMIT_NOFILE, " (this process may have %llu files open, ulimit -n: raise the limit)");
-}
-
-const char* processes_advice() noexcept {
-  return advice_about(RLIMIT_NPROC, " (this user may have %llu processes and threads, ulimit -u: raise the limit)");
 }
 
 }  // namespace fastvideo::host

@@ -14,9 +14,4 @@ const char* memory_limit_advice() noexcept;
 /// Bytes that this process may still map under its limits (ulimit -v and -d); nothing where there are none. Any thread.
 std::optional<uint64_t> bytes_within_limits();
 
-/// " (this process may have 20 files open, ulimit -n: raise the limit)", and the same of the processes and threads of
-/// the user (ulimit -u); nothing where there is no limit. The text lasts until the thread's next call.
-const char* open_files_advice() noexcept;
-const char* processes_advice() noexcept;
-
 }  // namespace fastvideo::host

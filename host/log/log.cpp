@@ -1,6 +1,5 @@
 #include "host/log/log.hpp"
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <stdexcept>
@@ -13,7 +12,7 @@
 namespace fastvideo::host {
 namespace {
 
-// First the names that are shown, then the others that Python's logging takes.
+// Those that Python's logging takes.
 constexpr std::array<std::pair<std::string_view, LogLevel>, 7> kLevelNames = {{{"DEBUG", LogLevel::debug},
                                                                                {"INFO", LogLevel::info},
                                                                                {"WARNING", LogLevel::warning},
@@ -35,12 +34,6 @@ LogLevel known(LogLevel level) noexcept {
 }
 
 }  // namespace
-
-std::string_view level_name(LogLevel level) noexcept {
-  const LogLevel one = known(level);
-  return std::find_if(kLevelNames.begin(), kLevelNames.end(), [&](const auto& name) { return name.second == one; })
-      ->first;
-}
 
 LogLevel parse_log_level(std::string_view name) {
   for (const auto& [text, level] : kLevelNames) {

@@ -8,9 +8,6 @@ namespace fastvideo::host {
 /// Python's numbers, which are also those of FV_LOG_*.
 enum class LogLevel : int { debug = 10, info = 20, warning = 30, error = 40, critical = 50 };
 
-/// The name in capitals, "WARNING"; a number between two levels counts as the lower one.
-std::string_view level_name(LogLevel level) noexcept;
-
 /// The level called DEBUG, INFO, WARNING (or WARN), ERROR, CRITICAL (or FATAL), in any letter case. Another name throws
 /// std::invalid_argument, which lists these.
 LogLevel parse_log_level(std::string_view name);

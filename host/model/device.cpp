@@ -40,7 +40,7 @@ std::optional<int> cuda_index(std::string_view text) {
 }  // namespace
 
 RunDevice resolve_device(const Settings& settings, const std::function<std::string()>& against_cuda) {
-  const Setting& setting = *settings.find(kDevice);
+  const Setting& setting = settings.at(kDevice);
   const std::string& asked = setting.value.string();
   const std::string by = "asked for by " + setting.source.describe();
   if (asked == "cpu") return cpu(by);

@@ -4,13 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <fastvideo/input_file.hpp>
 #include <optional>
 #include <vector>
 
 #include "host/config/paths.hpp"
 #include "host/error/error.hpp"
+#include "host/error/letter_case.hpp"
 
 namespace fastvideo::host {
 namespace {
@@ -21,10 +21,7 @@ namespace fs = std::filesystem;
 constexpr uint64_t kMostRefBytes = 4096;
 
 bool is_part(std::string_view part) {
-  const auto allowed = [](unsigned char c) {
-    return c < 0x80 && (std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-');
-  };
-  return !part.empty() && part.front() != '.' && std::all_of(part.begin(), part.end(), allowed);
+  return consists_of(part, [](char c) { return is_of_name(c) || c == '.'; }) && part.front() != '.';
 }
 
 // The commit in refs/main; empty if there is none.
@@ -47,7 +44,7 @@ std::vector<fs::path> snapshots_of(const fs::path& repository) {
 }
 
 // Python's os.path.join.
-std::string joined(const std::string& folder, const std::string& name) {
+std::string joined_path(const std::string& folder, const std::string& name) {
   return folder.empty() || folder.back() == '/' ? folder + name : folder + "/" + name;
 }
 
@@ -75,7 +72,7 @@ std::string with_home(const std::string& path, const Environment& environment) {
 
 // Python's os.path.expandvars: $NAME and ${NAME}; those that are not set stay.
 std::string with_variables(const std::string& path, const Environment& environment) {
-  const auto is_word = [](unsigned char c) { return c < 0x80 && (std::isalnum(c) != 0 || c == '_'); };
+  const auto is_word = [](char c) { return is_of_name(c) && c != '-'; };
   std::string result;
   for (size_t i = 0; i < path.size();) {
     size_t begin = i + 1, end = begin, after = begin;
@@ -83,7 +80,7 @@ std::string with_variables(const std::string& path, const Environment& environme
       end = path.find('}', ++begin);
       after = end == std::string::npos ? i : end + 1;
     } else if (path[i] == '$') {
-      while (end < path.size() && is_word(static_cast<unsigned char>(path[end]))) ++end;
+      while (end < path.size() && is_word(path[end])) ++end;
       after = end > begin ? end : i;
     }
     const bool is_reference = path[i] == '$' && after > i;
@@ -113,9 +110,9 @@ fs::path hub_cache_folder(const Environment& environment) {
     const char* text = environment(variable);
     return text != nullptr ? std::string(text) : unset;
   };
-  const std::string base = value("XDG_CACHE_HOME", joined(with_home("~", environment), ".cache"));
-  const std::string home = expanded(value("HF_HOME", joined(base, "huggingface")), environment);
-  return expanded(value("HF_HUB_CACHE", value("HUGGINGFACE_HUB_CACHE", joined(home, "hub"))), environment);
+  const std::string base = value("XDG_CACHE_HOME", joined_path(with_home("~", environment), ".cache"));
+  const std::string home = expanded(value("HF_HOME", joined_path(base, "huggingface")), environment);
+  return expanded(value("HF_HUB_CACHE", value("HUGGINGFACE_HUB_CACHE", joined_path(home, "hub"))), environment);
 }
 
 fs::path downloaded_snapshot(const std::string& repository, const fs::path& cache) {

@@ -8,12 +8,13 @@
 #include <vector>
 
 #include "host/error/error.hpp"
-#include "host/model/libraries.hpp"
 #include "host/model/pipeline_choice.hpp"
+#include "host/plugins/library_file.hpp"
 
 namespace fastvideo::host {
 namespace {
 
+// What belongs to a model rather than to a request.
 constexpr std::array<std::string_view, 4> kOfModel = {"request.model_path", "request.pipeline", "run.device",
                                                       "libraries.path"};
 
@@ -36,8 +37,6 @@ std::string against_cuda(const Settings& settings, const std::vector<const Catal
 std::string text_of(const Setting* setting) { return setting != nullptr ? setting->value.to_toml() : "nothing"; }
 
 }  // namespace
-
-bool is_of_model(std::string_view path) { return std::find(kOfModel.begin(), kOfModel.end(), path) != kOfModel.end(); }
 
 LoadedModel::LoadedModel(const Settings& settings, const Catalog& catalog, const HostServices& host)
     : settings_(settings),

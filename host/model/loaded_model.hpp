@@ -16,7 +16,7 @@
 
 namespace fastvideo::host {
 
-/// Lives longer than its requests, which may differ in everything but the settings of a model (is_of_model): size,
+/// Lives longer than its requests, which may differ in everything but folder, pipeline, device and libraries: size,
 /// guidance, caching, attention backends and their options. [one thread: the loader's]
 class LoadedModel {
  public:
@@ -60,8 +60,5 @@ class LoadedModel {
   bool checks_beside_runs_ = false;
   std::optional<OpenPipeline> pipeline_, checker_;
 };
-
-/// Whether a setting belongs to a model rather than to a request: which folder, pipeline, device and libraries.
-bool is_of_model(std::string_view path);
 
 }  // namespace fastvideo::host

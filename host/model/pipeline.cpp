@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "host/plugins/plugin_code.hpp"
+#include "host/selection/attention_contract.hpp"
 #include "host/selection/border.hpp"
-#include "host/selection/site_check.hpp"
 #include "host/services/cache_contract.hpp"
 
 namespace fastvideo::host {
@@ -137,7 +137,9 @@ OpenPipeline::OpenPipeline(Loader& loader, const fv_services* host, const Catalo
     : item_(item), name_(item.item->full_name()) {
   const LoadedItem loaded = loader.load(item);
   table_ = loaded.interface<fv_pipeline_interface>();
-  early_ = early_signals_table(loaded.code, *item.item);
+  early_ = static_cast<const fv_early_signals_interface*>(
+      further_table(loaded.code, *item.item, FV_EARLY_SIGNALS_INTERFACE, sizeof *early_,
+                    {{"measure", offsetof(fv_early_signals_interface, measure)}}));
   TextBuffer text;
   require_ok(called(call_name("create", name_), text.get(),
                     [&] { return table_->create(host, folder.path.c_str(), &pipeline_, text.get()); }),
@@ -160,9 +162,8 @@ void OpenPipeline::naming_parameter(Call&& call) const {
     size_t begin = text.starts_with(name_ + ": ") ? name_.size() + 2 : 0;
     if (text.substr(begin).starts_with("the ")) begin += 4;
     const std::string_view word = text.substr(begin, text.find_first_of(" :=", begin) - begin);
-    for (const OptionSpec& option : item_.item->options)
-      if (option.name == word) throw RequestError(e.what(), "request." + option.name);
-    throw;
+    if (item_.item->option(word) == nullptr) throw;
+    throw RequestError(e.what(), "request." + std::string(word));
   }
 }
 

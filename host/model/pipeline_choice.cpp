@@ -4,7 +4,6 @@
 
 #include "host/error/error.hpp"
 #include "host/error/letter_case.hpp"
-#include "host/selection/refusal.hpp"
 #include "host/selection/rivals.hpp"
 
 namespace fastvideo::host {
@@ -18,29 +17,25 @@ bool is_called(const CatalogItem& item, const std::string& name) {
 
 std::vector<const CatalogItem*> possible_pipelines(const Settings& settings, const Catalog& catalog,
                                                    const ModelFolder& folder) {
-  const Setting& asked = *settings.find("request.pipeline");
+  const Setting& asked = settings.at("request.pipeline");
   const std::string& name = asked.value.string();
   std::vector<const CatalogItem*> serving;
-  std::string served;
+  std::vector<std::string> served;
   for (const CatalogItem* item : catalog.offered("pipeline")) {
     const std::vector<std::string>& classes = item->item->model_classes;
     if (std::find(classes.begin(), classes.end(), folder.class_name) != classes.end()) serving.push_back(item);
-    for (const std::string& one : classes) served += (served.empty() ? "" : ", ") + one;
+    served.insert(served.end(), classes.begin(), classes.end());
   }
   if (serving.empty())
     throw RequestError((folder.path / "model_index.json").string() + ": no installed pipeline serves the class " +
-                       folder.class_name + (served.empty() ? "; none is installed" : "; served are " + served));
+                       folder.class_name + (served.empty() ? "; none is installed" : "; served are " + joined(served)));
   std::sort(serving.begin(), serving.end(),
             [](const CatalogItem* a, const CatalogItem* b) { return a->item->full_name() < b->item->full_name(); });
   if (same_name(name, "auto")) return serving;
+  const std::string those = joined(serving, ", ", [](const CatalogItem* one) { return one->item->full_name(); });
   std::vector<std::string> names;
-  std::string those;
-  for (const CatalogItem* item : serving) {
-    those += (those.empty() ? "" : ", ") + item->item->full_name();
-    names.insert(names.end(), {item->item->name, item->item->full_name()});
-  }
-  serving.erase(std::remove_if(serving.begin(), serving.end(), [&](const auto* one) { return !is_called(*one, name); }),
-                serving.end());
+  for (const CatalogItem* item : serving) names.insert(names.end(), {item->item->name, item->item->full_name()});
+  std::erase_if(serving, [&](const CatalogItem* one) { return !is_called(*one, name); });
   if (!serving.empty()) return serving;
   throw RequestError(asked.source.describe() + ": no installed pipeline called '" + name + "' serves the class " +
                          folder.class_name + did_you_mean(name, names) + "; these do: " + those,
@@ -49,19 +44,11 @@ std::vector<const CatalogItem*> possible_pipelines(const Settings& settings, con
 
 const CatalogItem& chosen_pipeline(const std::vector<const CatalogItem*>& possible, const ModelFolder& folder,
                                    const RunDevice& device) {
-  std::vector<Ruled> ruled;
-  std::vector<const CatalogItem*> fitting;
-  for (const CatalogItem* item : possible) {
-    const auto reason = rule_out(item->item->limits, device.facts);
-    if (reason)
-      ruled.push_back({item->item->full_name(), *reason});
-    else
-      fitting.push_back(item);
-  }
-  if (fitting.empty())
+  const OnDevice fitting = on_device(possible, device.facts);
+  if (fitting.items.empty())
     throw RequestError("no pipeline of the class " + folder.class_name + " runs on " + device.name + " (" + device.why +
-                       ")" + refusal_table(ruled));
-  return one_of_rivals(fitting, "the class " + folder.class_name, "--pipeline ");
+                       ")" + refusal_table(fitting.others));
+  return one_of_rivals(fitting.items, "the class " + folder.class_name, "--pipeline ");
 }
 
 }  // namespace fastvideo::host

@@ -26,10 +26,8 @@ bool has_manifest(const fs::path& folder) {
 std::vector<fs::path> plugin_folders(const fs::path& folder) {
   if (has_manifest(folder)) return {folder};
   std::vector<fs::path> found;
-  std::error_code code;
-  for (fs::directory_iterator at(folder, code), end; !code && at != end; at.increment(code))
-    if (has_manifest(at->path())) found.push_back(at->path());
-  std::sort(found.begin(), found.end());
+  for (const fs::path& entry : entries_of(folder))
+    if (has_manifest(entry)) found.push_back(entry);
   return found;
 }
 

@@ -1,8 +1,10 @@
 #include "host/plugins/installed_file.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <sstream>
 
+#include "host/config/paths.hpp"
 #include "host/error/error.hpp"
 #include "host/plugins/library_file.hpp"
 
@@ -20,18 +22,11 @@ bool matches(const std::string& name, const std::string& pattern) {
 }
 
 // A library that is to be opened before the item's own, and is in no folder that the loader looks into.
-std::string missing_need(const Item& item, const std::vector<std::string>& library_path) {
+std::string missing_need(const Item& item, const std::vector<fs::path>& library_path) {
   std::vector<std::string> needed = item.needs.libraries;
   if (!item.needs.torch.empty()) needed.insert(needed.begin(), "libtorch_cpu.so");
-  for (const std::string& name : needed) {
-    const auto has = [&](const fs::path& folder) {
-      std::error_code none;
-      return fs::exists(folder / name, none);
-    };
-    if (std::none_of(library_path.begin(), library_path.end(), has))
-      return "needs " + name + ", which is in no folder of [libraries] path (" +
-             (library_path.empty() ? "it is empty" : comma_list(library_path)) + "); add the folder that holds it";
-  }
+  for (const std::string& name : needed)
+    if (find_library(name, library_path).empty()) return needs_library(name, library_path);
   return {};
 }
 
@@ -40,9 +35,9 @@ bool is_named(const Item& item, const InstalledFile& wanted, const Settings& set
   return setting != nullptr && !setting->value.string().empty();
 }
 
-}  // namespace
-
-std::vector<fs::path> python_folders(const std::vector<std::string>& library_path, const Environment& environment) {
+// Where Python looks for packages: the folders of PYTHONPATH, then the site-packages of each LibTorch in
+// `library_path`. Only folders that exist.
+std::vector<fs::path> python_folders(const std::vector<fs::path>& library_path, const Environment& environment) {
   std::vector<fs::path> folders;
   const auto add = [&](const fs::path& folder) {
     std::error_code none;
@@ -55,39 +50,36 @@ std::vector<fs::path> python_folders(const std::vector<std::string>& library_pat
     for (std::string part; std::getline(parts, part, ':');)
       if (!part.empty()) add(part);
   }
-  for (const fs::path library : library_path) {  // site-packages/torch/lib
-    std::error_code none;
-    if (fs::exists(library / "libtorch_cpu.so", none)) add(library / ".." / "..");
-  }
+  for (const fs::path& library : library_path)
+    if (!find_library("libtorch_cpu.so", {library}).empty()) add(library / ".." / "..");  // site-packages/torch/lib
   return folders;
 }
 
+// The first file of that description, by name where a folder has several; nothing if it is in none.
 std::optional<fs::path> find_installed(const InstalledFile& wanted, const std::vector<fs::path>& folders) {
   const fs::path below(wanted.python);
-  for (const fs::path& folder : folders) {
-    std::vector<fs::path> found;
-    std::error_code none;
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder / below.parent_path(), none))
-      if (entry.is_regular_file(none) && matches(entry.path().filename().string(), below.filename().string()))
-        found.push_back(entry.path());
-    if (!found.empty()) return *std::min_element(found.begin(), found.end());
-  }
+  std::error_code none;
+  for (const fs::path& folder : folders)
+    for (const fs::path& file : entries_of(folder / below.parent_path()))
+      if (fs::is_regular_file(file, none) && matches(file.filename().string(), below.filename().string())) return file;
   return std::nullopt;
 }
+
+}  // namespace
 
 std::string what_is_missing(const CatalogItem& listed, const Settings& settings, const Environment& environment) {
   const Item& item = *listed.item;
   if (!item.known_kind()) return {};
   if (std::string missing = missing_library(listed); !missing.empty()) return missing;
-  if (std::string missing = missing_need(item, settings.strings("libraries.path")); !missing.empty()) return missing;
+  if (std::string missing = missing_need(item, library_path(settings)); !missing.empty()) return missing;
   for (const InstalledFile& wanted : item.installed) {
     if (is_named(item, wanted, settings)) continue;
-    const std::vector<fs::path> folders = python_folders(settings.strings("libraries.path"), environment);
+    const std::vector<fs::path> folders = python_folders(library_path(settings), environment);
     if (find_installed(wanted, folders)) continue;
-    const std::vector<std::string> searched(folders.begin(), folders.end());
+    const std::string searched = joined(folders, ", ", [](const fs::path& folder) { return folder.string(); });
     return wanted.what + " is not installed: no " + wanted.python + " in " +
-           (searched.empty() ? "PYTHONPATH, nor a LibTorch in [libraries] path" : comma_list(searched)) + "; " +
-           wanted.install + ", or name the file: [" + item.settings_prefix() + "] " + wanted.option;
+           (searched.empty() ? "PYTHONPATH, nor a LibTorch in [libraries] path" : searched) + "; " + wanted.install +
+           ", or name the file: [" + item.settings_prefix() + "] " + wanted.option;
   }
   return {};
 }
@@ -96,7 +88,7 @@ void fill_in_installed(const Item& item, const Settings& settings, Value::Table&
                        const Environment& environment) {
   for (const InstalledFile& wanted : item.installed) {
     if (is_named(item, wanted, settings)) continue;
-    const auto found = find_installed(wanted, python_folders(settings.strings("libraries.path"), environment));
+    const auto found = find_installed(wanted, python_folders(library_path(settings), environment));
     std::erase_if(values, [&](const Entry& entry) { return entry.name == wanted.option; });
     if (found) values.push_back({wanted.option, Value(found->string())});
   }

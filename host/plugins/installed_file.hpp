@@ -1,24 +1,12 @@
 // Files of Python packages that users install beside LibTorch: looked for where Python would.
 #pragma once
 
-#include <filesystem>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "host/config/settings.hpp"
 #include "host/plugins/catalog.hpp"
 
 namespace fastvideo::host {
-
-/// Where Python looks for packages: the folders of PYTHONPATH, then the site-packages of each LibTorch in
-/// `library_path`. Only folders that exist.
-std::vector<std::filesystem::path> python_folders(const std::vector<std::string>& library_path,
-                                                  const Environment& environment = process_environment);
-
-/// The first file of that description, by name where a folder has several; nothing if it is in none.
-std::optional<std::filesystem::path> find_installed(const InstalledFile& wanted,
-                                                    const std::vector<std::filesystem::path>& folders);
 
 /// Why the item cannot be used as installed, its own library or a library or file that it needs, as a message that says
 /// what is missing, where it was looked for and how to install it; empty if nothing is missing. A file that the

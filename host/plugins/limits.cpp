@@ -1,8 +1,6 @@
 #include "host/plugins/limits.hpp"
 
 #include <algorithm>
-#include <array>
-#include <utility>
 
 #include "host/error/error.hpp"
 
@@ -18,13 +16,6 @@ bool runs_on(const Architecture& wanted, int architecture) {
   return wanted.and_later ? architecture >= wanted.number : architecture == wanted.number;
 }
 
-std::string architecture_list(const std::vector<Architecture>& architectures) {
-  std::vector<std::string> names;
-  names.reserve(architectures.size());
-  for (const Architecture& one : architectures) names.push_back(one.describe());
-  return comma_list(names);
-}
-
 }  // namespace
 
 std::optional<std::string> rule_out(const ItemLimits& limits, const DeviceFacts& device) {
@@ -35,8 +26,8 @@ std::optional<std::string> rule_out(const ItemLimits& limits, const DeviceFacts&
   if (cuda && limits.architectures) {
     for (const Architecture& one : *limits.architectures)
       if (runs_on(one, device.architecture)) return std::nullopt;
-    return "needs " + architecture_list(*limits.architectures) + ", " + device_name(device.device) + " is sm" +
-           std::to_string(device.architecture);
+    return "needs " + comma_list(*limits.architectures, &Architecture::describe) + ", " + device_name(device.device) +
+           " is sm" + std::to_string(device.architecture);
   }
   return std::nullopt;
 }
@@ -69,13 +60,8 @@ std::string device_name(fv_device device) {
 }
 
 std::string mask_names(uint32_t masks) {
-  static constexpr std::array<std::pair<uint32_t, const char*>, 5> names = {{{FV_MASK_CAUSAL, "causal"},
-                                                                             {FV_MASK_FRAME_CAUSAL, "frame_causal"},
-                                                                             {FV_MASK_KEY_LENGTHS, "key_lengths"},
-                                                                             {FV_MASK_BOOLEAN, "boolean"},
-                                                                             {FV_MASK_BIAS, "bias"}}};
   std::vector<std::string> out;
-  for (const auto& [bit, name] : names)
+  for (const auto& [bit, name] : kMaskNames)
     if ((masks & bit) != 0) out.emplace_back(name);
   for (uint32_t bit = FV_MASK_BIAS << 1; bit != 0; bit <<= 1)
     if ((masks & bit) != 0) out.push_back("unknown mask " + std::to_string(bit));

@@ -4,9 +4,11 @@
 #include <fastvideo/attention.h>
 #include <fastvideo/tensor.h>
 
+#include <array>
 #include <fastvideo/tensor_view.hpp>  // dtype_name
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "host/plugins/manifest.hpp"
 
@@ -30,6 +32,12 @@ bool claims_role(const Item& item, std::string_view role);
 
 /// "cpu" or "cuda:0"
 std::string device_name(fv_device device);
+/// The masks of the ABI as manifests and messages call them.
+inline constexpr std::array<std::pair<uint32_t, const char*>, 5> kMaskNames = {{{FV_MASK_CAUSAL, "causal"},
+                                                                                {FV_MASK_FRAME_CAUSAL, "frame_causal"},
+                                                                                {FV_MASK_KEY_LENGTHS, "key_lengths"},
+                                                                                {FV_MASK_BOOLEAN, "boolean"},
+                                                                                {FV_MASK_BIAS, "bias"}}};
 /// "causal, bias"; "none" for 0.
 std::string mask_names(uint32_t masks);
 /// "exact", "reordered", "approximate"; "unknown (99)"

@@ -84,11 +84,6 @@ LoaderTurn::LoaderTurn() {
   lock_ = std::unique_lock(mutex);
 }
 
-std::vector<fs::path> library_path(const Settings& settings) {
-  const std::vector<std::string> folders = settings.strings("libraries.path");
-  return {folders.begin(), folders.end()};
-}
-
 // A wheel has version.py ("__version__ = '2.11.0+cu130'"), a zip
 // archive build-version ("2.11.0+cpu").
 std::string installed_torch_version(const fs::path& lib) {
@@ -147,7 +142,7 @@ void Loader::open_torch(const Item& item) {
     throw RequestError(who + ": built for LibTorch " + wanted + ", this process uses " + torch_version_ +
                        "; two of them cannot share a process: get the plugin's version for " + torch_version_ +
                        " from its author");
-  const fs::path folder = find_library("libtorch_cpu.so", who).parent_path();
+  const fs::path folder = needed_file("libtorch_cpu.so", who).parent_path();
   const std::string version = installed_torch_version(folder);
   if (version != wanted)
     throw RequestError(
@@ -160,7 +155,7 @@ void Loader::open_torch(const Item& item) {
 }
 
 void Loader::open_needed(const std::string& file_name, const std::string& who) {
-  const fs::path file = find_library(file_name, who);
+  const fs::path file = needed_file(file_name, who);
   if (std::find(opened_.begin(), opened_.end(), file) != opened_.end()) return;
   // A second library of the same name would be opened beside the first, and plugins would silently get the first.
   if (const auto other = loaded_library(file_name)) {
@@ -174,16 +169,10 @@ void Loader::open_needed(const std::string& file_name, const std::string& who) {
   opened_.push_back(file);
 }
 
-fs::path Loader::find_library(const std::string& file_name, const std::string& who) const {
-  std::string searched;
-  for (const fs::path& folder : library_path_) {
-    fs::path file = folder / file_name;
-    std::error_code code;
-    if (fs::exists(file, code)) return file;
-    searched += (searched.empty() ? "" : ", ") + folder.string();
-  }
-  throw RequestError(who + ": needs " + file_name + ", which is in no folder of [libraries] path (" +
-                     (searched.empty() ? "it is empty" : searched) + "); add the folder that holds it");
+fs::path Loader::needed_file(const std::string& name, const std::string& who) const {
+  fs::path file = find_library(name, library_path_);
+  if (file.empty()) throw RequestError(who + ": " + needs_library(name, library_path_));
+  return file;
 }
 
 }  // namespace fastvideo::host

@@ -38,9 +38,6 @@ class LoaderTurn {
   std::unique_lock<std::recursive_mutex> lock_;
 };
 
-/// [libraries] path.
-std::vector<std::filesystem::path> library_path(const Settings& settings);
-
 /// "2.11" of the LibTorch whose lib/ folder this is. Throws RequestError if its version is not to be found.
 std::string installed_torch_version(const std::filesystem::path& lib);
 
@@ -62,7 +59,7 @@ class Loader {
   const fv_plugin* open(const Plugin& plugin, const Item& item);
   void open_torch(const Item& item);
   void open_needed(const std::string& file_name, const std::string& who);
-  std::filesystem::path find_library(const std::string& file_name, const std::string& who) const;
+  std::filesystem::path needed_file(const std::string& name, const std::string& who) const;
 
   std::vector<std::filesystem::path> library_path_;
   const fv_services* host_;

@@ -6,7 +6,6 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "host/error/letter_case.hpp"
 #include "host/plugins/manifest_parts.hpp"
 
 namespace fastvideo::host {
@@ -24,7 +23,7 @@ bool is_id(std::string_view id) {
 // Names stand in paths of settings and before the slash of NAME/implementation.
 std::string required_name(TableReader& reader, std::string_view key) {
   std::string name = reader.required_string(key);
-  if (!consists_of(name, [](char c) { return is_lower(c) || is_upper(c) || is_digit(c) || c == '_' || c == '-'; }))
+  if (!consists_of(name, is_of_name))
     throw reader.refuse(key, "'" + name + "' is no name: letters, digits, _ and - only");
   for (const char* reserved : {"auto", "none", "roles"})
     if (same_name(name, reserved))
@@ -136,15 +135,19 @@ bool HeadSizes::contains(int64_t head_size) const {
 }
 
 std::string HeadSizes::describe() const {
-  std::string out;
-  for (const int64_t size : list) out += (out.empty() ? "" : ", ") + std::to_string(size);
-  if (!list.empty()) return out;
-  out = "from " + std::to_string(min);
+  if (!list.empty()) return joined(list, ", ", [](int64_t size) { return std::to_string(size); });
+  std::string out = "from " + std::to_string(min);
   if (max != INT64_MAX) out += " to " + std::to_string(max);
   return multiple == 1 ? out : out + " in multiples of " + std::to_string(multiple);
 }
 
 bool Item::known_kind() const { return kind == "attention" || kind == "cache" || kind == "pipeline"; }
+
+const OptionSpec* Item::option(std::string_view name) const {
+  const auto found =
+      std::find_if(options.begin(), options.end(), [&](const OptionSpec& one) { return one.name == name; });
+  return found != options.end() ? &*found : nullptr;
+}
 
 const DataFile* Item::calibrated_data() const {
   const auto found =
@@ -179,10 +182,7 @@ Manifest parse_manifest(std::string_view text, const fs::path& file) {
   std::unordered_set<std::string> names;  // kind and full name in small letters
   for (const TomlValue& table : reader.tables("item")) {
     Item item = parse_item(table, context);
-    std::string name = item.full_name();
-    for (char& c : name)
-      if (is_upper(c)) c = static_cast<char>(c - 'A' + 'a');
-    if (!names.insert(item.kind + '\n' + name).second)
+    if (!names.insert(item.kind + '\n' + small_letters(item.full_name())).second)
       throw reader.refuse("item", "two items are called " + item.full_name());
     manifest.items.push_back(std::move(item));
   }

@@ -83,6 +83,8 @@ struct Item {
   std::vector<InstalledFile> installed;
   uint32_t line = 0;  ///< of its [[item]] in the manifest
 
+  /// The option of that name; nullptr if it has none.
+  const OptionSpec* option(std::string_view name) const;
   /// The data that `fastvideo calibrate` measures for it; nullptr: it offers no calibration.
   const DataFile* calibrated_data() const;
 

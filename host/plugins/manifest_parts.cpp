@@ -1,8 +1,8 @@
 #include "host/plugins/manifest_parts.hpp"
 
-#include <fastvideo/attention.h>
-
 #include <algorithm>
+
+#include "host/plugins/limits.hpp"
 
 namespace fastvideo::host {
 namespace {
@@ -13,15 +13,6 @@ void warn_unknown_names(TableReader& reader, std::string_view key, const std::ve
   for (const std::string& name : names)
     if (std::find(known.begin(), known.end(), name) == known.end())
       reader.warn(key, "'" + name + "' is nothing that this host knows" + did_you_mean(name, known));
-}
-
-uint32_t mask_bit(std::string_view name) {
-  if (name == "causal") return FV_MASK_CAUSAL;
-  if (name == "frame_causal") return FV_MASK_FRAME_CAUSAL;
-  if (name == "key_lengths") return FV_MASK_KEY_LENGTHS;
-  if (name == "boolean") return FV_MASK_BOOLEAN;
-  if (name == "bias") return FV_MASK_BIAS;
-  return 0;
 }
 
 // "sm90" or "sm80+"; any other word is an architecture of devices that this host does not know, and matches none.
@@ -135,9 +126,13 @@ ItemLimits parse_limits(const TomlValue& table, const ManifestContext& context) 
   }
   limits.head_sizes = parse_head_sizes(reader, context);
   if (const auto masks = reader.strings("masks")) {
-    warn_unknown_names(reader, "masks", *masks, {"causal", "frame_causal", "key_lengths", "boolean", "bias"});
+    std::vector<std::string> known;
     limits.masks = 0;
-    for (const std::string& name : *masks) *limits.masks |= mask_bit(name);
+    for (const auto& [bit, name] : kMaskNames) {
+      known.emplace_back(name);
+      if (std::find(masks->begin(), masks->end(), name) != masks->end()) *limits.masks |= bit;
+    }
+    warn_unknown_names(reader, "masks", *masks, known);
   }
   reader.warn_about_the_rest();
   return limits;

@@ -7,7 +7,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
-#include <initializer_list>
+#include <span>
+#include <vector>
 
 #include "host/calls/call_note.hpp"
 #include "host/error/error.hpp"
@@ -39,37 +40,11 @@ std::string get_another_build() {
          " from its author";
 }
 
-RequestError lacks_function(const std::string& who, const std::string& table, const char* function) {
-  return RequestError(who + ": " + table + " has no function '" + function + "'");
-}
-
 // Code and manifest tell different things.
 RequestError disagree(const std::filesystem::path& file, const std::string& what) {
   return RequestError(file.string() + ": " + what +
                       "; install the plugin anew, its files are of different builds (for its author: rebuild it, so "
                       "that code and plugin.toml agree)");
-}
-
-// A field of a table that the first revision has, with its place in the struct.
-struct Required {
-  const char* name;
-  size_t offset;
-};
-
-// Throws unless `table` is of the size that the ABI's first revision has and holds every required function.
-void check_table(const void* table, size_t struct_size, std::initializer_list<Required> functions, const char* id,
-                 const std::string& who) {
-  if (table == nullptr) throw RequestError(who + " is listed but offers no " + id + get_another_build());
-  uint32_t said = 0;
-  std::memcpy(&said, table, sizeof(said));
-  if (said < struct_size)
-    throw RequestError(who + ": " + id + " has " + std::to_string(said) + " bytes, this ABI needs " +
-                       std::to_string(struct_size) + get_another_build());
-  for (const Required& function : functions) {
-    const void* address = nullptr;
-    std::memcpy(&address, static_cast<const char*>(table) + function.offset, sizeof(address));
-    if (address == nullptr) throw lacks_function(who, id, function.name);
-  }
 }
 
 }  // namespace
@@ -131,6 +106,63 @@ const fv_item* find_item_code(const fv_plugin* code, const Item& item) {
 
 namespace {
 
+// What the tables of a kind have, from the ABI's first revision on.
+struct KindTable {
+  const char* id;
+  size_t bytes;
+  std::vector<TableFunction> functions;
+};
+
+KindTable table_of_kind(const std::string& kind) {
+  if (kind == "attention") {
+    using Table = fv_attention_interface;
+    return {FV_ATTENTION_INTERFACE,
+            sizeof(Table),
+            {{"create", offsetof(Table, create)},
+             {"destroy", offsetof(Table, destroy)},
+             {"supports", offsetof(Table, supports)},
+             {"plan", offsetof(Table, plan)},
+             {"run", offsetof(Table, run)},
+             {"destroy_plan", offsetof(Table, destroy_plan)}}};
+  }
+  if (kind == "cache") {
+    using Table = fv_cache_interface;
+    return {FV_CACHE_INTERFACE,
+            sizeof(Table),
+            {{"create", offsetof(Table, create)},
+             {"destroy", offsetof(Table, destroy)},
+             {"supports", offsetof(Table, supports)},
+             {"open", offsetof(Table, open)},
+             {"decide", offsetof(Table, decide)},
+             {"close", offsetof(Table, close)}}};
+  }
+  using Table = fv_pipeline_interface;
+  return {FV_PIPELINE_INTERFACE,
+          sizeof(Table),
+          {{"create", offsetof(Table, create)},
+           {"destroy", offsetof(Table, destroy)},
+           {"check", offsetof(Table, check)},
+           {"run", offsetof(Table, run)}}};
+}
+
+// Throws unless `table` is of the size that the ABI's first revision has and holds every required function.
+void check_table(const void* table, size_t bytes, std::span<const TableFunction> functions, const std::string& id,
+                 const std::string& who) {
+  if (table == nullptr) throw RequestError(who + " is listed but offers no " + id + get_another_build());
+  uint32_t said = 0;
+  std::memcpy(&said, table, sizeof(said));
+  if (said < bytes)
+    throw RequestError(who + ": " + id + " has " + std::to_string(said) + " bytes, this ABI needs " +
+                       std::to_string(bytes) + get_another_build());
+  for (const TableFunction& function : functions) {
+    const void* address = nullptr;
+    std::memcpy(&address, static_cast<const char*>(table) + function.offset, sizeof(address));
+    if (address == nullptr) throw RequestError(who + ": " + id + " has no function '" + function.name + "'");
+  }
+}
+
+std::string name_of(const Item& item) { return item.library.string() + ": " + item.full_name(); }
+
 const void* get_table(const fv_item* code, const char* id, const std::string& who) {
   const CallNote note(call_name("get_interface", who));
   try {
@@ -140,85 +172,24 @@ const void* get_table(const fv_item* code, const char* id, const std::string& wh
   }
 }
 
-const char* interface_of_kind(const Item& item) {
-  if (item.kind == "attention") return FV_ATTENTION_INTERFACE;
-  return item.kind == "cache" ? FV_CACHE_INTERFACE : FV_PIPELINE_INTERFACE;
-}
-
-std::string name_of(const Item& item) { return item.library.string() + ": " + item.full_name(); }
-
-// A table of one function that an item may offer, or nullptr.
-template <class Table>
-const Table* optional_table(const fv_item* code, const Item& item, const char* id, const Required& function) {
-  const std::string who = name_of(item);
-  const void* table = get_table(code, id, who);
-  if (table != nullptr) check_table(table, sizeof(Table), {function}, id, who);
-  return static_cast<const Table*>(table);
-}
-
 }  // namespace
 
 void check_kind_table(const void* table, const Item& item, const std::string& who) {
-  const char* id = interface_of_kind(item);
-  if (item.kind == "attention") {
-    using Table = fv_attention_interface;
-    return check_table(table, sizeof(Table),
-                       {{"create", offsetof(Table, create)},
-                        {"destroy", offsetof(Table, destroy)},
-                        {"supports", offsetof(Table, supports)},
-                        {"plan", offsetof(Table, plan)},
-                        {"run", offsetof(Table, run)},
-                        {"destroy_plan", offsetof(Table, destroy_plan)}},
-                       id, who);
-  }
-  if (item.kind == "cache") {
-    using Table = fv_cache_interface;
-    return check_table(table, sizeof(Table),
-                       {{"create", offsetof(Table, create)},
-                        {"destroy", offsetof(Table, destroy)},
-                        {"supports", offsetof(Table, supports)},
-                        {"open", offsetof(Table, open)},
-                        {"decide", offsetof(Table, decide)},
-                        {"close", offsetof(Table, close)}},
-                       id, who);
-  }
-  using Table = fv_pipeline_interface;
-  check_table(table, sizeof(Table),
-              {{"create", offsetof(Table, create)},
-               {"destroy", offsetof(Table, destroy)},
-               {"check", offsetof(Table, check)},
-               {"run", offsetof(Table, run)}},
-              id, who);
+  const KindTable kind = table_of_kind(item.kind);
+  check_table(table, kind.bytes, kind.functions, kind.id, who);
 }
 
 const void* required_table(const fv_item* code, const Item& item) {
-  const std::string who = name_of(item);
-  const void* table = get_table(code, interface_of_kind(item), who);
-  check_kind_table(table, item, who);
+  const void* table = get_table(code, table_of_kind(item.kind).id, name_of(item));
+  check_kind_table(table, item, name_of(item));
   return table;
 }
 
-const fv_calibration_interface* calibration_table(const fv_item* code, const Item& item) {
-  using Table = fv_calibration_interface;
-  const std::string who = name_of(item);
-  const void* table = get_table(code, FV_CALIBRATION_INTERFACE, who);
-  check_table(table, sizeof(Table),
-              {{"create", offsetof(Table, create)},
-               {"destroy", offsetof(Table, destroy)},
-               {"stand_in", offsetof(Table, stand_in)},
-               {"finish", offsetof(Table, finish)}},
-              FV_CALIBRATION_INTERFACE, who);
-  return static_cast<const Table*>(table);
-}
-
-const fv_matrix_product_interface* matrix_product_table(const fv_item* code, const Item& item) {
-  using Table = fv_matrix_product_interface;
-  return optional_table<Table>(code, item, FV_MATRIX_PRODUCT_INTERFACE, {"multiply", offsetof(Table, multiply)});
-}
-
-const fv_early_signals_interface* early_signals_table(const fv_item* code, const Item& item) {
-  using Table = fv_early_signals_interface;
-  return optional_table<Table>(code, item, FV_EARLY_SIGNALS_INTERFACE, {"measure", offsetof(Table, measure)});
+const void* further_table(const fv_item* code, const Item& item, const char* id, size_t bytes,
+                          std::initializer_list<TableFunction> functions, bool is_required) {
+  const void* table = get_table(code, id, name_of(item));
+  if (table != nullptr || is_required) check_table(table, bytes, functions, id, name_of(item));
+  return table;
 }
 
 }  // namespace fastvideo::host

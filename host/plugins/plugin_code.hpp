@@ -2,10 +2,9 @@
 #pragma once
 
 #include <fastvideo/abi.h>
-#include <fastvideo/calibration.h>
-#include <fastvideo/early_signals.h>
-#include <fastvideo/matrix_product.h>
 
+#include <cstddef>
+#include <initializer_list>
 #include <string>
 
 #include "host/plugins/catalog.hpp"
@@ -30,13 +29,15 @@ const void* required_table(const fv_item* code, const Item& item);
 /// revision requires.
 void check_kind_table(const void* table, const Item& item, const std::string& who);
 
-/// The item's calibration, complete. Throws RequestError if its code offers none.
-const fv_calibration_interface* calibration_table(const fv_item* code, const Item& item);
+/// A function of a table that its first revision has, with its place in the struct.
+struct TableFunction {
+  const char* name;
+  size_t offset;
+};
 
-/// The item's matrix product, complete; nullptr if its code offers none. Throws RequestError if it is incomplete.
-const fv_matrix_product_interface* matrix_product_table(const fv_item* code, const Item& item);
-
-/// The pipeline's early signals, complete; nullptr if its code offers none. Throws RequestError if it is incomplete.
-const fv_early_signals_interface* early_signals_table(const fv_item* code, const Item& item);
+/// A table that an item may offer beside that of its kind, with every one of these functions. nullptr, or if it is
+/// required a RequestError, if the item's code offers none; RequestError if it is incomplete.
+const void* further_table(const fv_item* code, const Item& item, const char* id, size_t bytes,
+                          std::initializer_list<TableFunction> functions, bool is_required = false);
 
 }  // namespace fastvideo::host

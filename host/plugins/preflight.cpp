@@ -19,17 +19,7 @@ namespace {
 // An ELF file, read piece by piece; every piece is checked against the file's end.
 class ElfFile {
  public:
-  explicit ElfFile(const std::filesystem::path& file) : name_(file.string()) {
-    struct stat status {};
-    if (stat(name_.c_str(), &status) != 0) throw refuse(std::strerror(errno));
-    try {
-      file_.emplace(name_);
-    } catch (const Refused& e) {
-      throw RequestError(e.what());
-    }
-    size_ = file_->bytes();
-    read_headers();
-  }
+  explicit ElfFile(const std::string& name) : name_(name), file_(name), size_(file_.bytes()) { read_headers(); }
 
   SharedObject contents() const {
     SharedObject out;
@@ -85,11 +75,7 @@ class ElfFile {
     if (offset > size_ || count > (size_ - offset) / sizeof(T))
       throw refuse("is truncated: has " + std::to_string(size_) + " bytes, a table ends behind them; copy it again");
     std::vector<T> out(count);
-    try {
-      file_->read(out.data(), count * sizeof(T), offset);
-    } catch (const Refused& e) {
-      throw RequestError(e.what());
-    }
+    file_.read(out.data(), count * sizeof(T), offset);
     return out;
   }
 
@@ -136,14 +122,22 @@ class ElfFile {
   }
 
   std::string name_;
-  std::optional<InputFile> file_;
-  uint64_t size_ = 0;
+  InputFile file_;
+  uint64_t size_;
   std::vector<Elf64_Phdr> segments_;
   std::vector<Elf64_Dyn> dynamic_;
 };
 
 }  // namespace
 
-SharedObject read_shared_object(const std::filesystem::path& file) { return ElfFile(file).contents(); }
+SharedObject read_shared_object(const std::filesystem::path& file) {
+  struct stat status {};
+  if (stat(file.c_str(), &status) != 0) throw RequestError(file.string() + ": " + std::strerror(errno));
+  try {
+    return ElfFile(file.string()).contents();
+  } catch (const Refused& e) {
+    throw RequestError(e.what());
+  }
+}
 
 }  // namespace fastvideo::host

@@ -21,7 +21,7 @@ std::string TableReader::place(std::string_view key) const {
   uint32_t line = table_.line, column = table_.column;
   for (const TomlEntry& entry : table_.entries)
     if (entry.name == key) line = entry.line, column = entry.column;
-  return file_ + ":" + std::to_string(line) + ":" + std::to_string(column) + ": ";
+  return place_of(file_, line, column);
 }
 
 RequestError TableReader::refuse(std::string_view key, const std::string& what) const {
@@ -87,8 +87,8 @@ void TableReader::warn_about_the_rest() {
                          did_you_mean(entry.name, asked_));
   }
   if (unknown > most)
-    warnings_.push_back(file_ + ":" + std::to_string(table_.line) + ":" + std::to_string(table_.column) + ": " +
-                        std::to_string(unknown - most) + " more unknown keys of " + what_ + " are passed over");
+    warnings_.push_back(place_of(file_, table_.line, table_.column) + std::to_string(unknown - most) +
+                        " more unknown keys of " + what_ + " are passed over");
 }
 
 }  // namespace fastvideo::host

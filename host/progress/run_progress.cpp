@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "host/error/error.hpp"
 #include "host/error/printable.hpp"
-#include "host/error/text_table.hpp"
 
 namespace fastvideo::host {
 namespace {

@@ -16,6 +16,13 @@ CacheProbe::CacheProbe(CacheService& cache, const fv_cache_session_info& info) :
 
 CacheProbe::~CacheProbe() { service_.close(service_.context, session_); }
 
+std::vector<std::string> CacheProbe::signals() const {
+  std::vector<std::string> names;
+  for (const fv_cache_measure& measure : measures())
+    if (std::find(names.begin(), names.end(), measure.signal) == names.end()) names.emplace_back(measure.signal);
+  return names;
+}
+
 void CacheProbe::schedule(const std::vector<double>& measurements, std::size_t decisions) {
   const std::size_t width = plan_.slot_count + std::size_t{1};
   std::vector<double> coefficients(decisions * width);
@@ -50,10 +57,7 @@ CacheKeeps cache_keeps(CacheStrategyHandle& strategy, const fv_cache_session_inf
   // A new one is made before the oldest goes; differences need every branch's output of the step.
   if (!histories.empty()) keeps.slots += static_cast<std::uint64_t>(info.branches_at_once);
   if (of_two_branches) keeps.slots += branches;
-  if (!probe.is_static())
-    for (const fv_cache_measure& measure : probe.measures())
-      if (std::find(keeps.signals.begin(), keeps.signals.end(), measure.signal) == keeps.signals.end())
-        keeps.signals.emplace_back(measure.signal);
+  if (!probe.is_static()) keeps.signals = probe.signals();
   keeps.branches = branches;
   return keeps;
 }

@@ -25,6 +25,8 @@ class CacheProbe {
   bool is_static() const { return plan_.is_static != 0; }
   const fv_cache_cut& cut() const { return plan_.cut; }
   std::span<const fv_cache_measure> measures() const { return {plan_.measures, plan_.measure_count}; }
+  /// The signals that are measured, each once.
+  std::vector<std::string> signals() const;
   std::span<const fv_cache_slot> slots() const { return {plan_.slots, plan_.slot_count}; }
 
   /// Asks for the schedule of a static strategy. The answers are counted by the service; the coefficients are of no use

@@ -1,22 +1,9 @@
 #include "host/request/cache_schedule.hpp"
 
-#include <algorithm>
-
+#include "host/error/error.hpp"
 #include "host/request/cache_probe.hpp"
 
 namespace fastvideo::host {
-namespace {
-
-std::string names_of(std::span<const fv_cache_measure> measures) {
-  std::vector<std::string> names;
-  for (const fv_cache_measure& measure : measures)
-    if (std::find(names.begin(), names.end(), measure.signal) == names.end()) names.emplace_back(measure.signal);
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
-}  // namespace
 
 CacheSchedule cache_schedule(CheckedRequest& request) {
   const fv_cache_session_info& info = request.estimate().cache->get();
@@ -25,7 +12,7 @@ CacheSchedule cache_schedule(CheckedRequest& request) {
   CacheSchedule schedule;
   schedule.steps = info.steps;
   if (!session.is_static()) {
-    schedule.why_not = "decided step by step, by " + names_of(session.measures());
+    schedule.why_not = "decided step by step, by " + joined(session.signals());
     return schedule;
   }
   std::vector<double> measurements;
@@ -34,7 +21,7 @@ CacheSchedule cache_schedule(CheckedRequest& request) {
         request.model().checker().measure_early(request.request().get(), info.steps, session.measures());
     if (!measured) {
       schedule.why_not =
-          "known when the loop begins: the pipeline measures " + names_of(session.measures()) + " in a run only";
+          "known when the loop begins: the pipeline measures " + joined(session.signals()) + " in a run only";
       return schedule;
     }
     measurements = *measured;
@@ -43,18 +30,6 @@ CacheSchedule cache_schedule(CheckedRequest& request) {
   schedule.is_known = true;
   schedule.left_out = service.left_out();
   return schedule;
-}
-
-std::string step_ranges(const std::vector<std::int32_t>& steps) {
-  std::string text;
-  for (std::size_t i = 0; i < steps.size();) {
-    std::size_t last = i;
-    while (last + 1 < steps.size() && steps[last + 1] == steps[last] + 1) ++last;
-    text += (text.empty() ? "" : ", ") + std::to_string(steps[i] + 1);
-    if (last > i) text += "-" + std::to_string(steps[last] + 1);
-    i = last + 1;
-  }
-  return text;
 }
 
 }  // namespace fastvideo::host

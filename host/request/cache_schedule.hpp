@@ -21,7 +21,4 @@ struct CacheSchedule {
 /// The request has a strategy. Throws RequestError or std::runtime_error as the run itself would.
 CacheSchedule cache_schedule(CheckedRequest& request);
 
-/// Steps as people count them, from 1 on: "1-3, 7, 9-12".
-std::string step_ranges(const std::vector<std::int32_t>& steps);
-
 }  // namespace fastvideo::host

@@ -4,18 +4,11 @@
 
 #include "host/error/error.hpp"
 #include "host/error/letter_case.hpp"
-#include "host/error/text_table.hpp"
 #include "host/hardware/process_limits.hpp"
 #include "host/request/memory_fit.hpp"
 
 namespace fastvideo::host {
 namespace {
-
-// Parameters that the host itself declares.
-bool is_of_every_request(std::string_view option) {
-  return option == "model_path" || option == "prompt" || option == "seed" || option == "prompt_file" ||
-         option == "preset" || option == "pipeline" || is_of_output("request." + std::string(option));
-}
 
 CacheRequest cache_request_to(const LoadedModel& model, const Settings& settings) {
   model.require_same(settings);
@@ -88,8 +81,7 @@ std::string CheckedRequest::no_effect(const std::string& path) const {
   const size_t first = path.find('.'), last = path.rfind('.');
   const std::string section = path.substr(0, first), option = path.substr(last + 1);
   if (section == "request") {
-    const auto is_it = [&](const OptionSpec& one) { return one.name == option; };
-    if (is_of_every_request(option) || std::any_of(pipeline.options.begin(), pipeline.options.end(), is_it)) return {};
+    if (!Schema::host().find(path).empty() || pipeline.option(option) != nullptr) return {};
     return "the pipeline " + pipeline.full_name() + " has no such parameter";
   }
   if (constexpr std::string_view roles = "attention.roles."; path.starts_with(roles))
@@ -112,9 +104,7 @@ std::string CheckedRequest::no_site_of(const std::string& role) const {
   for (const fv_attention_site* site : estimate_.site_pointers())
     if (std::find(roles.begin(), roles.end(), site->role) == roles.end()) roles.emplace_back(site->role);
   if (std::any_of(roles.begin(), roles.end(), [&](const std::string& one) { return same_name(one, role); })) return {};
-  std::string text = "this model has no attention of the role " + role + "; its roles are";
-  for (const std::string& one : roles) text += (one == roles.front() ? " " : ", ") + one;
-  return text;
+  return "this model has no attention of the role " + role + "; its roles are " + joined(roles);
 }
 
 // " (these would fit: --num-frames 33; --height 240 --width 416)", or nothing.
@@ -127,9 +117,7 @@ std::string CheckedRequest::what_fits(std::uint64_t available) {
         memory_ledger(model_.checker().check(request.get()), *plans_, keeps()).needed(model_.device().is_cuda());
     return needed && *needed <= available;  // attention's at most
   });
-  std::string text;
-  for (const std::string& one : fitting) text += (text.empty() ? " (these would fit: " : "; ") + one;
-  return text.empty() ? "" : text + ")";
+  return fitting.empty() ? "" : " (these would fit: " + joined(fitting, "; ") + ")";
 }
 
 std::string CheckedRequest::memory_shortage() {

@@ -81,14 +81,11 @@ class Search {
   }
 
   std::string text(const Changes& to) const {
-    std::string flags;
-    for (const auto& [name, value] : to) {
-      std::string flag = "--set request." + name + "=";
-      for (const OptionSpec& option : pipeline_.options)
-        if (option.name == name && !option.flag.empty()) flag = option.flag + " ";
-      flags += (flags.empty() ? "" : " ") + flag + std::to_string(value);
-    }
-    return flags;
+    return joined(to, " ", [&](const auto& change) {
+      const OptionSpec* option = pipeline_.option(change.first);
+      const bool has_flag = option != nullptr && !option->flag.empty();
+      return (has_flag ? option->flag + " " : "--set request." + change.first + "=") + std::to_string(change.second);
+    });
   }
 
   const Item& pipeline_;

@@ -12,9 +12,8 @@ namespace {
 // A negative prompt, say. Names of files may be anything.
 void require_text(const std::vector<ItemSetting>& parameters, const Item& pipeline) {
   for (const ItemSetting& one : parameters) {
-    const auto spec = std::find_if(pipeline.options.begin(), pipeline.options.end(),
-                                   [&](const OptionSpec& option) { return option.name == one.name; });
-    if (one.setting.value.type() == FV_VALUE_STRING && spec != pipeline.options.end() && !spec->is_path)
+    const OptionSpec* option = pipeline.option(one.name);
+    if (one.setting.value.type() == FV_VALUE_STRING && option != nullptr && !option->is_path)
       require_utf8(one.setting.value.string(), one.setting.source.describe(), "request." + one.name);
   }
 }

@@ -16,12 +16,6 @@ using OrderedJson = nlohmann::ordered_json;
 
 constexpr uint64_t kMostConfigBytes = 16 << 20;
 
-const OptionSpec* option_of(const Item& pipeline, const std::string& name) {
-  const auto found = std::find_if(pipeline.options.begin(), pipeline.options.end(),
-                                  [&](const OptionSpec& option) { return option.name == name; });
-  return found != pipeline.options.end() ? &*found : nullptr;
-}
-
 // Reads one [[preset]]; what it refuses begins with the file and line.
 class PresetReader {
  public:
@@ -54,7 +48,7 @@ class PresetReader {
   }
 
   RequestError refuse(std::uint32_t line, std::uint32_t column, const std::string& what) const {
-    return RequestError(file_ + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + what);
+    return RequestError(place_of(file_, line, column) + what);
   }
 
   void require(const TomlValue& value, std::uint32_t type, const std::string& key, const char* what) const {
@@ -68,16 +62,14 @@ class PresetReader {
   }
 
   Entry parameter(const TomlEntry& entry) const {
-    const OptionSpec* option = option_of(pipeline_, entry.name);
+    const OptionSpec* option = pipeline_.option(entry.name);
     if (option == nullptr) {
       std::vector<std::string> names;
       for (const OptionSpec& one : pipeline_.options) names.push_back(one.name);
       throw refuse(entry.line, entry.column,
                    pipeline_.full_name() + " has no parameter '" + entry.name + "'" + did_you_mean(entry.name, names));
     }
-    const std::string where =
-        file_ + ":" + std::to_string(entry.line) + ":" + std::to_string(entry.column) + ": " + entry.name;
-    return {entry.name, option->check(entry.value.value(), where)};
+    return {entry.name, option->check(entry.value.value(), place_of(file_, entry.line, entry.column) + entry.name)};
   }
 
   const Item& pipeline_;
@@ -130,7 +122,7 @@ std::vector<Preset> read_presets(const Item& pipeline) {
 }
 
 std::optional<Preset> chosen_preset(const Settings& settings, const Item& pipeline, const ModelFolder& folder) {
-  const Setting& asked = *settings.find("request.preset");
+  const Setting& asked = settings.at("request.preset");
   const std::string& name = asked.value.string();
   if (same_name(name, "none")) return std::nullopt;
   std::vector<Preset> fitting;

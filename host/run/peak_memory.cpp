@@ -77,9 +77,4 @@ std::uint64_t PeakMemory::before() const { return watch_ != nullptr ? watch_->be
 
 std::uint64_t peak_host_memory() { return resident_high_water().value_or(0); }
 
-std::string PeakMemory::describe(bool is_cuda) {
-  return is_cuda ? "highest number of bytes in use on the device during a run, of all processes (NVML, every 20 ms)"
-                 : "highest resident size of the process during a run (VmHWM, set back before it)";
-}
-
 }  // namespace fastvideo::host

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
 
 #include "host/model/device.hpp"
 
@@ -24,8 +23,6 @@ class PeakMemory {
   std::optional<std::uint64_t> bytes() const;
   /// Bytes that were in use on the device when the watch began, by all processes; 0 on the CPU.
   std::uint64_t before() const;
-  /// What bytes() means on the device, for a table.
-  static std::string describe(bool is_cuda);
 
  private:
   struct DeviceWatch;

@@ -11,21 +11,14 @@
 #include "host/calls/cancel.hpp"
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
+#include "host/error/utf8.hpp"
 
 namespace fastvideo::host {
 namespace {
 
-// Bytes of `text` that fit, whole characters alone: continuation bytes of UTF-8 are 10xxxxxx.
-std::size_t fitting(std::string_view text, std::size_t room) {
-  if (text.size() <= room) return text.size();
-  std::size_t end = room;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80) --end;
-  return end;
-}
-
 void copy_text(std::string_view text, char* to, std::size_t capacity) {
   if (to == nullptr || capacity == 0) return;
-  const std::size_t length = fitting(text, capacity - 1);
+  const std::size_t length = whole_characters(text, capacity - 1);
   text.copy(to, length);
   to[length] = '\0';
 }

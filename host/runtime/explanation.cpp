@@ -8,24 +8,14 @@
 namespace fastvideo::host {
 namespace {
 
-uint32_t scope_of(AttentionRequest::Scope scope) {
-  switch (scope) {
-    case AttentionRequest::Scope::role:
-      return FVR_FOR_ROLE;
-    case AttentionRequest::Scope::global:
-      return FVR_FOR_CLAIMED;
-    case AttentionRequest::Scope::rest:
-      return FVR_FOR_REST;
-    case AttentionRequest::Scope::beside:
-      return FVR_FOR_OTHERS;
-  }
-  return FVR_FOR_CLAIMED;
-}
-
-uint32_t outcome_of(SelfTest::Outcome outcome) {
-  if (outcome == SelfTest::Outcome::not_run) return FVR_TEST_NOT_RUN;
-  return outcome == SelfTest::Outcome::passed ? FVR_TEST_PASSED : FVR_TEST_FAILED;
-}
+// Scopes and outcomes are counted as runtime.h counts them.
+using TestOutcome = SelfTest::Outcome;
+using ForWhich = AttentionRequest::Scope;
+static_assert(ForWhich::role == ForWhich{FVR_FOR_ROLE} && ForWhich::global == ForWhich{FVR_FOR_CLAIMED} &&
+              ForWhich::rest == ForWhich{FVR_FOR_REST} && ForWhich::beside == ForWhich{FVR_FOR_OTHERS});
+static_assert(TestOutcome::passed == TestOutcome{FVR_TEST_PASSED} &&
+              TestOutcome::failed == TestOutcome{FVR_TEST_FAILED} &&
+              TestOutcome::not_run == TestOutcome{FVR_TEST_NOT_RUN});
 
 uint32_t count_of(std::size_t size) { return static_cast<uint32_t>(size); }
 
@@ -68,8 +58,8 @@ void Explanation::add_site(const AttentionBinding& binding, const PipelineEstima
   made.library = texts.keep(choice.item->item->library.string());
   made.asked = texts.keep(choice.request.name);
   made.asked_source = texts.keep(choice.request.asked_by());
-  made.asked_scope = scope_of(choice.request.scope);
-  made.self_test = outcome_of(choice.self_test.outcome);
+  made.asked_scope = static_cast<uint32_t>(choice.request.scope);
+  made.self_test = static_cast<uint32_t>(choice.self_test.outcome);
   made.self_test_text = texts.keep(choice.self_test.text);
   made.reason_count = count_of(reasons.back().size());
   made.head_size = shape.head_size;

@@ -61,8 +61,21 @@ struct Request {
   std::optional<CacheSchedule> schedule;  // once it has been asked for, in the model's turn
 };
 
-/// Settings of `lower` and, above them, of `higher`.
-std::vector<Given> put_over(std::vector<Given> lower, const std::vector<Given>& higher);
+/// While it lives, the model runs for this call and for no other. Throws BusyError if it runs for another.
+class ModelTurn {
+ public:
+  explicit ModelTurn(Model& model) : model_(model) {
+    if (model_.is_running.exchange(true))
+      throw BusyError("the model " + std::string(model_.info.name) +
+                      " is running another request: run this one when that has ended, or load the model once more");
+  }
+  ~ModelTurn() { model_.is_running.store(false); }
+  ModelTurn(const ModelTurn&) = delete;
+  ModelTurn& operator=(const ModelTurn&) = delete;
+
+ private:
+  Model& model_;
+};
 
 /// The entry `index` of a list, or InvalidCall.
 template <class T>

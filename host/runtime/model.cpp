@@ -60,8 +60,9 @@ fvr_status fvr_model_load(fvr_runtime* runtime, const fvr_setting* settings, uin
     const CancelToken never;
     const auto& of = required(runtime, "runtime").runtime;
     auto made = std::make_unique<fvr_model>();
-    made->model = std::make_shared<Model>(of, put_over(of->given, read_settings(settings, setting_count, Scope::model)),
-                                          cancel != nullptr ? cancel->token : never);
+    std::vector<Given> given = of->given;
+    append(given, read_settings(settings, setting_count, Scope::model));
+    made->model = std::make_shared<Model>(of, std::move(given), cancel != nullptr ? cancel->token : never);
     *model = made.release();
   });
 }

@@ -29,16 +29,14 @@ Process& process() {
 }
 
 void begin(Process& process, const Settings& settings) {
-  const auto threads = static_cast<int>(settings.integer("run.threads"));
-  require_threads(threads > 0 ? threads : usable_cpus());
-  process.parallel = std::make_shared<Parallel>(threads);
+  process.parallel = std::make_shared<Parallel>(required_threads(settings));
   set_log_level(parse_log_level(settings.string("log.level")));
-  for (const char* path : kShared) process.shared[path] = *settings.find(path);
+  for (const char* path : kShared) process.shared[path] = settings.at(path);
 }
 
 void require_shared(const Process& process, const Settings& settings) {
   for (const auto& [path, first] : process.shared) {
-    const Setting& asked = *settings.find(path);
+    const Setting& asked = settings.at(path);
     if (asked.value == first.value) continue;
     throw RequestError(path + " = " + asked.value.to_toml() + ", asked for by " + asked.source.describe() +
                            ", and this process has had " + first.value.to_toml() + " (" + first.source.describe() +

@@ -2,7 +2,6 @@
 #include "host/error/error.hpp"
 #include "host/plugins/loader.hpp"
 #include "host/runtime/handles.hpp"
-#include "host/runtime/model_turn.hpp"
 #include "host/runtime/settings.hpp"
 #include "host/runtime/sized.hpp"
 
@@ -28,7 +27,9 @@ const CacheSchedule& schedule_of(Request& request) {
 }  // namespace
 
 Request::Request(std::shared_ptr<Model> of, const std::vector<Given>& given) : model(std::move(of)) {
-  const Settings settings = resolve(model->runtime->schema, put_over(model->given, given), Unknown::refuse);
+  std::vector<Given> all = model->given;
+  append(all, given);
+  const Settings settings = resolve(model->runtime->schema, all, Unknown::refuse);
   const LoaderTurn turn;
   checked = std::make_unique<CheckedRequest>(*model->loaded, settings);
   explanation = std::make_unique<Explanation>(*checked);

@@ -1,13 +1,14 @@
-// Running a request: callbacks in, a result out.
+// Running a request: callbacks in, a result out; cancelling it, and which call it is in.
 #include "host/run/run.hpp"
 
+#include <new>
 #include <optional>
 
+#include "host/calls/call_note.hpp"
 #include "host/error/error.hpp"
 #include "host/plugins/loader.hpp"
 #include "host/run/peak_memory.hpp"
 #include "host/runtime/handles.hpp"
-#include "host/runtime/model_turn.hpp"
 #include "host/runtime/result.hpp"
 #include "host/runtime/sized.hpp"
 
@@ -104,6 +105,16 @@ std::unique_ptr<fvr_result> run_request(Request& request, const fvr_run_options&
 }  // namespace fastvideo::host
 
 using namespace fastvideo::host;  // NOLINT(google-build-using-namespace)
+
+fvr_cancel* fvr_cancel_new(void) { return new (std::nothrow) fvr_cancel; }
+
+void fvr_cancel_request(fvr_cancel* cancel) {
+  if (cancel != nullptr) cancel->token.request();
+}
+
+void fvr_cancel_free(fvr_cancel* cancel) { delete cancel; }
+
+size_t fvr_describe_call(char* text, size_t size) { return describe_call_in_progress(text, size); }
 
 fvr_status fvr_run(fvr_request* request, const fvr_run_options* options, fvr_result** result, fvr_error* error) {
   return guarded(error, [&] {

@@ -1,4 +1,4 @@
-// A runtime: configuration sources and the plugins that they name.
+// A runtime: configuration sources, and the plugins that they name with their items.
 #include <fastvideo/core.hpp>
 #include <filesystem>
 #include <mutex>
@@ -6,7 +6,6 @@
 #include "host/config/paths.hpp"
 #include "host/error/error.hpp"
 #include "host/runtime/handles.hpp"
-#include "host/runtime/plugin_items.hpp"
 #include "host/runtime/process_share.hpp"
 #include "host/runtime/settings.hpp"
 #include "host/runtime/sized.hpp"
@@ -45,9 +44,39 @@ std::vector<Given> files_of(const fvr_runtime_config& config, const Installation
 
 std::vector<Given> given_of(const fvr_runtime_config& config, const std::vector<Given>& files,
                             const std::vector<Given>& settings, const Schema& schema) {
-  std::vector<Given> given = put_over(shared_settings(), files);
-  if ((config.sources & FVR_ENVIRONMENT) != 0) given = put_over(std::move(given), read_environment(schema));
-  return put_over(std::move(given), settings);
+  std::vector<Given> given = shared_settings();
+  append(given, files);
+  if ((config.sources & FVR_ENVIRONMENT) != 0) append(given, read_environment(schema));
+  append(given, settings);
+  return given;
+}
+
+// States are counted as runtime.h counts them.
+static_assert(ItemState::offered == ItemState{FVR_OFFERED} && ItemState::shadowed == ItemState{FVR_SHADOWED} &&
+              ItemState::refused == ItemState{FVR_UNUSABLE} && ItemState::unknown_kind == ItemState{FVR_UNKNOWN_KIND} &&
+              ItemState::disabled == ItemState{FVR_DISABLED});
+
+fvr_item listed(const CatalogItem& one, Texts& texts) {
+  fvr_item item{};
+  item.state = static_cast<uint32_t>(one.state);
+  item.kind = texts.keep(one.item->kind);
+  item.name = texts.keep(one.item->name);
+  item.implementation = texts.keep(one.item->implementation);
+  item.summary = texts.keep(one.item->summary);
+  item.reason = texts.keep(one.reason);
+  item.plugin = texts.keep(one.plugin->manifest.id);
+  item.version = texts.keep(one.plugin->manifest.version);
+  item.library = texts.keep(one.item->library.string());
+  item.origin = texts.keep(one.plugin->origin);
+  return item;
+}
+
+// Fills items and warnings out of the catalog.
+void list_items(Runtime& runtime) {
+  for (const CatalogItem& one : runtime.catalog.items()) runtime.items.push_back(listed(one, runtime.texts));
+  for (const std::string& warning : runtime.catalog.warnings()) runtime.warnings.push_back(runtime.texts.keep(warning));
+  for (const RefusedFolder& folder : runtime.catalog.refused())
+    runtime.warnings.push_back(runtime.texts.keep(folder.folder.string() + " is refused: " + folder.reason));
 }
 
 std::shared_ptr<const Runtime> open(const fvr_runtime_config& config) {
@@ -91,3 +120,20 @@ fvr_status fvr_runtime_open(const fvr_runtime_config* config, fvr_runtime** runt
 }
 
 void fvr_runtime_close(fvr_runtime* runtime) { delete runtime; }
+
+uint32_t fvr_runtime_item_count(const fvr_runtime* runtime) {
+  return runtime != nullptr ? static_cast<uint32_t>(runtime->runtime->items.size()) : 0;
+}
+
+fvr_status fvr_runtime_item(const fvr_runtime* runtime, uint32_t index, fvr_item* item, fvr_error* error) {
+  return guarded(
+      error, [&] { write_sized(entry(required(runtime, "runtime").runtime->items, index, "item"), item, "fvr_item"); });
+}
+
+uint32_t fvr_runtime_warning_count(const fvr_runtime* runtime) {
+  return runtime != nullptr ? static_cast<uint32_t>(runtime->runtime->warnings.size()) : 0;
+}
+
+const char* fvr_runtime_warning(const fvr_runtime* runtime, uint32_t index) {
+  return index < fvr_runtime_warning_count(runtime) ? runtime->runtime->warnings[index] : nullptr;
+}

@@ -74,12 +74,6 @@ std::string without_prefix(std::string_view text, std::string_view prefix) {
   return std::string(text.starts_with(prefix) ? text.substr(prefix.size()) : text);
 }
 
-std::string joined(const std::vector<Ruled>& rows) {
-  std::string text;
-  for (const Ruled& row : rows) text += (text.empty() ? "" : "; ") + row.candidate + ": " + row.why_not;
-  return text;
-}
-
 }  // namespace
 
 AttentionSelector::AttentionSelector(const Settings& settings, const Catalog& catalog, OpenBackends& backends,
@@ -99,14 +93,14 @@ void AttentionSelector::require_known(const std::string& name, const std::string
 }
 
 void AttentionSelector::require_known_names() const {
-  const Setting& global = *settings_.find("attention.backend");
+  const Setting& global = settings_.at("attention.backend");
   require_known(global.value.string(), global.source.describe(), "attention.backend");
   for (auto at = settings_.all().lower_bound(kRolesPrefix);
        at != settings_.all().end() && at->first.starts_with(kRolesPrefix); ++at)
     require_known(at->second.value.string(), at->second.source.describe(), at->first);
   for (const char* list : {"attention.fallback", "attention.priority"})
-    if (const Setting* setting = settings_.find(list))
-      for (const Value& name : setting->value.list()) require_known(name.string(), setting->source.describe(), list);
+    for (const std::string& name : settings_.strings(list))
+      require_known(name, settings_.at(list).source.describe(), list);
 }
 
 bool AttentionSelector::auto_takes(uint32_t numerics) const {
@@ -138,8 +132,7 @@ AttentionChoice AttentionSelector::choose(const fv_attention_site& site, const P
     from = "best of " + std::to_string(fitting) + " that auto may take";
   else if (fitting > 1)
     from = "best of its " + std::to_string(fitting) + " implementations that can";
-  return {taken->item, taken->backend,   taken->support,           std::move(request),       std::move(from),
-          {},          taken->self_test, others_of(*taken, tried), slower_than(*taken, site)};
+  return {*taken, std::move(request), std::move(from), {}, others_of(*taken, tried), slower_than(*taken, site)};
 }
 
 // Who takes an approximation wants time for it. "slower than FLASH_ATTN here: 0.066 ms instead of 0.046", by what the
@@ -277,20 +270,14 @@ void AttentionSelector::log_substitute(const std::string& role, const std::strin
 
 AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_attention_site& site,
                                              const PlanSite& plan, std::vector<Candidate> tried) {
-  const std::string reason = joined(ruled(tried));
+  const std::string reason =
+      joined(ruled(tried), "; ", [](const Ruled& row) { return row.candidate + ": " + row.why_not; });
   for (const std::string& name : settings_.strings("attention.fallback")) {
-    require_known(name, settings_.find("attention.fallback")->source.describe(), "attention.fallback");
+    require_known(name, settings_.at("attention.fallback").source.describe(), "attention.fallback");
     std::vector<Candidate> substitutes = candidates(name, site);
     if (const Candidate* taken = best_that_computes(substitutes, site, plan)) {
       log_substitute(site.role, taken->item->item->full_name(), request, reason);
-      return {taken->item,
-              taken->backend,
-              taken->support,
-              std::move(request),
-              "[attention] fallback permits it",
-              reason,
-              taken->self_test,
-              others_of(*taken, substitutes)};
+      return {*taken, std::move(request), "[attention] fallback permits it", reason, others_of(*taken, substitutes)};
     }
     tried.insert(tried.end(), std::make_move_iterator(substitutes.begin()), std::make_move_iterator(substitutes.end()));
   }

@@ -25,25 +25,25 @@ struct SiteSupport {
   std::string detail;  ///< what it will use ("cuDNN"); may be empty
 };
 
-/// The backend of one site, and how it came to be chosen.
-struct AttentionChoice {
+/// A backend that may serve a site, and what it says and shows of itself there.
+struct SiteBackend {
   const CatalogItem* item = nullptr;
   const OpenBackend* backend = nullptr;
   SiteSupport support;
-  AttentionRequest request;     ///< what was asked for
-  std::string picked_from;      ///< "best of 2 that auto may take"; empty if there was nothing to pick from
-  std::string substituted_for;  ///< why the request could not be met, if [attention] fallback stepped in
   SelfTest self_test;
+};
+
+/// The backend of one site, and how it came to be chosen.
+struct AttentionChoice : SiteBackend {
+  AttentionRequest request;        ///< what was asked for
+  std::string picked_from;         ///< "best of 2 that auto may take"; empty if there was nothing to pick from
+  std::string substituted_for;     ///< why the request could not be met, if [attention] fallback stepped in
   std::vector<Ruled> others = {};  ///< other implementations of the same public name, and why not they
   std::string slower_than = {};  ///< what an approximation is slower than, and by how much, if it is; see slower_than()
 };
 
 /// One candidate for a site: either it fits, or a reason says why not.
-struct Candidate {
-  const CatalogItem* item = nullptr;
-  const OpenBackend* backend = nullptr;
-  SiteSupport support;
-  SelfTest self_test;
+struct Candidate : SiteBackend {
   std::string reason;
   bool was_tried = false;  ///< it said yes, and then its self-test or its plan was no good
   bool failed = false;     ///< its plan failed, rather than being refused
@@ -52,7 +52,7 @@ struct Candidate {
 
 /// Plans a site with a candidate. Throws RequestError if it is refused, std::runtime_error if it failed or is not what
 /// was promised; another candidate is then tried.
-using PlanSite = std::function<void(const Candidate&)>;
+using PlanSite = std::function<void(const SiteBackend&)>;
 
 /// Chooses as the settings say. The same settings, plugins and site give the same choice on every machine.
 /// [one thread: the loader's]

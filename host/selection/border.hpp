@@ -24,13 +24,24 @@ inline std::string written_text(const fv_text* text) {
                                                   : std::string(text->data, strnlen(text->data, text->capacity));
 }
 
+/// The same, or that there is none.
+inline std::string said_with(fv_status status, std::string said) {
+  return said.empty() ? "gave status " + std::to_string(status) + " and no reason" : said;
+}
+
+/// Puts the name of who said it before the text of a call that failed. Returns the status.
+inline fv_status with_name(fv_status status, const std::string& who, fv_text* error) {
+  if (status != FV_OK && error != nullptr && error->data != nullptr && error->capacity > 0)
+    write_text(error, who + ": " + said_with(status, written_text(error)));
+  return status;
+}
+
 /// Throws what a plugin's status says, its text behind the name of who said it: RequestError for FV_REFUSED,
 /// CancelledError for FV_CANCELLED, OutOfMemory for FV_OUT_OF_MEMORY, std::runtime_error for everything else.
 inline void require_ok(fv_status status, const TextBuffer& text, const std::string& who) {
   if (status == FV_OK) return;
-  std::string said = text.str();
   if (status == FV_CANCELLED) throw CancelledError("cancelled");
-  if (said.empty()) said = "gave status " + std::to_string(status) + " and no reason";
+  const std::string said = said_with(status, text.str());
   if (status == FV_REFUSED) throw RequestError(who + ": " + said);
   if (status == FV_OUT_OF_MEMORY)
     throw OutOfMemory(who + (said.find("out of memory") != std::string::npos ? ": " : ": out of memory: ") + said);

@@ -36,7 +36,7 @@ void compete(CacheRequest& request, const std::string& name, const Source& sourc
 bool CacheRequest::is_none() const { return same_name(name, "none"); }
 
 CacheRequest cache_request(const Settings& settings, const Catalog& catalog) {
-  const Setting& strategy = *settings.find("cache.strategy");
+  const Setting& strategy = settings.at("cache.strategy");
   CacheRequest request{strategy.value.string(), strategy.source, {}};
   for (const Setting::Outranked& other : strategy.outranked)
     request.overridden.push_back({other.value.string(), other.source});
@@ -59,18 +59,11 @@ const CatalogItem* chosen_cache_strategy(const CacheRequest& request, const Cata
   if (candidates.empty())
     throw RequestError(unknown_name_refusal(request.name, request.source.describe(), "cache", catalog, device),
                        "cache.strategy");
-  std::vector<Ruled> ruled;
-  std::vector<const CatalogItem*> fitting;
-  for (const CatalogItem* item : candidates) {
-    const auto reason = rule_out(item->item->limits, device);
-    if (reason)
-      ruled.push_back({item->item->full_name(), *reason});
-    else
-      fitting.push_back(item);
-  }
-  if (!fitting.empty()) return &one_of_rivals(fitting, "the caching strategy " + request.name, "--cache-strategy ");
+  const OnDevice fitting = on_device(candidates, device);
+  if (!fitting.items.empty())
+    return &one_of_rivals(fitting.items, "the caching strategy " + request.name, "--cache-strategy ");
   throw RequestError("caching cannot be done as configured: " + request.name + ", asked for by " +
-                         request.source.describe() + refusal_table(ruled),
+                         request.source.describe() + refusal_table(fitting.others),
                      "cache.strategy");
 }
 

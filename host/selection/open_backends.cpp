@@ -3,7 +3,6 @@
 #include <exception>
 
 #include "host/config/value.hpp"
-#include "host/selection/border.hpp"
 #include "host/selection/item_values.hpp"
 
 namespace fastvideo::host {
@@ -39,15 +38,9 @@ void OpenBackends::use(const StandIn& stand_in) {
 OpenBackend OpenBackends::create(const CatalogItem& item, const Settings& settings) {
   OpenBackend made;
   made.name = item.item->full_name();
-  AbiValues memory;
-  const std::span<const fv_entry> options = memory.add(item_values(settings, *item.item));
+  const Value::Table values = item_values(settings, *item.item);
   made.table = loader_.load(item).interface<fv_attention_interface>();
-  TextBuffer text;
-  const fv_status status = called(call_name("create", made.name), text.get(), [&] {
-    return made.table->create(host_, options.data(), static_cast<uint32_t>(options.size()), &made.backend, text.get());
-  });
-  require_ok(status, text, made.name);
-  if (made.backend == nullptr) throw std::runtime_error(made.name + ": create gave no backend and no error");
+  made.backend = created<fv_attention>(*made.table, host_, values, made.name, "backend");
   return made;
 }
 

@@ -1,19 +1,11 @@
 #include "host/selection/policy.hpp"
 
-#include <stdexcept>
-
 #include "host/error/letter_case.hpp"
 
 namespace fastvideo::host {
 namespace {
 
 using RequestScope = AttentionRequest::Scope;
-
-const Setting& required(const Settings& settings, std::string_view path) {
-  const Setting* setting = settings.find(path);
-  if (setting == nullptr) throw std::logic_error("no setting '" + std::string(path) + "'");
-  return *setting;
-}
 
 AttentionRequest from(const Setting& setting, RequestScope scope) {
   AttentionRequest request{setting.value.string(), scope, setting.source, {}};
@@ -45,7 +37,7 @@ std::string AttentionRequest::describe() const {
 }
 
 AttentionRequest request_for_role(const Settings& settings, std::string_view role, const Claims& claims) {
-  AttentionRequest global = from(required(settings, "attention.backend"), RequestScope::global);
+  AttentionRequest global = from(settings.at("attention.backend"), RequestScope::global);
   const bool governed = global.is_auto() ? role.starts_with("dit.") : claims(global.name, role);
   if (const Setting* own = settings.find("attention.roles." + std::string(role))) {
     AttentionRequest request = from(*own, RequestScope::role);
@@ -53,7 +45,7 @@ AttentionRequest request_for_role(const Settings& settings, std::string_view rol
     return request.source.kind >= global.source.kind ? over(std::move(request), global) : over(global, request);
   }
   if (governed) return global;
-  AttentionRequest rest = from(required(settings, "attention.default"), RequestScope::rest);
+  AttentionRequest rest = from(settings.at("attention.default"), RequestScope::rest);
   if (!global.is_auto() && role.starts_with("dit.") && rest.source.kind == Source::Kind::built_in) {
     rest.name = kAuto;
     rest.scope = RequestScope::beside;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <unordered_set>
 
 #include "host/error/error.hpp"
 
@@ -46,17 +45,16 @@ std::string site_refusal(const AttentionRequest& request, const fv_attention_sit
                      describe_site(site) + ")";
   text += tried.empty() ? "\n  no attention backend is installed" : refusal_table(tried);
   // Those that were tried have said no already, whatever their manifests allow.
-  std::string others;
-  std::unordered_set<std::string> names;
-  for (const Ruled& one : tried) names.insert(one.candidate);
+  std::vector<std::string> others;
   for (const CatalogItem* item : catalog.offered("attention")) {
     const std::string name = item->item->full_name();
-    if (names.contains(name) || rule_out(item->item->limits, site, device)) continue;
-    others += (others.empty() ? "" : ", ") + name;
+    const auto is_it = [&](const Ruled& one) { return one.candidate == name; };
+    if (std::none_of(tried.begin(), tried.end(), is_it) && !rule_out(item->item->limits, site, device))
+      others.push_back(name);
   }
   if (others.empty()) return text + "\nNo other installed backend can serve it either: `fastvideo plugins` lists them";
-  return text + "\nBy their manifests these can serve it: " + others + ". Choose one with --attention-backend " +
-         site.role + "=NAME, or permit it in [attention] fallback";
+  return text + "\nBy their manifests these can serve it: " + joined(others) +
+         ". Choose one with --attention-backend " + site.role + "=NAME, or permit it in [attention] fallback";
 }
 
 std::string unknown_name_refusal(const std::string& name, const std::string& asked, std::string_view kind,

@@ -2,11 +2,9 @@
 
 #include <mutex>
 #include <set>
-#include <vector>
 
 #include "host/error/error.hpp"
 #include "host/log/log.hpp"
-#include "host/selection/refusal.hpp"
 
 namespace fastvideo::host {
 namespace {
@@ -17,6 +15,16 @@ std::string of_whom(const CatalogItem& item) {
 }
 
 }  // namespace
+
+OnDevice on_device(std::span<const CatalogItem* const> items, const DeviceFacts& device) {
+  OnDevice found;
+  for (const CatalogItem* item : items)
+    if (const auto reason = rule_out(item->item->limits, device))
+      found.others.push_back({item->item->full_name(), *reason});
+    else
+      found.items.push_back(item);
+  return found;
+}
 
 const CatalogItem& one_of_rivals(std::span<const CatalogItem* const> items, const std::string& what,
                                  const std::string& choose) {

@@ -8,8 +8,8 @@
 
 #include "host/log/log.hpp"
 #include "host/progress/stage_timer.hpp"
+#include "host/selection/attention_contract.hpp"
 #include "host/selection/border.hpp"
-#include "host/selection/plan_check.hpp"
 #include "sdk/testing/attention_problem.hpp"
 
 namespace fastvideo::host {

@@ -4,9 +4,8 @@
 #include <fastvideo/core.hpp>
 #include <stdexcept>
 
+#include "host/selection/attention_contract.hpp"
 #include "host/selection/border.hpp"
-#include "host/selection/plan_check.hpp"
-#include "host/selection/site_check.hpp"
 
 namespace fastvideo::host {
 namespace {
@@ -25,15 +24,6 @@ void destroy_plan(const OpenBackend& backend, AttentionBinding& binding) noexcep
     released({"destroy_plan", binding.running.plugin, binding.running.site},
              [&] { backend.table->destroy_plan(binding.plan); });
   binding.plan = nullptr;
-}
-
-// The status of a plan's function, its text behind the backend's name. Only a failed call comes here.
-fv_status with_name(fv_status status, const AttentionBinding& binding, fv_text* error) {
-  if (error == nullptr || error->data == nullptr || error->capacity == 0) return status;
-  std::string said = written_text(error);
-  if (said.empty()) said = "gave status " + std::to_string(status) + " and no reason";
-  write_text(error, at_role(binding) + ": " + said);
-  return status;
 }
 
 }  // namespace
@@ -72,7 +62,7 @@ void AttentionSession::destroy_plans() noexcept {
 void AttentionSession::open(const fv_attention_site& site, const AttentionChoice* chosen, AttentionBinding& binding) {
   if (chosen == nullptr || !plan_as_chosen(site, *chosen, binding))
     binding.choice =
-        selector_.choose(site, [&](const Candidate& candidate) { plan_as_promised(site, candidate, binding); });
+        selector_.choose(site, [&](const SiteBackend& candidate) { plan_as_promised(site, candidate, binding); });
   const OpenBackend& backend = *binding.choice.backend;
   binding.kernel = binding.info.kernel != nullptr ? binding.info.kernel : binding.choice.support.detail;
   binding.run = backend.table->run;
@@ -82,12 +72,8 @@ void AttentionSession::open(const fv_attention_site& site, const AttentionChoice
 // False: it is no longer to be had, and why is said by whoever chooses again.
 bool AttentionSession::plan_as_chosen(const fv_attention_site& site, const AttentionChoice& chosen,
                                       AttentionBinding& binding) {
-  Candidate candidate;
-  candidate.item = chosen.item;
-  candidate.backend = chosen.backend;
-  candidate.support = chosen.support;
   try {
-    plan_as_promised(site, candidate, binding);
+    plan_as_promised(site, chosen, binding);
   } catch (const std::exception&) {
     return false;
   }
@@ -95,7 +81,7 @@ bool AttentionSession::plan_as_chosen(const fv_attention_site& site, const Atten
   return true;
 }
 
-void AttentionSession::plan_as_promised(const fv_attention_site& site, const Candidate& candidate,
+void AttentionSession::plan_as_promised(const fv_attention_site& site, const SiteBackend& candidate,
                                         AttentionBinding& binding) {
   plan(site, candidate, binding);
   try {
@@ -106,7 +92,7 @@ void AttentionSession::plan_as_promised(const fv_attention_site& site, const Can
   }
 }
 
-void AttentionSession::plan(const fv_attention_site& site, const Candidate& candidate, AttentionBinding& binding) {
+void AttentionSession::plan(const fv_attention_site& site, const SiteBackend& candidate, AttentionBinding& binding) {
   const OpenBackend& backend = *candidate.backend;
   binding.running = call_name("run", backend.name, binding.role);
   binding.choice.backend = &backend;  // whose plan is to be destroyed, whatever happens
@@ -124,7 +110,7 @@ void AttentionSession::plan(const fv_attention_site& site, const Candidate& cand
 }
 
 // The plan is what the backend has promised, and the run can follow its order of the tokens.
-void AttentionSession::require_kept(const fv_attention_site& site, const Candidate& candidate,
+void AttentionSession::require_kept(const fv_attention_site& site, const SiteBackend& candidate,
                                     const AttentionBinding& binding) {
   const fv_attention_plan_info& info = binding.info;
   const std::string who = at_role(candidate.backend->name, binding.role);
@@ -153,7 +139,7 @@ fv_status AttentionSession::prepare(AttentionBinding& binding, void* resident, v
   if (function == nullptr) return FV_OK;
   const fv_status status = called({"prepare", binding.running.plugin, binding.running.site}, error,
                                   [&] { return function(binding.plan, resident, stream, error); });
-  return status == FV_OK ? status : with_name(status, binding, error);
+  return status == FV_OK ? status : with_name(status, at_role(binding), error);
 }
 
 fv_status AttentionSession::run(AttentionBinding& binding, const fv_attention_args* args, fv_text* error) {
@@ -163,7 +149,7 @@ fv_status AttentionSession::run(AttentionBinding& binding, const fv_attention_ar
   }
   ++binding.calls;
   const fv_status status = called_often(binding.running, error, [&] { return binding.run(binding.plan, args, error); });
-  return status == FV_OK ? status : with_name(status, binding, error);
+  return status == FV_OK ? status : with_name(status, at_role(binding), error);
 }
 
 }  // namespace fastvideo::host

@@ -27,15 +27,9 @@ fv_status no_room(fv_text* error) {
 CacheStrategyHandle::CacheStrategyHandle(Loader& loader, const Settings& settings, const fv_services* host,
                                          const CatalogItem& item)
     : item_(item), name_(item.item->full_name()), kept_name_(kept_text(name_)) {
-  AbiValues memory;
-  const std::span<const fv_entry> options = memory.add(item_values(settings, *item.item));
+  const Value::Table values = item_values(settings, *item.item);
   table_ = loader.load(item).interface<fv_cache_interface>();
-  TextBuffer text;
-  const fv_status status = called(in("create"), text.get(), [&] {
-    return table_->create(host, options.data(), static_cast<uint32_t>(options.size()), &strategy_, text.get());
-  });
-  require_ok(status, text, name_);
-  if (strategy_ == nullptr) throw std::runtime_error(name_ + ": create gave no strategy and no error");
+  strategy_ = created<fv_cache_strategy>(*table_, host, values, name_, "strategy");
 }
 
 CacheStrategyHandle::CacheStrategyHandle(const StandIn& stand_in)
@@ -97,7 +91,7 @@ CacheService::CacheService(CacheStrategyHandle& strategy, std::string preset)
     if (observe == nullptr) return fv_status{FV_OK};
     const fv_status status =
         called(service.strategy_.in("observe"), error, [&] { return observe(session, point, measurements, error); });
-    return service.with_name(status, error);
+    return with_name(status, service.strategy_.name(), error);
   };
   service_.close = [](void* context, fv_cache_session* session) {
     const CacheStrategyHandle& opened = static_cast<CacheService*>(context)->strategy_;
@@ -137,7 +131,7 @@ fv_status CacheService::schedule(fv_cache_session* session, const double* measur
   const fv_status status = called(strategy_.in("schedule"), error,
                                   [&] { return strategy_.table().schedule(session, measurements, decisions, error); });
   std::string fault = answers_.take_back();
-  if (status != FV_OK) return with_name(status, error);
+  if (status != FV_OK) return with_name(status, strategy_.name(), error);
   std::vector<std::vector<std::int32_t>> left_out;
   if (fault.empty()) fault = answers_.fault_of_schedule(decisions, left_out);
   if (!fault.empty()) return broken(fault, error);
@@ -161,7 +155,7 @@ fv_status CacheService::decide(fv_cache_session* session, const fv_cache_point* 
     return strategy_.table().decide(session, point, measurements, decision, error);
   });
   std::string fault = answers_.take_back();
-  if (status != FV_OK) return with_name(status, error);
+  if (status != FV_OK) return with_name(status, strategy_.name(), error);
   branches_.assign(point->branches, point->branches + point->batch);
   std::sort(branches_.begin(), branches_.end());
   branches_.erase(std::unique(branches_.begin(), branches_.end()), branches_.end());
@@ -180,14 +174,6 @@ fv_status CacheService::decide(fv_cache_session* session, const fv_cache_point* 
 fv_status CacheService::broken(const std::string& fault, fv_text* error) const {
   write_text(error, strategy_.name() + " breaks the contract of caching: " + fault + kTellItsAuthor);
   return FV_FAILED;
-}
-
-fv_status CacheService::with_name(fv_status status, fv_text* error) const {
-  if (status == FV_OK || error == nullptr || error->data == nullptr || error->capacity == 0) return status;
-  std::string said = written_text(error);
-  if (said.empty()) said = "gave status " + std::to_string(status) + " and no reason";
-  write_text(error, strategy_.name() + ": " + said);
-  return status;
 }
 
 }  // namespace fastvideo::host

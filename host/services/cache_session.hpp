@@ -68,7 +68,6 @@ class CacheService {
   fv_status decide(fv_cache_session* session, const fv_cache_point* point, const double* measurements,
                    fv_cache_decision* decision, fv_text* error);
   fv_status broken(const std::string& fault, fv_text* error) const;
-  fv_status with_name(fv_status status, fv_text* error) const;
 
   CacheStrategyHandle& strategy_;
   std::string preset_;

@@ -1,5 +1,6 @@
 #include "host/services/host_services.hpp"
 
+#include <algorithm>
 #include <fastvideo/core.hpp>
 
 #include "host/log/log.hpp"
@@ -9,12 +10,8 @@ namespace fastvideo::host {
 namespace {
 
 void write(void*, int32_t level, const char* source, const char* text) {
-  // Levels between the named ones count as the lower of them.
-  const LogLevel known = level >= FV_LOG_ERROR     ? LogLevel::error
-                         : level >= FV_LOG_WARNING ? LogLevel::warning
-                         : level >= FV_LOG_INFO    ? LogLevel::info
-                                                   : LogLevel::debug;
-  write_log(known, source != nullptr ? source : "plugin", text != nullptr ? text : "");
+  write_log(static_cast<LogLevel>(std::min<int32_t>(level, FV_LOG_ERROR)), source != nullptr ? source : "plugin",
+            text != nullptr ? text : "");
 }
 
 fv_status sum_of_one(void*, double*, uint32_t, fv_text*) { return FV_OK; }
@@ -50,11 +47,7 @@ HostServices::HostServices(const Settings& settings, std::shared_ptr<Parallel> p
 
 const HostServices& HostServices::of_process(const Settings& settings) {
   // Plugins are never unloaded and may use it until the process ends.
-  static const HostServices* const services = [&] {
-    const auto threads = static_cast<int>(settings.integer("run.threads"));
-    require_threads(threads > 0 ? threads : usable_cpus());
-    return new HostServices(settings, threads);
-  }();
+  static const HostServices* const services = new HostServices(settings, required_threads(settings));
   return *services;
 }
 

@@ -29,7 +29,6 @@ class HostServices {
   HostServices& operator=(const HostServices&) = delete;
 
   const fv_services* get() const { return &handle_.abi; }
-  Parallel& parallel() { return *parallel_; }
 
   /// The service of an id, nullptr if the host has none of it.
   const void* find(std::string_view id) const;

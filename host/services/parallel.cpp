@@ -1,37 +1,10 @@
 #include "host/services/parallel.hpp"
 
-#include <sched.h>
-
-#include <algorithm>
-#include <cmath>
-#include <fstream>
-#include <string>
+#include "host/hardware/hardware.hpp"
 
 namespace fastvideo::host {
-namespace {
 
-// "max 100000" or "150000 100000": microseconds of CPU in each period.
-double quota_of_control_group() {
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (!(file >> quota >> period) || quota == "max" || period <= 0) return 0;
-  return std::strtod(quota.c_str(), nullptr) / period;
-}
-
-}  // namespace
-
-int usable_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  int cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
-                                                         : static_cast<int>(std::thread::hardware_concurrency());
-  if (const double quota = quota_of_control_group(); quota > 0)
-    cpus = std::min(cpus, static_cast<int>(std::ceil(quota)));
-  return std::max(cpus, 1);
-}
-
-Parallel::Parallel(int threads) : own_(threads > 0 ? threads : usable_cpus()) {
+Parallel::Parallel(int threads) : own_(threads > 0 ? threads : cpu_info().threads) {
   service_.struct_size = sizeof service_;
   service_.reserved0 = 0;
   service_.context = this;

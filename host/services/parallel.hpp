@@ -40,7 +40,4 @@ class Parallel {
   fv_parallel_service service_;
 };
 
-/// CPUs that this process may run on: its affinity mask, and the CPU quota of its control group where there is one.
-int usable_cpus();
-
 }  // namespace fastvideo::host

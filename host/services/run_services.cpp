@@ -9,7 +9,8 @@ namespace {
 
 // An observer must not end a run: what it throws (no memory for its text) is dropped.
 template <class Body>
-void harmlessly(Body&& body) noexcept {
+void get_on(Body&& body) noexcept {
+  note_progress();
   static_cast<void>(guard(nullptr, std::forward<Body>(body)));
 }
 
@@ -25,16 +26,13 @@ RunServices::RunServices(const HostServices& host, RunProgress& progress, const 
   progress_service_.struct_size = sizeof progress_service_;
   progress_service_.context = this;
   progress_service_.stage = [](void* context, const char* name, int64_t steps) {
-    note_progress();
-    harmlessly([&] { static_cast<RunServices*>(context)->progress_.stage(name != nullptr ? name : "run", steps); });
+    get_on([&] { static_cast<RunServices*>(context)->progress_.stage(name != nullptr ? name : "run", steps); });
   };
   progress_service_.step = [](void* context, int64_t done) {
-    note_progress();
-    harmlessly([&] { static_cast<RunServices*>(context)->progress_.step(done); });
+    get_on([&] { static_cast<RunServices*>(context)->progress_.step(done); });
   };
   progress_service_.loaded = [](void* context, uint64_t done, uint64_t all) {
-    note_progress();
-    harmlessly([&] { static_cast<RunServices*>(context)->progress_.loaded(done, all); });
+    get_on([&] { static_cast<RunServices*>(context)->progress_.loaded(done, all); });
   };
   progress_service_.cancelled = [](void* context) -> int32_t {
     return static_cast<RunServices*>(context)->cancel_.requested() ? 1 : 0;

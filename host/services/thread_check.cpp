@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "host/error/error.hpp"
+#include "host/hardware/hardware.hpp"
 #include "host/hardware/process_limits.hpp"
 
 namespace fastvideo::host {
@@ -64,8 +65,8 @@ void require_stacks() {
   }
 }
 
-}  // namespace
-
+// Starts threads until `wanted` run at the same time, this one among them, ends them again, and says how many ran:
+// fewer if the system gives no more.
 int threads_that_start(int wanted) {
   std::mutex mutex;
   std::condition_variable ended;
@@ -90,12 +91,16 @@ int threads_that_start(int wanted) {
   return static_cast<int>(started.size()) + 1;
 }
 
-void require_threads(int threads) {
+}  // namespace
+
+int required_threads(const Settings& settings) {
+  const auto asked = static_cast<int>(settings.integer("run.threads"));
+  const int threads = asked > 0 ? asked : cpu_info().threads;
   require_stacks();
   // A framework has a pool beside ours, and one thread watches the calls.
   const int wanted = threads > 1 ? 2 * threads : 1;
   const int came = threads_that_start(wanted);
-  if (came >= wanted) return;
+  if (came >= wanted) return threads;
   throw RequestError("only " + std::to_string(came) + " of the " + std::to_string(wanted) +
                      " threads of this run can be started: raise the limit on processes (ulimit -u, or the pids limit "
                      "of the container), or ask for fewer with --threads" +

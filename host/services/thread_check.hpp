@@ -2,14 +2,12 @@
 // process.
 #pragma once
 
+#include "host/config/settings.hpp"
+
 namespace fastvideo::host {
 
-/// Starts threads until `wanted` run at the same time, this one among them, ends them again, and says how many ran:
-/// fewer if the system gives no more.
-int threads_that_start(int wanted);
-
-/// Throws RequestError, with the number and what to do, if a run on so many threads cannot have those that it starts in
-/// all, or if their stacks are too small.
-void require_threads(int threads);
+/// [run] threads, or as many as the process may use. Throws RequestError, with the number and what to do, if a run on
+/// so many cannot have the threads that it starts in all, or if their stacks are too small.
+int required_threads(const Settings& settings);
 
 }  // namespace fastvideo::host

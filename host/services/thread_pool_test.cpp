@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "host/hardware/hardware.hpp"
 #include "host/services/parallel.hpp"
 
 namespace fastvideo::host {
@@ -123,9 +124,9 @@ TEST(ThreadPool, UsesItsThreads) {
 TEST(Parallel, ThreadsAreThoseAskedForOrThoseOfTheMachine) {
   const Parallel three(3), all(0);
   EXPECT_EQ(three.service()->threads(three.service()->context), 3);
-  EXPECT_EQ(all.service()->threads(all.service()->context), usable_cpus());
-  EXPECT_GE(usable_cpus(), 1);
-  EXPECT_LE(usable_cpus(), static_cast<int>(std::thread::hardware_concurrency()));
+  EXPECT_EQ(all.service()->threads(all.service()->context), cpu_info().threads);
+  EXPECT_GE(cpu_info().threads, 1);
+  EXPECT_LE(cpu_info().threads, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 TEST(Parallel, ALentPoolTakesOver) {

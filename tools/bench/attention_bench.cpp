@@ -10,9 +10,10 @@
 #include <sstream>
 
 #include "host/cli/output_guard.hpp"
+#include "host/console/text_table.hpp"
 #include "host/error/error.hpp"
-#include "host/error/text_table.hpp"
 #include "host/model/device.hpp"
+#include "host/plugins/library_file.hpp"
 #include "host/plugins/plugin_code.hpp"
 #include "sdk/testing/device_memory.hpp"
 #include "tools/bench/output_file.hpp"
@@ -83,9 +84,11 @@ struct Contestant {
 
 // The matrix product of the first item that offers one; nothing if no item does.
 std::optional<OfferedProduct> product_of(const std::vector<const CatalogItem*>& items, Loader& loader) {
+  using Table = fv_matrix_product_interface;
   for (const CatalogItem* item : items)
-    if (const auto* table = matrix_product_table(loader.load(*item).code, *item->item))
-      return OfferedProduct{table, item->item->full_name()};
+    if (const void* table = further_table(loader.load(*item).code, *item->item, FV_MATRIX_PRODUCT_INTERFACE,
+                                          sizeof(Table), {{"multiply", offsetof(Table, multiply)}}))
+      return OfferedProduct{static_cast<const Table*>(table), item->item->full_name()};
   return std::nullopt;
 }
 

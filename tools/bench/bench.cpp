@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "host/console/text_table.hpp"
 #include "host/error/error.hpp"
-#include "host/error/text_table.hpp"
 #include "host/log/log.hpp"
 #include "host/run/peak_memory.hpp"
 #include "host/run/run.hpp"

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstdio>
 
-#include "host/error/text_table.hpp"
-#include "host/run/peak_memory.hpp"
+#include "host/console/text_table.hpp"
+#include "host/error/error.hpp"
 
 namespace fastvideo::host {
 namespace {
@@ -99,11 +99,16 @@ std::string speed_up_text(double speed_up) { return fixed(speed_up, 2) + "x"; }
 
 std::string psnr_text(double psnr) { return std::isinf(psnr) ? "identical" : fixed(psnr, 1) + " dB"; }
 
+std::string peak_memory_text(bool is_cuda) {
+  return is_cuda ? "highest number of bytes in use on the device during a run, of all processes (NVML, every 20 ms)"
+                 : "highest resident size of the process during a run (VmHWM, set back before it)";
+}
+
 std::string bench_text(const BenchResult& result) {
   std::string notes =
       "\nSeconds are medians, with the least and the most. Speed-up: the exact run's median over this one's. "
       "PSNR and SSIM against the exact run's frames, 8 bits.\nPeak memory: " +
-      PeakMemory::describe(result.is_cuda) + ".\n";
+      peak_memory_text(result.is_cuda) + ".\n";
   if (!result.has_reference())
     notes += "The exact run ('" + result.reference().name + "') failed: nothing is compared with it.\n";
   return conditions(result) + overview(result) + stages(result) + notes;

@@ -17,6 +17,8 @@ std::string bench_json(const BenchResult& result);
 /// equal those of the exact run stand on a separate line above the scale.
 std::string bench_plot(const BenchResult& result);
 
+/// What the peak of memory means on the device, for a table.
+std::string peak_memory_text(bool is_cuda);
 /// "2.31x"
 std::string speed_up_text(double speed_up);
 /// "28.4 dB", "identical"

@@ -1,7 +1,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "host/run/peak_memory.hpp"
 #include "tools/bench/report.hpp"
 
 namespace fastvideo::host {
@@ -76,7 +75,7 @@ std::string bench_json(const BenchResult& result) {
             {"prompts", result.plan.prompts},
             {"seeds", result.plan.seeds},
             {"rounds", result.plan.rounds},
-            {"peak_memory_means", PeakMemory::describe(result.is_cuda)},
+            {"peak_memory_means", peak_memory_text(result.is_cuda)},
             {"settings", Json::array()}};
   for (size_t i = 0; i < result.outcomes.size(); ++i) json["settings"].push_back(outcome_json(result, i));
   // Texts that are not UTF-8 (a prompt may be anything) become replacement characters.

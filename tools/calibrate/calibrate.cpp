@@ -5,8 +5,8 @@
 #include <set>
 
 #include "host/cli/output_guard.hpp"
+#include "host/console/text_table.hpp"
 #include "host/error/error.hpp"
-#include "host/error/text_table.hpp"
 #include "host/log/log.hpp"
 #include "host/media/staged_output.hpp"
 #include "host/request/prompts.hpp"

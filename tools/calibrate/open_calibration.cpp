@@ -33,20 +33,26 @@ struct TextWriter {
   }
 };
 
+// Complete. Throws RequestError if the item's code offers none.
+const fv_calibration_interface* calibration_table(const fv_item* code, const Item& item) {
+  using Table = fv_calibration_interface;
+  return static_cast<const Table*>(further_table(code, item, FV_CALIBRATION_INTERFACE, sizeof(Table),
+                                                 {{"create", offsetof(Table, create)},
+                                                  {"destroy", offsetof(Table, destroy)},
+                                                  {"stand_in", offsetof(Table, stand_in)},
+                                                  {"finish", offsetof(Table, finish)}},
+                                                 /*is_required=*/true));
+}
+
 }  // namespace
 
 OpenCalibration::OpenCalibration(Loader& loader, const Settings& settings, const fv_services* host,
                                  const CatalogItem& item)
     : item_(item), name_(item.item->full_name()) {
-  AbiValues memory;
-  const std::span<const fv_entry> options = memory.add(item_values(settings, *item.item));
+  const Value::Table values = item_values(settings, *item.item);
   table_ = calibration_table(loader.load(item).code, *item.item);
+  calibration_ = created<fv_calibration>(*table_, host, values, name_, "calibration");
   TextBuffer text;
-  const fv_status status = called(call_name("create", name_), text.get(), [&] {
-    return table_->create(host, options.data(), static_cast<uint32_t>(options.size()), &calibration_, text.get());
-  });
-  require_ok(status, text, name_);
-  if (calibration_ == nullptr) throw std::runtime_error(name_ + ": create gave no calibration and no error");
   try {
     stand_in_.struct_size = sizeof stand_in_;
     require_ok(called(call_name("stand_in", name_), text.get(),

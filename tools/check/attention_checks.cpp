@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "host/plugins/limits.hpp"
-#include "host/selection/plan_check.hpp"
+#include "host/selection/attention_contract.hpp"
 #include "host/services/token_order.hpp"
 #include "sdk/testing/attention_problem.hpp"
 #include "tools/check/subject.hpp"

@@ -4,8 +4,8 @@
 #include <fastvideo/broken_link.hpp>
 
 #include "host/config/paths.hpp"
+#include "host/console/text_table.hpp"
 #include "host/error/printable.hpp"
-#include "host/error/text_table.hpp"
 #include "host/plugins/manifest.hpp"
 #include "host/process/child_process.hpp"
 #include "tools/check/report.hpp"

@@ -1,22 +1,22 @@
-#include "host/selection/site_check.hpp"
+#include "host/selection/attention_contract.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <fastvideo/attention.hpp>
 #include <stdexcept>
 #include <string>
 
 #include "host/error/error.hpp"
-#include "host/plugins/limits.hpp"
 
 namespace fastvideo::host {
 namespace {
 
 constexpr std::uint32_t kMostInputs = 4096;  // a count beyond is one that was not written
-constexpr std::uint32_t kKnownMasks =
-    FV_MASK_CAUSAL | FV_MASK_FRAME_CAUSAL | FV_MASK_KEY_LENGTHS | FV_MASK_BOOLEAN | FV_MASK_BIAS;
-constexpr std::uint64_t kKnownRequirements = FV_REQUIRE_LOG_SUM_EXP | FV_REQUIRE_CAPTURE;
+using detail::kKnownMasks, detail::kKnownRequirements;
+constexpr std::uint32_t kKnownDepends = FV_DEPENDS_STEP | FV_DEPENDS_LAYER | FV_DEPENDS_BRANCH;
+constexpr std::uint64_t kAddressable = std::uint64_t{1} << 47;  // by a process: no device of today has more
 
 bool is_type(fv_dtype dtype) {
   return (dtype.code <= FV_FLOAT || dtype.code == FV_BFLOAT || dtype.code == FV_BOOL) && dtype.bits > 0 &&
@@ -73,6 +73,22 @@ void require_possible(const fv_attention_site* site) {
     throw RequestError(who + " has " + std::to_string(site->query_length) + " queries and " +
                        std::to_string(site->key_length) +
                        " keys: the request leaves no token to compute; ask for a larger or longer video");
+}
+
+std::string fault_of_plan_info(const fv_attention_plan_info& info, const DeviceFacts& device) {
+  if (info.numerics > FV_NUMERICS_APPROXIMATE) return "its plan's numerics are " + numerics_name(info.numerics);
+  if ((info.depends & ~kKnownDepends) != 0)
+    return "its plan depends on " + std::to_string(info.depends) + ", of which the bits " +
+           std::to_string(info.depends & ~kKnownDepends) + " are unknown";
+  if (info.can_capture > 1)
+    return "its plan's can_capture is " + std::to_string(info.can_capture) + ", neither 0 nor 1";
+  const std::uint64_t most = device.memory > 0 ? device.memory : kAddressable;
+  if (info.resident_bytes > most || info.scratch_bytes > most - info.resident_bytes)
+    return "its plan asks for " + std::to_string(info.resident_bytes) + " resident and " +
+           std::to_string(info.scratch_bytes) + " scratch bytes, and " +
+           (device.memory > 0 ? device_name(device.device) + " has " + std::to_string(most) + " in all"
+                              : "a process can address " + std::to_string(most));
+  return {};
 }
 
 }  // namespace fastvideo::host

@@ -1,8 +1,9 @@
-// Columns of text, and numbers as people read them.
+// Text laid out for people: columns, lines that hang, and numbers as they are read.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fastvideo::host {
@@ -11,10 +12,13 @@ namespace fastvideo::host {
 /// become printable(), those above 2000 bytes are cut, and those above 200 make no column wider.
 std::string text_table(std::vector<std::vector<std::string>> rows);
 
-/// "1.17 GiB", "24.0 MiB", "512 bytes"
-std::string readable_bytes(std::uint64_t bytes);
+/// The lines after the first moved to the right: none of them can be taken for a message of its own.
+std::string hanging(std::string_view text);
 
 /// "3.20 ms", "6.13 s", "2 min 05 s"
 std::string readable_seconds(double seconds);
+
+/// Steps as people count them, from 1 on: "1-3, 7, 9-12".
+std::string step_ranges(const std::vector<std::int32_t>& steps);
 
 }  // namespace fastvideo::host

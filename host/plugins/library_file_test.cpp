@@ -1,4 +1,4 @@
-#include "host/model/libraries.hpp"
+#include "host/plugins/library_file.hpp"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 
 TEST(MissingLibraries, WhatTheSystemHasIsNotMissing) {
   // A test plugin needs libstdc++, libm, libgcc_s and libc.
-  EXPECT_TRUE(missing_libraries("libfake_attention.so", {fs::path(FASTVIDEO_TEST_PLUGINS) / "fake_attention"}).empty());
+  EXPECT_TRUE(missing_libraries("throws.so", {FAKE_PLUGINS}).empty());
 }
 
 TEST(MissingLibraries, NamesWhatIsNotThere) {
@@ -21,7 +21,7 @@ TEST(MissingLibraries, NamesWhatIsNotThere) {
   folder.write("libtext.so", "no library");
   EXPECT_EQ(missing_libraries("libtext.so", {folder.path()}), List{"libtext.so"});
   // A copy that needs another name: the string in its dynamic section is overwritten in place.
-  fs::copy_file(fs::path(FASTVIDEO_TEST_PLUGINS) / "fake_attention" / "libfake_attention.so", folder.path() / "lib.so");
+  fs::copy_file(fs::path(FAKE_PLUGINS) / "throws.so", folder.path() / "lib.so");
   std::fstream file(folder.path() / "lib.so", std::ios::in | std::ios::out | std::ios::binary);
   std::string bytes((std::istreambuf_iterator<char>(file)), {});
   const size_t at = bytes.find("libstdc++.so.6");

@@ -1,4 +1,4 @@
-// Whether what an attention plan says of itself can be at all.
+// What the header promises of attention, checked: of the sites that a pipeline announces, and of plans.
 #pragma once
 
 #include <fastvideo/attention.h>
@@ -8,6 +8,10 @@
 #include "host/plugins/limits.hpp"
 
 namespace fastvideo::host {
+
+/// Throws RequestError if there is nothing to compute at the site (a length of 0), and std::runtime_error if it breaks
+/// the contract: it or its role is NULL, a size is below what it can be, a device, type or mask is none.
+void require_possible(const fv_attention_site* site);
 
 /// What is wrong with a plan's words, whatever its backend had promised: empty, or a sentence that goes on behind the
 /// backend's name. The order of the tokens is not looked at.

@@ -1,4 +1,4 @@
-#include "host/error/text_table.hpp"
+#include "host/console/text_table.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -36,18 +36,13 @@ std::string text_table(std::vector<std::vector<std::string>> rows) {
   return text;
 }
 
-std::string readable_bytes(std::uint64_t bytes) {
-  constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
-  if (bytes < 1024) return std::to_string(bytes) + " bytes";
-  double value = static_cast<double>(bytes) / 1024;
-  size_t unit = 0;
-  while (value >= 1000 && unit + 1 < std::size(kUnits)) {
-    value /= 1024;
-    ++unit;
+std::string hanging(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    out += c;
+    if (c == '\n') out += "  ";
   }
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f %s", value < 10 ? 2 : value < 100 ? 1 : 0, value, kUnits[unit]);
-  return text;
+  return out;
 }
 
 std::string readable_seconds(double seconds) {
@@ -59,6 +54,18 @@ std::string readable_seconds(double seconds) {
   } else {
     const auto total = std::llround(seconds);
     std::snprintf(text, sizeof text, "%lld min %02lld s", total / 60, total % 60);
+  }
+  return text;
+}
+
+std::string step_ranges(const std::vector<std::int32_t>& steps) {
+  std::string text;
+  for (std::size_t i = 0; i < steps.size();) {
+    std::size_t last = i;
+    while (last + 1 < steps.size() && steps[last + 1] == steps[last] + 1) ++last;
+    text += (text.empty() ? "" : ", ") + std::to_string(steps[i] + 1);
+    if (last > i) text += "-" + std::to_string(steps[last] + 1);
+    i = last + 1;
   }
   return text;
 }
