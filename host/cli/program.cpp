@@ -31,10 +31,16 @@
 #include "host/process/process_start.hpp"
 #include "host/process/process_state.hpp"
 #include "host/process/signal_guard.hpp"
-#include "host/services/host_services.hpp"
 
 namespace fastvideo::host {
 namespace {
+
+// How the program ends.
+enum class ExitCode : int {
+  done = 0,
+  failed = 1,   // went wrong while running
+  refused = 2,  // something impossible was asked for: a RequestError
+};
 
 // As shells report a program that was ended by a signal: 130 after Ctrl-C, 143 after SIGTERM.
 int cancelled_exit() { return 128 + (cancelling_signal() != 0 ? cancelling_signal() : SIGINT); }
@@ -43,7 +49,7 @@ void apply_log_level(const Settings& settings) { set_log_level(parse_log_level(s
 
 // Makes or explains the video.
 std::string run_request(const CommandLine& line, const Settings& settings, const Catalog& catalog) {
-  const HostServices& host = HostServices::of_process(settings);
+  const HostServices& host = process_services(settings);
   if (line.command == CommandLine::Command::explain) {
     const CallWatch watch = log_hanging_calls(nullptr);
     return explain(settings, catalog, host);
@@ -181,6 +187,12 @@ int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noe
   } catch (...) {
     return complain(ExitCode::failed, "an exception that is not a std::exception");
   }
+}
+
+const HostServices& process_services(const Settings& settings) {
+  // Plugins are never unloaded and may use it until the process ends.
+  static const HostServices* const services = new HostServices(settings, required_threads(settings));
+  return *services;
 }
 
 int program_main(int argc, char** argv, RunTool run_tool) noexcept {

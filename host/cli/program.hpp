@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "host/cli/tool.hpp"
+#include "host/services/host_services.hpp"
 
 namespace fastvideo::host {
 
@@ -17,5 +18,9 @@ int run_program(const std::vector<std::string>& arguments, RunTool run_tool) noe
 /// The whole of main: the same, and what a program puts right before and says when a plugin ends it (crash_note.hpp).
 /// Ends the process itself where no sanitizer is: without exit handlers, which plugins may have set.
 int program_main(int argc, char** argv, RunTool run_tool) noexcept;
+
+/// The host's services of the program's process: made at the first call, with the settings and their `run.threads`, and
+/// never destroyed. Throws RequestError if so many threads cannot be started.
+const HostServices& process_services(const Settings& settings);
 
 }  // namespace fastvideo::host

@@ -1,6 +1,7 @@
 // Commands that measure and examine: programs of their own, so that whoever makes videos builds and ships none of them.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,9 @@
 #include "host/plugins/catalog.hpp"
 
 namespace fastvideo::host {
+
+/// The settings in force, with more of them given as if at the end of the command line.
+using ResolveSettings = std::function<Settings(const std::vector<Given>& more)>;
 
 /// A command of a tool, with the settings and plugins that hold for it. Everything is borrowed for the call.
 struct ToolCall {

@@ -29,16 +29,6 @@ std::string check_choice(const OptionSpec& option, const std::string& text, std:
 // -1 means a new seed to some programs.
 constexpr const char* kDrawnSeed = "; leave the seed out and a new one is drawn for each run";
 
-std::vector<std::string> split(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find(separator), text.size());
-    if (end > 0) parts.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return parts;
-}
-
 template <class Number>
 bool parse_number(std::string_view text, Number& number) {
   if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
@@ -121,6 +111,10 @@ Value OptionSpec::parse(std::string_view text, std::string_view where) const {
   const auto refuse = [&]() -> RequestError {
     return RequestError(std::string(where) + ": '" + shortened(text) + "' is not understood; allowed: " + allowed());
   };
+  const auto as_number = [&](auto number) {
+    if (!parse_number(text, number)) throw refuse();
+    return check(number, where);
+  };
   switch (type) {
     case OptionType::boolean: {
       const std::string word = small_letters(text);
@@ -128,16 +122,10 @@ Value OptionSpec::parse(std::string_view text, std::string_view where) const {
       if (word == "false" || word == "off" || word == "no" || word == "0") return false;
       throw refuse();
     }
-    case OptionType::integer: {
-      int64_t number = 0;
-      if (!parse_number(text, number)) throw refuse();
-      return check(number, where);
-    }
-    case OptionType::number: {
-      double number = 0;
-      if (!parse_number(text, number)) throw refuse();
-      return check(number, where);
-    }
+    case OptionType::integer:
+      return as_number(int64_t{0});
+    case OptionType::number:
+      return as_number(0.0);
     case OptionType::string:
       return check(text, where);
     case OptionType::strings: {

@@ -2,16 +2,15 @@
 //
 //   Schema schema = Schema::host();
 //   std::vector<Given> given = read_config_files(config_files(installation, explicit_config));
-//   append(given, read_environment(schema)); append(given, flags);      // rising order
-//   Settings early = resolve(schema, given, Unknown::keep_out);             // [plugins] path, [libraries] path, log
-//   level add_options(schema, Catalog::discover(...));                        // host/plugins/item_options.hpp Settings
-//   settings = resolve(schema, given, Unknown::refuse);
+//   append(given, read_environment(schema)); append(given, flags);   // rising order
+//   Settings early = resolve(schema, given, Unknown::keep_out);      // where plugins and libraries are, log level
+//   add_options(schema, Catalog::discover(...));                     // host/plugins/catalog.hpp
+//   Settings settings = resolve(schema, given, Unknown::refuse);
 #pragma once
 
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -104,9 +103,6 @@ class Settings {
 /// and puts it over the defaults. Throws RequestError: an unknown key with its place and the nearest name, a wrong
 /// type, a value out of range with the allowed range.
 Settings resolve(const Schema& schema, const std::vector<Given>& given, Unknown unknown);
-
-/// The settings in force, with more of them given as if at the end of the command line.
-using ResolveSettings = std::function<Settings(const std::vector<Given>& more)>;
 
 /// Name and value only, as options are passed to an item.
 Value::Table to_table(const std::vector<ItemSetting>& settings);

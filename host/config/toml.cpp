@@ -31,60 +31,51 @@ std::string place(const std::string& file, const toml::source_position& at) {
   return place_of(file, at.line, at.column);
 }
 
-class Converter {
- public:
-  explicit Converter(const std::string& file) : file_(file) {}
+// Texts cross the ABI as C strings, which would end at a NUL.
+void check_text(const std::string& text, const std::string& file, const toml::source_position& at) {
+  if (text.find('\0') != std::string::npos)
+    throw RequestError(place(file, at) + "the text contains the character NUL (\\u0000)");
+}
 
-  // `depth`: how many tables and lists are around the node.
-  TomlValue convert(const toml::node& node, int depth = 0) const {
-    TomlValue out;
-    out.line = node.source().begin.line;
-    out.column = node.source().begin.column;
-    // Tables of lists of tables, which the headers build up.
-    if (depth > kDeepestNesting && (node.is_table() || node.is_array()))
-      throw RequestError(place(file_, node.source().begin) + "nested more than " + std::to_string(kDeepestNesting) +
-                         " deep");
-    if (const auto* table = node.as_table()) {
-      out.type = FV_VALUE_TABLE;
-      for (const auto& [key, value] : *table) {
-        const toml::source_position at = key.source().begin;
-        out.entries.push_back({std::string(key.str()), convert(value, depth + 1), at.line, at.column});
-        check_text(out.entries.back().name, at);
-      }
-      // toml++ sorts keys by name; messages and listings follow the file.
-      std::stable_sort(out.entries.begin(), out.entries.end(), [](const TomlEntry& a, const TomlEntry& b) {
-        return std::tie(a.line, a.column) < std::tie(b.line, b.column);
-      });
-    } else if (const auto* array = node.as_array()) {
-      out.type = FV_VALUE_LIST;
-      for (const toml::node& item : *array) out.items.push_back(convert(item, depth + 1));
-    } else {
-      out.scalar = scalar(node);
-      out.type = out.scalar.type();
+Value scalar_of(const toml::node& node, const std::string& file) {
+  if (const auto* value = node.as_boolean()) return value->get();
+  if (const auto* value = node.as_integer()) return value->get();
+  if (const auto* value = node.as_floating_point()) return value->get();
+  if (const auto* value = node.as_string()) {
+    check_text(value->get(), file, node.source().begin);
+    return value->get();
+  }
+  throw RequestError(place(file, node.source().begin) + "dates and times are not used here; write a string");
+}
+
+// `depth`: how many tables and lists are around the node.
+TomlValue tree_of(const toml::node& node, const std::string& file, int depth = 0) {
+  TomlValue out;
+  out.line = node.source().begin.line;
+  out.column = node.source().begin.column;
+  // Tables of lists of tables, which the headers build up.
+  if (depth > kDeepestNesting && (node.is_table() || node.is_array()))
+    throw RequestError(place(file, node.source().begin) + "nested more than " + std::to_string(kDeepestNesting) +
+                       " deep");
+  if (const auto* table = node.as_table()) {
+    out.type = FV_VALUE_TABLE;
+    for (const auto& [key, value] : *table) {
+      const toml::source_position at = key.source().begin;
+      out.entries.push_back({std::string(key.str()), tree_of(value, file, depth + 1), at.line, at.column});
+      check_text(out.entries.back().name, file, at);
     }
-    return out;
+    // toml++ sorts keys by name; messages and listings follow the file.
+    std::ranges::stable_sort(out.entries, {},
+                             [](const TomlEntry& entry) { return std::tie(entry.line, entry.column); });
+  } else if (const auto* array = node.as_array()) {
+    out.type = FV_VALUE_LIST;
+    for (const toml::node& item : *array) out.items.push_back(tree_of(item, file, depth + 1));
+  } else {
+    out.scalar = scalar_of(node, file);
+    out.type = out.scalar.type();
   }
-
- private:
-  Value scalar(const toml::node& node) const {
-    if (const auto* value = node.as_boolean()) return value->get();
-    if (const auto* value = node.as_integer()) return value->get();
-    if (const auto* value = node.as_floating_point()) return value->get();
-    if (const auto* value = node.as_string()) {
-      check_text(value->get(), node.source().begin);
-      return value->get();
-    }
-    throw RequestError(place(file_, node.source().begin) + "dates and times are not used here; write a string");
-  }
-
-  // Texts cross the ABI as C strings, which would end at a NUL.
-  void check_text(const std::string& text, const toml::source_position& at) const {
-    if (text.find('\0') != std::string::npos)
-      throw RequestError(place(file_, at) + "the text contains the character NUL (\\u0000)");
-  }
-
-  const std::string& file_;
-};
+  return out;
+}
 
 }  // namespace
 
@@ -115,7 +106,7 @@ Value TomlValue::value() const {
 TomlValue parse_toml(std::string_view text, const std::string& file) {
   try {
     guard_toml(text, file);
-    return Converter(file).convert(toml::parse(text, std::string_view(file)));
+    return tree_of(toml::parse(text, std::string_view(file)), file);
   } catch (const toml::parse_error& e) {
     throw RequestError(place(file, e.source().begin) + shortened(e.description(), 300));
   }

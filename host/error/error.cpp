@@ -2,12 +2,27 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <vector>
 
 #include "host/error/letter_case.hpp"
 #include "host/error/printable.hpp"
 
 namespace fastvideo::host {
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(separator), text.size());
+    if (end > 0) parts.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+std::string formatted(const char* format, double number) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, number);
+  return text;
+}
 
 std::string readable_bytes(std::uint64_t bytes) {
   constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
@@ -18,9 +33,7 @@ std::string readable_bytes(std::uint64_t bytes) {
     value /= 1024;
     ++unit;
   }
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f %s", value < 10 ? 2 : value < 100 ? 1 : 0, value, kUnits[unit]);
-  return text;
+  return formatted(value < 10 ? "%.2f " : value < 100 ? "%.1f " : "%.0f ", value) + kUnits[unit];
 }
 
 size_t edit_distance(std::string_view a, std::string_view b) {

@@ -8,15 +8,9 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace fastvideo::host {
-
-/// How the program ends.
-enum class ExitCode : int {
-  done = 0,
-  failed = 1,   ///< went wrong while running
-  refused = 2,  ///< something impossible was asked for: a RequestError
-};
 
 /// Something impossible was asked for. The text says what, the number, and what to do. Everything else that ends a run
 /// (std::runtime_error and others) is a failure while running.
@@ -43,11 +37,17 @@ std::string joined(const Range& range, std::string_view separator = ", ", Text t
   return out;
 }
 
+/// The parts of a text between separators; those that are empty are none.
+std::vector<std::string> split(std::string_view text, char separator);
+
 /// "a, b, c", or "none".
 template <class Range, class Text = std::identity>
 std::string comma_list(const Range& range, Text text_of = {}) {
   return std::empty(range) ? "none" : joined(range, ", ", text_of);
 }
+
+/// A number as printf writes it: "%.2g".
+std::string formatted(const char* format, double number);
 
 /// "1.17 GiB", "24.0 MiB", "512 bytes"
 std::string readable_bytes(std::uint64_t bytes);

@@ -23,13 +23,12 @@ inline char small_letter(char c) { return is_upper(c) ? static_cast<char>(c - 'A
 
 inline std::string small_letters(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), small_letter);
+  std::ranges::transform(out, out.begin(), small_letter);
   return out;
 }
 
 inline bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return small_letter(x) == small_letter(y); });
+  return std::ranges::equal(a, b, {}, small_letter, small_letter);
 }
 
 }  // namespace fastvideo::host

@@ -3,7 +3,6 @@
 #include <array>
 #include <atomic>
 #include <stdexcept>
-#include <string>
 #include <utility>
 
 #include "host/error/letter_case.hpp"

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host/config/test_files.hpp"
+#include "host/media/no_frames.hpp"
 
 namespace fastvideo::host {
 namespace {

@@ -1,5 +1,6 @@
 #include "host/run/video_sink.hpp"
 
+#include "host/media/no_frames.hpp"
 #include "host/media/video_writer.hpp"
 
 #include <gtest/gtest.h>

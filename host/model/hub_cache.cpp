@@ -36,10 +36,9 @@ std::string commit_of_main(const fs::path& repository) {
 }
 
 std::vector<fs::path> snapshots_of(const fs::path& repository) {
-  std::vector<fs::path> found;
+  std::vector<fs::path> found = entries_of(repository / "snapshots");
   std::error_code none;
-  for (const fs::path& entry : entries_of(repository / "snapshots"))
-    if (fs::is_directory(entry, none)) found.push_back(entry);
+  std::erase_if(found, [&](const fs::path& entry) { return !fs::is_directory(entry, none); });
   return found;
 }
 
@@ -129,7 +128,7 @@ fs::path downloaded_snapshot(const std::string& repository, const fs::path& cach
   if (commit.empty() && snapshots.size() > 1)
     throw RequestError("the Hugging Face cache " + cache.string() + " holds " + std::to_string(snapshots.size()) +
                        " revisions of " + repository + ", and none of them is main: give the folder of one, as " +
-                       std::min_element(snapshots.begin(), snapshots.end())->string() + ", or" + remedy.substr(1));
+                       snapshots.front().string() + ", or" + remedy.substr(1));
   const fs::path snapshot = commit.empty() ? snapshots.front() : folder / "snapshots" / commit;
   std::error_code failure;
   fs::path real = fs::canonical(snapshot, failure);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,9 +64,9 @@ void LoadedModel::require_same(const Settings& settings) const {
   for (const std::string_view path : kOfModel) {
     const std::string ours = text_of(settings_.find(path)), theirs = text_of(settings.find(path));
     if (ours == theirs) continue;
-    std::string text = "the request says ";
-    text.append(path).append(" = ").append(theirs).append(", and the model was opened with ").append(ours);
-    throw RequestError(text + ": open another model for it", std::string(path));
+    throw RequestError("the request says " + std::string(path) + " = " + theirs + ", and the model was opened with " +
+                           ours + ": open another model for it",
+                       std::string(path));
   }
 }
 

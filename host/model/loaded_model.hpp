@@ -1,7 +1,6 @@
 // A model that is open: its folder, the device it runs on, and the plugins that requests to it use.
 #pragma once
 
-#include <memory>
 #include <optional>
 
 #include "host/config/settings.hpp"

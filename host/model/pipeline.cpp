@@ -26,8 +26,7 @@ bool offers(const PipelineEstimate& estimate, const std::string& signal) {
 // What caching keeps is added to the peak of a stage: of one that was told, and of something that a strategy can keep.
 void require_ledger(const PipelineEstimate& estimate, const std::string& who) {
   for (const PipelineEstimate::Kept& kept : estimate.kept) {
-    const auto is_stage = [&](const PipelineEstimate::Bytes& peak) { return peak.name == kept.stage; };
-    if (std::none_of(estimate.peaks.begin(), estimate.peaks.end(), is_stage))
+    if (std::ranges::count(estimate.peaks, kept.stage, &PipelineEstimate::Bytes::name) == 0)
       throw std::runtime_error(who + ": it says what caching keeps in the stage '" + kept.stage +
                                "', of which it gives no peak");
     if (kept.what != "blocks" && !offers(estimate, kept.what))
@@ -140,10 +139,8 @@ OpenPipeline::OpenPipeline(Loader& loader, const fv_services* host, const Catalo
   early_ = static_cast<const fv_early_signals_interface*>(
       further_table(loaded.code, *item.item, FV_EARLY_SIGNALS_INTERFACE, sizeof *early_,
                     {{"measure", offsetof(fv_early_signals_interface, measure)}}));
-  TextBuffer text;
-  require_ok(called(call_name("create", name_), text.get(),
-                    [&] { return table_->create(host, folder.path.c_str(), &pipeline_, text.get()); }),
-             text, name_);
+  call_or_throw(call_name("create", name_), name_,
+                [&](fv_text* error) { return table_->create(host, folder.path.c_str(), &pipeline_, error); });
   if (pipeline_ == nullptr) throw std::runtime_error(name_ + ": create gave no pipeline and no error");
 }
 
@@ -169,10 +166,10 @@ void OpenPipeline::naming_parameter(Call&& call) const {
 
 PipelineEstimate OpenPipeline::check(const fv_pipeline_request& request) {
   EstimateSink sink;
-  TextBuffer text;
-  const fv_status status = called(call_name("check", name_), text.get(),
-                                  [&] { return table_->check(pipeline_, &request, &sink.abi, text.get()); });
-  naming_parameter([&] { require_ok(status, text, name_); });
+  naming_parameter([&] {
+    call_or_throw(call_name("check", name_), name_,
+                  [&](fv_text* error) { return table_->check(pipeline_, &request, &sink.abi, error); });
+  });
   sink.require_whole(name_);
   return std::move(sink.estimate);
 }
@@ -181,12 +178,10 @@ std::optional<std::vector<double>> OpenPipeline::measure_early(const fv_pipeline
                                                                std::span<const fv_cache_measure> measures) {
   if (early_ == nullptr) return std::nullopt;
   std::vector<double> values(static_cast<std::size_t>(steps) * measures.size());
-  TextBuffer text;
-  const fv_status status = called(call_name("measure", name_), text.get(), [&] {
+  call_or_throw(call_name("measure", name_), name_, [&](fv_text* error) {
     return early_->measure(pipeline_, &request, measures.data(), static_cast<uint32_t>(measures.size()), values.data(),
-                           text.get());
+                           error);
   });
-  require_ok(status, text, name_);
   return values;
 }
 

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "host/calls/cancel.hpp"
-#include "host/model/device.hpp"
 #include "host/model/model_folder.hpp"
 #include "host/plugins/loader.hpp"
 

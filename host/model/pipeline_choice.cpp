@@ -9,6 +9,8 @@
 namespace fastvideo::host {
 namespace {
 
+std::string full_name_of(const CatalogItem* item) { return item->item->full_name(); }
+
 bool is_called(const CatalogItem& item, const std::string& name) {
   return same_name(name, item.item->name) || same_name(name, item.item->full_name());
 }
@@ -23,16 +25,15 @@ std::vector<const CatalogItem*> possible_pipelines(const Settings& settings, con
   std::vector<std::string> served;
   for (const CatalogItem* item : catalog.offered("pipeline")) {
     const std::vector<std::string>& classes = item->item->model_classes;
-    if (std::find(classes.begin(), classes.end(), folder.class_name) != classes.end()) serving.push_back(item);
+    if (std::ranges::count(classes, folder.class_name) > 0) serving.push_back(item);
     served.insert(served.end(), classes.begin(), classes.end());
   }
   if (serving.empty())
     throw RequestError((folder.path / "model_index.json").string() + ": no installed pipeline serves the class " +
                        folder.class_name + (served.empty() ? "; none is installed" : "; served are " + joined(served)));
-  std::sort(serving.begin(), serving.end(),
-            [](const CatalogItem* a, const CatalogItem* b) { return a->item->full_name() < b->item->full_name(); });
+  std::ranges::sort(serving, {}, full_name_of);
   if (same_name(name, "auto")) return serving;
-  const std::string those = joined(serving, ", ", [](const CatalogItem* one) { return one->item->full_name(); });
+  const std::string those = joined(serving, ", ", full_name_of);
   std::vector<std::string> names;
   for (const CatalogItem* item : serving) names.insert(names.end(), {item->item->name, item->item->full_name()});
   std::erase_if(serving, [&](const CatalogItem* one) { return !is_called(*one, name); });

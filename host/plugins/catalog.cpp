@@ -101,18 +101,14 @@ void Catalog::add_folder(const fs::path& folder, const SearchFolder& found_in,
     const std::string key = item.kind + '\n' + small_letters(item.full_name());
     const auto shadow = first_.find(key);
     if (!item.known_kind()) {
-      listed.state = ItemState::unknown_kind;
-      listed.reason = "kind '" + item.kind + "' is unknown to this host";
-    } else if (std::find(disabled.begin(), disabled.end(), manifest.id) != disabled.end()) {
-      listed.state = ItemState::disabled;
-      listed.reason = manifest.id + " is listed in [plugins] disable";
+      listed.withhold(ItemState::unknown_kind, "kind '" + item.kind + "' is unknown to this host");
+    } else if (std::ranges::count(disabled, manifest.id) > 0) {
+      listed.withhold(ItemState::disabled, manifest.id + " is listed in [plugins] disable");
     } else if (same_id != nullptr) {
-      listed.state = ItemState::shadowed;
-      listed.reason = manifest.id + " was found before, in " + same_id->manifest.folder.string();
+      listed.withhold(ItemState::shadowed, manifest.id + " was found before, in " + same_id->manifest.folder.string());
     } else if (shadow != first_.end()) {
-      listed.state = ItemState::shadowed;
-      listed.reason =
-          item.full_name() + " was found before, in " + items_[shadow->second].plugin->manifest.folder.string();
+      const Manifest& first = items_[shadow->second].plugin->manifest;
+      listed.withhold(ItemState::shadowed, item.full_name() + " was found before, in " + first.folder.string());
     }
     if (listed.state == ItemState::offered) first_.emplace(key, items_.size());
     items_.push_back(std::move(listed));

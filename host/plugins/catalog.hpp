@@ -50,6 +50,11 @@ struct CatalogItem {
   const Item* item = nullptr;
   ItemState state = ItemState::offered;
   std::string reason;  ///< unless offered
+
+  void withhold(ItemState because, const std::string& why) {
+    state = because;
+    reason = why;
+  }
 };
 
 /// A folder whose manifest could not be used.

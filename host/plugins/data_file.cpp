@@ -107,8 +107,7 @@ Value::Table read_data(const Item& item, const Value::Table& options) {
   for (const DataFile& data : item.data) {
     std::filesystem::path path = data.file;
     if (!data.option.empty()) {
-      const auto given =
-          std::find_if(options.begin(), options.end(), [&](const Entry& option) { return option.name == data.option; });
+      const auto given = std::ranges::find(options, data.option, &Entry::name);
       if (given == options.end()) continue;  // the user has none
       path = given->value.string();
       if (path.extension() != ".json" && path.extension() != ".toml")

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <sstream>
 
 #include "host/config/paths.hpp"
 #include "host/error/error.hpp"
@@ -45,11 +44,8 @@ std::vector<fs::path> python_folders(const std::vector<fs::path>& library_path, 
     if (fs::is_directory(real, none) && std::find(folders.begin(), folders.end(), real) == folders.end())
       folders.push_back(real);
   };
-  if (const char* variable = environment("PYTHONPATH")) {
-    std::istringstream parts(variable);
-    for (std::string part; std::getline(parts, part, ':');)
-      if (!part.empty()) add(part);
-  }
+  if (const char* variable = environment("PYTHONPATH"))
+    for (const std::string& part : split(variable, ':')) add(part);
   for (const fs::path& library : library_path)
     if (!find_library("libtorch_cpu.so", {library}).empty()) add(library / ".." / "..");  // site-packages/torch/lib
   return folders;

@@ -4,7 +4,6 @@
 #include <map>
 #include <set>
 
-#include "host/error/error.hpp"
 #include "host/error/letter_case.hpp"
 #include "host/plugins/catalog.hpp"
 
@@ -26,9 +25,7 @@ struct Use {
 };
 
 bool contradict(const std::vector<Use>& uses) {
-  for (const Use& use : uses)
-    if (use.meaning != uses.front().meaning) return true;
-  return false;
+  return std::ranges::any_of(uses, [&](const Use& use) { return use.meaning != uses.front().meaning; });
 }
 
 void refuse_all(const std::string& what, const std::vector<Use>& uses) {
@@ -40,29 +37,23 @@ void refuse_all(const std::string& what, const std::vector<Use>& uses) {
       reason += (named.size() == 1 ? " " : ", ") + use.meaning + " of " + owner_name(*use.item);
   if (uses.size() > most_named) reason += ", ... (" + std::to_string(uses.size()) + " in all)";
   reason += "; take one of them away, or list its plugin in [plugins] disable";
-  for (const Use& use : uses) {
-    use.item->state = ItemState::refused;
-    use.item->reason = reason;
-  }
+  for (const Use& use : uses) use.item->withhold(ItemState::refused, reason);
 }
 
 }  // namespace
 
 void add_options(Schema& schema, Catalog& catalog, const std::vector<std::string>& program_flags) {
-  const auto refuse = [](CatalogItem& one, const std::string& why) {
-    one.state = ItemState::refused;
-    one.reason = why;
-  };
   std::map<std::string, std::vector<Use>> flags, types;
   for (CatalogItem& one : catalog.items_) {
     if (one.state != ItemState::offered) continue;
     for (const OptionSpec& option : one.item->options) {
       const std::string path = path_of(one, option);
-      const bool taken = std::find(program_flags.begin(), program_flags.end(), option.flag) != program_flags.end();
+      const bool taken = std::ranges::count(program_flags, option.flag) > 0;
       if (!option.flag.empty() && (taken || !schema.find_flag(option.flag).empty()))
-        refuse(one, "option '" + option.name + "' takes " + option.flag + ", which is a flag of fastvideo itself");
+        one.withhold(ItemState::refused,
+                     "option '" + option.name + "' takes " + option.flag + ", which is a flag of fastvideo itself");
       if (!schema.find(path).empty())
-        refuse(one, "option '" + option.name + "' is the setting " + path + " of the host");
+        one.withhold(ItemState::refused, "option '" + option.name + "' is the setting " + path + " of the host");
       if (!option.flag.empty()) flags[option.flag].push_back({&one, small_letters(path)});
       types[small_letters(path)].push_back({&one, std::string(type_name(option.type))});
     }

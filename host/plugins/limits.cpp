@@ -7,10 +7,6 @@
 namespace fastvideo::host {
 namespace {
 
-bool contains(const std::vector<std::string>& names, std::string_view name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 bool runs_on(const Architecture& wanted, int architecture) {
   if (wanted.number == 0) return false;
   return wanted.and_later ? architecture >= wanted.number : architecture == wanted.number;
@@ -21,7 +17,7 @@ bool runs_on(const Architecture& wanted, int architecture) {
 std::optional<std::string> rule_out(const ItemLimits& limits, const DeviceFacts& device) {
   const bool cuda = device.device.type == FV_DEVICE_CUDA;
   const std::string kind = cuda ? "cuda" : "cpu";
-  if (limits.devices && !contains(*limits.devices, kind))
+  if (limits.devices && std::ranges::count(*limits.devices, kind) == 0)
     return "runs on " + comma_list(*limits.devices) + ", not on " + kind;
   if (cuda && limits.architectures) {
     for (const Architecture& one : *limits.architectures)
@@ -39,7 +35,7 @@ std::optional<std::string> rule_out(const ItemLimits& limits, const fv_attention
   const auto takes = [&](const std::string& pattern) { return matches_role(pattern, role); };
   if (limits.roles && std::none_of(limits.roles->begin(), limits.roles->end(), takes))
     return "serves " + comma_list(*limits.roles) + ", not " + role;
-  if (limits.dtypes && !contains(*limits.dtypes, dtype_name(site.dtype)))
+  if (limits.dtypes && std::ranges::count(*limits.dtypes, dtype_name(site.dtype)) == 0)
     return "takes " + comma_list(*limits.dtypes) + ", not " + dtype_name(site.dtype);
   if (limits.head_sizes && !limits.head_sizes->contains(site.head_size))
     return "takes head sizes " + limits.head_sizes->describe() + ", not " + std::to_string(site.head_size);
@@ -49,8 +45,7 @@ std::optional<std::string> rule_out(const ItemLimits& limits, const fv_attention
 }
 
 bool claims_role(const Item& item, std::string_view role) {
-  return std::any_of(item.claims.begin(), item.claims.end(),
-                     [&](const std::string& pattern) { return matches_role(pattern, role); });
+  return std::ranges::any_of(item.claims, [&](const auto& pattern) { return matches_role(pattern, role); });
 }
 
 std::string device_name(fv_device device) {

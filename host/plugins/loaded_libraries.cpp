@@ -39,8 +39,8 @@ OpenLibrary::OpenLibrary(const std::filesystem::path& file) {
   library_ = libraries.back().get();
 }
 
-OpenLibrary::AnyFunction* OpenLibrary::address(const char* name) const {
-  return library_->has(name) ? &library_->get<AnyFunction>(name) : nullptr;
+fv_plugin_entry OpenLibrary::entry() const {
+  return &library_->get<std::remove_pointer_t<fv_plugin_entry>>("fastvideo_plugin");
 }
 
 std::optional<std::filesystem::path> loaded_library(const std::string& file_name) {

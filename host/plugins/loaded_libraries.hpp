@@ -1,6 +1,8 @@
 // The shared libraries of this process. Boost.DLL stays inside loaded_libraries.cpp.
 #pragma once
 
+#include <fastvideo/abi.h>
+
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -17,16 +19,10 @@ class OpenLibrary {
   /// Opens a file (an absolute path): every symbol resolved now, its names visible to itself and its own needs alone.
   /// Throws std::runtime_error with the words of the dynamic linker.
   explicit OpenLibrary(const std::filesystem::path& file);
-  /// The address of an exported function, or nullptr.
-  template <class Function>
-  Function* find(const char* name) const {
-    return reinterpret_cast<Function*>(address(name));
-  }
+  /// That of a plugin, which exports it.
+  fv_plugin_entry entry() const;
 
  private:
-  using AnyFunction = void();
-  AnyFunction* address(const char* name) const;
-
   const boost::dll::shared_library* library_;
 };
 

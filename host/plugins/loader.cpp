@@ -113,7 +113,7 @@ LoadedItem Loader::load(const CatalogItem& item) {
   require_working_directory();
   const fv_plugin* plugin = open(*item.plugin, *item.item);
   const fv_item* code = find_item_code(plugin, *item.item);
-  return {item.plugin, item.item, code, required_table(code, *item.item)};
+  return {code, required_table(code, *item.item)};
 }
 
 const fv_plugin* Loader::open(const Plugin& plugin, const Item& item) {
@@ -127,8 +127,7 @@ const fv_plugin* Loader::open(const Plugin& plugin, const Item& item) {
   if (known != plugins_.end()) return known->second;
   const OpenLibrary library = open_library(item.library);
   opened_.push_back(item.library);
-  const auto entry = library.find<std::remove_pointer_t<fv_plugin_entry>>("fastvideo_plugin");
-  const fv_plugin* code = enter(entry, host_, item.library);
+  const fv_plugin* code = enter(library.entry(), host_, item.library);
   check_plugin_code(code, plugin.manifest, item.library);
   plugins_[item.library] = code;
   return code;

@@ -15,8 +15,6 @@ namespace fastvideo::host {
 
 /// An item whose library is open. Cheap to copy; valid until the process ends, for libraries are never unloaded.
 struct LoadedItem {
-  const Plugin* plugin = nullptr;
-  const Item* item = nullptr;
   const fv_item* code = nullptr;  ///< what the library says of it; equal to the manifest
   const void* table = nullptr;    ///< of its kind: FV_ATTENTION_INTERFACE and so on; every required function is there
 
@@ -24,6 +22,14 @@ struct LoadedItem {
   const Interface* interface() const {
     return static_cast<const Interface*>(table);
   }
+};
+
+/// What serves a request in the place of an item, of a calibration: the table of the item's kind, and the object that
+/// the table takes. All are borrowed.
+struct StandIn {
+  const CatalogItem* item = nullptr;
+  const void* table = nullptr;
+  void* object = nullptr;
 };
 
 /// While it lives, this thread is the loader's: functions of plugins with the tag [loader] are called by one thread at

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "host/plugins/limits.hpp"
 #include "host/plugins/manifest_parts.hpp"
 
 namespace fastvideo::host {
@@ -38,11 +39,9 @@ void parse_attention(const TomlValue* table, const ManifestContext& context, Ite
   TableReader reader = context.read(*table, "[item.attention]");
   item.claims = reader.strings("claims").value_or(item.claims);
   const std::string numerics = reader.string("numerics");
-  if (numerics == "exact")
-    item.numerics = FV_NUMERICS_EXACT;
-  else if (numerics == "reordered")
-    item.numerics = FV_NUMERICS_REORDERED;
-  else if (!numerics.empty() && numerics != "approximate")
+  for (const uint32_t one : {FV_NUMERICS_EXACT, FV_NUMERICS_REORDERED})
+    if (numerics_name(one) == numerics) item.numerics = one;
+  if (!numerics.empty() && numerics_name(item.numerics) != numerics)
     throw reader.refuse("numerics", "'" + numerics + "' is not one of exact, reordered, approximate");
   reader.warn_about_the_rest();
 }
@@ -144,14 +143,12 @@ std::string HeadSizes::describe() const {
 bool Item::known_kind() const { return kind == "attention" || kind == "cache" || kind == "pipeline"; }
 
 const OptionSpec* Item::option(std::string_view name) const {
-  const auto found =
-      std::find_if(options.begin(), options.end(), [&](const OptionSpec& one) { return one.name == name; });
+  const auto found = std::ranges::find(options, name, &OptionSpec::name);
   return found != options.end() ? &*found : nullptr;
 }
 
 const DataFile* Item::calibrated_data() const {
-  const auto found =
-      std::find_if(data.begin(), data.end(), [](const DataFile& one) { return !one.calibrated.empty(); });
+  const auto found = std::ranges::find_if(data, [](const DataFile& one) { return !one.calibrated.empty(); });
   return found != data.end() ? &*found : nullptr;
 }
 

@@ -183,17 +183,15 @@ DataFile parse_data(const TomlValue& table, const ManifestContext& context) {
     throw reader.refuse("calibrated", "'" + data.calibrated + "' is neither toml nor json");
   if (!data.calibrated.empty() && data.option.empty())
     throw reader.refuse("calibrated", "what a calibration writes is read through an option: add option = \"...\"");
-  if (!data.option.empty()) {
-    if (reader.find("file") != nullptr)
-      throw reader.refuse("file", "a data file is the plugin's own (file) or the user's (option), not both");
-    reader.warn_about_the_rest();
-    return data;
+  if (data.option.empty()) {
+    const std::string file = reader.required_string("file");
+    if (!is_file_name(file)) throw reader.refuse("file", "'" + file + "' is no name of a file in the plugin's folder");
+    data.file = context.folder / file;
+    if (data.file.extension() != ".json" && data.file.extension() != ".toml")
+      throw reader.refuse("file", "'" + file + "' is neither .json nor .toml");
+  } else if (reader.find("file") != nullptr) {
+    throw reader.refuse("file", "a data file is the plugin's own (file) or the user's (option), not both");
   }
-  const std::string file = reader.required_string("file");
-  if (!is_file_name(file)) throw reader.refuse("file", "'" + file + "' is no name of a file in the plugin's folder");
-  data.file = context.folder / file;
-  if (data.file.extension() != ".json" && data.file.extension() != ".toml")
-    throw reader.refuse("file", "'" + file + "' is neither .json nor .toml");
   reader.warn_about_the_rest();
   return data;
 }

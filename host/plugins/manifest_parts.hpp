@@ -1,7 +1,6 @@
 // The parts of an [[item]] of a manifest.
 #pragma once
 
-#include "host/error/letter_case.hpp"
 #include "host/plugins/manifest.hpp"
 #include "host/plugins/table_reader.hpp"
 

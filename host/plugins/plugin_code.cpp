@@ -52,7 +52,7 @@ RequestError disagree(const std::filesystem::path& file, const std::string& what
 void check_library_file(const Item& item) {
   const std::string file = item.library.string();
   const SharedObject object = read_shared_object(item.library);
-  if (std::find(object.exports.begin(), object.exports.end(), entry_name) == object.exports.end())
+  if (std::ranges::count(object.exports, entry_name) == 0)
     throw RequestError(file + ": exports no " + entry_name +
                        ", so it is no plugin; was it linked with a version script that hides it?");
   if (object.exports.size() > 1) {

@@ -8,7 +8,6 @@
 #include <string>
 
 #include "host/plugins/catalog.hpp"
-#include "host/plugins/preflight.hpp"
 
 namespace fastvideo::host {
 

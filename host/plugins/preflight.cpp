@@ -8,7 +8,6 @@
 #include <cstring>
 #include <fastvideo/input_file.hpp>
 #include <optional>
-#include <sstream>
 
 #include "host/config/paths.hpp"
 #include "host/error/error.hpp"
@@ -60,11 +59,10 @@ class ElfFile {
   // "$ORIGIN/../lib:/opt/lib" as folders
   void add_search_path(const std::string& list, std::vector<std::filesystem::path>& folders) const {
     const std::string origin = absolute_path(name_).parent_path().string();
-    std::istringstream parts(list);
-    for (std::string part; std::getline(parts, part, ':');) {
+    for (std::string& part : split(list, ':')) {
       for (const std::string_view token : {"$ORIGIN", "${ORIGIN}"})
         if (const size_t at = part.find(token); at != std::string::npos) part.replace(at, token.size(), origin);
-      if (!part.empty()) folders.emplace_back(part);
+      folders.emplace_back(std::move(part));
     }
   }
 

@@ -11,8 +11,7 @@ double steady_seconds() {
 
 void StageTimer::enter(std::string_view stage) {
   stop();
-  const auto known =
-      std::find_if(stages_.begin(), stages_.end(), [stage](const StageTime& time) { return time.name == stage; });
+  const auto known = std::ranges::find(stages_, stage, &StageTime::name);
   current_ = static_cast<std::size_t>(known - stages_.begin());
   if (known == stages_.end()) stages_.push_back({std::string(stage), 0, 0});
   entered_ = step_began_ = clock_();

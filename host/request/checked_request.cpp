@@ -70,9 +70,7 @@ void CheckedRequest::require_effect() const {
     if (setting.source.kind != Source::Kind::command_line) continue;
     const std::string why_not = no_effect(path);
     if (why_not.empty()) continue;
-    std::string text = setting.source.describe();
-    text.append(" (").append(path).append(") would have no effect: ").append(why_not);
-    throw RequestError(text, path);
+    throw RequestError(setting.source.describe() + " (" + path + ") would have no effect: " + why_not, path);
   }
 }
 
@@ -89,9 +87,8 @@ std::string CheckedRequest::no_effect(const std::string& path) const {
   if (first == last) return {};  // a setting of the host
   const std::string item = path.substr(first + 1, last - first - 1);
   const auto is_item = [&](const std::string& name) { return same_name(name, item); };
-  if (section == "attention" && std::none_of(choices().begin(), choices().end(), [&](const AttentionChoice& choice) {
-        return is_item(choice.item->item->name);
-      }))
+  const auto serves = [&](const AttentionChoice& choice) { return is_item(choice.item->item->name); };
+  if (section == "attention" && std::ranges::none_of(choices(), serves))
     return "no site of this run is served by " + item;
   if (section == "cache" && option != kEnableOption && (cache_ == nullptr || !is_item(cache_->item().item->name)))
     return "the caching strategy is " + (cache_ == nullptr ? "none" : cache_->name());
@@ -103,7 +100,7 @@ std::string CheckedRequest::no_site_of(const std::string& role) const {
   std::vector<std::string> roles;
   for (const fv_attention_site* site : estimate_.site_pointers())
     if (std::find(roles.begin(), roles.end(), site->role) == roles.end()) roles.emplace_back(site->role);
-  if (std::any_of(roles.begin(), roles.end(), [&](const std::string& one) { return same_name(one, role); })) return {};
+  if (std::ranges::any_of(roles, [&](const std::string& one) { return same_name(one, role); })) return {};
   return "this model has no attention of the role " + role + "; its roles are " + joined(roles);
 }
 

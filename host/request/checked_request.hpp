@@ -12,7 +12,6 @@
 #include "host/request/preset.hpp"
 #include "host/selection/attention_selector.hpp"
 #include "host/selection/cache_policy.hpp"
-#include "host/selection/stand_in.hpp"
 #include "host/services/attention_session.hpp"
 #include "host/services/cache_session.hpp"
 

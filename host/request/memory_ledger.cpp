@@ -20,7 +20,7 @@ std::uint64_t product(std::uint64_t a, std::uint64_t b) {
 void add_caching(const PipelineEstimate& estimate, const CacheKeeps& keeps, MemoryLedger& ledger) {
   for (const PipelineEstimate::Kept& kept : estimate.kept) {
     const std::uint64_t slots = kept.what == keeps.cut ? product(keeps.slots, kept.bytes) : 0;
-    const bool is_measured = std::find(keeps.signals.begin(), keeps.signals.end(), kept.what) != keeps.signals.end();
+    const bool is_measured = std::ranges::count(keeps.signals, kept.what) > 0;
     const std::uint64_t signals = is_measured ? product(2 * keeps.branches + 1, kept.bytes) : 0;
     ledger.cache_slots = sum(ledger.cache_slots, slots);
     ledger.cache_signals = sum(ledger.cache_signals, signals);
@@ -32,8 +32,7 @@ void add_caching(const PipelineEstimate& estimate, const CacheKeeps& keeps, Memo
 }  // namespace
 
 std::optional<PipelineEstimate::Bytes> MemoryLedger::peak() const {
-  const auto most =
-      std::max_element(stages.begin(), stages.end(), [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
+  const auto most = std::ranges::max_element(stages, {}, &PipelineEstimate::Bytes::bytes);
   return most != stages.end() ? std::optional(*most) : std::nullopt;
 }
 

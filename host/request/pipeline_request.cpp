@@ -42,9 +42,8 @@ PipelineRequest::PipelineRequest(const Settings& settings, const Item& pipeline,
 }
 
 void PipelineRequest::set(std::string_view parameter, Value value) {
-  const auto named = [&](const ItemSetting& one) { return one.name == parameter; };
-  if (const auto found = std::find_if(parameters_.begin(), parameters_.end(), named); found != parameters_.end())
-    found->setting.value = std::move(value);
+  const auto found = std::ranges::find(parameters_, parameter, &ItemSetting::name);
+  if (found != parameters_.end()) found->setting.value = std::move(value);
   select(at_);
 }
 

@@ -38,21 +38,22 @@ class PresetReader {
         for (const TomlEntry& one : typed(entry, FV_VALUE_TABLE, "a table").entries)
           preset.parameters.push_back(parameter(one));
       } else {
-        throw refuse(entry.line, entry.column,
-                     "unknown key '" + entry.name + "'; there are name, summary, default, match and request");
+        throw refuse(entry, "unknown key '" + entry.name + "'; there are name, summary, default, match and request");
       }
     }
     if (preset.name.empty() || same_name(preset.name, "auto") || same_name(preset.name, "none"))
-      throw refuse(table.line, table.column, "a preset needs a name other than auto and none");
+      throw refuse(table, "a preset needs a name other than auto and none");
     return preset;
   }
 
-  RequestError refuse(std::uint32_t line, std::uint32_t column, const std::string& what) const {
-    return RequestError(place_of(file_, line, column) + what);
+  // `at`: a key or a value.
+  template <class Placed>
+  RequestError refuse(const Placed& at, const std::string& what) const {
+    return RequestError(place_of(file_, at.line, at.column) + what);
   }
 
   void require(const TomlValue& value, std::uint32_t type, const std::string& key, const char* what) const {
-    if (value.type != type) throw refuse(value.line, value.column, "'" + key + "' is not " + what);
+    if (value.type != type) throw refuse(value, "'" + key + "' is not " + what);
   }
 
  private:
@@ -66,7 +67,7 @@ class PresetReader {
     if (option == nullptr) {
       std::vector<std::string> names;
       for (const OptionSpec& one : pipeline_.options) names.push_back(one.name);
-      throw refuse(entry.line, entry.column,
+      throw refuse(entry,
                    pipeline_.full_name() + " has no parameter '" + entry.name + "'" + did_you_mean(entry.name, names));
     }
     return {entry.name, option->check(entry.value.value(), place_of(file_, entry.line, entry.column) + entry.name)};
@@ -92,8 +93,8 @@ bool has_values(const std::filesystem::path& file, const Value::Table& values) {
 }
 
 bool applies(const Preset& preset, const ModelFolder& folder) {
-  return std::all_of(preset.match.begin(), preset.match.end(),
-                     [&](const Entry& file) { return has_values(folder.path / file.name, file.value.table()); });
+  return std::ranges::all_of(
+      preset.match, [&](const Entry& file) { return has_values(folder.path / file.name, file.value.table()); });
 }
 
 std::string listed(const std::vector<Preset>& presets) {
@@ -112,8 +113,7 @@ std::vector<Preset> read_presets(const Item& pipeline) {
     const TomlValue root = parse_toml(read_text_file(data.file), file);
     const PresetReader reader(pipeline, file);
     for (const TomlEntry& entry : root.entries) {
-      if (entry.name != "preset")
-        throw reader.refuse(entry.line, entry.column, "unknown key '" + entry.name + "'; a file of [[preset]]");
+      if (entry.name != "preset") throw reader.refuse(entry, "unknown key '" + entry.name + "'; a file of [[preset]]");
       reader.require(entry.value, FV_VALUE_LIST, entry.name, "a list of tables");
       for (const TomlValue& table : entry.value.items) presets.push_back(reader.read(table));
     }
@@ -133,7 +133,6 @@ std::optional<Preset> chosen_preset(const Settings& settings, const Item& pipeli
     for (const Preset& preset : fitting)
       if (same_name(preset.name, name)) return preset;
     std::vector<std::string> names;
-    names.reserve(fitting.size());
     for (const Preset& preset : fitting) names.push_back(preset.name);
     throw RequestError(asked.source.describe() + ": this model has no preset '" + name + "'" +
                            did_you_mean(name, names) +
@@ -143,9 +142,8 @@ std::optional<Preset> chosen_preset(const Settings& settings, const Item& pipeli
                        "request.preset");
   }
   if (fitting.size() <= 1) return fitting.empty() ? std::nullopt : std::optional(fitting.front());
-  const auto marked = [](const Preset& preset) { return preset.is_default; };
-  if (std::count_if(fitting.begin(), fitting.end(), marked) == 1)
-    return *std::find_if(fitting.begin(), fitting.end(), marked);
+  if (std::ranges::count(fitting, true, &Preset::is_default) == 1)
+    return *std::ranges::find(fitting, true, &Preset::is_default);
   throw RequestError(
       "several presets suit this model; choose one with --preset NAME, or --preset none:" + listed(fitting),
       "request.preset");
@@ -154,10 +152,8 @@ std::optional<Preset> chosen_preset(const Settings& settings, const Item& pipeli
 void complete(std::vector<ItemSetting>& parameters, const Preset& preset, const Item& pipeline) {
   std::vector<ItemSetting> completed;
   for (const OptionSpec& option : pipeline.options) {
-    const auto given = std::find_if(parameters.begin(), parameters.end(),
-                                    [&](const ItemSetting& one) { return one.name == option.name; });
-    const auto value = std::find_if(preset.parameters.begin(), preset.parameters.end(),
-                                    [&](const Entry& entry) { return entry.name == option.name; });
+    const auto given = std::ranges::find(parameters, option.name, &ItemSetting::name);
+    const auto value = std::ranges::find(preset.parameters, option.name, &Entry::name);
     if (value == preset.parameters.end()) {
       if (given != parameters.end()) completed.push_back(std::move(*given));
       continue;

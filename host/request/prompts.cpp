@@ -1,6 +1,5 @@
 #include "host/request/prompts.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdio>

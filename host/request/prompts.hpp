@@ -1,7 +1,6 @@
 // The prompts of a run.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -39,12 +39,4 @@ class FrameSink {
   virtual void preview(const PreviewFormat& /*format*/, std::span<const std::uint8_t> /*frames*/) {}
 };
 
-/// Frames that nobody looks at.
-class NoFrames final : public FrameSink {
- public:
-  void begin(const VideoFormat&) override {}
-  void write(std::span<const std::uint8_t>) override {}
-  void finish() override {}
-};
-
 }  // namespace fastvideo::host

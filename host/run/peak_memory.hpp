@@ -1,17 +1,18 @@
-// The most memory that a stretch of a program took.
+// The most memory that a run took.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
-#include <memory>
 #include <optional>
+#include <thread>
 
+#include "host/hardware/hardware.hpp"
 #include "host/model/device.hpp"
 
 namespace fastvideo::host {
 
-/// Watches memory from its construction on. On the CPU: the highest resident size of the process, whose mark is set
-/// back first (/proc/self/clear_refs); what was resident before counts too. On CUDA: the highest number of bytes in use
-/// on the device, by all processes, read from NVML every 20 ms; memory that LibTorch keeps for later runs counts.
+/// Watches a CUDA device from its construction on: the highest number of bytes in use on it, by all processes, read
+/// from NVML every 20 ms; memory that LibTorch keeps for later runs counts.
 class PeakMemory {
  public:
   explicit PeakMemory(const RunDevice& device);
@@ -19,15 +20,19 @@ class PeakMemory {
   PeakMemory(const PeakMemory&) = delete;
   PeakMemory& operator=(const PeakMemory&) = delete;
 
-  /// Bytes so far; nothing if the system does not say.
+  /// Bytes so far; nothing if NVML does not say.
   std::optional<std::uint64_t> bytes() const;
-  /// Bytes that were in use on the device when the watch began, by all processes; 0 on the CPU.
-  std::uint64_t before() const;
+  /// Bytes that were in use when the watch began.
+  std::uint64_t before() const { return before_; }
 
  private:
-  struct DeviceWatch;
-  std::unique_ptr<DeviceWatch> watch_;  // of CUDA; null on the CPU
-  bool is_own_mark_ = false;
+  void look();
+
+  const CudaDevice& device_;
+  std::atomic<std::uint64_t> most_{0};
+  std::uint64_t before_ = 0;
+  std::atomic<bool> ending_{false};
+  std::thread thread_;
 };
 
 /// Bytes of the process at its peak, in main memory; 0 if the system does not say. (VmHWM: getrusage also counts the

@@ -1,6 +1,5 @@
 #include "host/run/run.hpp"
 
-#include <functional>
 #include <optional>
 
 #include "host/run/video_sink.hpp"
@@ -9,10 +8,9 @@
 namespace fastvideo::host {
 namespace {
 
-// `finish` completes what the outputs went into; `failure` is what that has to say of a run that failed.
+// `video`: what the outputs go into, where the host takes them.
 RunResult run_into(CheckedRequest& request, RunObserver* observer, const fv_pipeline_sink& outputs,
-                   const CancelToken& cancel, const std::function<void()>& finish,
-                   const std::function<std::exception_ptr()>& failure) {
+                   const CancelToken& cancel, VideoSink* video) {
   const double began = steady_seconds();
   LoadedModel& model = request.model();
   RunProgress progress(observer);
@@ -23,12 +21,12 @@ RunResult run_into(CheckedRequest& request, RunObserver* observer, const fv_pipe
   const RunServices services(model.host(), progress, cancel, attention, cache ? &*cache : nullptr);
   try {
     model.pipeline().run(services.get(), request.request().get(), outputs, cancel);
-    finish();
+    if (video != nullptr) video->finish();
   } catch (const std::exception&) {
     const std::string position = progress.position();
     progress.stop();
     if (cancel.requested()) throw CancelledError("cancelled" + (position.empty() ? "" : " at " + position));
-    if (const std::exception_ptr why = failure()) std::rethrow_exception(why);
+    if (video != nullptr && video->failure()) std::rethrow_exception(video->failure());
     throw;
   }
   progress.finish();
@@ -49,16 +47,14 @@ RunResult run_into(CheckedRequest& request, RunObserver* observer, const fv_pipe
 
 RunResult run(CheckedRequest& request, RunObserver* observer, FrameSink& frames, const CancelToken& cancel) {
   VideoSink sink(frames);
-  RunResult result = run_into(
-      request, observer, sink.get(), cancel, [&] { sink.finish(); }, [&] { return sink.failure(); });
+  RunResult result = run_into(request, observer, sink.get(), cancel, &sink);
   result.format = sink.format();
   return result;
 }
 
 RunResult run(CheckedRequest& request, RunObserver* observer, const fv_pipeline_sink& outputs,
               const CancelToken& cancel) {
-  return run_into(
-      request, observer, outputs, cancel, [] {}, [] { return std::exception_ptr(); });
+  return run_into(request, observer, outputs, cancel, nullptr);
 }
 
 }  // namespace fastvideo::host

@@ -10,9 +10,8 @@ namespace fastvideo::host {
 namespace {
 
 std::string shape_of(const fv_tensor& tensor) {
-  std::string text = "[";
-  for (int i = 0; i < tensor.ndim; ++i) text += (i > 0 ? ", " : "") + std::to_string(tensor.shape[i]);
-  return text + "]";
+  const std::span shape(tensor.shape, static_cast<std::size_t>(tensor.ndim));
+  return "[" + joined(shape, ", ", [](std::int64_t side) { return std::to_string(side); }) + "]";
 }
 
 bool is_whole(const fv_tensor& t) {
@@ -103,7 +102,7 @@ void VideoSink::write(const fv_pipeline_output& output) {
   if (t.shape[0] > format_->frame_count - written_)
     throw std::runtime_error("the pipeline gave more frames than the " + std::to_string(format_->frame_count) +
                              " that it announced");
-  frames_.write({packed(t), static_cast<size_t>(t.shape[0] * t.shape[1] * t.shape[2] * 3)});
+  frames_.write(packed(t));
   written_ += t.shape[0];
 }
 
@@ -117,22 +116,22 @@ void VideoSink::preview(const fv_pipeline_output& output) {
     throw std::runtime_error("the pipeline gave " + text_of(t) +
                              " as a preview, which is uint8 [frames, height, width, 3] on the CPU, of 64 million "
                              "pixels at most");
-  frames_.preview({static_cast<int>(t.shape[2]), static_cast<int>(t.shape[1]), t.shape[0]},
-                  {packed(t), static_cast<size_t>(t.shape[0] * t.shape[1] * t.shape[2] * 3)});
+  frames_.preview({static_cast<int>(t.shape[2]), static_cast<int>(t.shape[1]), t.shape[0]}, packed(t));
 }
 
 // Their bytes in order, until the next call.
-const std::uint8_t* VideoSink::packed(const fv_tensor& t) {
+std::span<const std::uint8_t> VideoSink::packed(const fv_tensor& t) {
+  const auto bytes = static_cast<size_t>(t.shape[0] * t.shape[1] * t.shape[2] * 3);
   const auto* first = static_cast<const std::uint8_t*>(t.data) + t.byte_offset;
-  if (is_contiguous(t)) return first;
+  if (is_contiguous(t)) return {first, bytes};
   packed_.clear();
-  packed_.reserve(static_cast<size_t>(t.shape[0] * t.shape[1] * t.shape[2] * 3));
+  packed_.reserve(bytes);
   for (std::int64_t f = 0; f < t.shape[0]; ++f)
     for (std::int64_t y = 0; y < t.shape[1]; ++y)
       for (std::int64_t x = 0; x < t.shape[2]; ++x)
         for (std::int64_t c = 0; c < 3; ++c)
           packed_.push_back(first[f * t.strides[0] + y * t.strides[1] + x * t.strides[2] + c * t.strides[3]]);
-  return packed_.data();
+  return packed_;
 }
 
 void VideoSink::finish() {

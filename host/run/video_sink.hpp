@@ -33,7 +33,7 @@ class VideoSink {
   void begin(const fv_pipeline_output& output);
   void write(const fv_pipeline_output& output);
   void preview(const fv_pipeline_output& output);
-  const std::uint8_t* packed(const fv_tensor& frames);
+  std::span<const std::uint8_t> packed(const fv_tensor& frames);
 
   FrameSink& frames_;
   std::optional<VideoFormat> format_;

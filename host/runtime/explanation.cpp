@@ -90,9 +90,7 @@ void Explanation::add_reasons(const AttentionChoice& choice) {
 void Explanation::add_parameters(const CheckedRequest& request) {
   const auto& corrections = request.estimate().corrections;
   for (const ItemSetting& parameter : request.request().parameters()) {
-    const auto corrected =
-        std::find_if(corrections.begin(), corrections.end(),
-                     [&](const PipelineEstimate::Correction& one) { return one.parameter == parameter.name; });
+    const auto corrected = std::ranges::find(corrections, parameter.name, &PipelineEstimate::Correction::parameter);
     add_parameter("request." + parameter.name, parameter.setting);
     if (corrected == corrections.end()) continue;
     parameters.back().used = texts.keep(corrected->used);

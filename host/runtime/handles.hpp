@@ -4,7 +4,6 @@
 #include <fastvideo/runtime.h>
 
 #include <atomic>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>

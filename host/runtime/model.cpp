@@ -1,5 +1,4 @@
 // A model: opened, described, closed.
-#include "host/error/error.hpp"
 #include "host/plugins/loader.hpp"
 #include "host/runtime/handles.hpp"
 #include "host/runtime/settings.hpp"

@@ -4,11 +4,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 
 #include "host/error/error.hpp"
 #include "host/log/log.hpp"
-#include "host/services/thread_check.hpp"
 
 namespace fastvideo::host {
 namespace {

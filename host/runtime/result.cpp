@@ -3,13 +3,13 @@
 #include "host/runtime/handles.hpp"
 #include "host/runtime/sized.hpp"
 
-fvr_result::fvr_result(fastvideo::host::RunResult made, std::uint64_t seed,
-                       const fastvideo::host::PeakMemory* on_device)
-    : run(std::move(made)) {
-  for (const fastvideo::host::StageTime& stage : run.stages)
+using namespace fastvideo::host;  // NOLINT(google-build-using-namespace)
+
+fvr_result::fvr_result(RunResult made, std::uint64_t seed, const PeakMemory* on_device) : run(std::move(made)) {
+  for (const StageTime& stage : run.stages)
     stages.push_back({0, static_cast<uint32_t>(stage.step_seconds.size()), texts.keep(stage.name), stage.seconds,
                       stage.step_seconds.data(), stage.bytes});
-  for (const fastvideo::host::AttentionUse& use : run.attention)
+  for (const AttentionUse& use : run.attention)
     attention.push_back({0, 0, texts.keep(use.role), texts.keep(use.backend), texts.keep(use.kernel),
                          texts.keep(use.library), use.calls});
   info.stage_count = static_cast<uint32_t>(stages.size());
@@ -24,15 +24,13 @@ fvr_result::fvr_result(fastvideo::host::RunResult made, std::uint64_t seed,
   info.seed = seed;
   info.passes_decided = run.passes_decided;
   info.passes_reused = run.passes_reused;
-  info.peak_host_bytes = fastvideo::host::peak_host_memory();
+  info.peak_host_bytes = peak_host_memory();
   if (on_device != nullptr) {
     info.peak_device_bytes = on_device->bytes().value_or(0);
     info.device_bytes_before = on_device->before();
   }
   info.prompt = run.prompt.c_str();
 }
-
-using namespace fastvideo::host;  // NOLINT(google-build-using-namespace)
 
 void fvr_result_close(fvr_result* result) { delete result; }
 

@@ -13,11 +13,6 @@ namespace {
 constexpr std::array<std::string_view, 5> kOfARuntime = {"plugins.path", "plugins.disable", "libraries.path",
                                                          "run.threads", "log.level"};
 
-template <std::size_t N>
-bool has(const std::array<std::string_view, N>& paths, std::string_view path) {
-  return std::find(paths.begin(), paths.end(), path) != paths.end();
-}
-
 std::string text_of(const char* text, const std::string& path) {
   if (text == nullptr) throw InvalidCall("the setting " + path + " has no text: its pointer is NULL");
   return text;
@@ -56,7 +51,7 @@ void require_scope(const Given& given, Scope scope) {
                            " belongs to the program, which writes files; the library writes none: take the frames "
                            "where they are given",
                        given.path);
-  if (scope != Scope::runtime && has(kOfARuntime, given.path))
+  if (scope != Scope::runtime && std::ranges::count(kOfARuntime, given.path) > 0)
     throw RequestError(who + " belongs to a runtime, and not to a model or a request: give it where the runtime opens",
                        given.path);
 }

@@ -1,7 +1,6 @@
 #include "host/selection/attention_selector.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <fastvideo/core.hpp>
 #include <limits>
 #include <stdexcept>
@@ -35,16 +34,8 @@ std::vector<Ruled> ruled(const std::vector<Candidate>& candidates) {
   return rows;
 }
 
-std::string microseconds(double number) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.0f us", number);
-  return text;
-}
-
-std::string milliseconds_text(double microseconds) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2g", microseconds / 1000);
-  return text;
+std::string estimate_of(const Candidate& candidate) {
+  return candidate.support.score > 0 ? formatted("%.0f us", candidate.support.score) : "nothing";
 }
 
 // Why the other implementations of the taken one's name are not taken, and whoever said yes and was no good.
@@ -54,10 +45,7 @@ std::vector<Ruled> others_of(const Candidate& taken, const std::vector<Candidate
     if (&other == &taken) continue;
     if (!other.was_tried && !same_name(other.item->item->name, taken.item->item->name)) continue;
     std::string reason = other.reason;
-    if (other.fits())
-      reason = "could serve too; estimates " +
-               (other.support.score > 0 ? microseconds(other.support.score) : std::string("nothing")) + ", that one " +
-               (taken.support.score > 0 ? microseconds(taken.support.score) : std::string("nothing"));
+    if (other.fits()) reason = "could serve too; estimates " + estimate_of(other) + ", that one " + estimate_of(taken);
     rows.push_back({other.item->item->full_name(), std::move(reason)});
   }
   return rows;
@@ -104,29 +92,27 @@ void AttentionSelector::require_known_names() const {
 }
 
 bool AttentionSelector::auto_takes(uint32_t numerics) const {
-  return std::any_of(auto_numerics_.begin(), auto_numerics_.end(),
-                     [&](const std::string& name) { return same_name(name, numerics_name(numerics)); });
+  return std::ranges::any_of(auto_numerics_,
+                             [&](const auto& name) { return same_name(name, numerics_name(numerics)); });
 }
 
-bool AttentionSelector::claims(const std::string& name, std::string_view role) const {
-  const std::vector<const CatalogItem*> items = catalog_.find("attention", name);
-  return std::any_of(items.begin(), items.end(),
-                     [&](const CatalogItem* item) { return claims_role(*item->item, role); });
+AttentionRequest AttentionSelector::request_for(const char* role) const {
+  return request_for_role(settings_, role, [this](const std::string& name, std::string_view of) {
+    const auto claims = [&](const CatalogItem* item) { return claims_role(*item->item, of); };
+    return std::ranges::any_of(catalog_.find("attention", name), claims);
+  });
 }
 
-bool AttentionSelector::is_free(const char* role) const {
-  return request_for_role(settings_, role, [this](const auto& name, auto of) { return claims(name, of); }).is_auto();
-}
+bool AttentionSelector::is_free(const char* role) const { return request_for(role).is_auto(); }
 
 AttentionChoice AttentionSelector::choose(const fv_attention_site& site, const PlanSite& plan) {
-  AttentionRequest request =
-      request_for_role(settings_, site.role, [this](const auto& name, auto role) { return claims(name, role); });
+  AttentionRequest request = request_for(site.role);
   require_known(request.name, request.asked_by(), setting_of(request, site.role));
   std::vector<Candidate> tried = candidates(request.name, site);
   const Candidate* taken = best_that_computes(tried, site, plan);
   if (taken == nullptr) return fall_back(std::move(request), site, plan, std::move(tried));
 
-  const auto fitting = std::count_if(tried.begin(), tried.end(), [](const Candidate& c) { return c.fits(); });
+  const auto fitting = std::ranges::count_if(tried, &Candidate::fits);
   std::string from;
   if (request.is_auto())
     from = "best of " + std::to_string(fitting) + " that auto may take";
@@ -146,8 +132,8 @@ std::string AttentionSelector::slower_than(const Candidate& taken, const fv_atte
         (fastest == nullptr || cost(other) < cost(*fastest)))
       fastest = &other;
   if (fastest == nullptr) return {};
-  return "slower than " + fastest->item->item->name + " here: " + milliseconds_text(taken.support.score) +
-         " ms instead of " + milliseconds_text(fastest->support.score) + ", as they estimate";
+  return "slower than " + fastest->item->item->name + " here: " + formatted("%.2g", taken.support.score / 1000) +
+         " ms instead of " + formatted("%.2g", fastest->support.score / 1000) + ", as they estimate";
 }
 
 std::vector<Candidate> AttentionSelector::candidates(const std::string& name, const fv_attention_site& site) {
@@ -207,7 +193,7 @@ Candidate AttentionSelector::examine(const CatalogItem& item, const fv_attention
 const Candidate* AttentionSelector::best(const std::vector<Candidate>& candidates) const {
   const auto rank = [this](const Candidate& candidate) {
     const Item& item = *candidate.item->item;
-    const auto preferred = std::find_if(priority_.begin(), priority_.end(), [&](const std::string& name) {
+    const auto preferred = std::ranges::find_if(priority_, [&](const std::string& name) {
       return same_name(name, item.name) || same_name(name, item.full_name());
     });
     return std::tuple(preferred - priority_.begin(), cost(candidate), item.full_name());
@@ -239,19 +225,14 @@ bool AttentionSelector::passes(Candidate& candidate, const fv_attention_site& si
     return false;
   }
   if (!plan) return true;
-  const auto because_of = [&](const std::exception& e) {
-    candidate.reason =
-        "cannot be planned: " + without_prefix(e.what(), candidate.backend->name + " at " + site.role + ": ");
-    return false;
-  };
   try {
     plan(candidate);
     return true;
-  } catch (const RequestError& e) {
-    return because_of(e);
   } catch (const std::exception& e) {
-    candidate.failed = true;
-    return because_of(e);
+    candidate.failed = dynamic_cast<const RequestError*>(&e) == nullptr;
+    candidate.reason =
+        "cannot be planned: " + without_prefix(e.what(), candidate.backend->name + " at " + site.role + ": ");
+    return false;
   }
 }
 
@@ -259,13 +240,6 @@ SelfTest AttentionSelector::test(const Candidate& candidate, const fv_attention_
   if (!settings_.boolean("attention.self_test")) return {SelfTest::Outcome::not_run, "[attention] self_test is off"};
   if (candidate.backend->is_stand_in) return {SelfTest::Outcome::not_run, "stands in for a calibration"};
   return self_tests_.of(*candidate.item->item, *candidate.backend, site);
-}
-
-void AttentionSelector::log_substitute(const std::string& role, const std::string& used,
-                                       const AttentionRequest& request, const std::string& reason) {
-  if (!logged_.insert(role + ": substitute " + used).second) return;
-  log_warning("selection", role + ": " + used + " stands in for " + request.describe() +
-                               ", as [attention] fallback permits (" + reason + ")");
 }
 
 AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_attention_site& site,
@@ -276,14 +250,16 @@ AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_
     require_known(name, settings_.at("attention.fallback").source.describe(), "attention.fallback");
     std::vector<Candidate> substitutes = candidates(name, site);
     if (const Candidate* taken = best_that_computes(substitutes, site, plan)) {
-      log_substitute(site.role, taken->item->item->full_name(), request, reason);
+      const std::string used = site.role + (": " + taken->item->item->full_name());
+      if (logged_.insert("substitute " + used).second)
+        log_warning("selection", used + " stands in for " + request.describe() + ", as [attention] fallback permits (" +
+                                     reason + ")");
       return {*taken, std::move(request), "[attention] fallback permits it", reason, others_of(*taken, substitutes)};
     }
     tried.insert(tried.end(), std::make_move_iterator(substitutes.begin()), std::make_move_iterator(substitutes.end()));
   }
   const std::string refusal = site_refusal(request, site, ruled(tried), catalog_, device_);
-  if (std::any_of(tried.begin(), tried.end(), [](const Candidate& one) { return one.failed; }))
-    throw std::runtime_error(refusal);
+  if (std::ranges::any_of(tried, &Candidate::failed)) throw std::runtime_error(refusal);
   throw RequestError(refusal, setting_of(request, site.role));
 }
 

@@ -3,7 +3,6 @@
 
 #include <fastvideo/attention.h>
 
-#include <exception>
 #include <functional>
 #include <set>
 #include <string>
@@ -85,10 +84,8 @@ class AttentionSelector {
   SelfTest test(const Candidate& candidate, const fv_attention_site& site);
   std::string slower_than(const Candidate& taken, const fv_attention_site& site);
   bool auto_takes(uint32_t numerics) const;
-  bool claims(const std::string& name, std::string_view role) const;
+  AttentionRequest request_for(const char* role) const;
   void require_known(const std::string& name, const std::string& asked, const std::string& setting) const;
-  void log_substitute(const std::string& role, const std::string& used, const AttentionRequest& request,
-                      const std::string& reason);
   AttentionChoice fall_back(AttentionRequest request, const fv_attention_site& site, const PlanSite& plan,
                             std::vector<Candidate> tried);
 

@@ -126,7 +126,14 @@ fv_status called_and_cancellable(const CallName& name, const CancelToken& cancel
   return was_asked_for ? fv_status{FV_CANCELLED} : status;
 }
 
-/// The same for one that destroys or closes something and has no status: what it throws is logged under the plugin's
+/// Calls a function with a buffer for its text, and throws what its status says, behind the name of who said it.
+template <class Call>
+void call_or_throw(const CallName& name, const std::string& who, Call&& call) {
+  TextBuffer text;
+  require_ok(called(name, text.get(), [&] { return call(text.get()); }), text, who);
+}
+
+/// Calls one that destroys or closes something and has no status: what it throws is logged under the plugin's
 /// name.
 template <class Call>
 void released(const CallName& name, Call&& call) noexcept {

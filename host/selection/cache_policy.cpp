@@ -1,7 +1,5 @@
 #include "host/selection/cache_policy.hpp"
 
-#include <algorithm>
-
 #include "host/error/error.hpp"
 #include "host/error/letter_case.hpp"
 #include "host/selection/refusal.hpp"

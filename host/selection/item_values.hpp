@@ -1,7 +1,6 @@
 // What an item is created with: its options, completed and checked, and its data files.
 #pragma once
 
-#include <fastvideo/core.hpp>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -30,11 +29,9 @@ Object* created(const Table& table, const fv_services* host, const Value::Table&
   AbiValues memory;
   const std::span<const fv_entry> options = memory.add(values);
   Object* made = nullptr;
-  TextBuffer text;
-  const fv_status status = called(call_name("create", item), text.get(), [&] {
-    return table.create(host, options.data(), static_cast<uint32_t>(options.size()), &made, text.get());
+  call_or_throw(call_name("create", item), item, [&](fv_text* error) {
+    return table.create(host, options.data(), static_cast<uint32_t>(options.size()), &made, error);
   });
-  require_ok(status, text, item);
   if (made == nullptr) throw std::runtime_error(item + ": create gave no " + what + " and no error");
   return made;
 }

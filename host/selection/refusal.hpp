@@ -5,8 +5,6 @@
 
 #include <span>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "host/plugins/catalog.hpp"
 #include "host/plugins/limits.hpp"

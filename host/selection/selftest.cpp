@@ -1,8 +1,8 @@
 #include "host/selection/selftest.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <fastvideo/core.hpp>
+#include <fastvideo/tensor_view.hpp>
 #include <stdexcept>
 #include <vector>
 
@@ -26,11 +26,7 @@ constexpr std::int64_t kRows = 48;              // of the output that are compar
 constexpr double kMostProducts = 1 << 28;       // of a site that is tried as it is
 constexpr std::uint64_t kMostMemory = 1 << 30;  // of a plan of a small problem
 
-std::string short_number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2g", value);
-  return text;
-}
+std::string short_number(double value) { return formatted("%.2g", value); }
 
 // The backend does not take the problem: that is no fault.
 struct Declined {
@@ -159,8 +155,8 @@ std::vector<ProblemShape> problems_like(const fv_attention_site& site) {
 }
 
 bool is_known(fv_dtype dtype) {
-  return dtype.lanes == 1 && ((dtype.code == FV_FLOAT && (dtype.bits == 16 || dtype.bits == 32 || dtype.bits == 64)) ||
-                              (dtype.code == FV_BFLOAT && dtype.bits == 16));
+  return same_dtype(dtype, kFloat16) || same_dtype(dtype, kBFloat16) || same_dtype(dtype, kFloat32) ||
+         same_dtype(dtype, kFloat64);
 }
 
 void require_supported(const Item& item, const OpenBackend& backend, const fv_attention_site& site,

@@ -64,7 +64,7 @@ fv_attention_service AttentionService::functions() {
 }
 
 void AttentionService::close(AttentionSession* session) {
-  const auto at = std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& s) { return s.get() == session; });
+  const auto at = std::ranges::find(sessions_, session, &std::unique_ptr<AttentionSession>::get);
   if (at == sessions_.end()) return;
   for (const auto& binding : session->bindings())
     used_.push_back({binding->role, binding->choice.backend->name, binding->kernel,

@@ -19,17 +19,13 @@ std::string at_role(const std::string& backend, std::string_view role) { return 
 
 std::string at_role(const AttentionBinding& binding) { return at_role(binding.choice.backend->name, binding.role); }
 
-void destroy_plan(const OpenBackend& backend, AttentionBinding& binding) noexcept {
-  if (binding.plan != nullptr)
-    released({"destroy_plan", binding.running.plugin, binding.running.site},
-             [&] { backend.table->destroy_plan(binding.plan); });
-  binding.plan = nullptr;
-}
-
 }  // namespace
 
-AttentionSession::AttentionSession(AttentionSelector& selector, std::span<const fv_attention_site* const> sites)
-    : AttentionSession(selector, sites, {}) {}
+void AttentionBinding::destroy_plan() noexcept {
+  if (plan != nullptr)
+    released({"destroy_plan", running.plugin, running.site}, [&] { choice.backend->table->destroy_plan(plan); });
+  plan = nullptr;
+}
 
 AttentionSession::AttentionSession(AttentionSelector& selector, std::span<const fv_attention_site* const> sites,
                                    std::span<const AttentionChoice> choices)
@@ -40,23 +36,11 @@ AttentionSession::AttentionSession(AttentionSelector& selector, std::span<const 
     binding.role = site->role;
     binding.layers = site->layers;
   }
-  try {
-    for (const bool is_free : {false, true})
-      for (size_t i = 0; i < sites.size(); ++i)
-        if (selector.is_free(sites[i]->role) == is_free)
-          open(*sites[i], choices.empty() ? nullptr : &choices[i], *bindings_[i]);
-    token_order_ = merge_token_orders(wishes_);
-  } catch (...) {
-    destroy_plans();
-    throw;
-  }
-}
-
-AttentionSession::~AttentionSession() { destroy_plans(); }
-
-void AttentionSession::destroy_plans() noexcept {
-  for (const auto& binding : bindings_)
-    if (binding->plan != nullptr) destroy_plan(*binding->choice.backend, *binding);
+  for (const bool is_free : {false, true})
+    for (size_t i = 0; i < sites.size(); ++i)
+      if (selector.is_free(sites[i]->role) == is_free)
+        open(*sites[i], choices.empty() ? nullptr : &choices[i], *bindings_[i]);
+  token_order_ = merge_token_orders(wishes_);
 }
 
 void AttentionSession::open(const fv_attention_site& site, const AttentionChoice* chosen, AttentionBinding& binding) {
@@ -87,7 +71,7 @@ void AttentionSession::plan_as_promised(const fv_attention_site& site, const Sit
   try {
     require_kept(site, candidate, binding);
   } catch (...) {
-    destroy_plan(*candidate.backend, binding);
+    binding.destroy_plan();
     throw;
   }
 }
@@ -98,15 +82,14 @@ void AttentionSession::plan(const fv_attention_site& site, const SiteBackend& ca
   binding.choice.backend = &backend;  // whose plan is to be destroyed, whatever happens
   binding.info = {};
   binding.info.struct_size = sizeof binding.info;
-  TextBuffer text;
-  const fv_status status = called({"plan", binding.running.plugin, binding.running.site}, text.get(), [&] {
-    return backend.table->plan(backend.backend, &site, &binding.plan, &binding.info, text.get());
+  const std::string who = at_role(backend.name, binding.role);
+  fv_attention_plan* made = nullptr;
+  call_or_throw({"plan", binding.running.plugin, binding.running.site}, who, [&](fv_text* error) {
+    return backend.table->plan(backend.backend, &site, &made, &binding.info, error);
   });
-  if (status != FV_OK) binding.plan = nullptr;
-  require_ok(status, text, at_role(backend.name, binding.role));
+  if (made == nullptr) throw std::runtime_error(who + ": plan gave no plan and no error");
+  binding.plan = made;
   binding.info.struct_size = sizeof binding.info;  // whatever it is now: the pipeline reads it
-  if (binding.plan == nullptr)
-    throw std::runtime_error(at_role(backend.name, binding.role) + ": plan gave no plan and no error");
 }
 
 // The plan is what the backend has promised, and the run can follow its order of the tokens.

@@ -4,7 +4,6 @@
 #include <fastvideo/attention.h>
 
 #include <fastvideo/attention.hpp>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -16,8 +15,15 @@
 
 namespace fastvideo::host {
 
-/// One site of a session: its plan, and what a call needs. Public members are what the summary and explain read.
+/// One site of a session: its plan, which it destroys, and what a call needs. Public members are what the summary and
+/// explain read.
 struct AttentionBinding {
+  AttentionBinding() = default;
+  ~AttentionBinding() { destroy_plan(); }
+  AttentionBinding(const AttentionBinding&) = delete;
+  AttentionBinding& operator=(const AttentionBinding&) = delete;
+  void destroy_plan() noexcept;
+
   fv_attention_binding abi{};
   std::string role;
   AttentionChoice choice;
@@ -31,19 +37,17 @@ struct AttentionBinding {
   fv_status (*run)(fv_attention_plan* plan, const fv_attention_args* args, fv_text* error) = nullptr;
 };
 
-/// The sites of one run, planned. Destroys the plans. One thread at a time.
+/// The sites of one run, planned. One thread at a time.
 class AttentionSession {
  public:
   /// Chooses a backend for each site and plans it: those that were asked for by name first, so that the others suit
   /// their token order. A candidate whose plan is refused, fails, is worse than promised or wants an order that is none
   /// or another one gives way to the next. The selector and its backends must outlive the session. Throws RequestError
   /// (a site cannot be served), or std::runtime_error (and a plan failed).
-  AttentionSession(AttentionSelector& selector, std::span<const fv_attention_site* const> sites);
-  /// The same where all has been chosen before, for the same sites: plans them with the backends of `choices`, and
-  /// chooses anew only if one of those can no longer be planned.
+  /// `choices`, where all has been chosen before, for the same sites: plans them with those backends, and chooses anew
+  /// only if one of them can no longer be planned.
   AttentionSession(AttentionSelector& selector, std::span<const fv_attention_site* const> sites,
-                   std::span<const AttentionChoice> choices);
-  ~AttentionSession();
+                   std::span<const AttentionChoice> choices = {});
   AttentionSession(const AttentionSession&) = delete;
   AttentionSession& operator=(const AttentionSession&) = delete;
 
@@ -62,7 +66,6 @@ class AttentionSession {
   void plan_as_promised(const fv_attention_site& site, const SiteBackend& candidate, AttentionBinding& binding);
   void plan(const fv_attention_site& site, const SiteBackend& candidate, AttentionBinding& binding);
   void require_kept(const fv_attention_site& site, const SiteBackend& candidate, const AttentionBinding& binding);
-  void destroy_plans() noexcept;
 
   AttentionSelector& selector_;
   std::vector<std::unique_ptr<AttentionBinding>> bindings_;

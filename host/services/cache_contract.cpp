@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <string_view>
-
-#include <fastvideo/core.hpp>
 
 namespace fastvideo::host {
 namespace {

@@ -46,13 +46,11 @@ CacheStrategyHandle::~CacheStrategyHandle() {
 
 void CacheStrategyHandle::require_support(const fv_cache_session_info& info) const {
   TextBuffer reason;
-  TextBuffer error;
   fv_cache_support support{};
   support.struct_size = sizeof support;
   support.reason = *reason.get();
-  require_ok(
-      called(in("supports"), error.get(), [&] { return table_->supports(strategy_, &info, &support, error.get()); }),
-      error, name_);
+  call_or_throw(in("supports"), name_,
+                [&](fv_text* error) { return table_->supports(strategy_, &info, &support, error); });
   if (support.supported > 1)
     throw_fault(name_,
                 {"it says neither yes nor no to a session (supported = " + std::to_string(support.supported) + ")"});
@@ -76,13 +74,11 @@ CacheService::CacheService(CacheStrategyHandle& strategy, std::string preset)
       static_cast<CacheService*>(context)->open(*info, session, *plan);
     });
   };
-  service_.schedule = [](void* context, fv_cache_session* session, const double* measurements,
-                         fv_cache_decision* const* decisions, fv_text* error) {
-    return static_cast<CacheService*>(context)->schedule(session, measurements, decisions, error);
+  service_.schedule = [](void* context, auto... arguments) {
+    return static_cast<CacheService*>(context)->schedule(arguments...);
   };
-  service_.decide = [](void* context, fv_cache_session* session, const fv_cache_point* point,
-                       const double* measurements, fv_cache_decision* decision, fv_text* error) {
-    return static_cast<CacheService*>(context)->decide(session, point, measurements, decision, error);
+  service_.decide = [](void* context, auto... arguments) {
+    return static_cast<CacheService*>(context)->decide(arguments...);
   };
   service_.observe = [](void* context, fv_cache_session* session, const fv_cache_point* point,
                         const double* measurements, fv_text* error) {
@@ -109,10 +105,8 @@ void CacheService::open(fv_cache_session_info info, fv_cache_session** session, 
   *session = nullptr;
   plan = {};
   plan.struct_size = sizeof plan;
-  TextBuffer text;
-  require_ok(called(strategy_.in("open"), text.get(),
-                    [&] { return table.open(strategy_.strategy(), &info, session, &plan, text.get()); }),
-             text, strategy_.name());
+  call_or_throw(strategy_.in("open"), strategy_.name(),
+                [&](fv_text* error) { return table.open(strategy_.strategy(), &info, session, &plan, error); });
   plan.struct_size = sizeof plan;  // whatever it is now
   if (*session == nullptr) throw std::runtime_error(strategy_.name() + ": open gave no session and no error");
   if (const CacheFault fault = fault_of_plan(plan, info, table)) {

@@ -4,14 +4,12 @@
 #include <fastvideo/cache.h>
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "host/calls/call_note.hpp"
 #include "host/config/settings.hpp"
 #include "host/plugins/loader.hpp"
-#include "host/selection/stand_in.hpp"
 #include "host/services/cache_contract.hpp"
 
 namespace fastvideo::host {

@@ -4,7 +4,6 @@
 #include <fastvideo/core.hpp>
 
 #include "host/log/log.hpp"
-#include "host/services/thread_check.hpp"
 
 namespace fastvideo::host {
 namespace {
@@ -38,17 +37,6 @@ HostServices::HostServices(const Settings& settings, std::shared_ptr<Parallel> p
                       return static_cast<const HostServices*>(context)->configured(path);
                     }};
   world_ = {sizeof world_, 0, 1, 0, nullptr, sum_of_one, broadcast_of_one};
-  handle_.self = this;
-  handle_.abi = {sizeof handle_.abi, FV_ABI_MAJOR, FV_ABI_MINOR, FASTVIDEO_VERSION,
-                 [](const fv_services* services, const char* id) {
-                   return id != nullptr ? reinterpret_cast<const Handle*>(services)->self->find(id) : nullptr;
-                 }};
-}
-
-const HostServices& HostServices::of_process(const Settings& settings) {
-  // Plugins are never unloaded and may use it until the process ends.
-  static const HostServices* const services = new HostServices(settings, required_threads(settings));
-  return *services;
 }
 
 const fv_value* HostServices::configured(const char* path) const {

@@ -5,7 +5,6 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "host/config/settings.hpp"
@@ -13,6 +12,23 @@
 #include "host/services/parallel.hpp"
 
 namespace fastvideo::host {
+
+/// The version of this host, "0.1.0".
+std::string_view host_version();
+
+/// fv_services that Owner::find answers. The table has no context: its owner is found through its address.
+template <class Owner>
+struct ServicesOf {
+  fv_services abi;
+  const Owner* owner;
+
+  explicit ServicesOf(const Owner& of)
+      : abi{sizeof abi, FV_ABI_MAJOR, FV_ABI_MINOR, host_version().data(),
+            [](const fv_services* services, const char* id) {
+              return id != nullptr ? reinterpret_cast<const ServicesOf*>(services)->owner->find(id) : nullptr;
+            }},
+        owner(&of) {}
+};
 
 /// The services of the process. Plugins keep pointers into it and are never unloaded, so a program makes one and never
 /// destroys it. The services may be used from any thread.
@@ -22,9 +38,6 @@ class HostServices {
   HostServices(const Settings& settings, int threads);
   /// With the CPU threads of other services: a process has one pool, and may have several configurations.
   HostServices(const Settings& settings, std::shared_ptr<Parallel> parallel);
-  /// Those of the process: made at the first call, with the settings and their `run.threads`, and never destroyed.
-  /// Throws RequestError if so many threads cannot be started.
-  static const HostServices& of_process(const Settings& settings);
   HostServices(const HostServices&) = delete;
   HostServices& operator=(const HostServices&) = delete;
 
@@ -34,11 +47,6 @@ class HostServices {
   const void* find(std::string_view id) const;
 
  private:
-  // fv_services has no context: this object is found through the address of its table.
-  struct Handle {
-    fv_services abi;
-    const HostServices* self;
-  };
   const fv_value* configured(const char* path) const;
 
   std::shared_ptr<Parallel> parallel_;
@@ -47,10 +55,7 @@ class HostServices {
   fv_log_service log_{};
   fv_configuration_service configuration_{};
   fv_world_service world_{};
-  Handle handle_{};
+  ServicesOf<HostServices> handle_{*this};
 };
-
-/// The version of this host, "0.1.0".
-std::string_view host_version();
 
 }  // namespace fastvideo::host

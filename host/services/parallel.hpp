@@ -8,6 +8,7 @@
 #include <mutex>
 #include <vector>
 
+#include "host/config/settings.hpp"
 #include "host/services/thread_pool.hpp"
 
 namespace fastvideo::host {
@@ -39,5 +40,10 @@ class Parallel {
   std::vector<std::unique_ptr<Lent>> all_lent_;  // a loop may still be running in an earlier one
   fv_parallel_service service_;
 };
+
+/// [run] threads, or as many as the process may use. Throws RequestError, with the number and what to do, if a run on
+/// so many cannot have the threads that it starts in all, or if their stacks are too small: found out before a
+/// framework waits for them for ever, or ends the process.
+int required_threads(const Settings& settings);
 
 }  // namespace fastvideo::host

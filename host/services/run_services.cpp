@@ -37,11 +37,6 @@ RunServices::RunServices(const HostServices& host, RunProgress& progress, const 
   progress_service_.cancelled = [](void* context) -> int32_t {
     return static_cast<RunServices*>(context)->cancel_.requested() ? 1 : 0;
   };
-  handle_.self = this;
-  handle_.abi = *host.get();
-  handle_.abi.get = [](const fv_services* services, const char* id) {
-    return id != nullptr ? reinterpret_cast<const Handle*>(services)->self->find(id) : nullptr;
-  };
 }
 
 const void* RunServices::find(std::string_view id) const {

@@ -22,21 +22,17 @@ class RunServices {
   RunServices& operator=(const RunServices&) = delete;
 
   const fv_services* get() const { return &handle_.abi; }
-
- private:
-  struct Handle {
-    fv_services abi;
-    const RunServices* self;
-  };
+  /// The service of an id, nullptr if there is none of it.
   const void* find(std::string_view id) const;
 
+ private:
   const HostServices& host_;
   RunProgress& progress_;
   const CancelToken& cancel_;
   const fv_attention_service* attention_;
   const fv_cache_service* cache_;
   fv_progress_service progress_service_{};
-  Handle handle_{};
+  ServicesOf<RunServices> handle_{*this};
 };
 
 }  // namespace fastvideo::host

@@ -49,10 +49,9 @@ std::unique_ptr<AttentionSession> SitePlans::plan_again() {
 }
 
 bool SitePlans::are_mine(std::span<const fv_attention_site* const> sites) const {
-  return std::equal(
-      sites.begin(), sites.end(), sites_.begin(), sites_.end(), [](const fv_attention_site* theirs, const auto& mine) {
-        return theirs != nullptr && theirs->role != nullptr && are_equal(AttentionSiteCopy(*theirs).get(), mine->get());
-      });
+  return std::ranges::equal(sites, sites_, [](const fv_attention_site* theirs, const auto& mine) {
+    return theirs != nullptr && theirs->role != nullptr && are_equal(AttentionSiteCopy(*theirs).get(), mine->get());
+  });
 }
 
 std::unique_ptr<AttentionSession> SitePlans::take(std::span<const fv_attention_site* const> sites) {

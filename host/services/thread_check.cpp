@@ -1,8 +1,6 @@
-#include "host/services/thread_check.hpp"
-
+// Whether the threads of a run can be started.
 #include <pthread.h>
 
-#include <algorithm>
 #include <cctype>
 #include <condition_variable>
 #include <cstdint>
@@ -11,13 +9,16 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <vector>
 
 #include "host/error/error.hpp"
+#include "host/error/letter_case.hpp"
 #include "host/hardware/hardware.hpp"
 #include "host/hardware/process_limits.hpp"
+#include "host/services/parallel.hpp"
 
 namespace fastvideo::host {
 namespace {
@@ -37,16 +38,8 @@ std::optional<std::uint64_t> openmp_size(const char* text) {
   const std::uint64_t number = std::strtoull(text, &end, 10);
   if (end == text) return std::nullopt;
   while (std::isspace(static_cast<unsigned char>(*end)) != 0) ++end;
-  switch (std::tolower(static_cast<unsigned char>(*end))) {
-    case 'b':
-      return number;
-    case 'm':
-      return number << 20;
-    case 'g':
-      return number << 30;
-    default:
-      return number << 10;
-  }
+  const size_t unit = std::string_view("bkmg").find(small_letter(*end));
+  return number << (unit != std::string_view::npos ? 10 * unit : 10);
 }
 
 // Overflowing a stack ends the process without a word.

@@ -34,8 +34,7 @@ std::vector<std::int64_t> merge_token_orders(std::span<const TokenOrderWish> wis
   if (wishes.empty()) return {};
   const TokenOrderWish& first = wishes.front();
   for (const TokenOrderWish& other : wishes.subspan(1)) {
-    const auto [ours, theirs] =
-        std::mismatch(first.order.begin(), first.order.end(), other.order.begin(), other.order.end());
+    const auto [ours, theirs] = std::ranges::mismatch(first.order, other.order);
     if (ours == first.order.end() && theirs == other.order.end()) continue;
     const std::size_t position = static_cast<std::size_t>(ours - first.order.begin());
     const std::string difference =

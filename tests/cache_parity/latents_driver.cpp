@@ -55,7 +55,8 @@ Settings settings_of(const Schema& schema, std::vector<Given> given, const Json&
 
 Json make(const Json& job, const std::vector<Given>& installed, const Schema& schema, const Catalog& catalog) {
   const Settings settings = settings_of(schema, installed, job.at("settings"));
-  const HostServices& host = HostServices::of_process(settings);
+  // Plugins may use them until the process ends.
+  static const auto& host = *new HostServices(settings, static_cast<int>(settings.integer("run.threads")));
   const CancelToken cancel;
   LoadedModel model(settings, catalog, host);
   CheckedRequest request(model, settings);

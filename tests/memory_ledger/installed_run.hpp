@@ -40,6 +40,12 @@ class StagePeaks final : public RunObserver {
   std::map<std::string, uint64_t> peaks_;
 };
 
+// Plugins may use them until the process ends.
+inline const HostServices& services_of_test(const Settings& settings) {
+  static const auto& services = *new HostServices(settings, static_cast<int>(settings.integer("run.threads")));
+  return services;
+}
+
 inline fv_pipeline_sink nowhere() {
   fv_pipeline_sink sink{};
   sink.struct_size = sizeof sink;

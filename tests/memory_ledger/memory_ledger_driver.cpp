@@ -37,7 +37,7 @@ void measure(const std::string& library, const SettingTexts& wanted) {
   const Installed installed(library);
   const Settings settings = installed.settings(wanted);
   const CancelToken cancel;
-  LoadedModel model(settings, installed.catalog(), HostServices::of_process(settings));
+  LoadedModel model(settings, installed.catalog(), services_of_test(settings));
   CheckedRequest request(model, settings);
   DeviceMemory memory(model.device().facts.device.index);
   bool has_begun = false;

@@ -33,7 +33,7 @@ class MemoryLedgerTest : public ::testing::Test {
     const CancelToken cancel;
     testing::CountedMemory memory;
     StagePeaks peaks([&] { return memory.peak(); }, [&] { memory.begin(); });
-    LoadedModel model(settings, installed_.catalog(), HostServices::of_process(settings));
+    LoadedModel model(settings, installed_.catalog(), services_of_test(settings));
     CheckedRequest request(model, settings);
     const RunResult result = run(request, &peaks, nowhere(), cancel);
     EXPECT_EQ(result.passes_reused > 0, !caching.empty());

@@ -1,6 +1,8 @@
 #include "tools/bench/bench.hpp"
 
 #include <algorithm>
+#include <fstream>
+#include <optional>
 
 #include "host/console/text_table.hpp"
 #include "host/error/error.hpp"
@@ -10,6 +12,33 @@
 
 namespace fastvideo::host {
 namespace {
+
+// The most memory that a run takes of its device. On the CPU the highest resident size of the process, whose mark is
+// set back first; what was resident before counts too.
+class PeakOfRun {
+ public:
+  explicit PeakOfRun(const RunDevice& device) {
+    if (device.is_cuda()) {
+      on_device_.emplace(device);
+      return;
+    }
+    // man 5 proc: 5 sets the high-water mark to the present resident size.
+    std::ofstream file("/proc/self/clear_refs");
+    file << "5" << std::flush;
+    is_own_mark_ = file.good();
+  }
+
+  std::optional<uint64_t> bytes() const {
+    if (on_device_) return on_device_->bytes();
+    // A mark that could not be set back is that of an earlier run.
+    const uint64_t resident = is_own_mark_ ? peak_host_memory() : 0;
+    return resident > 0 ? std::optional(resident) : std::nullopt;
+  }
+
+ private:
+  std::optional<PeakMemory> on_device_;
+  bool is_own_mark_ = false;
+};
 
 // The passes of a run without caching, from the session that the pipeline offers to caching.
 uint64_t passes_of(const PipelineEstimate& estimate) {
@@ -146,7 +175,7 @@ class Bench {
     CheckedRequest request(model, settings);
     FrameMemory memory;
     Made made;
-    const PeakMemory peak(model.device());
+    const PeakOfRun peak(model.device());
     const RunResult result = fastvideo::host::run(request, nullptr, memory, cancel_);
     made.run.seconds = result.seconds;
     made.run.peak_memory = peak.bytes();

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "host/calls/cancel.hpp"
+#include "host/cli/tool.hpp"
 #include "host/progress/stage_timer.hpp"
 #include "host/services/host_services.hpp"
 #include "tools/bench/frame_memory.hpp"
@@ -54,9 +54,6 @@ struct BenchResult {
   /// Whether figures that compare with the reference may be given.
   bool has_reference() const { return reference().failure.empty(); }
 };
-
-/// The settings that all runs share, with more on top.
-using ResolveSettings = std::function<Settings(const std::vector<Given>& more)>;
 
 /// Checks every setting, then runs each once untimed and `rounds` times timed, for every prompt and seed; the order of
 /// the settings is reversed from round to round. Pictures are compared in the first round. A run that fails ends its

@@ -3,7 +3,6 @@
 #include "host/cli/plugin_list.hpp"
 #include "host/cli/program.hpp"
 #include "host/cli/standard_output.hpp"
-#include "host/services/host_services.hpp"
 #include "tools/bench/attention_bench.hpp"
 #include "tools/bench/command.hpp"
 
@@ -12,7 +11,7 @@ namespace {
 
 void run_bench_tool(const ToolCall& call) {
   warn_of(call.catalog);
-  const HostServices& host = HostServices::of_process(call.settings);
+  const HostServices& host = process_services(call.settings);
   CancellableRun run;
   const BenchReport report =
       call.line.command == CommandLine::Command::bench

@@ -8,6 +8,7 @@
 #include "host/console/text_table.hpp"
 #include "host/error/error.hpp"
 #include "host/log/log.hpp"
+#include "host/media/no_frames.hpp"
 #include "host/media/staged_output.hpp"
 #include "host/request/prompts.hpp"
 #include "host/run/run.hpp"

@@ -5,6 +5,7 @@
 
 #include "host/calls/cancel.hpp"
 #include "host/cli/progress_bar.hpp"
+#include "host/cli/tool.hpp"
 #include "host/cli/tool_flags.hpp"
 #include "host/config/settings.hpp"
 #include "host/plugins/catalog.hpp"

@@ -3,7 +3,6 @@
 #include "host/cli/plugin_list.hpp"
 #include "host/cli/program.hpp"
 #include "host/cli/standard_output.hpp"
-#include "host/services/host_services.hpp"
 #include "tools/calibrate/calibrate.hpp"
 
 namespace fastvideo::host {
@@ -11,7 +10,7 @@ namespace {
 
 void run_calibrate_tool(const ToolCall& call) {
   warn_of(call.catalog);
-  const HostServices& host = HostServices::of_process(call.settings);
+  const HostServices& host = process_services(call.settings);
   CancellableRun run;
   const auto style = call.line.no_progress ? ProgressStyle::none : ProgressStyle::automatic;
   print(calibrate(call.line.calibrate, call.resolve, call.catalog, host, style, run.cancel));

@@ -52,12 +52,10 @@ OpenCalibration::OpenCalibration(Loader& loader, const Settings& settings, const
   const Value::Table values = item_values(settings, *item.item);
   table_ = calibration_table(loader.load(item).code, *item.item);
   calibration_ = created<fv_calibration>(*table_, host, values, name_, "calibration");
-  TextBuffer text;
   try {
     stand_in_.struct_size = sizeof stand_in_;
-    require_ok(called(call_name("stand_in", name_), text.get(),
-                      [&] { return table_->stand_in(calibration_, &stand_in_, text.get()); }),
-               text, name_);
+    call_or_throw(call_name("stand_in", name_), name_,
+                  [&](fv_text* error) { return table_->stand_in(calibration_, &stand_in_, error); });
     if (stand_in_.object == nullptr) throw std::runtime_error(name_ + ": the calibration gave no stand-in");
     check_kind_table(stand_in_.table, *item.item, name_ + " (calibration)");
   } catch (...) {

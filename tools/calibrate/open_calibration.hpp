@@ -7,7 +7,6 @@
 
 #include "host/config/settings.hpp"
 #include "host/plugins/loader.hpp"
-#include "host/selection/stand_in.hpp"
 
 namespace fastvideo::host {
 

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "host/cli/program.hpp"
 #include "host/config/paths.hpp"
 #include "host/error/error.hpp"
 #include "host/error/printable.hpp"
@@ -24,7 +25,7 @@ void check_plugin(const CheckFlags& flags, const std::vector<std::string>& argum
     throw RequestError("plugins check: the folder is empty; give the one that holds plugin.toml");
   const std::filesystem::path folder = absolute_path(flags.folder).lexically_normal();
   if (flags.item >= 0) {
-    const HostServices& host = HostServices::of_process(settings);
+    const HostServices& host = process_services(settings);
     const size_t failed = conformance::check_item(folder, static_cast<size_t>(flags.item), settings, host,
                                                   STDOUT_FILENO, !flags.for_program);
     if (failed > 0 && !flags.for_program)
