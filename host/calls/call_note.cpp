@@ -8,7 +8,7 @@
 namespace fastvideo::host {
 namespace {
 
-static_assert(std::atomic<const char*>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free,
+static_assert(std::atomic<const char*>::is_always_lock_free && std::atomic<uint64_t>::is_always_lock_free,
               "a signal handler may only touch lock-free atomics");
 
 std::atomic<CallStack*> first_in_a_call{nullptr};
@@ -16,19 +16,19 @@ std::atomic<CallStack*> first_in_a_call{nullptr};
 // A text of limited size, put together without the library's help.
 class NoteText {
  public:
-  NoteText(char* text, std::size_t size) noexcept : text_(text), size_(size) {
+  NoteText(char* text, size_t size) noexcept : text_(text), size_(size) {
     if (size_ > 0) text_[0] = '\0';
   }
   void add(const char* more) noexcept {
     while (more != nullptr && *more != '\0' && length_ + 1 < size_) text_[length_++] = *more++;
     if (size_ > 0) text_[length_] = '\0';
   }
-  std::size_t length() const noexcept { return length_; }
+  size_t length() const noexcept { return length_; }
 
  private:
   char* text_;
-  std::size_t size_;
-  std::size_t length_ = 0;
+  size_t size_;
+  size_t length_ = 0;
 };
 
 }  // namespace
@@ -76,7 +76,7 @@ void CallStack::pop() noexcept {
   move();
 }
 
-std::size_t CallStack::describe(char* text, std::size_t size) const noexcept {
+size_t CallStack::describe(char* text, size_t size) const noexcept {
   NoteText out(text, size);
   unsigned depth = std::min(depth_.load(std::memory_order_acquire), kDeepest);
   const auto is_plugin = [&](unsigned at) { return entries_[at].function.load(std::memory_order_relaxed) != nullptr; };
@@ -97,7 +97,7 @@ std::size_t CallStack::describe(char* text, std::size_t size) const noexcept {
   return out.length();
 }
 
-std::size_t describe_call_in_progress(char* text, std::size_t size) noexcept {
+size_t describe_call_in_progress(char* text, size_t size) noexcept {
   if (const CallStack& own = CallStack::of_this_thread(); !own.is_empty()) return own.describe(text, size);
   if (const CallStack* other = CallStack::longest()) return other->describe(text, size);
   if (size > 0) text[0] = '\0';

@@ -36,11 +36,11 @@ class CallStack {
   void pop() noexcept;
 
   /// How often something has changed: a call that lasts while this stays does not get on.
-  std::uint64_t moves() const noexcept { return moves_.load(std::memory_order_relaxed); }
+  uint64_t moves() const noexcept { return moves_.load(std::memory_order_relaxed); }
   bool is_empty() const noexcept { return depth_.load(std::memory_order_acquire) == 0; }
   /// Writes "run of EVIL/cpu at dit.self", or for code of the host "the host's own code, called by run of wan/torch";
   /// cut to size - 1 bytes and ended by NUL. Returns its length, 0 if no call is in progress. Async-signal-safe.
-  std::size_t describe(char* text, std::size_t size) const noexcept;
+  size_t describe(char* text, size_t size) const noexcept;
 
  private:
   friend void note_progress() noexcept;
@@ -51,12 +51,12 @@ class CallStack {
 
   Entry entries_[kDeepest];
   std::atomic<unsigned> depth_{0};
-  std::atomic<std::uint64_t> moves_{0};
+  std::atomic<uint64_t> moves_{0};
 };
 
 /// The innermost call that this thread is in, or if it is in none, that of CallStack::longest: a thread of a plugin's
 /// own works for that one as a rule. As CallStack::describe.
-std::size_t describe_call_in_progress(char* text, std::size_t size) noexcept;
+size_t describe_call_in_progress(char* text, size_t size) noexcept;
 
 /// A call in progress is getting on: it has reported a stage or a step.
 void note_progress() noexcept;

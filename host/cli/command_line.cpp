@@ -347,7 +347,7 @@ class Parser {
         const CLI::results_t& values = option->results();
         const bool is_switch = option->get_expected_max() == 0;
         if (values.size() < 2 || (is_switch && std::count(values.begin(), values.end(), values.front()) ==
-                                                   static_cast<std::ptrdiff_t>(values.size())))
+                                                   static_cast<ptrdiff_t>(values.size())))
           continue;
         if (option == sets_ || std::find(repeatable_.begin(), repeatable_.end(), option) != repeatable_.end()) continue;
         throw given_twice(option->get_name(), values[0], values[1]);

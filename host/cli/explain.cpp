@@ -73,15 +73,15 @@ std::string attention_section(const CheckedRequest& request, const AttentionSess
   return text;
 }
 
-std::string steps_text(const std::vector<std::int32_t>& steps, std::int32_t of) {
+std::string steps_text(const std::vector<int32_t>& steps, int32_t of) {
   if (steps.empty()) return "none of " + std::to_string(of) + " steps";
   return (steps.size() == 1 ? "step " : "steps ") + step_ranges(steps) + " (" + std::to_string(steps.size()) + " of " +
          std::to_string(of) + ")";
 }
 
-std::vector<std::int32_t> computed_steps(const CacheSchedule& schedule, const std::vector<std::int32_t>& left_out) {
-  std::vector<std::int32_t> computed;
-  for (std::int32_t step = 0; step < schedule.steps; ++step)
+std::vector<int32_t> computed_steps(const CacheSchedule& schedule, const std::vector<int32_t>& left_out) {
+  std::vector<int32_t> computed;
+  for (int32_t step = 0; step < schedule.steps; ++step)
     if (!std::binary_search(left_out.begin(), left_out.end(), step)) computed.push_back(step);
   return computed;
 }
@@ -94,7 +94,7 @@ void add_schedule(const CacheSchedule& schedule, Rows& rows) {
   }
   const auto& all = schedule.left_out;
   const bool are_equal = std::adjacent_find(all.begin(), all.end(), std::not_equal_to<>()) == all.end();
-  for (std::size_t branch = 0; branch < (are_equal ? std::min<std::size_t>(all.size(), 1) : all.size()); ++branch) {
+  for (size_t branch = 0; branch < (are_equal ? std::min<size_t>(all.size(), 1) : all.size()); ++branch) {
     const std::string whose = are_equal ? "" : "branch " + std::to_string(branch);
     rows.push_back({"computes", steps_text(computed_steps(schedule, all[branch]), schedule.steps), whose});
     rows.push_back({"leaves out", steps_text(all[branch], schedule.steps), whose});

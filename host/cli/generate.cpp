@@ -23,7 +23,7 @@ namespace fastvideo::host {
 namespace {
 
 // Linux takes 128 KiB as one argument of a program, and ffmpeg gets the metadata as arguments.
-constexpr std::size_t kMostMetadata = 100 << 10;
+constexpr size_t kMostMetadata = 100 << 10;
 
 std::vector<std::pair<std::string, std::string>> metadata_of(const CheckedRequest& request) {
   if (request.settings().boolean("request.no_metadata")) return {};
@@ -235,7 +235,7 @@ std::string generate(const Settings& settings, const Catalog& catalog, const Hos
   if (perf != nullptr) {
     try {
       const std::string text = perf_json(request, videos, on_device.get());
-      perf->append({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+      perf->append({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
       perf->publish();
     } catch (const std::exception&) {
       log_error("run", what_is_done(videos, outputs.size()));

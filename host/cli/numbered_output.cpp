@@ -4,7 +4,7 @@
 
 namespace fastvideo::host {
 
-std::string numbered_output(const std::string& output, std::size_t index, std::size_t count) {
+std::string numbered_output(const std::string& output, size_t index, size_t count) {
   if (count <= 1) return output;
   std::string number = std::to_string(index + 1);
   number.insert(0, std::to_string(count).size() - number.size(), '0');

@@ -28,7 +28,7 @@ class OutputGuard {
   void writes(const std::string& what, const std::filesystem::path& path, const std::string& role = {});
 
  private:
-  using Identity = std::pair<std::uint64_t, std::uint64_t>;  // device, inode
+  using Identity = std::pair<uint64_t, uint64_t>;  // device, inode
 
   void read_settings(const Settings& settings);
   void read_catalog(const Catalog& catalog);

@@ -38,12 +38,12 @@ std::string pace_of_steps(double seconds_per_step) {
 }
 
 // "872 MiB/s"
-std::string pace_of_bytes(std::int64_t bytes, double seconds) {
-  return readable_bytes(static_cast<std::uint64_t>(static_cast<double>(bytes) / std::max(seconds, 1e-3))) + "/s";
+std::string pace_of_bytes(int64_t bytes, double seconds) {
+  return readable_bytes(static_cast<uint64_t>(static_cast<double>(bytes) / std::max(seconds, 1e-3))) + "/s";
 }
 
 std::string bar(double share) {
-  const auto filled = static_cast<std::size_t>(kBarWidth * share);
+  const auto filled = static_cast<size_t>(kBarWidth * share);
   std::string text(kBarWidth, '.');
   std::fill_n(text.begin(), filled, '#');
   return '[' + text + ']';
@@ -62,7 +62,7 @@ ProgressBar::~ProgressBar() {
   if (active_ && shape_ == Shape::bar) console_.clear_status();
 }
 
-void ProgressBar::stage(std::string_view name, std::int64_t steps) {
+void ProgressBar::stage(std::string_view name, int64_t steps) {
   leave_line();
   active_ = true;
   name_ = name;
@@ -75,19 +75,19 @@ void ProgressBar::stage(std::string_view name, std::int64_t steps) {
   if (shape_ == Shape::bar) draw_bar();
 }
 
-void ProgressBar::step(std::int64_t done) {
+void ProgressBar::step(int64_t done) {
   if (unit_ == Unit::steps) advance(done);
 }
 
 // A stage that has steps shows them.
-void ProgressBar::loaded(std::uint64_t done, std::uint64_t all) {
+void ProgressBar::loaded(uint64_t done, uint64_t all) {
   if (unit_ == Unit::steps && all_ > 0) return;
   unit_ = Unit::bytes;
-  all_ = static_cast<std::int64_t>(all);
-  advance(static_cast<std::int64_t>(done));
+  all_ = static_cast<int64_t>(all);
+  advance(static_cast<int64_t>(done));
 }
 
-void ProgressBar::advance(std::int64_t done) {
+void ProgressBar::advance(int64_t done) {
   done_ = done;
   if (shape_ == Shape::bar && (clock_() - drawn_ >= kSecondsBetweenDraws || done_ == all_)) draw_bar();
   if (shape_ == Shape::lines) print_line_if_due();
@@ -102,8 +102,8 @@ void ProgressBar::end(bool is_whole) {
 // "12/30", "1.20 GiB of 2.64 GiB"
 std::string ProgressBar::counted() const {
   if (unit_ == Unit::steps) return std::to_string(done_) + "/" + std::to_string(all_);
-  const std::string all = readable_bytes(static_cast<std::uint64_t>(all_));
-  return done_ == all_ ? all : readable_bytes(static_cast<std::uint64_t>(done_)) + " of " + all;
+  const std::string all = readable_bytes(static_cast<uint64_t>(all_));
+  return done_ == all_ ? all : readable_bytes(static_cast<uint64_t>(done_)) + " of " + all;
 }
 
 std::string ProgressBar::pace(double elapsed) const {
@@ -142,7 +142,7 @@ void ProgressBar::draw_bar() {
 void ProgressBar::print_line_if_due() {
   if (all_ == 0 || done_ == all_) return;  // the end has its own line
   const double now = clock_();
-  const std::int64_t tenths = 10 * done_ / all_;
+  const int64_t tenths = 10 * done_ / all_;
   const bool next_tenth = tenths > drawn_tenths_ && now - drawn_ >= kSecondsBetweenLines;
   if (!next_tenth && now - drawn_ < kSecondsUntilALine) return;
   drawn_ = now;

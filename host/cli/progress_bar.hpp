@@ -27,13 +27,13 @@ class ProgressBar final : public RunObserver {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  void stage(std::string_view name, std::int64_t steps) override;
-  void step(std::int64_t done) override;
-  void loaded(std::uint64_t done, std::uint64_t all) override;
+  void stage(std::string_view name, int64_t steps) override;
+  void step(int64_t done) override;
+  void loaded(uint64_t done, uint64_t all) override;
   void end(bool is_whole) override;
 
  private:
-  void advance(std::int64_t done);
+  void advance(int64_t done);
   std::string counted() const;
   std::string pace(double elapsed) const;
   std::string timing(double elapsed) const;
@@ -50,11 +50,11 @@ class ProgressBar final : public RunObserver {
   bool active_ = false;
   std::string name_;
   Unit unit_ = Unit::steps;
-  std::int64_t all_ = 0;  // of the stage, in its unit; 0: not known
-  std::int64_t done_ = 0;
+  int64_t all_ = 0;  // of the stage, in its unit; 0: not known
+  int64_t done_ = 0;
   double started_ = 0;
-  double drawn_ = 0;               // when the bar was last drawn or the last line printed
-  std::int64_t drawn_tenths_ = 0;  // tenths of the stage that the last line told of
+  double drawn_ = 0;          // when the bar was last drawn or the last line printed
+  int64_t drawn_tenths_ = 0;  // tenths of the stage that the last line told of
 };
 
 }  // namespace fastvideo::host

@@ -53,7 +53,7 @@ TEST_F(OnTerminal, AStageThatEndedLeavesOneLine) {
 }
 
 TEST_F(OnTerminal, ShowsBytesOfWeightsAndTheirPace) {
-  constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
+  constexpr uint64_t kGibibyte = uint64_t{1} << 30;
   progress_.stage("load transformer", 0);
   now_ += 2;
   progress_.loaded(kGibibyte, 4 * kGibibyte);

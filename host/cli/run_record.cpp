@@ -74,13 +74,13 @@ OrderedJson caching(const CheckedRequest& request, const RunResult& made) {
   OrderedJson out{{"strategy", cache_name(request.cache())}};
   if (request.estimate().cache == nullptr) return out;
   const fv_cache_session_info& loop = request.estimate().cache->get();
-  const std::uint64_t passes = static_cast<std::uint64_t>(loop.steps) * static_cast<std::uint64_t>(loop.branches);
+  const uint64_t passes = static_cast<uint64_t>(loop.steps) * static_cast<uint64_t>(loop.branches);
   out["passes"] = passes;
   out["computed"] = passes - made.passes_reused;
   out["reused"] = made.passes_reused;
-  for (const std::vector<std::int32_t>& branch : made.left_out) {
+  for (const std::vector<int32_t>& branch : made.left_out) {
     OrderedJson steps = OrderedJson::array();
-    for (const std::int32_t step : branch) steps.push_back(step + 1);
+    for (const int32_t step : branch) steps.push_back(step + 1);
     out["left_out"].push_back(std::move(steps));
   }
   return out;
@@ -127,7 +127,7 @@ OrderedJson video(const CheckedRequest& request, const MadeVideo& made) {
 
 bool is_written_by_ffmpeg(const std::string& output) {
   const OutputFormat format = output_format(output);
-  return format == OutputFormat::kMp4 || format == OutputFormat::kWebm || format == OutputFormat::kGif;
+  return format == OutputFormat::mp4 || format == OutputFormat::webm || format == OutputFormat::gif;
 }
 
 }  // namespace

@@ -138,7 +138,7 @@ Schema Schema::host() {
        .is_path = true});
   add("request", {.name = "preview_every",
                   .type = Type::integer,
-                  .default_value = std::int64_t{5},
+                  .default_value = int64_t{5},
                   .minimum = 1,
                   .maximum = 10'000,
                   .help = "Steps from one preview to the next",

@@ -79,7 +79,7 @@ TomlValue tree_of(const toml::node& node, const std::string& file, int depth = 0
 
 }  // namespace
 
-std::string place_of(const std::string& file, std::uint64_t line, std::uint64_t column) {
+std::string place_of(const std::string& file, uint64_t line, uint64_t column) {
   return file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": ";
 }
 

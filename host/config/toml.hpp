@@ -37,7 +37,7 @@ struct TomlEntry {
 };
 
 /// "FILE:LINE:COLUMN: ", as messages about a place begin.
-std::string place_of(const std::string& file, std::uint64_t line, std::uint64_t column);
+std::string place_of(const std::string& file, uint64_t line, uint64_t column);
 
 /// Parses TOML 1.0. Throws RequestError "file:line:column: what" for what is not TOML, for dates, times and texts that
 /// contain NUL, which no setting takes, and for tables and lists nested more than 64 deep. `file` is what messages call

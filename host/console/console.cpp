@@ -13,7 +13,7 @@ constexpr std::string_view kEraseLine = "\r\033[K";
 
 // The first `columns` characters of UTF-8 text, each taken to be one column wide.
 std::string_view cut(std::string_view text, int columns) {
-  std::size_t end = 0;
+  size_t end = 0;
   while (end < text.size()) {
     const bool starts_character = (static_cast<unsigned char>(text[end]) & 0xC0U) != 0x80U;
     if (starts_character && columns-- <= 0) break;
@@ -62,7 +62,7 @@ void Console::write(std::string_view bytes) const {
   while (!bytes.empty()) {
     const ssize_t count = ::write(fd_, bytes.data(), bytes.size());
     if (count >= 0) {
-      bytes.remove_prefix(static_cast<std::size_t>(count));
+      bytes.remove_prefix(static_cast<size_t>(count));
     } else if (errno == EAGAIN) {
       pollfd waiting = {fd_, POLLOUT, 0};
       ::poll(&waiting, 1, 1000);

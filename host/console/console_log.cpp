@@ -45,7 +45,7 @@ class LineWriter {
     const auto now = spdlog::log_clock::now();
     const std::lock_guard lock(mutex_);
     for (bool is_first = true;; is_first = false) {
-      const std::size_t end = rest.find('\n');
+      const size_t end = rest.find('\n');
       // The bar: no later line can be taken for a message of its own.
       const std::string line = (is_first ? "" : "| ") + printable_lines(rest.substr(0, end));
       formatter_.format(spdlog::details::log_msg(now, {}, name, to_spdlog(level), line), lines);

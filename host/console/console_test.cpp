@@ -68,7 +68,7 @@ TEST(Console, LinesOfManyThreadsStayWhole) {
   for (std::thread& thread : threads) thread.join();
   const std::string text = file.read();
   ASSERT_EQ(text.size(), 4U * 200U * 51U);
-  for (std::size_t i = 0; i < text.size(); i += 51) {
+  for (size_t i = 0; i < text.size(); i += 51) {
     EXPECT_EQ(text.substr(i, 51), std::string(50, text[i]) + '\n');
   }
 }

@@ -38,7 +38,7 @@ class TestTerminal {
       char buffer[4096];
       const ssize_t count = ::read(reader_, buffer, sizeof buffer);
       if (count <= 0) break;
-      text.append(buffer, static_cast<std::size_t>(count));
+      text.append(buffer, static_cast<size_t>(count));
     }
     return text;
   }
@@ -47,8 +47,8 @@ class TestTerminal {
   static std::string screen(const std::string& output) {
     std::string lines;
     std::string line;
-    std::size_t column = 0;
-    for (std::size_t i = 0; i < output.size(); ++i) {
+    size_t column = 0;
+    for (size_t i = 0; i < output.size(); ++i) {
       if (output[i] == '\r') {
         column = 0;
       } else if (output[i] == '\n') {
@@ -83,7 +83,7 @@ class TestFile {
   std::string read() const {
     std::string text(1U << 20U, '\0');
     const ssize_t count = ::pread(fd_, text.data(), text.size(), 0);
-    text.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+    text.resize(count > 0 ? static_cast<size_t>(count) : 0);
     return text;
   }
 

@@ -58,10 +58,10 @@ std::string readable_seconds(double seconds) {
   return text;
 }
 
-std::string step_ranges(const std::vector<std::int32_t>& steps) {
+std::string step_ranges(const std::vector<int32_t>& steps) {
   std::string text;
-  for (std::size_t i = 0; i < steps.size();) {
-    std::size_t last = i;
+  for (size_t i = 0; i < steps.size();) {
+    size_t last = i;
     while (last + 1 < steps.size() && steps[last + 1] == steps[last] + 1) ++last;
     text += (text.empty() ? "" : ", ") + std::to_string(steps[i] + 1);
     if (last > i) text += "-" + std::to_string(steps[last] + 1);

@@ -19,6 +19,6 @@ std::string hanging(std::string_view text);
 std::string readable_seconds(double seconds);
 
 /// Steps as people count them, from 1 on: "1-3, 7, 9-12".
-std::string step_ranges(const std::vector<std::int32_t>& steps);
+std::string step_ranges(const std::vector<int32_t>& steps);
 
 }  // namespace fastvideo::host

@@ -24,7 +24,7 @@ std::string formatted(const char* format, double number) {
   return text;
 }
 
-std::string readable_bytes(std::uint64_t bytes) {
+std::string readable_bytes(uint64_t bytes) {
   constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
   if (bytes < 1024) return std::to_string(bytes) + " bytes";
   double value = static_cast<double>(bytes) / 1024;

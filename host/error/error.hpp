@@ -50,7 +50,7 @@ std::string comma_list(const Range& range, Text text_of = {}) {
 std::string formatted(const char* format, double number);
 
 /// "1.17 GiB", "24.0 MiB", "512 bytes"
-std::string readable_bytes(std::uint64_t bytes);
+std::string readable_bytes(uint64_t bytes);
 
 /// Edits (insertion, deletion, change of one byte, exchange of two neighbours) that turn `a` into `b`, letter case
 /// ignored (Damerau 1964, restricted: no part is edited twice).

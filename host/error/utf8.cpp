@@ -3,13 +3,13 @@
 namespace fastvideo::host {
 
 Utf8Character character_at(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(0);
   if (first < 0x80) return {first, 1, true};
-  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  const size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
   if (first < 0xC2 || first > 0xF4 || length > text.size()) return {};
-  std::uint32_t code = first & (0xFFU >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i) {
+  uint32_t code = first & (0xFFU >> (length + 1));
+  for (size_t i = 1; i < length; ++i) {
     if (!is_continuation(text[i])) return {};
     code = code << 6 | (byte(i) & 0x3FU);
   }
@@ -18,14 +18,14 @@ Utf8Character character_at(std::string_view text) {
   return is_overlong || is_none ? Utf8Character{} : Utf8Character{code, length, true};
 }
 
-std::size_t whole_characters(std::string_view text, std::size_t most) {
+size_t whole_characters(std::string_view text, size_t most) {
   if (text.size() <= most) return text.size();
   while (most > 0 && is_continuation(text[most])) --most;
   return most;
 }
 
-std::optional<std::size_t> first_that_is_not_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
+std::optional<size_t> first_that_is_not_utf8(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
     const Utf8Character c = character_at(text.substr(at));
     if (!c.is_valid) return at;
     at += c.bytes;

@@ -10,8 +10,8 @@ namespace fastvideo::host {
 
 /// One character, or one byte that belongs to none.
 struct Utf8Character {
-  std::uint32_t code = 0;
-  std::size_t bytes = 1;
+  uint32_t code = 0;
+  size_t bytes = 1;
   bool is_valid = false;
 };
 
@@ -22,9 +22,9 @@ Utf8Character character_at(std::string_view text);
 inline bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; }
 
 /// How many of the first `most` bytes hold whole characters: where a text may be cut.
-std::size_t whole_characters(std::string_view text, std::size_t most);
+size_t whole_characters(std::string_view text, size_t most);
 
 /// Where the first byte stands that belongs to no character; nothing if all do.
-std::optional<std::size_t> first_that_is_not_utf8(std::string_view text);
+std::optional<size_t> first_that_is_not_utf8(std::string_view text);
 
 }  // namespace fastvideo::host

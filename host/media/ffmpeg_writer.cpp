@@ -30,9 +30,9 @@ struct Codec {
 
 Codec codec_of(OutputFormat format) {
   switch (format) {
-    case OutputFormat::kMp4:
+    case OutputFormat::mp4:
       return {".mp4", "libx264", "mp4"};
-    case OutputFormat::kWebm:
+    case OutputFormat::webm:
       return {".webm", "libvpx-vp9", "webm"};
     default:
       return {".gif", "gif", "gif"};
@@ -51,7 +51,7 @@ fs::path find_ffmpeg(OutputFormat format) {
 
 // The last lines of what a program said; ffmpeg's cause of death is at the end.
 std::string tail(const std::string& text) {
-  constexpr std::size_t kMost = 1500;
+  constexpr size_t kMost = 1500;
   std::string end = text.size() > kMost ? "..." + text.substr(text.size() - kMost) : text;
   while (!end.empty() && (end.back() == '\n' || end.back() == ' ')) end.pop_back();
   return end.empty() ? "it said nothing" : end;
@@ -93,7 +93,7 @@ Arguments colour_arguments(const char* pixel_format) {
 }
 
 Arguments codec_arguments(OutputFormat output, const VideoFormat& format) {
-  if (output == OutputFormat::kGif) {
+  if (output == OutputFormat::gif) {
     // A palette for each frame, so that no frame has to wait for the last one in memory.
     return {"-vf", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1:dither=sierra2_4a", "-loop",
             "0"};
@@ -103,7 +103,7 @@ Arguments codec_arguments(OutputFormat output, const VideoFormat& format) {
   const bool even = format.width % 2 == 0 && format.height % 2 == 0;
   Arguments arguments = colour_arguments(even ? "yuv420p" : "yuv444p");
   const Arguments codec =
-      output == OutputFormat::kMp4
+      output == OutputFormat::mp4
           ? Arguments{"-preset", "medium", "-crf", "17", "-movflags", "+faststart"}
           : Arguments{"-crf", "24", "-b:v", "0", "-deadline", "good", "-cpu-used", "2", "-row-mt", "1"};
   arguments.insert(arguments.end(), codec.begin(), codec.end());
@@ -132,7 +132,7 @@ class FfmpegWriter final : public VideoWriter {
     ffmpeg_.emplace(program, arguments, ChildLimits());
   }
 
-  void write_frame(std::span<const std::uint8_t> frame) override {
+  void write_frame(std::span<const uint8_t> frame) override {
     watched([&] {
       if (!ffmpeg_->write(frame, options().cancel)) fail(ffmpeg_->wait(options().cancel)->describe());
     });
@@ -153,7 +153,7 @@ class FfmpegWriter final : public VideoWriter {
     const fs::file_status status = fs::symlink_status(path, failure);
     if (!fs::exists(status)) return "left no file";
     if (!fs::is_regular_file(status)) return "left something else than a file";
-    const std::uintmax_t bytes = fs::file_size(path, failure);
+    const uintmax_t bytes = fs::file_size(path, failure);
     if (failure) return "its file cannot be read: " + failure.message();
     return bytes == 0 ? "left an empty file" : "";
   }
@@ -170,7 +170,7 @@ class FfmpegWriter final : public VideoWriter {
 
   [[noreturn]] void fail(const std::string& how) const {
     std::error_code none;
-    const std::uintmax_t written = fs::file_size(file_->path(), none);
+    const uintmax_t written = fs::file_size(file_->path(), none);
     const std::string likely = likely_write_error(target_, none ? 0 : written);
     throw std::runtime_error("ffmpeg could not write " + target_.string() + " (" + how +
                              "): " + tail(ffmpeg_->error_output()) + (likely.empty() ? "" : "; " + likely));

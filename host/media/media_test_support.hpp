@@ -21,7 +21,7 @@
 namespace fastvideo::host::media_test {
 
 namespace fs = std::filesystem;
-using Bytes = std::vector<std::uint8_t>;
+using Bytes = std::vector<uint8_t>;
 
 /// A folder of a test's own, removed with all it holds.
 class TestFolder {
@@ -73,13 +73,12 @@ inline void write_text(const fs::path& path, const std::string& text) { std::ofs
 /// Smooth colours, of which blue moves: what a codec keeps well.
 inline Bytes smooth_frames(const VideoFormat& format) {
   Bytes frames;
-  for (std::int64_t t = 0; t < format.frame_count; ++t) {
+  for (int64_t t = 0; t < format.frame_count; ++t) {
     for (int y = 0; y < format.height; ++y) {
       for (int x = 0; x < format.width; ++x) {
-        frames.push_back(static_cast<std::uint8_t>(255 * x / std::max(format.width - 1, 1)));
-        frames.push_back(static_cast<std::uint8_t>(255 * y / std::max(format.height - 1, 1)));
-        frames.push_back(
-            static_cast<std::uint8_t>(128 + 120 * std::sin(0.05 * (x + 2 * y) + 0.3 * static_cast<double>(t))));
+        frames.push_back(static_cast<uint8_t>(255 * x / std::max(format.width - 1, 1)));
+        frames.push_back(static_cast<uint8_t>(255 * y / std::max(format.height - 1, 1)));
+        frames.push_back(static_cast<uint8_t>(128 + 120 * std::sin(0.05 * (x + 2 * y) + 0.3 * static_cast<double>(t))));
       }
     }
   }
@@ -88,11 +87,11 @@ inline Bytes smooth_frames(const VideoFormat& format) {
 
 /// All bytes differ from their neighbours: what only lossless formats keep.
 inline Bytes noisy_frames(const VideoFormat& format) {
-  Bytes frames(std::size_t{3} * format.width * format.height * format.frame_count);
-  std::uint32_t state = 12345;
-  for (std::uint8_t& value : frames) {
+  Bytes frames(size_t{3} * format.width * format.height * format.frame_count);
+  uint32_t state = 12345;
+  for (uint8_t& value : frames) {
     state = state * 1664525U + 1013904223U;
-    value = static_cast<std::uint8_t>(state >> 24);
+    value = static_cast<uint8_t>(state >> 24);
   }
   return frames;
 }
@@ -101,10 +100,10 @@ inline void write_video(const fs::path& path, const VideoFormat& format, const B
                         const VideoOptions& options = {}) {
   const auto writer = make_video_writer(path, options);
   writer->begin(format);
-  const auto frame = static_cast<std::ptrdiff_t>(frames.size() / static_cast<std::size_t>(format.frame_count));
+  const auto frame = static_cast<ptrdiff_t>(frames.size() / static_cast<size_t>(format.frame_count));
   // The first frame alone, the rest at once: both are what a streaming decoder does.
-  writer->write({frames.data(), static_cast<std::size_t>(frame)});
-  writer->write({frames.data() + frame, frames.size() - static_cast<std::size_t>(frame)});
+  writer->write({frames.data(), static_cast<size_t>(frame)});
+  writer->write({frames.data() + frame, frames.size() - static_cast<size_t>(frame)});
   writer->finish();
 }
 

@@ -9,7 +9,7 @@ namespace fastvideo::host {
 class NoFrames final : public FrameSink {
  public:
   void begin(const VideoFormat&) override {}
-  void write(std::span<const std::uint8_t>) override {}
+  void write(std::span<const uint8_t>) override {}
   void finish() override {}
 };
 

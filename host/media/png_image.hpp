@@ -8,6 +8,6 @@
 namespace fastvideo::host {
 
 /// 8 bits RGB. pixels: [height, width, 3]. Fast rather than small. Throws std::runtime_error with libpng's words.
-std::vector<std::uint8_t> encode_png(int width, int height, std::span<const std::uint8_t> pixels);
+std::vector<uint8_t> encode_png(int width, int height, std::span<const uint8_t> pixels);
 
 }  // namespace fastvideo::host

@@ -13,10 +13,10 @@
 namespace fastvideo::host {
 namespace {
 
-using Bytes = std::vector<std::uint8_t>;
+using Bytes = std::vector<uint8_t>;
 
-void append_big_endian(Bytes& bytes, std::uint32_t number) {
-  for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<std::uint8_t>(number >> shift));
+void append_big_endian(Bytes& bytes, uint32_t number) {
+  for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<uint8_t>(number >> shift));
 }
 
 // An iTXt chunk (PNG specification, third edition, 11.3.3.4): UTF-8, not compressed, no language.
@@ -24,10 +24,10 @@ void append_text_chunk(Bytes& bytes, const std::string& name, const std::string&
   std::string body = "iTXt" + name;
   body.append(5, '\0');  // end of the name; compression flag and method; ends of language and translated name
   body += text;
-  append_big_endian(bytes, static_cast<std::uint32_t>(body.size() - 4));
+  append_big_endian(bytes, static_cast<uint32_t>(body.size() - 4));
   bytes.insert(bytes.end(), body.begin(), body.end());
   const uLong checksum = ::crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()));
-  append_big_endian(bytes, static_cast<std::uint32_t>(checksum));
+  append_big_endian(bytes, static_cast<uint32_t>(checksum));
 }
 
 class PngWriter final : public VideoWriter {
@@ -43,9 +43,9 @@ class PngWriter final : public VideoWriter {
     folder_.emplace(target_);
   }
 
-  void write_frame(std::span<const std::uint8_t> frame) override {
+  void write_frame(std::span<const uint8_t> frame) override {
     Bytes file = encode_png(format_.width, format_.height, frame);
-    constexpr std::ptrdiff_t kAfterHeader = 8 + 25;  // the signature and the IHDR chunk
+    constexpr ptrdiff_t kAfterHeader = 8 + 25;  // the signature and the IHDR chunk
     file.insert(file.begin() + kAfterHeader, text_chunks_.begin(), text_chunks_.end());
     folder_->add(frame_file_name(next_++), file);
   }
@@ -56,7 +56,7 @@ class PngWriter final : public VideoWriter {
   std::optional<StagedFolder> folder_;
   VideoFormat format_;
   Bytes text_chunks_;
-  std::int64_t next_ = 0;
+  int64_t next_ = 0;
 };
 
 }  // namespace

@@ -15,7 +15,7 @@
 namespace fastvideo::host {
 namespace {
 
-constexpr std::size_t kEnlarged = 4;
+constexpr size_t kEnlarged = 4;
 
 }  // namespace
 
@@ -24,7 +24,7 @@ WithPreviewFile::WithPreviewFile(FrameSink& frames, std::filesystem::path target
   check_file_target(target_);
 }
 
-void WithPreviewFile::preview(const PreviewFormat& format, std::span<const std::uint8_t> frames) {
+void WithPreviewFile::preview(const PreviewFormat& format, std::span<const uint8_t> frames) {
   if (has_failed_) return;
   try {
     write_strip(format, frames);
@@ -34,17 +34,17 @@ void WithPreviewFile::preview(const PreviewFormat& format, std::span<const std::
   }
 }
 
-void WithPreviewFile::write_strip(const PreviewFormat& format, std::span<const std::uint8_t> frames) {
-  std::vector<std::int64_t> shown = {0, format.frame_count / 2, format.frame_count - 1};
+void WithPreviewFile::write_strip(const PreviewFormat& format, std::span<const uint8_t> frames) {
+  std::vector<int64_t> shown = {0, format.frame_count / 2, format.frame_count - 1};
   shown.erase(std::unique(shown.begin(), shown.end()), shown.end());
-  const auto width = static_cast<std::size_t>(format.width), height = static_cast<std::size_t>(format.height);
-  const std::size_t row = shown.size() * width * kEnlarged * 3;
-  std::vector<std::uint8_t> strip;
+  const auto width = static_cast<size_t>(format.width), height = static_cast<size_t>(format.height);
+  const size_t row = shown.size() * width * kEnlarged * 3;
+  std::vector<uint8_t> strip;
   strip.reserve(row * height * kEnlarged);
-  for (std::size_t y = 0; y < height * kEnlarged; ++y)
-    for (const std::int64_t frame : shown) {
-      const std::uint8_t* line = &frames[(static_cast<std::size_t>(frame) * height + y / kEnlarged) * width * 3];
-      for (std::size_t x = 0; x < width * kEnlarged; ++x)
+  for (size_t y = 0; y < height * kEnlarged; ++y)
+    for (const int64_t frame : shown) {
+      const uint8_t* line = &frames[(static_cast<size_t>(frame) * height + y / kEnlarged) * width * 3];
+      for (size_t x = 0; x < width * kEnlarged; ++x)
         strip.insert(strip.end(), line + x / kEnlarged * 3, line + x / kEnlarged * 3 + 3);
     }
   StagedFile file(target_);

@@ -17,18 +17,18 @@ class WithPreviewFile final : public FrameSink {
   WithPreviewFile(FrameSink& frames, std::filesystem::path target, int every);
 
   void begin(const VideoFormat& format) override { frames_.begin(format); }
-  void write(std::span<const std::uint8_t> frames) override { frames_.write(frames); }
+  void write(std::span<const uint8_t> frames) override { frames_.write(frames); }
   void finish() override { frames_.finish(); }
   int preview_every() const override { return every_; }
   /// A file that cannot be written is a warning, and the last one: the video is worth more.
-  void preview(const PreviewFormat& format, std::span<const std::uint8_t> frames) override;
+  void preview(const PreviewFormat& format, std::span<const uint8_t> frames) override;
 
   /// How many were written.
   int count() const { return count_; }
   bool has_failed() const { return has_failed_; }
 
  private:
-  void write_strip(const PreviewFormat& format, std::span<const std::uint8_t> frames);
+  void write_strip(const PreviewFormat& format, std::span<const uint8_t> frames);
 
   FrameSink& frames_;
   const std::filesystem::path target_;

@@ -13,7 +13,7 @@
 namespace fastvideo::host {
 namespace {
 
-using Bytes = std::vector<std::uint8_t>;
+using Bytes = std::vector<uint8_t>;
 
 struct Read {
   int width = 0, height = 0;
@@ -36,7 +36,7 @@ Bytes numbered(int frames, int height, int width) {
   for (int f = 0; f < frames; ++f)
     for (int y = 0; y < height; ++y)
       for (int x = 0; x < width; ++x)
-        for (const int value : {10 * f, 20 * y, 30 * x}) all.push_back(static_cast<std::uint8_t>(value));
+        for (const int value : {10 * f, 20 * y, 30 * x}) all.push_back(static_cast<uint8_t>(value));
   return all;
 }
 
@@ -52,9 +52,8 @@ TEST(PreviewFile, ShowsFirstMiddleAndLastFrame) {
   constexpr int kShown[] = {0, 2, 4};
   for (int y = 0; y < read.height; ++y)
     for (int x = 0; x < read.width; ++x) {
-      const std::uint8_t expected[] = {static_cast<std::uint8_t>(10 * kShown[x / 12]),
-                                       static_cast<std::uint8_t>(20 * (y / 4)),
-                                       static_cast<std::uint8_t>(30 * (x % 12 / 4))};
+      const uint8_t expected[] = {static_cast<uint8_t>(10 * kShown[x / 12]), static_cast<uint8_t>(20 * (y / 4)),
+                                  static_cast<uint8_t>(30 * (x % 12 / 4))};
       ASSERT_EQ(std::memcmp(&read.pixels[static_cast<size_t>(3 * (y * read.width + x))], expected, 3), 0)
           << x << ", " << y;
     }

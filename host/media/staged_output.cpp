@@ -21,11 +21,11 @@ namespace fs = std::filesystem;
   throw std::runtime_error("cannot write " + target.string() + ": " + write_error(target, error));
 }
 
-void write_all(int fd, std::span<const std::uint8_t> bytes, const fs::path& target) {
+void write_all(int fd, std::span<const uint8_t> bytes, const fs::path& target) {
   while (!bytes.empty()) {
     const ssize_t count = ::write(fd, bytes.data(), bytes.size());
     if (count >= 0) {
-      bytes = bytes.subspan(static_cast<std::size_t>(count));
+      bytes = bytes.subspan(static_cast<size_t>(count));
     } else if (errno != EINTR) {
       refuse_write(target, errno);
     }
@@ -51,7 +51,7 @@ fs::path checked_folder(const fs::path& target) {
 
 // "video.kept.mp4", "video.kept-2.mp4", ... beside "video.mp4"
 fs::path kept_name(const fs::path& target, int number) {
-  constexpr std::size_t kMostStem = 200;  // of the 255 bytes that a name may have
+  constexpr size_t kMostStem = 200;  // of the 255 bytes that a name may have
   const std::string suffix = ".kept" + (number > 1 ? "-" + std::to_string(number) : "");
   return target.parent_path() /
          (target.stem().string().substr(0, kMostStem) + suffix + target.extension().string().substr(0, 20));
@@ -95,7 +95,7 @@ StagedFile::~StagedFile() {
   fs::remove_all(made_.path, ignored);
 }
 
-void StagedFile::append(std::span<const std::uint8_t> bytes) { write_all(made_.locked.get(), bytes, target_); }
+void StagedFile::append(std::span<const uint8_t> bytes) { write_all(made_.locked.get(), bytes, target_); }
 
 void StagedFile::publish() {
   restore_process_state();
@@ -121,7 +121,7 @@ StagedFolder::~StagedFolder() {
   if (!published_) fs::remove_all(made_.path, ignored);
 }
 
-void StagedFolder::add(const std::string& name, std::span<const std::uint8_t> bytes) {
+void StagedFolder::add(const std::string& name, std::span<const uint8_t> bytes) {
   restore_process_state();
   const fs::path path = made_.path / name;
   const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));

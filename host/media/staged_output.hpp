@@ -26,7 +26,7 @@ class StagedFile {
   /// Its temporary path, for programs that write it themselves.
   const std::filesystem::path& path() const { return made_.path; }
   /// Appends all bytes.
-  void append(std::span<const std::uint8_t> bytes);
+  void append(std::span<const uint8_t> bytes);
   /// Waits until the bytes are on the disk, then replaces the target. If that last step fails what is complete is not
   /// lost: it stays beside the target under a plain name, which the error tells.
   void publish();
@@ -48,7 +48,7 @@ class StagedFolder {
   StagedFolder& operator=(const StagedFolder&) = delete;
 
   /// Writes one whole file into it.
-  void add(const std::string& name, std::span<const std::uint8_t> bytes);
+  void add(const std::string& name, std::span<const uint8_t> bytes);
   /// Replaces the target, which must still be nothing, an empty folder or a folder of frames; or stays, as a file does.
   void publish();
 

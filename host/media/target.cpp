@@ -37,9 +37,9 @@ void check_name(const fs::path& target) {
   if (::lstat(target.c_str(), &status) == 0) return;
   const int error = errno;
   if (error == ENAMETOOLONG) {
-    const std::size_t bytes = target.filename().native().size();
+    const size_t bytes = target.filename().native().size();
     const long most = ::pathconf(target.parent_path().c_str(), _PC_NAME_MAX);
-    if (most > 0 && bytes > static_cast<std::size_t>(most))
+    if (most > 0 && bytes > static_cast<size_t>(most))
       throw Refused("the name " + target.filename().string().substr(0, 40) + "... has " + std::to_string(bytes) +
                     " bytes, and " + target.parent_path().string() + " takes names of at most " + std::to_string(most) +
                     ": choose a shorter one");
@@ -65,7 +65,7 @@ fs::path canonical_beginning(const fs::path& path) {
 }
 
 // What the system says of a file beyond its mode; 0 where it does not.
-std::uint64_t attributes_of(const fs::path& path) {
+uint64_t attributes_of(const fs::path& path) {
   struct statx status = {};
   if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &status) != 0) return 0;
   return status.stx_attributes;
@@ -79,7 +79,7 @@ void check_replaceable(const fs::path& target) {
                   " nothing can get another name, for it is append-only (chattr +a): choose another folder");
   struct stat there = {}, its_folder = {};
   if (::lstat(target.c_str(), &there) != 0) return;
-  const std::uint64_t attributes = attributes_of(target);
+  const uint64_t attributes = attributes_of(target);
   if ((attributes & STATX_ATTR_MOUNT_ROOT) != 0)
     throw Refused(target.string() + " is a mount point, which nothing can replace: " +
                   (S_ISDIR(there.st_mode) ? "choose a folder inside it" : "mount its folder and not the file") +
@@ -96,7 +96,7 @@ void check_replaceable(const fs::path& target) {
 
 }  // namespace
 
-std::string frame_file_name(std::int64_t index) {
+std::string frame_file_name(int64_t index) {
   char name[40];
   std::snprintf(name, sizeof name, "frame_%05lld.png", static_cast<long long>(index));
   return name;

@@ -8,7 +8,7 @@
 namespace fastvideo::host {
 
 /// "frame_00007.png"
-std::string frame_file_name(std::int64_t index);
+std::string frame_file_name(int64_t index);
 
 /// Where an output really goes: absolute, without a trailing slash, links followed (so that the link stays and what it
 /// points to is made or replaced), those of its folder among them. A link that cannot be followed stays as it is; the

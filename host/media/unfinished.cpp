@@ -36,7 +36,7 @@ std::optional<pid_t> maker_of(std::string_view name) {
   name.remove_suffix(kUnfinishedSuffix.size());
   const auto number = [&](auto& value) {
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), value);
-    name.remove_prefix(static_cast<std::size_t>(end - name.data()));
+    name.remove_prefix(static_cast<size_t>(end - name.data()));
     return error == std::errc() && value >= 0;
   };
   pid_t pid = 0;

@@ -133,15 +133,15 @@ TEST(VideoSink, BadAnnouncementsAndTensorsFail) {
 class Previewed final : public FrameSink {
  public:
   void begin(const VideoFormat&) override {}
-  void write(std::span<const std::uint8_t>) override {}
+  void write(std::span<const uint8_t>) override {}
   void finish() override {}
   int preview_every() const override { return 1; }
-  void preview(const PreviewFormat& format, std::span<const std::uint8_t> frames) override {
+  void preview(const PreviewFormat& format, std::span<const uint8_t> frames) override {
     format_ = format;
     bytes_.assign(frames.begin(), frames.end());
   }
   PreviewFormat format_;
-  std::vector<std::uint8_t> bytes_;
+  std::vector<uint8_t> bytes_;
 };
 
 TEST(VideoSink, PassesOnPreviewsThatWereAskedForBeforeTheVideo) {
@@ -162,7 +162,7 @@ TEST(VideoSink, PassesOnPreviewsThatWereAskedForBeforeTheVideo) {
   EXPECT_EQ(frames.format_.width, 2);
   EXPECT_EQ(frames.format_.height, 1);
   EXPECT_EQ(frames.format_.frame_count, 2);
-  EXPECT_EQ(frames.bytes_, (std::vector<std::uint8_t>{0, 4, 8, 1, 5, 9, 16, 20, 24, 17, 21, 25}));
+  EXPECT_EQ(frames.bytes_, (std::vector<uint8_t>{0, 4, 8, 1, 5, 9, 16, 20, 24, 17, 21, 25}));
 
   for (const int64_t size : {int64_t{0}, int64_t{-1}, int64_t{1} << 15, int64_t{1} << 62}) {
     shape[1] = size;

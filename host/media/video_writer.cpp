@@ -35,14 +35,14 @@ OutputFormat output_format(const fs::path& path) {
   if (path.empty()) throw Refused("the output path is empty: name a file such as video.mp4");
   std::error_code ignored;
   std::string extension = path.extension().string();
-  if (!path.has_filename() || extension.empty() || extension == ".") return OutputFormat::kPngFolder;
+  if (!path.has_filename() || extension.empty() || extension == ".") return OutputFormat::png_folder;
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (extension == ".mp4") return OutputFormat::kMp4;
-  if (extension == ".webm") return OutputFormat::kWebm;
-  if (extension == ".gif") return OutputFormat::kGif;
-  if (extension == ".y4m") return OutputFormat::kY4m;
-  if (fs::is_directory(path, ignored)) return OutputFormat::kPngFolder;
+  if (extension == ".mp4") return OutputFormat::mp4;
+  if (extension == ".webm") return OutputFormat::webm;
+  if (extension == ".gif") return OutputFormat::gif;
+  if (extension == ".y4m") return OutputFormat::y4m;
+  if (fs::is_directory(path, ignored)) return OutputFormat::png_folder;
   throw Refused("no video format for the extension '" + extension + "' of " + path.string() +
                 ": use .mp4, .webm, .gif or .y4m, or end the path with '/' for a folder of PNG frames");
 }
@@ -54,7 +54,7 @@ void VideoWriter::expect(State state, const char* call) const {
 // Runs a step; if it throws, no other may follow.
 template <class Body>
 void VideoWriter::step(Body&& body, State next) {
-  state_ = State::kFailed;
+  state_ = State::failed;
   if (options_.cancel != nullptr) options_.cancel->throw_if_requested();
   body();
   state_ = next;
@@ -62,7 +62,7 @@ void VideoWriter::step(Body&& body, State next) {
 
 void require_frame_rate(OutputFormat format, int fps_numerator, int fps_denominator) {
   constexpr int kMostOfGif = 100;  // it counts time in hundredths of a second
-  if (format != OutputFormat::kGif || fps_numerator <= int64_t{kMostOfGif} * fps_denominator) return;
+  if (format != OutputFormat::gif || fps_numerator <= int64_t{kMostOfGif} * fps_denominator) return;
   char rate[32];
   std::snprintf(rate, sizeof rate, "%g", static_cast<double>(fps_numerator) / fps_denominator);
   throw Refused("GIF files show at most " + std::to_string(kMostOfGif) + " frames a second, and " + rate +
@@ -70,7 +70,7 @@ void require_frame_rate(OutputFormat format, int fps_numerator, int fps_denomina
 }
 
 void VideoWriter::begin(const VideoFormat& format) {
-  expect(State::kNew, "begin");
+  expect(State::fresh, "begin");
   if (format.width < 1 || format.height < 1 || format.frame_count < 1 || format.fps_numerator < 1 ||
       format.fps_denominator < 1) {
     throw std::logic_error("no video of " + std::to_string(format.width) + "x" + std::to_string(format.height) +
@@ -79,30 +79,30 @@ void VideoWriter::begin(const VideoFormat& format) {
                            " frames a second");
   }
   format_ = format;
-  step([&] { open(format); }, State::kOpen);
+  step([&] { open(format); }, State::open);
 }
 
-void VideoWriter::write(std::span<const std::uint8_t> frames) {
-  expect(State::kOpen, "write");
-  const std::size_t frame = 3UL * static_cast<std::size_t>(format_.width) * static_cast<std::size_t>(format_.height);
-  const std::size_t room = static_cast<std::size_t>(format_.frame_count - written_);
+void VideoWriter::write(std::span<const uint8_t> frames) {
+  expect(State::open, "write");
+  const size_t frame = 3UL * static_cast<size_t>(format_.width) * static_cast<size_t>(format_.height);
+  const size_t room = static_cast<size_t>(format_.frame_count - written_);
   if (frames.size() % frame != 0 || frames.size() / frame > room) {
     throw std::logic_error(std::to_string(frames.size()) + " bytes of frames; expected a multiple of " +
                            std::to_string(frame) + ", for at most " + std::to_string(room) + " more frames");
   }
   for (; !frames.empty(); frames = frames.subspan(frame)) {
-    step([&] { write_frame(frames.first(frame)); }, State::kOpen);
+    step([&] { write_frame(frames.first(frame)); }, State::open);
     ++written_;
   }
 }
 
 void VideoWriter::finish() {
-  expect(State::kOpen, "finish");
+  expect(State::open, "finish");
   if (written_ != format_.frame_count) {
     throw std::logic_error("only " + std::to_string(written_) + " of " + std::to_string(format_.frame_count) +
                            " frames were written");
   }
-  step([&] { close(); }, State::kDone);
+  step([&] { close(); }, State::done);
 }
 
 std::unique_ptr<VideoWriter> make_video_writer(const fs::path& path, VideoOptions options) {
@@ -110,9 +110,9 @@ std::unique_ptr<VideoWriter> make_video_writer(const fs::path& path, VideoOption
   const OutputFormat format = output_format(path);
   const fs::path target = resolve_target(path);
   switch (format) {
-    case OutputFormat::kY4m:
+    case OutputFormat::y4m:
       return make_y4m_writer(target, std::move(options));
-    case OutputFormat::kPngFolder:
+    case OutputFormat::png_folder:
       return make_png_writer(target, std::move(options));
     default:
       return make_ffmpeg_writer(format, target, std::move(options));
@@ -145,7 +145,7 @@ void check_output(const fs::path& path) {
   const fs::path target = resolve_target(path);
   try {
     // Trying is the only test that permissions, read-only mounts and quotas cannot fool.
-    if (format == OutputFormat::kPngFolder) {
+    if (format == OutputFormat::png_folder) {
       const StagedFolder probe(target);
     } else {
       const StagedFile probe(target);
@@ -161,7 +161,7 @@ void check_output(const fs::path& path) {
 
 void check_ffmpeg_for(const fs::path& path) {
   const OutputFormat format = output_format(path);
-  if (format != OutputFormat::kPngFolder && format != OutputFormat::kY4m) check_ffmpeg(format);
+  if (format != OutputFormat::png_folder && format != OutputFormat::y4m) check_ffmpeg(format);
 }
 
 }  // namespace fastvideo::host

@@ -16,11 +16,11 @@ namespace fastvideo::host {
 
 /// What the name of an output asks for.
 enum class OutputFormat {
-  kMp4,       ///< .mp4: H.264 (libx264, CRF 17), 4:2:0, BT.709 limited range; 4:4:4 if a side is odd
-  kWebm,      ///< .webm: VP9 (CRF 24), otherwise like mp4
-  kGif,       ///< .gif: a palette of 256 colours for each frame; delays are whole 1/100 s
-  kY4m,       ///< .y4m: uncompressed 4:4:4, BT.709 limited range (the format has no place to say BT.709)
-  kPngFolder  ///< NAME/ or a name without extension: frame_00000.png, frame_00001.png, ...; lossless
+  mp4,        ///< .mp4: H.264 (libx264, CRF 17), 4:2:0, BT.709 limited range; 4:4:4 if a side is odd
+  webm,       ///< .webm: VP9 (CRF 24), otherwise like mp4
+  gif,        ///< .gif: a palette of 256 colours for each frame; delays are whole 1/100 s
+  y4m,        ///< .y4m: uncompressed 4:4:4, BT.709 limited range (the format has no place to say BT.709)
+  png_folder  ///< NAME/ or a name without extension: frame_00000.png, frame_00001.png, ...; lossless
 };
 
 /// The format that `path` asks for, by its extension (letter case is ignored). A trailing slash, no extension, or a
@@ -54,7 +54,7 @@ class VideoWriter : public FrameSink {
   VideoWriter& operator=(const VideoWriter&) = delete;
 
   void begin(const VideoFormat& format) final;
-  void write(std::span<const std::uint8_t> frames) final;
+  void write(std::span<const uint8_t> frames) final;
   /// Completes the file and gives it its name. All frames that begin announced must have been written.
   void finish() final;
 
@@ -63,10 +63,10 @@ class VideoWriter : public FrameSink {
   const VideoOptions& options() const { return options_; }
 
  private:
-  enum class State { kNew, kOpen, kDone, kFailed };
+  enum class State { fresh, open, done, failed };
 
   virtual void open(const VideoFormat& format) = 0;
-  virtual void write_frame(std::span<const std::uint8_t> frame) = 0;
+  virtual void write_frame(std::span<const uint8_t> frame) = 0;
   virtual void close() = 0;
 
   void expect(State state, const char* call) const;
@@ -75,8 +75,8 @@ class VideoWriter : public FrameSink {
 
   VideoOptions options_;
   VideoFormat format_;
-  std::int64_t written_ = 0;
-  State state_ = State::kNew;
+  int64_t written_ = 0;
+  State state_ = State::fresh;
 };
 
 /// A writer for `path` in the format that its name asks for. Touches nothing until begin. Throws as output_format, and

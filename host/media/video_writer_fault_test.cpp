@@ -45,7 +45,7 @@ class Faults : public testing::Test {
   }
   void expect_untouched(const fs::path& path) {
     EXPECT_EQ(read_text(path), "earlier");
-    std::size_t count = 0;
+    size_t count = 0;
     for (const auto& entry : fs::directory_iterator(path.parent_path())) {
       EXPECT_EQ(entry.path(), path) << "left behind";
       ++count;
@@ -349,7 +349,7 @@ TEST_F(Faults, OfTwoProcessesAtOneOutputEachVideoIsWhole) {
   for (const char* name : {"video.y4m", "frames"}) {
     const fs::path target = folder_ / "out" / name;
     const VideoFormat format = {16, 16, 6, 16, 1};
-    const auto frames_of = [&](int writer) { return Bytes(16UL * 16 * 3 * 6, static_cast<std::uint8_t>(80 * writer)); };
+    const auto frames_of = [&](int writer) { return Bytes(16UL * 16 * 3 * 6, static_cast<uint8_t>(80 * writer)); };
     const auto write_often = [&](int writer) {
       for (int round = 0; round < kRounds; ++round) write_video(target, format, frames_of(writer));
     };

@@ -18,13 +18,13 @@ using namespace media_test;
 
 double psnr(const Bytes& a, const Bytes& b) {
   double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += (double(a[i]) - b[i]) * (double(a[i]) - b[i]);
+  for (size_t i = 0; i < a.size(); ++i) sum += (double(a[i]) - b[i]) * (double(a[i]) - b[i]);
   return 10 * std::log10(255.0 * 255.0 * static_cast<double>(a.size()) / std::max(sum, 1e-9));
 }
 
 // round(numerator / denominator) for positive denominators, halves up: no floating point, unlike what it checks.
-std::int64_t rounded(std::int64_t numerator, std::int64_t denominator) {
-  const std::int64_t twice = 2 * numerator + denominator;
+int64_t rounded(int64_t numerator, int64_t denominator) {
+  const int64_t twice = 2 * numerator + denominator;
   return twice / (2 * denominator) - (twice % (2 * denominator) < 0 ? 1 : 0);
 }
 
@@ -49,17 +49,17 @@ std::string png_text(const fs::path& path, const std::string& name) {
 }
 
 TEST(OutputFormat, FollowsTheName) {
-  EXPECT_EQ(output_format("a/b.mp4"), OutputFormat::kMp4);
-  EXPECT_EQ(output_format("B.MP4"), OutputFormat::kMp4);
-  EXPECT_EQ(output_format("b.webm"), OutputFormat::kWebm);
-  EXPECT_EQ(output_format("b.gif"), OutputFormat::kGif);
-  EXPECT_EQ(output_format("b.y4m"), OutputFormat::kY4m);
-  EXPECT_EQ(output_format("b.mp4/"), OutputFormat::kPngFolder);
-  EXPECT_EQ(output_format("frames"), OutputFormat::kPngFolder);
+  EXPECT_EQ(output_format("a/b.mp4"), OutputFormat::mp4);
+  EXPECT_EQ(output_format("B.MP4"), OutputFormat::mp4);
+  EXPECT_EQ(output_format("b.webm"), OutputFormat::webm);
+  EXPECT_EQ(output_format("b.gif"), OutputFormat::gif);
+  EXPECT_EQ(output_format("b.y4m"), OutputFormat::y4m);
+  EXPECT_EQ(output_format("b.mp4/"), OutputFormat::png_folder);
+  EXPECT_EQ(output_format("frames"), OutputFormat::png_folder);
   EXPECT_THROW(output_format(""), Refused);
   const TestFolder folder;
   fs::create_directory(folder / "run.1");
-  EXPECT_EQ(output_format(folder / "run.1"), OutputFormat::kPngFolder);
+  EXPECT_EQ(output_format(folder / "run.1"), OutputFormat::png_folder);
   try {
     output_format("b.avi");
     FAIL() << "accepted";
@@ -82,12 +82,12 @@ TEST(Y4m, HoldsExactlyTheFormulaOfBt709) {
 
   const Bytes yuv = decode(folder / "a.y4m", "yuv444p");
   ASSERT_EQ(yuv.size(), rgb.size());
-  constexpr std::size_t pixels = std::size_t{37} * 23;
-  for (std::size_t frame = 0; frame < 3; ++frame) {
-    for (std::size_t i = 0; i < pixels; ++i) {
-      const std::uint8_t* const pixel = &rgb[3 * (frame * pixels + i)];
-      const std::int64_t luma = 2126L * pixel[0] + 7152L * pixel[1] + 722L * pixel[2];  // 10000 times E'Y
-      const std::uint8_t* const planes = &yuv[3 * frame * pixels];
+  constexpr size_t pixels = size_t{37} * 23;
+  for (size_t frame = 0; frame < 3; ++frame) {
+    for (size_t i = 0; i < pixels; ++i) {
+      const uint8_t* const pixel = &rgb[3 * (frame * pixels + i)];
+      const int64_t luma = 2126L * pixel[0] + 7152L * pixel[1] + 722L * pixel[2];  // 10000 times E'Y
+      const uint8_t* const planes = &yuv[3 * frame * pixels];
       ASSERT_EQ(planes[i], 16 + rounded(219 * luma, 2'550'000));
       ASSERT_EQ(planes[pixels + i], 128 + rounded(224 * (10000L * pixel[2] - luma), 255L * 18556));
       ASSERT_EQ(planes[2 * pixels + i], 128 + rounded(224 * (10000L * pixel[0] - luma), 255L * 15748));
@@ -147,8 +147,8 @@ TEST(Gif, HasAPaletteForEachFrame) {
 }
 
 TEST(Gif, RefusesWhatItsClockCannotCount) {
-  EXPECT_NO_THROW(require_frame_rate(OutputFormat::kGif, 100, 1));
-  EXPECT_NO_THROW(require_frame_rate(OutputFormat::kMp4, 240, 1));
+  EXPECT_NO_THROW(require_frame_rate(OutputFormat::gif, 100, 1));
+  EXPECT_NO_THROW(require_frame_rate(OutputFormat::mp4, 240, 1));
   const TestFolder folder;
   const auto writer = make_video_writer(folder / "a.gif", {});
   try {
@@ -209,7 +209,7 @@ TEST(PngFolder, ReplacesEarlierFramesAsAWhole) {
   fs::create_directory(folder / "frames");  // an empty one first
   write_video(folder / "frames", {8, 8, 5, 16, 1}, noisy_frames({8, 8, 5, 16, 1}));
   write_video(folder.path() / "frames/", {8, 8, 2, 16, 1}, noisy_frames({8, 8, 2, 16, 1}));
-  std::size_t count = 0;
+  size_t count = 0;
   for (const auto& entry : fs::directory_iterator(folder / "frames")) count += entry.is_regular_file() ? 1 : 0;
   EXPECT_EQ(count, 2U) << "a frame of the longer video was left";
   EXPECT_EQ(folder.names(), std::vector<std::string>{"frames"});

@@ -14,15 +14,15 @@ namespace {
 namespace fs = std::filesystem;
 
 // The largest file that this process may write, in bytes.
-std::optional<std::uint64_t> file_size_limit() {
+std::optional<uint64_t> file_size_limit() {
   rlimit limit = {};
   if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;
   return limit.rlim_cur;
 }
 
 struct Space {
-  std::uint64_t free_bytes;
-  std::uint64_t free_files;
+  uint64_t free_bytes;
+  uint64_t free_files;
   bool counts_files;
 };
 
@@ -64,9 +64,9 @@ std::string write_error(const fs::path& target, int error) {
   return text;
 }
 
-std::string likely_write_error(const fs::path& target, std::uintmax_t written) {
+std::string likely_write_error(const fs::path& target, uintmax_t written) {
   if (const auto limit = file_size_limit(); limit && written >= *limit) return write_error(target, EFBIG);
-  constexpr std::uint64_t kNothing = 1 << 16;  // less than what one write wants
+  constexpr uint64_t kNothing = 1 << 16;  // less than what one write wants
   const auto space = space_of(target.parent_path());
   return space && space->free_bytes < kNothing ? write_error(target, ENOSPC) : "";
 }

@@ -13,6 +13,6 @@ std::string write_error(const std::filesystem::path& target, int error);
 
 /// The same where a program wrote and cannot tell: empty unless a limit of the process or a full disk is at fault.
 /// `written` is how long its file has become, in bytes.
-std::string likely_write_error(const std::filesystem::path& target, std::uintmax_t written);
+std::string likely_write_error(const std::filesystem::path& target, uintmax_t written);
 
 }  // namespace fastvideo::host

@@ -11,11 +11,11 @@
 namespace fastvideo::host {
 namespace {
 
-std::span<const std::uint8_t> bytes_of(const std::string& text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+std::span<const uint8_t> bytes_of(const std::string& text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
-std::uint8_t round_to_byte(double value) { return static_cast<std::uint8_t>(std::lround(value)); }
+uint8_t round_to_byte(double value) { return static_cast<uint8_t>(std::lround(value)); }
 
 class Y4mWriter final : public VideoWriter {
  public:
@@ -32,13 +32,13 @@ class Y4mWriter final : public VideoWriter {
 
   // ITU-R BT.709-6, items 3.2, 3.3 and 3.4, 8 bits: luma 16..235, chroma 16..240. 4:4:4, so any size is possible and no
   // chroma is lost.
-  void write_frame(std::span<const std::uint8_t> frame) override {
-    const std::size_t pixels = frame.size() / 3;
+  void write_frame(std::span<const uint8_t> frame) override {
+    const size_t pixels = frame.size() / 3;
     planes_.resize(frame.size());
-    std::uint8_t* const y_plane = planes_.data();
-    std::uint8_t* const cb_plane = y_plane + pixels;
-    std::uint8_t* const cr_plane = cb_plane + pixels;
-    for (std::size_t i = 0; i < pixels; ++i) {
+    uint8_t* const y_plane = planes_.data();
+    uint8_t* const cb_plane = y_plane + pixels;
+    uint8_t* const cr_plane = cb_plane + pixels;
+    for (size_t i = 0; i < pixels; ++i) {
       const double red = frame[3 * i] / 255.0;
       const double green = frame[3 * i + 1] / 255.0;
       const double blue = frame[3 * i + 2] / 255.0;
@@ -55,7 +55,7 @@ class Y4mWriter final : public VideoWriter {
 
   std::filesystem::path target_;
   std::optional<StagedFile> file_;
-  std::vector<std::uint8_t> planes_;
+  std::vector<uint8_t> planes_;
 };
 
 }  // namespace

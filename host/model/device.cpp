@@ -66,10 +66,10 @@ RunDevice resolve_device(const Settings& settings, const std::function<std::stri
                      kDevice);
 }
 
-std::optional<std::uint64_t> available_memory(const RunDevice& device) {
+std::optional<uint64_t> available_memory(const RunDevice& device) {
   if (!device.is_cuda()) {
-    const std::uint64_t bytes = cpu_info().available_memory;
-    const std::optional<std::uint64_t> allowed = bytes_within_limits();
+    const uint64_t bytes = cpu_info().available_memory;
+    const std::optional<uint64_t> allowed = bytes_within_limits();
     if (bytes == 0) return allowed;
     return std::min(bytes, allowed.value_or(bytes));
   }

@@ -27,6 +27,6 @@ struct RunDevice {
 RunDevice resolve_device(const Settings& settings, const std::function<std::string()>& against_cuda);
 
 /// Bytes that a run can have on the device now; nothing if the machine does not say.
-std::optional<std::uint64_t> available_memory(const RunDevice& device);
+std::optional<uint64_t> available_memory(const RunDevice& device);
 
 }  // namespace fastvideo::host

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // A real one has a kilobyte; more than this is something else under that name.
-constexpr std::uintmax_t kMostIndexBytes = 16 << 20;
+constexpr uintmax_t kMostIndexBytes = 16 << 20;
 
 constexpr const char* kModelPath = "request.model_path";
 

@@ -11,7 +11,7 @@ namespace fastvideo::host {
 namespace {
 
 template <class T>
-std::vector<T> copied(const T* first, std::int32_t count) {
+std::vector<T> copied(const T* first, int32_t count) {
   return first != nullptr && count > 0 ? std::vector<T>(first, first + count) : std::vector<T>();
 }
 
@@ -105,7 +105,7 @@ CacheInfoCopy::CacheInfoCopy(const fv_cache_session_info& info)
     : info_(info),
       model_(text_or_empty(info.model)),
       preset_(text_or_empty(info.preset)),
-      early_(copied(info.early, static_cast<std::int32_t>(info.signal_count))),
+      early_(copied(info.early, static_cast<int32_t>(info.signal_count))),
       sigmas_(copied(info.sigmas, info.steps + 1)),
       timesteps_(copied(info.timesteps, info.steps)),
       expert_of_step_(copied(info.expert_of_step, info.steps)) {
@@ -174,10 +174,10 @@ PipelineEstimate OpenPipeline::check(const fv_pipeline_request& request) {
   return std::move(sink.estimate);
 }
 
-std::optional<std::vector<double>> OpenPipeline::measure_early(const fv_pipeline_request& request, std::int32_t steps,
+std::optional<std::vector<double>> OpenPipeline::measure_early(const fv_pipeline_request& request, int32_t steps,
                                                                std::span<const fv_cache_measure> measures) {
   if (early_ == nullptr) return std::nullopt;
-  std::vector<double> values(static_cast<std::size_t>(steps) * measures.size());
+  std::vector<double> values(static_cast<size_t>(steps) * measures.size());
   call_or_throw(call_name("measure", name_), name_, [&](fv_text* error) {
     return early_->measure(pipeline_, &request, measures.data(), static_cast<uint32_t>(measures.size()), values.data(),
                            error);

@@ -32,24 +32,24 @@ class CacheInfoCopy {
   std::string model_, preset_;
   std::vector<std::string> signals_;
   std::vector<const char*> signal_names_;
-  std::vector<std::uint8_t> early_;
+  std::vector<uint8_t> early_;
   std::vector<double> sigmas_, timesteps_;
-  std::vector<std::int32_t> expert_of_step_;
+  std::vector<int32_t> expert_of_step_;
 };
 
 /// What a request would take, as `check` told it.
 struct PipelineEstimate {
   struct Site {
     std::unique_ptr<AttentionSiteCopy> site;
-    std::int64_t runs = 0;
+    int64_t runs = 0;
   };
   struct Bytes {
     std::string name;
-    std::uint64_t bytes = 0;
+    uint64_t bytes = 0;
   };
   struct Kept {
     std::string stage, what;  ///< a signal, or "blocks"
-    std::uint64_t bytes = 0;  ///< of one branch
+    uint64_t bytes = 0;       ///< of one branch
   };
   struct Correction {
     std::string parameter, asked, used, why;
@@ -80,7 +80,7 @@ class OpenPipeline {
   PipelineEstimate check(const fv_pipeline_request& request);
   /// Norms of early signals over the steps of the request, [steps][measures]; nothing if the pipeline measures none
   /// before a run. Throws as run does.
-  std::optional<std::vector<double>> measure_early(const fv_pipeline_request& request, std::int32_t steps,
+  std::optional<std::vector<double>> measure_early(const fv_pipeline_request& request, int32_t steps,
                                                    std::span<const fv_cache_measure> measures);
   /// Throws RequestError, CancelledError (only where `cancel`, which the services tell of, is set) or
   /// std::runtime_error. `services` are those of the run.

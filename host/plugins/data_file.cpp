@@ -36,8 +36,8 @@ class Builder final : public nlohmann::json_sax<Json> {
     return add(std::move(text));
   }
   bool binary(binary_t&) override { return false; }  // JSON has none
-  bool start_object(std::size_t) override { return open(true); }
-  bool start_array(std::size_t) override { return open(false); }
+  bool start_object(size_t) override { return open(true); }
+  bool start_array(size_t) override { return open(false); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
@@ -46,7 +46,7 @@ class Builder final : public nlohmann::json_sax<Json> {
     open_.back().key = std::move(name);
     return true;
   }
-  bool parse_error(std::size_t, const std::string&, const Json::exception& error) override {
+  bool parse_error(size_t, const std::string&, const Json::exception& error) override {
     throw RequestError(json_fault(text_, file_, error));
   }
 

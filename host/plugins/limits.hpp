@@ -17,8 +17,8 @@ namespace fastvideo::host {
 /// A device with what manifests ask about it.
 struct DeviceFacts {
   fv_device device{FV_DEVICE_CPU, 0};
-  int architecture = 0;      ///< of a CUDA device: 90 for sm90
-  std::uint64_t memory = 0;  ///< bytes that it has in all; 0 where nobody looked
+  int architecture = 0;  ///< of a CUDA device: 90 for sm90
+  uint64_t memory = 0;   ///< bytes that it has in all; 0 where nobody looked
 };
 
 /// Why an item cannot serve a device ("runs on cuda, not on cpu"), or nothing if its limits allow it.

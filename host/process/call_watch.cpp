@@ -55,7 +55,7 @@ CallWatch::~CallWatch() {
 
 void CallWatch::watch() {
   std::map<std::string, milliseconds> said;  // of each call, the longest time
-  std::uint64_t moves = 0;
+  uint64_t moves = 0;
   bool has_said_where_it_stops = false;
   auto since = steady_clock::now();
   auto asked = since;  // when the run was last not told to stop

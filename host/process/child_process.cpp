@@ -34,9 +34,9 @@ std::string error_text(int error) { return std::error_code(error, std::generic_c
 }
 
 // Of what a program says the end counts; an endless flood must not fill our memory.
-constexpr std::size_t kMostKept = std::size_t{4} << 20;
+constexpr size_t kMostKept = size_t{4} << 20;
 // What is read in one go, so that a flood does not hold us.
-constexpr std::size_t kMostAtOnce = std::size_t{1} << 20;
+constexpr size_t kMostAtOnce = size_t{1} << 20;
 
 struct OutputPipe {
   FileDescriptor ours, of_child;
@@ -80,7 +80,7 @@ constexpr double kBusySeconds = 0.5;
 // Adds what a line of /proc/PID/stat says ("PID (NAME) STATE PPID GROUP ... UTIME STIME CUTIME CSTIME ..."), if the
 // process is of the group.
 void add_usage(const std::string& line, pid_t group, GroupUsage& usage) {
-  const std::size_t name_end = line.rfind(')');
+  const size_t name_end = line.rfind(')');
   if (name_end == std::string::npos) return;
   std::istringstream fields(line.substr(name_end + 1));
   char state = 0;
@@ -117,7 +117,7 @@ std::optional<std::filesystem::path> find_program(const std::string& name) {
   const char* path = std::getenv("PATH");
   std::string_view rest = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
   while (!rest.empty()) {
-    const std::size_t colon = rest.find(':');
+    const size_t colon = rest.find(':');
     const std::filesystem::path folder(rest.substr(0, colon));
     rest.remove_prefix(colon == std::string_view::npos ? rest.size() : colon + 1);
     if (!folder.is_absolute()) continue;
@@ -185,7 +185,7 @@ ChildProcess::~ChildProcess() { kill(); }
 
 void ChildProcess::Kept::read() {
   char buffer[16384];
-  for (std::size_t fresh = 0; pipe && fresh < kMostAtOnce;) {
+  for (size_t fresh = 0; pipe && fresh < kMostAtOnce;) {
     const ssize_t count = ::read(pipe.get(), buffer, sizeof buffer);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) break;
@@ -193,9 +193,9 @@ void ChildProcess::Kept::read() {
       pipe.reset();
       break;
     }
-    text.append(buffer, static_cast<std::size_t>(count));
-    fresh += static_cast<std::size_t>(count);
-    bytes += static_cast<std::uint64_t>(count);
+    text.append(buffer, static_cast<size_t>(count));
+    fresh += static_cast<size_t>(count);
+    bytes += static_cast<uint64_t>(count);
   }
   // In large pieces, so that a flood is not moved about for each of its lines.
   if (text.size() > 2 * kMostKept) text.erase(0, text.size() - kMostKept);
@@ -222,7 +222,7 @@ void ChildProcess::note_activity() {
 
 void ChildProcess::require_activity() {
   if (!limits_) return;
-  if (const std::uint64_t bytes = output_.bytes + error_.bytes; bytes > limits_->output_bytes)
+  if (const uint64_t bytes = output_.bytes + error_.bytes; bytes > limits_->output_bytes)
     throw ChildHangs("it has written " + std::to_string(bytes >> 20) + " MiB of messages without an end");
   const Clock::time_point now = Clock::now();
   const auto interval = std::min<Clock::duration>(seconds(1), limits_->idle / 8);
@@ -239,13 +239,13 @@ void ChildProcess::require_activity() {
   }
 }
 
-bool ChildProcess::write(std::span<const std::uint8_t> bytes, const CancelToken* cancel) {
+bool ChildProcess::write(std::span<const uint8_t> bytes, const CancelToken* cancel) {
   read_outputs();
   for (bool waited = false; !bytes.empty();) {
     if (cancel != nullptr) cancel->throw_if_requested();
     const ssize_t count = ::send(input_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count >= 0) {
-      bytes = bytes.subspan(static_cast<std::size_t>(count));
+      bytes = bytes.subspan(static_cast<size_t>(count));
       waited = false;
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       if (!std::exchange(waited, true)) note_activity();

@@ -44,7 +44,7 @@ struct ChildLimits {
   /// As long may it go on after its input is closed.
   std::chrono::milliseconds after_input = std::chrono::minutes(10);
   /// As many bytes may it write to standard output and error.
-  std::uint64_t output_bytes = std::uint64_t{64} << 20;
+  uint64_t output_bytes = uint64_t{64} << 20;
 };
 
 /// A running program. Its standard input is a pipe that we write; of its standard output and error the last 4 MiB each
@@ -64,7 +64,7 @@ class ChildProcess {
   /// Writes all bytes to its standard input, waiting for it to read. False if it reads no more: it has ended, or is
   /// about to; ask wait() why. Never raises SIGPIPE. Throws CancelledError if `cancel` is set while waiting,
   /// ChildHangs.
-  bool write(std::span<const std::uint8_t> bytes, const CancelToken* cancel = nullptr);
+  bool write(std::span<const uint8_t> bytes, const CancelToken* cancel = nullptr);
 
   /// Closes its standard input and waits for its end, until `cancel` is set (CancelledError) or, if given, `timeout`
   /// has passed (nothing is returned, it still runs). Throws ChildHangs.
@@ -86,7 +86,7 @@ class ChildProcess {
   struct Kept {
     FileDescriptor pipe;
     std::string text;
-    std::uint64_t bytes = 0;  // in all
+    uint64_t bytes = 0;  // in all
     void read();
   };
   // When the program was last seen to do something.

@@ -18,9 +18,9 @@ using std::chrono::seconds;
 
 const fs::path kShell = "/bin/sh";
 
-std::vector<std::uint8_t> bytes_of(std::size_t count) {
-  std::vector<std::uint8_t> bytes(count);
-  for (std::size_t i = 0; i < count; ++i) bytes[i] = static_cast<std::uint8_t>('a' + i % 26);
+std::vector<uint8_t> bytes_of(size_t count) {
+  std::vector<uint8_t> bytes(count);
+  for (size_t i = 0; i < count; ++i) bytes[i] = static_cast<uint8_t>('a' + i % 26);
   return bytes;
 }
 
@@ -28,7 +28,7 @@ bool process_exists(pid_t pid) { return ::kill(pid, 0) == 0; }
 
 TEST(ChildProcess, PassesAllBytesAndKeepsBothOutputs) {
   ChildProcess child(kShell, {"-c", "wc -c; echo oops >&2; exit 3"});
-  const std::vector<std::uint8_t> bytes = bytes_of(1'000'003);  // far more than a pipe holds
+  const std::vector<uint8_t> bytes = bytes_of(1'000'003);  // far more than a pipe holds
   EXPECT_TRUE(child.write(bytes));
   const std::optional<ExitStatus> status = child.wait();
   ASSERT_TRUE(status);
@@ -57,7 +57,7 @@ TEST(ChildProcess, AProgramThatEndsEarlyIsNoticedWithoutSigpipe) {
   struct sigaction former = {};
   sigaction(SIGPIPE, &fatal, &former);  // were it raised, this test would die
   ChildProcess child(kShell, {"-c", "exit 7"});
-  const std::vector<std::uint8_t> bytes = bytes_of(8'000'000);
+  const std::vector<uint8_t> bytes = bytes_of(8'000'000);
   EXPECT_FALSE(child.write(bytes));
   EXPECT_EQ(child.wait()->code, 7);
   sigaction(SIGPIPE, &former, nullptr);
@@ -103,7 +103,7 @@ TEST(ChildProcess, AHangingProgramCanBeCancelledWhileWritingAndWhileWaiting) {
     std::this_thread::sleep_for(milliseconds(100));
     cancel.request();
   });
-  const std::vector<std::uint8_t> bytes = bytes_of(8'000'000);
+  const std::vector<uint8_t> bytes = bytes_of(8'000'000);
   EXPECT_THROW(child.write(bytes, &cancel), CancelledError);
   canceller.join();
   EXPECT_THROW(child.wait(&cancel), CancelledError);
@@ -152,7 +152,7 @@ TEST(ChildProcess, OneThatGoesOnForEverIsFoundOut) {
 
 TEST(ChildProcess, OfAFloodTheEndIsKept) {
   const CommandResult result = run_command(kShell, {"-c", "yes | head -c 20000000; echo end"}, seconds(60));
-  EXPECT_EQ(result.output.size(), std::size_t{4} << 20);
+  EXPECT_EQ(result.output.size(), size_t{4} << 20);
   EXPECT_TRUE(result.output.ends_with("y\nend\n"));
 }
 

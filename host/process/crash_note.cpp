@@ -49,7 +49,7 @@ class HandlerLine {
   }
   HandlerLine& operator<<(unsigned long number) noexcept {
     char digits[20];
-    std::size_t count = 0;
+    size_t count = 0;
     do digits[count++] = static_cast<char>('0' + number % 10);
     while ((number /= 10) != 0);
     while (count > 0) *this << std::string_view(&digits[--count], 1);
@@ -59,7 +59,7 @@ class HandlerLine {
 
  private:
   char text_[128];
-  std::size_t length_ = 0;
+  size_t length_ = 0;
 };
 
 void on_crash(int signal, siginfo_t* info, void*) {
@@ -83,7 +83,7 @@ void end_without_result(std::string_view what) {
 void on_exit_by_anyone(int status, void*) {
   char what[64];
   const int length = std::snprintf(what, sizeof what, "exit(%d) was called", status);
-  end_without_result({what, static_cast<std::size_t>(length)});
+  end_without_result({what, static_cast<size_t>(length)});
 }
 
 }  // namespace
@@ -91,7 +91,7 @@ void on_exit_by_anyone(int status, void*) {
 void write_crash_note(std::string_view what) noexcept {
   const int saved_errno = errno;
   char call[256];
-  const std::size_t length = describe_call_in_progress(call, sizeof call);
+  const size_t length = describe_call_in_progress(call, sizeof call);
   write_from_handler("\nfastvideo: ");
   write_from_handler(what);
   if (length > 0) {

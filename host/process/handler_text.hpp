@@ -14,7 +14,7 @@ inline void write_from_handler(std::string_view text) noexcept {
     const ssize_t count = ::write(STDERR_FILENO, text.data(), text.size());
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(count));
+    text.remove_prefix(static_cast<size_t>(count));
   }
 }
 

@@ -35,7 +35,7 @@ std::array<GroupSlot, 32> group_slots;
 
 template <class Slots, class Fill>
 int claim_slot(Slots& slots, Fill&& fill) noexcept {
-  for (std::size_t i = 0; i < slots.size(); ++i) {
+  for (size_t i = 0; i < slots.size(); ++i) {
     int expected = kSlotFree;
     if (!slots[i].state.compare_exchange_strong(expected, kSlotClaimed)) continue;
     slots[i].owner = ::getpid();
@@ -81,7 +81,7 @@ Leftover::Leftover(const std::filesystem::path& path) noexcept {
 }
 
 void Leftover::forget() noexcept {
-  if (slot_ >= 0) path_slots[static_cast<std::size_t>(slot_)].state.store(kSlotFree);
+  if (slot_ >= 0) path_slots[static_cast<size_t>(slot_)].state.store(kSlotFree);
   slot_ = -1;
 }
 
@@ -90,7 +90,7 @@ void LeftoverGroup::note(pid_t group) noexcept {
 }
 
 void LeftoverGroup::forget() noexcept {
-  if (slot_ >= 0) group_slots[static_cast<std::size_t>(slot_)].state.store(kSlotFree);
+  if (slot_ >= 0) group_slots[static_cast<size_t>(slot_)].state.store(kSlotFree);
   slot_ = -1;
 }
 

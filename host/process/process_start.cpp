@@ -72,14 +72,14 @@ void put_signals_right() noexcept {
 
 // ---- SIGBUS: everything here must be safe in a signal handler ----
 
-std::uintptr_t hexadecimal(const char*& at) noexcept {
-  std::uintptr_t number = 0;
+uintptr_t hexadecimal(const char*& at) noexcept {
+  uintptr_t number = 0;
   for (;; ++at) {
     const char c = *at;
     if (c >= '0' && c <= '9')
-      number = number * 16 + static_cast<std::uintptr_t>(c - '0');
+      number = number * 16 + static_cast<uintptr_t>(c - '0');
     else if (c >= 'a' && c <= 'f')
-      number = number * 16 + static_cast<std::uintptr_t>(c - 'a' + 10);
+      number = number * 16 + static_cast<uintptr_t>(c - 'a' + 10);
     else
       return number;
   }
@@ -87,24 +87,24 @@ std::uintptr_t hexadecimal(const char*& at) noexcept {
 
 // The path in a line of /proc/self/maps ("begin-end perms offset device inode   /path") whose range holds the address;
 // nullptr if it does not, or is no file.
-const char* path_at(const char* line, std::uintptr_t address) noexcept {
+const char* path_at(const char* line, uintptr_t address) noexcept {
   const char* at = line;
-  const std::uintptr_t begin = hexadecimal(at);
+  const uintptr_t begin = hexadecimal(at);
   if (*at != '-') return nullptr;
-  const std::uintptr_t end = hexadecimal(++at);
+  const uintptr_t end = hexadecimal(++at);
   return address >= begin && address < end ? std::strchr(at, '/') : nullptr;
 }
 
 char maps_buffer[8192];
 
-const char* mapped_file_at(std::uintptr_t address) noexcept {
+const char* mapped_file_at(uintptr_t address) noexcept {
   const int maps = ::open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
   if (maps < 0) return nullptr;
-  std::size_t held = 0;
+  size_t held = 0;
   for (;;) {
     const ssize_t count = ::read(maps, maps_buffer + held, sizeof maps_buffer - 1 - held);
     if (count <= 0) break;
-    held += static_cast<std::size_t>(count);
+    held += static_cast<size_t>(count);
     maps_buffer[held] = '\0';
     char* line = maps_buffer;
     for (char* end = std::strchr(line, '\n'); end != nullptr; end = std::strchr(line, '\n')) {
@@ -115,7 +115,7 @@ const char* mapped_file_at(std::uintptr_t address) noexcept {
       }
       line = end + 1;
     }
-    held = static_cast<std::size_t>(maps_buffer + held - line);
+    held = static_cast<size_t>(maps_buffer + held - line);
     std::memmove(maps_buffer, line, held);
     if (held == sizeof maps_buffer - 1) held = 0;  // no line is as long
   }
@@ -128,8 +128,7 @@ void on_bus_error(int signal, siginfo_t* info, void*) {
   // Several threads may read the same file: one speaks, the others wait for the end.
   if (telling.exchange(true))
     for (;;) ::pause();
-  const char* file =
-      info->si_code == BUS_ADRERR ? mapped_file_at(reinterpret_cast<std::uintptr_t>(info->si_addr)) : nullptr;
+  const char* file = info->si_code == BUS_ADRERR ? mapped_file_at(reinterpret_cast<uintptr_t>(info->si_addr)) : nullptr;
   if (file == nullptr) {
     write_signal_note("SIGBUS", *info);
     std::signal(signal, SIG_DFL);

@@ -44,7 +44,7 @@ Ended prepared(Body&& body) {
   Ended ended;
   char buffer[512];
   for (ssize_t count = 0; (count = ::read(ends[0], buffer, sizeof buffer)) > 0;)
-    ended.said.append(buffer, static_cast<std::size_t>(count));
+    ended.said.append(buffer, static_cast<size_t>(count));
   ::close(ends[0]);
   ::waitpid(pid, &ended.status, 0);
   return ended;

@@ -53,9 +53,9 @@ void on_cancel_signal(int signal) {
 }
 
 // A handler that somebody else has put there in the meantime stays.
-template <std::size_t N>
+template <size_t N>
 void restore(const std::array<int, N>& signals, const std::array<struct sigaction, N>& actions, void (*ours)(int)) {
-  for (std::size_t i = 0; i < N; ++i) {
+  for (size_t i = 0; i < N; ++i) {
     struct sigaction now = {};
     sigaction(signals[i], nullptr, &now);
     if (now.sa_handler == ours) sigaction(signals[i], &actions[i], nullptr);
@@ -75,12 +75,12 @@ SignalGuard::SignalGuard(CancelToken& token, const char* notice) {
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;  // libraries that know nothing of us must not see EINTR
   action.sa_handler = on_cancel_signal;
-  for (std::size_t i = 0; i < kCancelSignals.size(); ++i) {
+  for (size_t i = 0; i < kCancelSignals.size(); ++i) {
     sigaction(kCancelSignals[i], nullptr, &former_actions[i]);
     if (former_actions[i].sa_handler != SIG_IGN) sigaction(kCancelSignals[i], &action, nullptr);
   }
   action.sa_handler = on_deadly_signal;
-  for (std::size_t i = 0; i < kDeadlySignals.size(); ++i) {
+  for (size_t i = 0; i < kDeadlySignals.size(); ++i) {
     sigaction(kDeadlySignals[i], nullptr, &former_deadly[i]);
     if (former_deadly[i].sa_handler == SIG_DFL) sigaction(kDeadlySignals[i], &action, nullptr);
   }

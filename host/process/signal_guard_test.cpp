@@ -103,7 +103,7 @@ TEST(SignalGuard, WritesItsNoticeOnce) {
   char text[64] = {};
   const ssize_t count = ::read(ends[0], text, sizeof text - 1);
   ::close(ends[0]);
-  EXPECT_EQ(std::string(text, count > 0 ? static_cast<std::size_t>(count) : 0),
+  EXPECT_EQ(std::string(text, count > 0 ? static_cast<size_t>(count) : 0),
             "stopping\n\nended at once; what was being written is removed\n");
 }
 

@@ -8,7 +8,7 @@
 namespace fastvideo::host {
 namespace {
 
-constexpr std::int64_t kMostSteps = 10'000'000;  // each has its time kept
+constexpr int64_t kMostSteps = 10'000'000;  // each has its time kept
 
 }  // namespace
 
@@ -25,17 +25,17 @@ void RunProgress::tell(Body&& body) noexcept {
   }
 }
 
-void RunProgress::stage(std::string_view name, std::int64_t steps) {
+void RunProgress::stage(std::string_view name, int64_t steps) {
   if (is_over_) return;
   timer_.enter(name);
   name_ = printable(name);
-  steps_ = std::clamp<std::int64_t>(steps, 0, kMostSteps);
+  steps_ = std::clamp<int64_t>(steps, 0, kMostSteps);
   done_ = 0;
   loaded_ = to_load_ = 0;
   tell([&](RunObserver& one) { one.stage(name_, steps_); });
 }
 
-void RunProgress::step(std::int64_t done) {
+void RunProgress::step(int64_t done) {
   if (is_over_ || name_.empty()) return;
   // Whatever a pipeline says, progress neither runs back nor past its end.
   done = std::clamp(done, done_, std::max(steps_, done_));
@@ -44,7 +44,7 @@ void RunProgress::step(std::int64_t done) {
   tell([&](RunObserver& one) { one.step(done_); });
 }
 
-void RunProgress::loaded(std::uint64_t done, std::uint64_t all) {
+void RunProgress::loaded(uint64_t done, uint64_t all) {
   if (is_over_ || name_.empty()) return;
   to_load_ = std::max({to_load_, all, loaded_});
   done = std::min(done, to_load_);

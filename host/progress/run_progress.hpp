@@ -16,11 +16,11 @@ class RunObserver {
   virtual ~RunObserver() = default;
 
   /// A stage begins, and the one before it has ended. `steps` is 0 if it has none.
-  virtual void stage(std::string_view name, std::int64_t steps) = 0;
+  virtual void stage(std::string_view name, int64_t steps) = 0;
   /// `done` steps of the stage are done: never fewer than before, nor more than the stage has.
-  virtual void step(std::int64_t done) = 0;
+  virtual void step(int64_t done) = 0;
   /// Of the weights that the stage loads, `done` bytes are there: more than before, and no more than `all`.
-  virtual void loaded(std::uint64_t done, std::uint64_t all) = 0;
+  virtual void loaded(uint64_t done, uint64_t all) = 0;
   /// The run is over. `is_whole`: it made all that was asked for; otherwise an error or a cancellation ended it.
   virtual void end(bool is_whole) = 0;
 };
@@ -35,9 +35,9 @@ class RunProgress {
   RunProgress(const RunProgress&) = delete;
   RunProgress& operator=(const RunProgress&) = delete;
 
-  void stage(std::string_view name, std::int64_t steps);
-  void step(std::int64_t done);
-  void loaded(std::uint64_t done, std::uint64_t all);
+  void stage(std::string_view name, int64_t steps);
+  void step(int64_t done);
+  void loaded(uint64_t done, uint64_t all);
   /// The run has ended well.
   void finish() { end(true); }
   /// The run ends before its time.
@@ -58,9 +58,9 @@ class RunProgress {
   StageTimer timer_;
   bool is_over_ = false;
   std::string name_;  // of the stage; empty before the first
-  std::int64_t steps_ = 0;
-  std::int64_t done_ = 0;
-  std::uint64_t loaded_ = 0, to_load_ = 0;  // bytes
+  int64_t steps_ = 0;
+  int64_t done_ = 0;
+  uint64_t loaded_ = 0, to_load_ = 0;  // bytes
 };
 
 }  // namespace fastvideo::host

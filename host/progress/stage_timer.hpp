@@ -19,11 +19,11 @@ double steady_seconds();
 struct StageTime {
   std::string name;
   double seconds = 0;
-  std::int64_t steps = 0;  ///< steps done, 0 if the stage has none
+  int64_t steps = 0;  ///< steps done, 0 if the stage has none
   /// Of each step, from the end of the one before it; steps that were reported at once share their time. On a GPU a
   /// step may be reported when its work is enqueued: single ones tell less than their sum.
   std::vector<double> step_seconds = {};
-  std::uint64_t bytes = 0;  ///< of weights, loaded
+  uint64_t bytes = 0;  ///< of weights, loaded
 };
 
 /// Adds up the time spent in each stage. A stage that is entered again goes on counting. One thread at a time.
@@ -34,9 +34,9 @@ class StageTimer {
   /// The stage before it, if any, ends here.
   void enter(std::string_view stage);
   /// Counts steps of the current stage; without one, nothing happens.
-  void add_steps(std::int64_t count);
+  void add_steps(int64_t count);
   /// Counts bytes that the current stage has loaded.
-  void add_bytes(std::uint64_t count);
+  void add_bytes(uint64_t count);
   /// Ends the current stage, if any.
   void stop();
 
@@ -44,11 +44,11 @@ class StageTimer {
   std::vector<StageTime> stages() const;
 
  private:
-  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+  static constexpr size_t kNone = static_cast<size_t>(-1);
 
   Clock clock_;
   std::vector<StageTime> stages_;
-  std::size_t current_ = kNone;
+  size_t current_ = kNone;
   double entered_ = 0;
   double step_began_ = 0;
 };

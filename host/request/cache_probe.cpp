@@ -23,12 +23,12 @@ std::vector<std::string> CacheProbe::signals() const {
   return names;
 }
 
-void CacheProbe::schedule(const std::vector<double>& measurements, std::size_t decisions) {
-  const std::size_t width = plan_.slot_count + std::size_t{1};
+void CacheProbe::schedule(const std::vector<double>& measurements, size_t decisions) {
+  const size_t width = plan_.slot_count + size_t{1};
   std::vector<double> coefficients(decisions * width);
   std::vector<fv_cache_decision> answers(decisions);
   std::vector<fv_cache_decision*> pointers;
-  for (std::size_t i = 0; i < decisions; ++i) {
+  for (size_t i = 0; i < decisions; ++i) {
     answers[i] = {sizeof(fv_cache_decision), FV_CACHE_COMPUTE, &coefficients[i * width]};
     pointers.push_back(&answers[i]);
   }
@@ -40,22 +40,22 @@ void CacheProbe::schedule(const std::vector<double>& measurements, std::size_t d
 CacheKeeps cache_keeps(CacheStrategyHandle& strategy, const fv_cache_session_info& info) {
   CacheService service(strategy);
   const CacheProbe probe(service, info);
-  const auto branches = static_cast<std::uint64_t>(info.branches);
+  const auto branches = static_cast<uint64_t>(info.branches);
   const bool of_one_branch = probe.cut().kind == FV_CUT_BRANCH;
   CacheKeeps keeps;
   keeps.cut = probe.cut().kind == FV_CUT_BLOCKS ? "blocks" : "model.out";
   // Slots that differ only in how far they look back are one history.
-  std::map<std::pair<std::uint32_t, std::int32_t>, std::uint64_t> histories;
+  std::map<std::pair<uint32_t, int32_t>, uint64_t> histories;
   bool of_two_branches = false;
   for (const fv_cache_slot& slot : probe.slots()) {
     const bool is_difference = slot.keep == FV_KEEP_BRANCH_DIFFERENCE;
-    std::uint64_t& depth = histories[{slot.keep, is_difference ? slot.other_branch : 0}];
-    depth = std::max(depth, static_cast<std::uint64_t>(slot.back) + 1);
+    uint64_t& depth = histories[{slot.keep, is_difference ? slot.other_branch : 0}];
+    depth = std::max(depth, static_cast<uint64_t>(slot.back) + 1);
     of_two_branches = of_two_branches || is_difference;
   }
   for (const auto& [history, depth] : histories) keeps.slots += depth * (of_one_branch ? 1 : branches);
   // A new one is made before the oldest goes; differences need every branch's output of the step.
-  if (!histories.empty()) keeps.slots += static_cast<std::uint64_t>(info.branches_at_once);
+  if (!histories.empty()) keeps.slots += static_cast<uint64_t>(info.branches_at_once);
   if (of_two_branches) keeps.slots += branches;
   if (!probe.is_static()) keeps.signals = probe.signals();
   keeps.branches = branches;

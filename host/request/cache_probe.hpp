@@ -31,7 +31,7 @@ class CacheProbe {
 
   /// Asks for the schedule of a static strategy. The answers are counted by the service; the coefficients are of no use
   /// here.
-  void schedule(const std::vector<double>& measurements, std::size_t decisions);
+  void schedule(const std::vector<double>& measurements, size_t decisions);
 
  private:
   const fv_cache_service& service_;
@@ -42,9 +42,9 @@ class CacheProbe {
 /// What a strategy keeps in memory, known from its plan: the same for requests of all sizes.
 struct CacheKeeps {
   std::string cut;                   ///< "blocks", or the signal that a slot of another cut is as large as
-  std::uint64_t slots = 0;           ///< tensors of the cut, all branches together, with the one that is being made
+  uint64_t slots = 0;                ///< tensors of the cut, all branches together, with the one that is being made
   std::vector<std::string> signals;  ///< measured in the loop, each once
-  std::uint64_t branches = 0;        ///< that each signal is kept of
+  uint64_t branches = 0;             ///< that each signal is kept of
 };
 
 /// Throws as CacheProbe.

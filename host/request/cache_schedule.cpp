@@ -26,7 +26,7 @@ CacheSchedule cache_schedule(CheckedRequest& request) {
     }
     measurements = *measured;
   }
-  session.schedule(measurements, static_cast<std::size_t>(info.steps) * static_cast<std::size_t>(info.branches));
+  session.schedule(measurements, static_cast<size_t>(info.steps) * static_cast<size_t>(info.branches));
   schedule.is_known = true;
   schedule.left_out = service.left_out();
   return schedule;

@@ -13,8 +13,8 @@ namespace fastvideo::host {
 struct CacheSchedule {
   bool is_known = false;
   std::string why_not;  ///< if it is not known
-  std::int32_t steps = 0;
-  std::vector<std::vector<std::int32_t>> left_out;  ///< [branches], steps from 0 on, in order
+  int32_t steps = 0;
+  std::vector<std::vector<int32_t>> left_out;  ///< [branches], steps from 0 on, in order
 };
 
 /// Opens a session of the request's strategy and asks for its schedule, on measures that the pipeline takes beforehand.

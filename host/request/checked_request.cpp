@@ -105,7 +105,7 @@ std::string CheckedRequest::no_site_of(const std::string& role) const {
 }
 
 // " (these would fit: --num-frames 33; --height 240 --width 416)", or nothing.
-std::string CheckedRequest::what_fits(std::uint64_t available) {
+std::string CheckedRequest::what_fits(uint64_t available) {
   const Item& pipeline = *model_.item().item;
   const std::vector<std::string> fitting = smaller_requests(pipeline, request_.parameters(), [&](const Changes& to) {
     PipelineRequest request(settings_, pipeline, model_.device(), preset());

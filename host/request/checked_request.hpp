@@ -35,7 +35,7 @@ class CheckedRequest {
   const Preset* preset() const { return preset_ ? &*preset_ : nullptr; }
   const PipelineRequest& request() const { return request_; }
   /// Of several prompts, asks for this one from now on.
-  void select_prompt(std::size_t index) { request_.select(index); }
+  void select_prompt(size_t index) { request_.select(index); }
   const PipelineEstimate& estimate() const { return estimate_; }
   const CacheRequest& cache_request() const { return cache_request_; }
   /// nullptr: caching is off
@@ -59,7 +59,7 @@ class CheckedRequest {
   void require_effect() const;
   std::string no_effect(const std::string& path) const;
   std::string no_site_of(const std::string& role) const;
-  std::string what_fits(std::uint64_t available);
+  std::string what_fits(uint64_t available);
   const CacheKeeps* keeps() const { return keeps_ ? &*keeps_ : nullptr; }
 
   LoadedModel& model_;

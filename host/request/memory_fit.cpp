@@ -8,7 +8,7 @@
 namespace fastvideo::host {
 namespace {
 
-constexpr std::int64_t kStrides = 64;  // numbers below one that is impossible in which a possible one is looked for
+constexpr int64_t kStrides = 64;  // numbers below one that is impossible in which a possible one is looked for
 
 class Search {
  public:
@@ -31,7 +31,7 @@ class Search {
   }
 
  private:
-  std::optional<std::int64_t> value_of(const std::string& name) const {
+  std::optional<int64_t> value_of(const std::string& name) const {
     for (const ItemSetting& one : parameters_)
       if (one.name == name && one.setting.value.type() == FV_VALUE_INT) return one.setting.value.integer();
     return std::nullopt;
@@ -47,18 +47,18 @@ class Search {
   }
 
   // The most frames up to `most` that are possible and fit, with the size. More frames never take less memory.
-  std::optional<Changes> most_frames(std::int64_t most, Changes size) const {
+  std::optional<Changes> most_frames(int64_t most, Changes size) const {
     size.emplace_back("num_frames", 0);
-    std::int64_t& frames = size.back().second;
+    int64_t& frames = size.back().second;
     // The next number from n downwards that is possible, left in `frames`, and whether it fits.
-    const auto next_possible = [&](std::int64_t n) -> std::optional<bool> {
-      for (frames = n; frames > std::max<std::int64_t>(0, n - kStrides); --frames)
+    const auto next_possible = [&](int64_t n) -> std::optional<bool> {
+      for (frames = n; frames > std::max<int64_t>(0, n - kStrides); --frames)
         if (const auto answer = fit(size)) return answer;
       return std::nullopt;
     };
-    std::int64_t low = 0, high = most;
+    int64_t low = 0, high = most;
     while (low < high) {
-      const std::int64_t middle = low + (high - low + 1) / 2;
+      const int64_t middle = low + (high - low + 1) / 2;
       if (next_possible(middle).value_or(true))
         low = middle;
       else
@@ -68,11 +68,11 @@ class Search {
   }
 
   // Shapes like height x width, from three quarters down; sides are multiples of 16, which most models ask for.
-  static std::vector<Changes> sizes(std::int64_t height, std::int64_t width) {
+  static std::vector<Changes> sizes(int64_t height, int64_t width) {
     std::vector<Changes> all;
     for (const double factor : {0.75, 0.5, 0.375, 0.25, 0.125, 0.0625, 0.03125}) {
-      const auto side = [&](std::int64_t of) {
-        return std::max<std::int64_t>(16, static_cast<std::int64_t>(factor * static_cast<double>(of)) / 16 * 16);
+      const auto side = [&](int64_t of) {
+        return std::max<int64_t>(16, static_cast<int64_t>(factor * static_cast<double>(of)) / 16 * 16);
       };
       if (side(height) < height || side(width) < width)
         all.push_back({{"height", side(height)}, {"width", side(width)}});

@@ -13,7 +13,7 @@
 namespace fastvideo::host {
 
 /// Parameters of a request with other values.
-using Changes = std::vector<std::pair<std::string, std::int64_t>>;
+using Changes = std::vector<std::pair<std::string, int64_t>>;
 /// Whether the request with these changes fits. May throw RequestError: it is impossible.
 using Fits = std::function<bool(const Changes&)>;
 

@@ -15,10 +15,10 @@ using Strings = std::vector<std::string>;
 struct Toy {
   Item item;
   std::vector<ItemSetting> parameters;
-  std::map<std::string, std::int64_t> asked;
+  std::map<std::string, int64_t> asked;
   int calls = 0;
 
-  Toy(std::int64_t frames, std::int64_t height, std::int64_t width)
+  Toy(int64_t frames, int64_t height, int64_t width)
       : asked{{"num_frames", frames}, {"height", height}, {"width", width}} {
     for (const auto& [name, value] : asked) {
       OptionSpec option{.name = name, .type = OptionType::integer};
@@ -31,10 +31,10 @@ struct Toy {
     }
   }
 
-  Strings that_fit(std::int64_t bytes) {
+  Strings that_fit(int64_t bytes) {
     return smaller_requests(item, parameters, [&](const Changes& changes) {
       ++calls;
-      std::map<std::string, std::int64_t> now = asked;
+      std::map<std::string, int64_t> now = asked;
       for (const auto& [name, value] : changes) now[name] = value;
       if (now["num_frames"] % 4 != 1 || now["height"] % 16 != 0 || now["width"] % 16 != 0)
         throw RequestError("impossible");

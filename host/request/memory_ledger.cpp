@@ -7,21 +7,20 @@ namespace fastvideo::host {
 namespace {
 
 // What a plugin states may be any number.
-std::uint64_t sum(std::uint64_t a, std::uint64_t b) {
-  return a > std::numeric_limits<std::uint64_t>::max() - b ? std::numeric_limits<std::uint64_t>::max() : a + b;
+uint64_t sum(uint64_t a, uint64_t b) {
+  return a > std::numeric_limits<uint64_t>::max() - b ? std::numeric_limits<uint64_t>::max() : a + b;
 }
 
-std::uint64_t product(std::uint64_t a, std::uint64_t b) {
-  return b != 0 && a > std::numeric_limits<std::uint64_t>::max() / b ? std::numeric_limits<std::uint64_t>::max()
-                                                                     : a * b;
+uint64_t product(uint64_t a, uint64_t b) {
+  return b != 0 && a > std::numeric_limits<uint64_t>::max() / b ? std::numeric_limits<uint64_t>::max() : a * b;
 }
 
 // A signal is kept of the step before and of the last computed one; that of the pass in hand lives with them.
 void add_caching(const PipelineEstimate& estimate, const CacheKeeps& keeps, MemoryLedger& ledger) {
   for (const PipelineEstimate::Kept& kept : estimate.kept) {
-    const std::uint64_t slots = kept.what == keeps.cut ? product(keeps.slots, kept.bytes) : 0;
+    const uint64_t slots = kept.what == keeps.cut ? product(keeps.slots, kept.bytes) : 0;
     const bool is_measured = std::ranges::count(keeps.signals, kept.what) > 0;
-    const std::uint64_t signals = is_measured ? product(2 * keeps.branches + 1, kept.bytes) : 0;
+    const uint64_t signals = is_measured ? product(2 * keeps.branches + 1, kept.bytes) : 0;
     ledger.cache_slots = sum(ledger.cache_slots, slots);
     ledger.cache_signals = sum(ledger.cache_signals, signals);
     for (PipelineEstimate::Bytes& stage : ledger.stages)
@@ -36,13 +35,13 @@ std::optional<PipelineEstimate::Bytes> MemoryLedger::peak() const {
   return most != stages.end() ? std::optional(*most) : std::nullopt;
 }
 
-std::uint64_t MemoryLedger::beside_on_cuda() const {
-  constexpr std::uint64_t kContextAndLibraries = 704 << 20;
+uint64_t MemoryLedger::beside_on_cuda() const {
+  constexpr uint64_t kContextAndLibraries = 704 << 20;
   const auto most = peak();
   return most ? kContextAndLibraries + most->bytes / 16 : 0;
 }
 
-std::optional<std::uint64_t> MemoryLedger::needed(bool is_on_cuda) const {
+std::optional<uint64_t> MemoryLedger::needed(bool is_on_cuda) const {
   const auto most = peak();
   if (!most) return std::nullopt;
   return is_on_cuda ? sum(most->bytes, beside_on_cuda()) : most->bytes;

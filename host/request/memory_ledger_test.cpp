@@ -7,8 +7,8 @@
 namespace fastvideo::host {
 namespace {
 
-constexpr std::uint64_t kMebibyte = 1 << 20;
-constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+constexpr uint64_t kMebibyte = 1 << 20;
+constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
 
 TEST(MemoryLedger, WhatCudaTakesIsBesideTheHighestPeak) {
   const MemoryLedger ledger{{{"denoise", 320 * kMebibyte}, {"decode", 160 * kMebibyte}}};

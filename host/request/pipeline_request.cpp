@@ -47,11 +47,11 @@ void PipelineRequest::set(std::string_view parameter, Value value) {
   select(at_);
 }
 
-void PipelineRequest::select(std::size_t index) {
+void PipelineRequest::select(size_t index) {
   at_ = index;
   Value::Table values = to_table(parameters_);
   if (!prompts_.empty()) values.push_back({"prompt", prompt()});
-  values.push_back({"seed", static_cast<std::int64_t>(seed_)});  // the same 64 bits
+  values.push_back({"seed", static_cast<int64_t>(seed_)});  // the same 64 bits
   values.push_back({"device", device_});
   memory_ = AbiValues();
   const std::span<const fv_entry> entries = memory_.add(values);

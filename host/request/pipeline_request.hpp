@@ -30,10 +30,10 @@ class PipelineRequest {
   /// The prompt that is asked for, the first one to begin with; empty if there is none.
   const std::string& prompt() const { return prompts_.empty() ? none_ : prompts_[at_]; }
   /// How many prompts there are.
-  std::size_t count() const { return prompts_.size(); }
+  size_t count() const { return prompts_.size(); }
   /// Asks for the prompt `index` from now on.
-  void select(std::size_t index);
-  std::uint64_t seed() const { return seed_; }
+  void select(size_t index);
+  uint64_t seed() const { return seed_; }
   bool seed_was_drawn() const { return seed_was_drawn_; }
   /// Another value of a parameter from now on. Unchecked; without effect if the pipeline has no such parameter.
   void set(std::string_view parameter, Value value);
@@ -43,9 +43,9 @@ class PipelineRequest {
  private:
   std::vector<ItemSetting> parameters_;
   std::vector<std::string> prompts_;
-  std::size_t at_ = 0;
+  size_t at_ = 0;
   std::string none_, device_;
-  std::uint64_t seed_ = 0;
+  uint64_t seed_ = 0;
   bool seed_was_drawn_ = false;
   AbiValues memory_;
   std::vector<fv_value> prompt_values_;  // all of them once: those that follow a prompt are the end of the list

@@ -52,12 +52,12 @@ class PresetReader {
     return RequestError(place_of(file_, at.line, at.column) + what);
   }
 
-  void require(const TomlValue& value, std::uint32_t type, const std::string& key, const char* what) const {
+  void require(const TomlValue& value, uint32_t type, const std::string& key, const char* what) const {
     if (value.type != type) throw refuse(value, "'" + key + "' is not " + what);
   }
 
  private:
-  const TomlValue& typed(const TomlEntry& entry, std::uint32_t type, const char* what) const {
+  const TomlValue& typed(const TomlEntry& entry, uint32_t type, const char* what) const {
     require(entry.value, type, entry.name, what);
     return entry.value;
   }

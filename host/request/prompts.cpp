@@ -17,7 +17,7 @@ namespace {
 constexpr const char* kBlank = " \t\r\v\f";
 
 // White_Space of Unicode.
-bool is_white_space(std::uint32_t code) {
+bool is_white_space(uint32_t code) {
   return (code >= 0x09 && code <= 0x0D) || code == 0x20 || code == 0x85 || code == 0xA0 || code == 0x1680 ||
          (code >= 0x2000 && code <= 0x200A) || code == 0x2028 || code == 0x2029 || code == 0x202F || code == 0x205F ||
          code == 0x3000;
@@ -35,7 +35,7 @@ bool is_white_space_alone(std::string_view text) {
 }  // namespace
 
 void require_utf8(std::string_view text, const std::string& where, const std::string& setting) {
-  const std::optional<std::size_t> at = first_that_is_not_utf8(text);
+  const std::optional<size_t> at = first_that_is_not_utf8(text);
   if (!at) return;
   std::array<char, 8> byte{};
   std::snprintf(byte.data(), byte.size(), "0x%02X", static_cast<unsigned>(static_cast<unsigned char>(text[*at])));

@@ -8,7 +8,7 @@
 namespace fastvideo::host {
 
 PeakMemory::PeakMemory(const RunDevice& device)
-    : device_(cuda_driver().devices.at(static_cast<std::size_t>(device.facts.device.index))) {
+    : device_(cuda_driver().devices.at(static_cast<size_t>(device.facts.device.index))) {
   look();
   before_ = most_;
   thread_ = std::thread([this] {
@@ -26,18 +26,16 @@ PeakMemory::~PeakMemory() {
 
 void PeakMemory::look() {
   if (const auto free = free_memory(device_))
-    most_ = std::max<std::uint64_t>(most_, device_.total_memory - std::min(*free, device_.total_memory));
+    most_ = std::max<uint64_t>(most_, device_.total_memory - std::min(*free, device_.total_memory));
 }
 
-std::optional<std::uint64_t> PeakMemory::bytes() const {
-  return most_ > 0 ? std::optional<std::uint64_t>(most_) : std::nullopt;
-}
+std::optional<uint64_t> PeakMemory::bytes() const { return most_ > 0 ? std::optional<uint64_t>(most_) : std::nullopt; }
 
 // "VmHWM:    123456 kB"
-std::uint64_t peak_host_memory() {
+uint64_t peak_host_memory() {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;) {
-    std::uint64_t kibibytes = 0;
+    uint64_t kibibytes = 0;
     if (word == "VmHWM:" && status >> kibibytes) return kibibytes * 1024;
   }
   return 0;

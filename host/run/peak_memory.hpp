@@ -21,22 +21,22 @@ class PeakMemory {
   PeakMemory& operator=(const PeakMemory&) = delete;
 
   /// Bytes so far; nothing if NVML does not say.
-  std::optional<std::uint64_t> bytes() const;
+  std::optional<uint64_t> bytes() const;
   /// Bytes that were in use when the watch began.
-  std::uint64_t before() const { return before_; }
+  uint64_t before() const { return before_; }
 
  private:
   void look();
 
   const CudaDevice& device_;
-  std::atomic<std::uint64_t> most_{0};
-  std::uint64_t before_ = 0;
+  std::atomic<uint64_t> most_{0};
+  uint64_t before_ = 0;
   std::atomic<bool> ending_{false};
   std::thread thread_;
 };
 
 /// Bytes of the process at its peak, in main memory; 0 if the system does not say. (VmHWM: getrusage also counts the
 /// process that started this one, until it became this program.)
-std::uint64_t peak_host_memory();
+uint64_t peak_host_memory();
 
 }  // namespace fastvideo::host

@@ -19,7 +19,7 @@ TEST(PeakMemory, SeesWhatIsAllocatedOnTheDevice) {
   run.facts.device = {FV_DEVICE_CUDA, device.index};
   const auto context = testing::make_cuda_memory(device.index);  // which takes memory itself
   const PeakMemory peak(run);
-  constexpr std::uint64_t kBytes = std::uint64_t{1} << 30;
+  constexpr uint64_t kBytes = uint64_t{1} << 30;
   {
     const auto memory = testing::make_cuda_memory(device.index);
     memory->poison(memory->allocate(kBytes), kBytes);

@@ -19,9 +19,9 @@ struct RunResult {
   std::vector<StageTime> stages;
   double seconds = 0;
   std::vector<AttentionUse> attention;
-  std::uint64_t passes_decided = 0;  ///< by the caching strategy; 0 without one
-  std::uint64_t passes_reused = 0;
-  std::vector<std::vector<std::int32_t>> left_out;  ///< [branches]: steps from 0 on; empty without a strategy
+  uint64_t passes_decided = 0;  ///< by the caching strategy; 0 without one
+  uint64_t passes_reused = 0;
+  std::vector<std::vector<int32_t>> left_out;  ///< [branches]: steps from 0 on; empty without a strategy
 };
 
 /// Makes the video of the request, of several prompts the selected one. `observer` may be null. Returns when all frames

@@ -10,8 +10,8 @@ namespace fastvideo::host {
 namespace {
 
 std::string shape_of(const fv_tensor& tensor) {
-  const std::span shape(tensor.shape, static_cast<std::size_t>(tensor.ndim));
-  return "[" + joined(shape, ", ", [](std::int64_t side) { return std::to_string(side); }) + "]";
+  const std::span shape(tensor.shape, static_cast<size_t>(tensor.ndim));
+  return "[" + joined(shape, ", ", [](int64_t side) { return std::to_string(side); }) + "]";
 }
 
 bool is_whole(const fv_tensor& t) {
@@ -39,7 +39,7 @@ std::string text_of(const fv_tensor& t) {
 }
 
 bool is_contiguous(const fv_tensor& tensor) {
-  std::int64_t expected = 1;
+  int64_t expected = 1;
   for (int i = tensor.ndim - 1; i >= 0; --i) {
     if (tensor.shape[i] != 1 && tensor.strides[i] != expected) return false;
     expected *= tensor.shape[i];
@@ -107,7 +107,7 @@ void VideoSink::write(const fv_pipeline_output& output) {
 }
 
 void VideoSink::preview(const fv_pipeline_output& output) {
-  constexpr std::int64_t kMostPixels = std::int64_t{1} << 26;
+  constexpr int64_t kMostPixels = int64_t{1} << 26;
   if (format_) throw std::runtime_error("the pipeline gave a preview after it announced the video");
   require_whole_tensor(output, "a preview");
   const fv_tensor& t = *output.tensor;
@@ -120,16 +120,16 @@ void VideoSink::preview(const fv_pipeline_output& output) {
 }
 
 // Their bytes in order, until the next call.
-std::span<const std::uint8_t> VideoSink::packed(const fv_tensor& t) {
+std::span<const uint8_t> VideoSink::packed(const fv_tensor& t) {
   const auto bytes = static_cast<size_t>(t.shape[0] * t.shape[1] * t.shape[2] * 3);
-  const auto* first = static_cast<const std::uint8_t*>(t.data) + t.byte_offset;
+  const auto* first = static_cast<const uint8_t*>(t.data) + t.byte_offset;
   if (is_contiguous(t)) return {first, bytes};
   packed_.clear();
   packed_.reserve(bytes);
-  for (std::int64_t f = 0; f < t.shape[0]; ++f)
-    for (std::int64_t y = 0; y < t.shape[1]; ++y)
-      for (std::int64_t x = 0; x < t.shape[2]; ++x)
-        for (std::int64_t c = 0; c < 3; ++c)
+  for (int64_t f = 0; f < t.shape[0]; ++f)
+    for (int64_t y = 0; y < t.shape[1]; ++y)
+      for (int64_t x = 0; x < t.shape[2]; ++x)
+        for (int64_t c = 0; c < 3; ++c)
           packed_.push_back(first[f * t.strides[0] + y * t.strides[1] + x * t.strides[2] + c * t.strides[3]]);
   return packed_;
 }

@@ -33,12 +33,12 @@ class VideoSink {
   void begin(const fv_pipeline_output& output);
   void write(const fv_pipeline_output& output);
   void preview(const fv_pipeline_output& output);
-  std::span<const std::uint8_t> packed(const fv_tensor& frames);
+  std::span<const uint8_t> packed(const fv_tensor& frames);
 
   FrameSink& frames_;
   std::optional<VideoFormat> format_;
-  std::int64_t written_ = 0;
-  std::vector<std::uint8_t> packed_;  // frames that did not come contiguous
+  int64_t written_ = 0;
+  std::vector<uint8_t> packed_;  // frames that did not come contiguous
   std::exception_ptr failure_;
   fv_pipeline_sink abi_{};
 };

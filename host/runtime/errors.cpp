@@ -16,9 +16,9 @@
 namespace fastvideo::host {
 namespace {
 
-void copy_text(std::string_view text, char* to, std::size_t capacity) {
+void copy_text(std::string_view text, char* to, size_t capacity) {
   if (to == nullptr || capacity == 0) return;
-  const std::size_t length = whole_characters(text, capacity - 1);
+  const size_t length = whole_characters(text, capacity - 1);
   text.copy(to, length);
   to[length] = '\0';
 }
@@ -28,7 +28,7 @@ void copy_text(std::string_view text, char* to, std::size_t capacity) {
 fvr_status write_error(fvr_error* error, fvr_status status, std::string_view text, std::string_view setting) noexcept {
   if (error == nullptr || error->struct_size < sizeof error->struct_size) return status;
   fvr_error whole{};
-  std::size_t known = std::min<std::size_t>(error->struct_size, sizeof whole);
+  size_t known = std::min<size_t>(error->struct_size, sizeof whole);
   if (known < offsetof(fvr_error, capacity))
     known = std::min(known, offsetof(fvr_error, text));  // no half of a pointer
   std::memcpy(&whole, error, known);

@@ -17,14 +17,14 @@ static_assert(TestOutcome::passed == TestOutcome{FVR_TEST_PASSED} &&
               TestOutcome::failed == TestOutcome{FVR_TEST_FAILED} &&
               TestOutcome::not_run == TestOutcome{FVR_TEST_NOT_RUN});
 
-uint32_t count_of(std::size_t size) { return static_cast<uint32_t>(size); }
+uint32_t count_of(size_t size) { return static_cast<uint32_t>(size); }
 
 }  // namespace
 
 Explanation::Explanation(CheckedRequest& request) {
   const PipelineEstimate& estimate = request.estimate();
   const auto& bindings = request.plans().planned().bindings();
-  for (std::size_t i = 0; i < bindings.size(); ++i) add_site(*bindings[i], estimate.sites[i]);
+  for (size_t i = 0; i < bindings.size(); ++i) add_site(*bindings[i], estimate.sites[i]);
   add_parameters(request);
   add_memory(request);
 

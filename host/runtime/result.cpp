@@ -5,7 +5,7 @@
 
 using namespace fastvideo::host;  // NOLINT(google-build-using-namespace)
 
-fvr_result::fvr_result(RunResult made, std::uint64_t seed, const PeakMemory* on_device) : run(std::move(made)) {
+fvr_result::fvr_result(RunResult made, uint64_t seed, const PeakMemory* on_device) : run(std::move(made)) {
   for (const StageTime& stage : run.stages)
     stages.push_back({0, static_cast<uint32_t>(stage.step_seconds.size()), texts.keep(stage.name), stage.seconds,
                       stage.step_seconds.data(), stage.bytes});

@@ -12,7 +12,7 @@
 /// Immutable; any thread. Needs nothing of the run once it is made.
 struct fvr_result {
   /// `on_device`: of the run; null on the CPU.
-  fvr_result(fastvideo::host::RunResult made, std::uint64_t seed, const fastvideo::host::PeakMemory* on_device);
+  fvr_result(fastvideo::host::RunResult made, uint64_t seed, const fastvideo::host::PeakMemory* on_device);
   fvr_result(const fvr_result&) = delete;
   fvr_result& operator=(const fvr_result&) = delete;
 

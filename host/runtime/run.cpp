@@ -23,18 +23,18 @@ class FramesOfEmbedder final : public FrameSink {
   }
 
   void begin(const VideoFormat& format) override {
-    bytes_of_frame_ = static_cast<std::size_t>(format.width) * static_cast<std::size_t>(format.height) * 3;
+    bytes_of_frame_ = static_cast<size_t>(format.width) * static_cast<size_t>(format.height) * 3;
     const fvr_video video{
         sizeof video, format.width, format.height, format.fps_numerator, format.fps_denominator, 0, format.frame_count};
     if (to_.begin != nullptr) require_zero(to_.begin(to_.context, &video), "begin");
   }
-  void write(std::span<const std::uint8_t> frames) override {
+  void write(std::span<const uint8_t> frames) override {
     const auto count = static_cast<int64_t>(frames.size() / bytes_of_frame_);
     if (to_.frames != nullptr && count > 0) require_zero(to_.frames(to_.context, frames.data(), count), "frames");
   }
   void finish() override {}
   int preview_every() const override { return to_.preview != nullptr ? to_.preview_every : 0; }
-  void preview(const PreviewFormat& format, std::span<const std::uint8_t> frames) override {
+  void preview(const PreviewFormat& format, std::span<const uint8_t> frames) override {
     const fvr_picture picture{sizeof picture, format.width, format.height, 0, format.frame_count};
     require_zero(to_.preview(to_.context, &picture, frames.data()), "preview");
   }
@@ -47,20 +47,20 @@ class FramesOfEmbedder final : public FrameSink {
   }
 
   const fvr_frames to_;
-  std::size_t bytes_of_frame_ = 1;
+  size_t bytes_of_frame_ = 1;
 };
 
 class ObserverOfEmbedder final : public RunObserver {
  public:
   explicit ObserverOfEmbedder(const fvr_observer& to) : to_(to) {}
 
-  void stage(std::string_view name, std::int64_t steps) override {
+  void stage(std::string_view name, int64_t steps) override {
     if (to_.stage != nullptr) to_.stage(to_.context, std::string(name).c_str(), steps);
   }
-  void step(std::int64_t done) override {
+  void step(int64_t done) override {
     if (to_.step != nullptr) to_.step(to_.context, done);
   }
-  void loaded(std::uint64_t done, std::uint64_t all) override {
+  void loaded(uint64_t done, uint64_t all) override {
     if (to_.loaded != nullptr) to_.loaded(to_.context, done, all);
   }
   void end(bool) override {}  // fvr_run returns
@@ -70,7 +70,7 @@ class ObserverOfEmbedder final : public RunObserver {
 };
 
 void select_prompt(CheckedRequest& request, uint32_t prompt) {
-  const std::size_t count = request.request().count();
+  const size_t count = request.request().count();
   if (count == 0)
     throw RequestError("no prompt is given: say in request.prompt what the video shows, or check the request with one",
                        "request.prompt");

@@ -14,7 +14,7 @@ namespace fastvideo::host {
 /// Throws InvalidCall unless some version of T has that size: all are multiples of its alignment, so that no field is
 /// there by half.
 template <class T>
-void require_size(std::uint32_t size, const char* name) {
+void require_size(uint32_t size, const char* name) {
   if (size < sizeof size) throw InvalidCall(std::string(name) + ": struct_size is not set");
   if (size % alignof(T) != 0)
     throw InvalidCall(std::string(name) + ": struct_size is " + std::to_string(size) +
@@ -29,7 +29,7 @@ T read_sized(const T* from, const char* name) {
   T whole{};
   if (from == nullptr) return whole;
   require_size<T>(from->struct_size, name);
-  std::memcpy(&whole, from, std::min<std::size_t>(from->struct_size, sizeof whole));
+  std::memcpy(&whole, from, std::min<size_t>(from->struct_size, sizeof whole));
   return whole;
 }
 
@@ -40,7 +40,7 @@ void write_sized(T value, T* to, const char* name) {
   if (to == nullptr) throw InvalidCall(std::string(name) + " is NULL");
   require_size<T>(to->struct_size, name);
   value.struct_size = to->struct_size;
-  std::memcpy(to, &value, std::min<std::size_t>(value.struct_size, sizeof value));
+  std::memcpy(to, &value, std::min<size_t>(value.struct_size, sizeof value));
 }
 
 }  // namespace fastvideo::host

@@ -13,10 +13,10 @@
 namespace fastvideo::host {
 namespace {
 
-constexpr std::uint32_t kMostInputs = 4096;  // a count beyond is one that was not written
+constexpr uint32_t kMostInputs = 4096;  // a count beyond is one that was not written
 using detail::kKnownMasks, detail::kKnownRequirements;
-constexpr std::uint32_t kKnownDepends = FV_DEPENDS_STEP | FV_DEPENDS_LAYER | FV_DEPENDS_BRANCH;
-constexpr std::uint64_t kAddressable = std::uint64_t{1} << 47;  // by a process: no device of today has more
+constexpr uint32_t kKnownDepends = FV_DEPENDS_STEP | FV_DEPENDS_LAYER | FV_DEPENDS_BRANCH;
+constexpr uint64_t kAddressable = uint64_t{1} << 47;  // by a process: no device of today has more
 
 bool is_type(fv_dtype dtype) {
   return (dtype.code <= FV_FLOAT || dtype.code == FV_BFLOAT || dtype.code == FV_BOOL) && dtype.bits > 0 &&
@@ -38,14 +38,14 @@ std::string unknown_in(const fv_attention_site& site) {
 
 void require_possible(const fv_attention_site* site) {
   if (site == nullptr) throw std::runtime_error("an attention site is NULL");
-  constexpr std::size_t kBytes = offsetof(fv_attention_site, steps);  // before anything was appended
+  constexpr size_t kBytes = offsetof(fv_attention_site, steps);  // before anything was appended
   if (site->struct_size < kBytes)
     throw std::runtime_error("an attention site has " + std::to_string(site->struct_size) + " bytes, this ABI needs " +
                              std::to_string(kBytes));
   if (site->role == nullptr || *site->role == '\0') throw std::runtime_error("an attention site has no role");
   const std::string who = "the attention site " + std::string(site->role);
   if (const std::string unknown = unknown_in(*site); !unknown.empty()) throw std::runtime_error(who + " " + unknown);
-  const auto require = [&](const char* what, std::int64_t number, std::int64_t least) {
+  const auto require = [&](const char* what, int64_t number, int64_t least) {
     if (number < least)
       throw std::runtime_error(who + " has " + what + " " + std::to_string(number) + ", at least " +
                                std::to_string(least) + " is possible");
@@ -56,7 +56,7 @@ void require_possible(const fv_attention_site* site) {
   require("the number of rows", site->batch, 1);
   require("a query length of", site->query_length, 0);
   require("a key length of", site->key_length, 0);
-  for (const std::int64_t side : site->grid) require("a grid side of", side, 0);
+  for (const int64_t side : site->grid) require("a grid side of", side, 0);
   if (site->query_heads % site->kv_heads != 0)
     throw std::runtime_error(who + " has " + std::to_string(site->query_heads) + " query heads, no multiple of its " +
                              std::to_string(site->kv_heads) + " key heads");
@@ -82,7 +82,7 @@ std::string fault_of_plan_info(const fv_attention_plan_info& info, const DeviceF
            std::to_string(info.depends & ~kKnownDepends) + " are unknown";
   if (info.can_capture > 1)
     return "its plan's can_capture is " + std::to_string(info.can_capture) + ", neither 0 nor 1";
-  const std::uint64_t most = device.memory > 0 ? device.memory : kAddressable;
+  const uint64_t most = device.memory > 0 ? device.memory : kAddressable;
   if (info.resident_bytes > most || info.scratch_bytes > most - info.resident_bytes)
     return "its plan asks for " + std::to_string(info.resident_bytes) + " resident and " +
            std::to_string(info.scratch_bytes) + " scratch bytes, and " +

@@ -22,9 +22,9 @@ using testing::ProblemShape;
 // Relative error that an approximation may have where one key has all the weight: e4m3, the coarsest type in use for
 // values, rounds by 1/16 at most; scores in 8 bits and unlucky rounding may double that.
 constexpr double kApproximate = 0.15;
-constexpr std::int64_t kRows = 48;              // of the output that are compared: the formula costs a millisecond
-constexpr double kMostProducts = 1 << 28;       // of a site that is tried as it is
-constexpr std::uint64_t kMostMemory = 1 << 30;  // of a plan of a small problem
+constexpr int64_t kRows = 48;              // of the output that are compared: the formula costs a millisecond
+constexpr double kMostProducts = 1 << 28;  // of a site that is tried as it is
+constexpr uint64_t kMostMemory = 1 << 30;  // of a plan of a small problem
 
 std::string short_number(double value) { return formatted("%.2g", value); }
 
@@ -63,7 +63,7 @@ class TrialPlan {
   TrialPlan(const TrialPlan&) = delete;
   TrialPlan& operator=(const TrialPlan&) = delete;
 
-  std::uint32_t numerics() const { return info_.numerics; }
+  uint32_t numerics() const { return info_.numerics; }
 
   void run(AttentionProblem& problem, DeviceMemory& memory) {
     problem.args().scratch = scratch_;
@@ -74,7 +74,7 @@ class TrialPlan {
 
  private:
   void prepare(DeviceMemory& memory) {
-    for (const std::uint64_t bytes : {info_.resident_bytes, info_.scratch_bytes})
+    for (const uint64_t bytes : {info_.resident_bytes, info_.scratch_bytes})
       if (bytes > kMostMemory) throw Declined{"its plan takes " + std::to_string(bytes) + " bytes"};
     void* resident = allocate(memory, info_.resident_bytes);
     scratch_ = allocate(memory, info_.scratch_bytes);
@@ -82,7 +82,7 @@ class TrialPlan {
     TextBuffer text;
     require(in("prepare"), text, [&] { return backend_.table->prepare(plan_, resident, memory.stream(), text.get()); });
   }
-  static void* allocate(DeviceMemory& memory, std::uint64_t bytes) {
+  static void* allocate(DeviceMemory& memory, uint64_t bytes) {
     try {
       return bytes > 0 ? memory.allocate(bytes) : nullptr;
     } catch (const std::bad_alloc&) {
@@ -108,22 +108,22 @@ ProblemShape small_problem(const fv_attention_site& site) {
   shape.role = site.role;
   shape.dtype = site.dtype;
   shape.head_size = site.head_size;
-  const std::int32_t group = site.query_heads / std::max(site.kv_heads, 1);
+  const int32_t group = site.query_heads / std::max(site.kv_heads, 1);
   shape.kv_heads = group > 1 ? 1 : std::min(site.kv_heads, 2);
   shape.query_heads = shape.kv_heads * group;
   shape.batch = 1;
   const bool is_self = site.query_length == site.key_length;
-  shape.queries = std::min<std::int64_t>(site.query_length, 192);
-  const std::int64_t tokens = site.grid[0] * site.grid[1] * site.grid[2];
+  shape.queries = std::min<int64_t>(site.query_length, 192);
+  const int64_t tokens = site.grid[0] * site.grid[1] * site.grid[2];
   // Tokens before and behind the grid are left out: attention treats them like the others.
   if (tokens > 0) {
-    shape.grid = {std::min<std::int64_t>(site.grid[0], 3), std::min<std::int64_t>(site.grid[1], 8),
-                  std::min<std::int64_t>(site.grid[2], 8)};
+    shape.grid = {std::min<int64_t>(site.grid[0], 3), std::min<int64_t>(site.grid[1], 8),
+                  std::min<int64_t>(site.grid[2], 8)};
     shape.queries = (*shape.grid)[0] * (*shape.grid)[1] * (*shape.grid)[2];
   }
-  shape.keys = is_self ? shape.queries : std::min<std::int64_t>(site.key_length, 160);
+  shape.keys = is_self ? shape.queries : std::min<int64_t>(site.key_length, 160);
   shape.masks = site.masks;
-  if ((shape.masks & FV_MASK_BIAS) != 0) shape.masks &= ~std::uint32_t{FV_MASK_BOOLEAN};
+  if ((shape.masks & FV_MASK_BIAS) != 0) shape.masks &= ~uint32_t{FV_MASK_BOOLEAN};
   shape.require = site.require;
   shape.layers = site.layers;
   shape.scale = site.scale;
@@ -147,7 +147,7 @@ std::vector<ProblemShape> problems_like(const fv_attention_site& site) {
   ProblemShape whole = problems.back();
   whole.queries = site.query_length;
   whole.keys = site.key_length;
-  const std::int64_t tokens = site.grid[0] * site.grid[1] * site.grid[2];
+  const int64_t tokens = site.grid[0] * site.grid[1] * site.grid[2];
   whole.grid.reset();
   if (tokens == site.query_length) whole.grid = {site.grid[0], site.grid[1], site.grid[2]};
   problems.push_back(std::move(whole));
@@ -172,7 +172,7 @@ void require_supported(const Item& item, const OpenBackend& backend, const fv_at
 }
 
 struct Trial {
-  std::uint32_t numerics;
+  uint32_t numerics;
   std::string fault;  // of what was written where
   testing::Deviation deviation;
 };
@@ -188,7 +188,7 @@ Trial try_out(const Item& item, const OpenBackend& backend, const ProblemShape& 
     problem.args().steps = 50;
   }
   require_supported(item, backend, problem.site(), device);
-  std::uint32_t numerics = FV_NUMERICS_EXACT;
+  uint32_t numerics = FV_NUMERICS_EXACT;
   memory.on_device([&] {
     TrialPlan plan(backend, problem.site(), device, memory);
     numerics = plan.numerics();
@@ -225,10 +225,9 @@ SelfTest judge(const Item& item, const OpenBackend& backend, ProblemShape shape,
 // What tells small problems apart.
 std::string key_of(const OpenBackend& backend, const ProblemShape& s) {
   // Two backends of one item differ in their options.
-  std::string key =
-      std::to_string(reinterpret_cast<std::uintptr_t>(&backend)) + " " + s.role + " " + dtype_name(s.dtype);
-  for (const std::int64_t one : {std::int64_t{s.head_size}, std::int64_t{s.query_heads}, std::int64_t{s.kv_heads},
-                                 s.queries, s.keys, std::int64_t{s.masks}, static_cast<std::int64_t>(s.require)})
+  std::string key = std::to_string(reinterpret_cast<uintptr_t>(&backend)) + " " + s.role + " " + dtype_name(s.dtype);
+  for (const int64_t one : {int64_t{s.head_size}, int64_t{s.query_heads}, int64_t{s.kv_heads}, s.queries, s.keys,
+                            int64_t{s.masks}, static_cast<int64_t>(s.require)})
     key += " " + std::to_string(one);
   return key;
 }

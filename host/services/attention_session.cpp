@@ -103,7 +103,7 @@ void AttentionSession::require_kept(const fv_attention_site& site, const SiteBac
     throw std::runtime_error(who + ": its plan is " + numerics_name(info.numerics) + " where it had promised " +
                              numerics_name(candidate.support.numerics));
   if (info.token_order == nullptr) return;
-  const std::int64_t tokens = site.grid[0] * site.grid[1] * site.grid[2];
+  const int64_t tokens = site.grid[0] * site.grid[1] * site.grid[2];
   if (!has_video_tokens(site) || tokens == 0)
     throw std::runtime_error(who + ": asks for a token order where there is no grid of tokens");
   TokenOrderWish wish{who, {info.token_order, static_cast<size_t>(std::max<int64_t>(info.token_count, 0))}};

@@ -28,9 +28,9 @@ struct AttentionBinding {
   std::string role;
   AttentionChoice choice;
   fv_attention_plan_info info{};
-  std::string kernel;       ///< of the plan, else what supports() said; may be empty
-  std::int64_t layers = 0;  ///< of the site
-  std::uint64_t calls = 0;  ///< so far
+  std::string kernel;  ///< of the plan, else what supports() said; may be empty
+  int64_t layers = 0;  ///< of the site
+  uint64_t calls = 0;  ///< so far
 
   CallName running;  ///< of `run`, for whoever must say where a call is
   fv_attention_plan* plan = nullptr;
@@ -54,7 +54,7 @@ class AttentionSession {
   /// In the order of the sites.
   const std::vector<std::unique_ptr<AttentionBinding>>& bindings() const { return bindings_; }
   /// Position -> raster index; empty: raster order.
-  const std::vector<std::int64_t>& token_order() const { return token_order_; }
+  const std::vector<int64_t>& token_order() const { return token_order_; }
 
   /// As the service says.
   static fv_status prepare(AttentionBinding& binding, void* resident, void* stream, fv_text* error);
@@ -70,7 +70,7 @@ class AttentionSession {
   AttentionSelector& selector_;
   std::vector<std::unique_ptr<AttentionBinding>> bindings_;
   std::vector<TokenOrderWish> wishes_;
-  std::vector<std::int64_t> token_order_;
+  std::vector<int64_t> token_order_;
 };
 
 /// The sites of a request and who serves them: chosen and planned once, when the request is checked. A run takes the
@@ -84,10 +84,10 @@ class SitePlans {
   const std::vector<AttentionChoice>& choices() const { return choices_; }
   /// Bytes of device memory that the plans keep as long as they live, all together, and that the neediest of them uses
   /// while it runs.
-  std::uint64_t resident_bytes() const { return resident_bytes_; }
-  std::uint64_t scratch_bytes() const { return scratch_bytes_; }
+  uint64_t resident_bytes() const { return resident_bytes_; }
+  uint64_t scratch_bytes() const { return scratch_bytes_; }
   /// The second of the plans of sites that are not called in the denoising loop, as far as sites say so.
-  std::uint64_t scratch_outside_loop() const { return scratch_outside_loop_; }
+  uint64_t scratch_outside_loop() const { return scratch_outside_loop_; }
   /// What is planned, and not taken by a run yet: at the first call made again if it is. Throws as the constructor.
   const AttentionSession& planned();
 
@@ -101,7 +101,7 @@ class SitePlans {
   AttentionSelector& selector_;
   std::vector<std::unique_ptr<AttentionSiteCopy>> sites_;
   std::vector<AttentionChoice> choices_;
-  std::uint64_t resident_bytes_ = 0, scratch_bytes_ = 0, scratch_outside_loop_ = 0;
+  uint64_t resident_bytes_ = 0, scratch_bytes_ = 0, scratch_outside_loop_ = 0;
   std::unique_ptr<AttentionSession> planned_;
 };
 
@@ -111,7 +111,7 @@ struct AttentionUse {
   std::string backend;
   std::string kernel;
   std::string library;  ///< the backend's file
-  std::uint64_t calls = 0;
+  uint64_t calls = 0;
   std::string slower_than = {};  ///< as AttentionChoice has it
 };
 

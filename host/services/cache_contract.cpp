@@ -7,10 +7,10 @@
 namespace fastvideo::host {
 namespace {
 
-constexpr std::uint32_t kNoAnswer = 99;
-constexpr std::uint32_t kMost = 4096;  // measures, slots; a count beyond is one that was not written
+constexpr uint32_t kNoAnswer = 99;
+constexpr uint32_t kMost = 4096;  // measures, slots; a count beyond is one that was not written
 
-std::string number_of(std::int64_t value) { return std::to_string(value); }
+std::string number_of(int64_t value) { return std::to_string(value); }
 
 CacheFault broken(const std::string& text) { return {text, false}; }
 CacheFault impossible(const std::string& text) { return {text, true}; }
@@ -75,11 +75,10 @@ CacheFault fault_of_offer(const fv_cache_session_info& info) {
   if (info.sigmas == nullptr || info.timesteps == nullptr || info.expert_of_step == nullptr)
     return broken("its sigmas, timesteps or experts are NULL");
   if (info.signal_count > kMost * 16)
-    return broken("it counts " + number_of(info.signal_count) + " signals, at most " +
-                  number_of(std::int64_t{kMost} * 16));
+    return broken("it counts " + number_of(info.signal_count) + " signals, at most " + number_of(int64_t{kMost} * 16));
   if (info.signal_count > 0 && (info.signals == nullptr || info.early == nullptr))
     return broken("its signals are counted but not given");
-  for (std::uint32_t i = 0; i < info.signal_count; ++i)
+  for (uint32_t i = 0; i < info.signal_count; ++i)
     if (info.signals[i] == nullptr) return broken("the name of its signal " + number_of(i) + " is NULL");
   return {};
 }
@@ -92,9 +91,9 @@ CacheFault fault_of_plan(const fv_cache_plan& plan, const fv_cache_session_info&
   if (plan.measure_count > kMost || plan.slot_count > kMost)
     return broken("it counts " + number_of(plan.measure_count) + " measures and " + number_of(plan.slot_count) +
                   " slots, at most " + number_of(kMost) + " of each");
-  for (std::uint32_t i = 0; i < plan.measure_count; ++i)
+  for (uint32_t i = 0; i < plan.measure_count; ++i)
     if (CacheFault fault = fault_of_measure(plan.measures[i], plan.is_static != 0, info)) return fault;
-  for (std::uint32_t i = 0; i < plan.slot_count; ++i)
+  for (uint32_t i = 0; i < plan.slot_count; ++i)
     if (CacheFault fault = fault_of_slot(plan.slots[i], plan.cut, info)) return fault;
   if (plan.is_static != 0 && (!FV_HAS(&table, fv_cache_interface, schedule) || table.schedule == nullptr))
     return broken("it is static and has no schedule");
@@ -106,7 +105,7 @@ CacheAnswers::CacheAnswers(const fv_cache_plan& plan, const fv_cache_session_inf
       slots_(plan.slots, plan.slots + plan.slot_count),
       steps_(info.steps),
       at_once_(info.branches_at_once > 1),
-      computed_(static_cast<std::size_t>(info.branches), 0) {}
+      computed_(static_cast<size_t>(info.branches), 0) {}
 
 void CacheAnswers::lend(std::span<fv_cache_decision* const> decisions) {
   lent_.clear();
@@ -130,54 +129,53 @@ std::string CacheAnswers::take_back() {
   return fault;
 }
 
-std::string CacheAnswers::fault(std::int32_t step, std::span<const std::int32_t> branches,
+std::string CacheAnswers::fault(int32_t step, std::span<const int32_t> branches,
                                 const fv_cache_decision& decision) const {
   const std::string where = "at step " + number_of(step + 1) + " of " + number_of(steps_) + " ";
   if (decision.action == FV_CACHE_COMPUTE) return {};
   if (decision.action == kNoAnswer) return where + "it gave no answer";
   if (decision.action != FV_CACHE_COMBINE) return where + "it gave the unknown answer " + number_of(decision.action);
-  for (std::size_t i = 0; i <= slots_.size(); ++i) {
+  for (size_t i = 0; i <= slots_.size(); ++i) {
     const double coefficient = decision.coefficients[i];
     if (!std::isfinite(coefficient))
-      return where + "its coefficient " + number_of(static_cast<std::int64_t>(i)) + " is not written or not finite (" +
+      return where + "its coefficient " + number_of(static_cast<int64_t>(i)) + " is not written or not finite (" +
              std::to_string(coefficient) + ")";
     if (i == slots_.size() || coefficient == 0) continue;
-    for (const std::int32_t branch : branches) {
-      if (branch < 0 || static_cast<std::size_t>(branch) >= computed_.size()) continue;
-      const std::int32_t times = computed_[static_cast<std::size_t>(branch)];
+    for (const int32_t branch : branches) {
+      if (branch < 0 || static_cast<size_t>(branch) >= computed_.size()) continue;
+      const int32_t times = computed_[static_cast<size_t>(branch)];
       if (times <= slots_[i].back)
-        return where + "it combines slot " + number_of(static_cast<std::int64_t>(i)) +
+        return where + "it combines slot " + number_of(static_cast<int64_t>(i)) +
                ", which holds nothing: its cut was computed " + number_of(times) + " times";
     }
   }
   return {};
 }
 
-void CacheAnswers::note(std::span<const std::int32_t> branches, bool computes) {
+void CacheAnswers::note(std::span<const int32_t> branches, bool computes) {
   if (!computes) return;
-  for (const std::int32_t branch : branches)
-    if (branch >= 0 && static_cast<std::size_t>(branch) < computed_.size())
-      ++computed_[static_cast<std::size_t>(branch)];
+  for (const int32_t branch : branches)
+    if (branch >= 0 && static_cast<size_t>(branch) < computed_.size()) ++computed_[static_cast<size_t>(branch)];
 }
 
 std::string CacheAnswers::fault_of_schedule(fv_cache_decision* const* decisions,
-                                            std::vector<std::vector<std::int32_t>>& left_out) {
-  const std::size_t branches = computed_.size();
+                                            std::vector<std::vector<int32_t>>& left_out) {
+  const size_t branches = computed_.size();
   left_out.assign(branches, {});
-  for (std::int32_t step = 0; step < steps_; ++step) {
-    fv_cache_decision* const* of_step = &decisions[static_cast<std::size_t>(step) * branches];
+  for (int32_t step = 0; step < steps_; ++step) {
+    fv_cache_decision* const* of_step = &decisions[static_cast<size_t>(step) * branches];
     const auto is_like_the_first = [&](const fv_cache_decision* one) {
       return one->action == FV_CACHE_COMBINE && of_step[0]->action == FV_CACHE_COMBINE &&
              std::equal(one->coefficients, one->coefficients + slots_.size() + 1, of_step[0]->coefficients);
     };
-    for (std::int32_t branch = 0; static_cast<std::size_t>(branch) < branches; ++branch) {
+    for (int32_t branch = 0; static_cast<size_t>(branch) < branches; ++branch) {
       if (!concerns(branch)) continue;
-      const std::span<const std::int32_t> row(&branch, 1);
+      const std::span<const int32_t> row(&branch, 1);
       if (std::string text = fault(step, row, *of_step[branch]); !text.empty()) return text;
       const bool computes = at_once_ ? !std::all_of(of_step, of_step + branches, is_like_the_first)
                                      : of_step[branch]->action == FV_CACHE_COMPUTE;
       note(row, computes);
-      if (!computes) left_out[static_cast<std::size_t>(branch)].push_back(step);
+      if (!computes) left_out[static_cast<size_t>(branch)].push_back(step);
     }
   }
   return {};

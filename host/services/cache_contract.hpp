@@ -41,24 +41,24 @@ class CacheAnswers {
   std::string take_back();
 
   /// Of one answer, for the pass of `branches` (once each) at a step: empty if it can be followed, else what is wrong.
-  std::string fault(std::int32_t step, std::span<const std::int32_t> branches, const fv_cache_decision& decision) const;
+  std::string fault(int32_t step, std::span<const int32_t> branches, const fv_cache_decision& decision) const;
   /// Takes note that the pass computes its cut, or leaves it out.
-  void note(std::span<const std::int32_t> branches, bool computes);
+  void note(std::span<const int32_t> branches, bool computes);
 
   /// The same for a whole schedule, [steps][branches]: returns the first fault, or fills for each branch the steps that
   /// are left out. Branches that run in one pass are left out together, in one way, or not at all.
-  std::string fault_of_schedule(fv_cache_decision* const* decisions, std::vector<std::vector<std::int32_t>>& left_out);
+  std::string fault_of_schedule(fv_cache_decision* const* decisions, std::vector<std::vector<int32_t>>& left_out);
 
   /// Whether the plan's cut concerns the passes of that branch.
-  bool concerns(std::int32_t branch) const { return cut_.kind != FV_CUT_BRANCH || branch == cut_.first; }
-  std::size_t slots() const { return slots_.size(); }
+  bool concerns(int32_t branch) const { return cut_.kind != FV_CUT_BRANCH || branch == cut_.first; }
+  size_t slots() const { return slots_.size(); }
 
  private:
   fv_cache_cut cut_{};
   std::vector<fv_cache_slot> slots_;
-  std::int32_t steps_ = 0;
+  int32_t steps_ = 0;
   bool at_once_ = false;
-  std::vector<std::int32_t> computed_;  // per branch: steps at which the cut was computed
+  std::vector<int32_t> computed_;  // per branch: steps at which the cut was computed
   std::vector<std::pair<fv_cache_decision*, fv_cache_decision>> lent_;  // with what they were before
 };
 

@@ -114,8 +114,8 @@ void CacheService::open(fv_cache_session_info info, fv_cache_session** session, 
     throw_fault(strategy_.name(), fault);
   }
   answers_ = CacheAnswers(plan, info);
-  decisions_ = static_cast<std::size_t>(info.steps) * static_cast<std::size_t>(info.branches);
-  left_out_.assign(static_cast<std::size_t>(info.branches), {});
+  decisions_ = static_cast<size_t>(info.steps) * static_cast<size_t>(info.branches);
+  left_out_.assign(static_cast<size_t>(info.branches), {});
 }
 
 fv_status CacheService::schedule(fv_cache_session* session, const double* measurements,
@@ -126,11 +126,11 @@ fv_status CacheService::schedule(fv_cache_session* session, const double* measur
                                   [&] { return strategy_.table().schedule(session, measurements, decisions, error); });
   std::string fault = answers_.take_back();
   if (status != FV_OK) return with_name(status, strategy_.name(), error);
-  std::vector<std::vector<std::int32_t>> left_out;
+  std::vector<std::vector<int32_t>> left_out;
   if (fault.empty()) fault = answers_.fault_of_schedule(decisions, left_out);
   if (!fault.empty()) return broken(fault, error);
   decided_ += decisions_;
-  for (const std::vector<std::int32_t>& branch : left_out) reused_ += branch.size();
+  for (const std::vector<int32_t>& branch : left_out) reused_ += branch.size();
   left_out_ = std::move(left_out);
   return FV_OK;
 }
@@ -159,9 +159,9 @@ fv_status CacheService::decide(fv_cache_session* session, const fv_cache_point* 
   decided_ += branches_.size();
   if (decision->action == FV_CACHE_COMPUTE) return FV_OK;
   reused_ += branches_.size();
-  for (const std::int32_t branch : branches_)
-    if (branch >= 0 && static_cast<std::size_t>(branch) < left_out_.size())
-      left_out_[static_cast<std::size_t>(branch)].push_back(point->step);
+  for (const int32_t branch : branches_)
+    if (branch >= 0 && static_cast<size_t>(branch) < left_out_.size())
+      left_out_[static_cast<size_t>(branch)].push_back(point->step);
   return FV_OK;
 }
 

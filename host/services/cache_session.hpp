@@ -54,10 +54,10 @@ class CacheService {
 
   const fv_cache_service* service() const { return &service_; }
   /// Forward passes (or branches of them) that were decided so far, and those of them that were left out.
-  std::uint64_t decided() const { return decided_; }
-  std::uint64_t reused() const { return reused_; }
+  uint64_t decided() const { return decided_; }
+  uint64_t reused() const { return reused_; }
   /// Of each branch of the last session, the steps (0 is the first) that were left out, in order: [branches].
-  const std::vector<std::vector<std::int32_t>>& left_out() const { return left_out_; }
+  const std::vector<std::vector<int32_t>>& left_out() const { return left_out_; }
 
  private:
   void open(fv_cache_session_info info, fv_cache_session** session, fv_cache_plan& plan);
@@ -69,12 +69,12 @@ class CacheService {
 
   CacheStrategyHandle& strategy_;
   std::string preset_;
-  CacheAnswers answers_;                // of the last session
-  std::size_t decisions_ = 0;           // that its schedule has
-  std::vector<std::int32_t> branches_;  // of the pass that is decided
-  std::vector<std::vector<std::int32_t>> left_out_;
-  std::uint64_t decided_ = 0;
-  std::uint64_t reused_ = 0;
+  CacheAnswers answers_;           // of the last session
+  size_t decisions_ = 0;           // that its schedule has
+  std::vector<int32_t> branches_;  // of the pass that is decided
+  std::vector<std::vector<int32_t>> left_out_;
+  uint64_t decided_ = 0;
+  uint64_t reused_ = 0;
   fv_cache_service service_;
 };
 

@@ -8,20 +8,20 @@ Parallel::Parallel(int threads) : own_(threads > 0 ? threads : cpu_info().thread
   service_.struct_size = sizeof service_;
   service_.reserved0 = 0;
   service_.context = this;
-  service_.threads = [](void* context) -> std::int32_t {
+  service_.threads = [](void* context) -> int32_t {
     const auto& self = *static_cast<Parallel*>(context);
     const Lent* lent = self.lent_.load(std::memory_order_acquire);
     return lent != nullptr ? lent->threads(lent->pool) : self.own_.threads();
   };
-  service_.parallel_for = [](void* context, std::int64_t count, std::int64_t grain, fv_parallel_body body, void* data) {
+  service_.parallel_for = [](void* context, int64_t count, int64_t grain, fv_parallel_body body, void* data) {
     auto& self = *static_cast<Parallel*>(context);
     if (const Lent* lent = self.lent_.load(std::memory_order_acquire))
       lent->parallel_for(lent->pool, count, grain, body, data);
     else
       self.own_.parallel_for(count, grain, body, data);
   };
-  service_.lend = [](void* context, void* pool, std::int32_t (*threads_of)(void*),
-                     void (*parallel_for)(void*, std::int64_t, std::int64_t, fv_parallel_body, void*)) {
+  service_.lend = [](void* context, void* pool, int32_t (*threads_of)(void*),
+                     void (*parallel_for)(void*, int64_t, int64_t, fv_parallel_body, void*)) {
     static_cast<Parallel*>(context)->lend({pool, threads_of, parallel_for});
   };
 }

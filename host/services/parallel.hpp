@@ -27,8 +27,8 @@ class Parallel {
  private:
   struct Lent {
     void* pool;
-    std::int32_t (*threads)(void* pool);
-    void (*parallel_for)(void* pool, std::int64_t count, std::int64_t grain, fv_parallel_body body, void* data);
+    int32_t (*threads)(void* pool);
+    void (*parallel_for)(void* pool, int64_t count, int64_t grain, fv_parallel_body body, void* data);
     bool operator==(const Lent&) const = default;
   };
 

@@ -24,18 +24,18 @@ namespace fastvideo::host {
 namespace {
 
 // Four times what attention of LibTorch overflows; the usual is 8 MiB.
-constexpr std::uint64_t kLeastStack = 256 << 10;
+constexpr uint64_t kLeastStack = 256 << 10;
 
-[[noreturn]] void refuse_stack(std::uint64_t bytes, const std::string& what_to_do) {
+[[noreturn]] void refuse_stack(uint64_t bytes, const std::string& what_to_do) {
   throw RequestError("the threads of this run would have stacks of " + std::to_string(bytes >> 10) +
                      " KiB, and would crash in code that needs more; " + std::to_string(kLeastStack >> 10) +
                      " KiB are the least: " + what_to_do);
 }
 
 // As OpenMP reads it: a number of KiB, or of what the letter behind it says. Nothing if it is none, as OpenMP takes it.
-std::optional<std::uint64_t> openmp_size(const char* text) {
+std::optional<uint64_t> openmp_size(const char* text) {
   char* end = nullptr;
-  const std::uint64_t number = std::strtoull(text, &end, 10);
+  const uint64_t number = std::strtoull(text, &end, 10);
   if (end == text) return std::nullopt;
   while (std::isspace(static_cast<unsigned char>(*end)) != 0) ++end;
   const size_t unit = std::string_view("bkmg").find(small_letter(*end));
@@ -45,7 +45,7 @@ std::optional<std::uint64_t> openmp_size(const char* text) {
 // Overflowing a stack ends the process without a word.
 void require_stacks() {
   pthread_attr_t attributes;
-  std::size_t bytes = 0;
+  size_t bytes = 0;
   if (pthread_getattr_default_np(&attributes) == 0) {
     pthread_attr_getstacksize(&attributes, &bytes);
     pthread_attr_destroy(&attributes);
@@ -53,7 +53,7 @@ void require_stacks() {
   }
   for (const char* variable : {"OMP_STACKSIZE", "GOMP_STACKSIZE"}) {
     const char* text = std::getenv(variable);
-    const std::optional<std::uint64_t> size = text != nullptr ? openmp_size(text) : std::nullopt;
+    const std::optional<uint64_t> size = text != nullptr ? openmp_size(text) : std::nullopt;
     if (size && *size < kLeastStack) refuse_stack(*size, std::string("unset ") + variable + ", or set it to 8M");
   }
 }
@@ -66,7 +66,7 @@ int threads_that_start(int wanted) {
   bool may_end = false;
   std::vector<std::thread> started;
   try {
-    started.reserve(static_cast<std::size_t>(wanted > 1 ? wanted - 1 : 0));
+    started.reserve(static_cast<size_t>(wanted > 1 ? wanted - 1 : 0));
     while (static_cast<int>(started.size()) < wanted - 1)
       started.emplace_back([&] {
         std::unique_lock lock(mutex);

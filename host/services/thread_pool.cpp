@@ -7,7 +7,7 @@ namespace fastvideo::host {
 namespace {
 
 // Ranges a thread gets on average, so that one that is held up delays the others little.
-constexpr std::int64_t kRangesPerThread = 4;
+constexpr int64_t kRangesPerThread = 4;
 
 thread_local bool inside_a_loop = false;
 
@@ -24,15 +24,15 @@ ThreadPool::~ThreadPool() {
   for (std::thread& thread : workers_) thread.join();
 }
 
-void ThreadPool::parallel_for(std::int64_t count, std::int64_t grain, fv_parallel_body body, void* data) {
+void ThreadPool::parallel_for(int64_t count, int64_t grain, fv_parallel_body body, void* data) {
   if (count <= 0) return;
-  grain = std::max<std::int64_t>(grain, 1);
+  grain = std::max<int64_t>(grain, 1);
   std::unique_lock<std::mutex> ours(one_loop_, std::defer_lock);
   if (threads_ == 1 || count <= grain || inside_a_loop || !ours.try_lock()) {
     body(data, 0, count);
     return;
   }
-  const std::int64_t ranges = threads_ * kRangesPerThread;
+  const int64_t ranges = threads_ * kRangesPerThread;
   Loop loop{count, std::max(grain, (count + ranges - 1) / ranges), body, data};
   {
     const std::lock_guard lock(mutex_);
@@ -50,7 +50,7 @@ void ThreadPool::parallel_for(std::int64_t count, std::int64_t grain, fv_paralle
 void ThreadPool::work_on(Loop& loop) {
   inside_a_loop = true;
   for (;;) {
-    const std::int64_t begin = loop.next.fetch_add(loop.chunk, std::memory_order_relaxed);
+    const int64_t begin = loop.next.fetch_add(loop.chunk, std::memory_order_relaxed);
     if (begin >= loop.count) break;
     loop.body(loop.data, begin, std::min(begin + loop.chunk, loop.count));
   }
@@ -66,7 +66,7 @@ void ThreadPool::start_threads() {
 }
 
 void ThreadPool::worker() {
-  std::uint64_t seen = 0;
+  uint64_t seen = 0;
   std::unique_lock lock(mutex_);
   for (;;) {
     loop_came_.wait(lock, [&] { return ending_ || (loop_ != nullptr && loops_ != seen); });

@@ -27,15 +27,15 @@ class ThreadPool {
 
   /// As fv_parallel_service says. A nested loop, and one that comes while another thread's is running, runs on the
   /// calling thread. Any thread.
-  void parallel_for(std::int64_t count, std::int64_t grain, fv_parallel_body body, void* data);
+  void parallel_for(int64_t count, int64_t grain, fv_parallel_body body, void* data);
 
  private:
   struct Loop {
-    std::int64_t count;
-    std::int64_t chunk;
+    int64_t count;
+    int64_t chunk;
     fv_parallel_body body;
     void* data;
-    std::atomic<std::int64_t> next{0};  // where the first range that nobody has taken begins
+    std::atomic<int64_t> next{0};  // where the first range that nobody has taken begins
   };
 
   static void work_on(Loop& loop);
@@ -48,8 +48,8 @@ class ThreadPool {
   std::condition_variable loop_came_;
   std::condition_variable worker_left_;
   Loop* loop_ = nullptr;
-  std::uint64_t loops_ = 0;  // number of the current loop: a worker joins each once
-  int working_ = 0;          // workers inside the current loop
+  uint64_t loops_ = 0;  // number of the current loop: a worker joins each once
+  int working_ = 0;     // workers inside the current loop
   bool ending_ = false;
   std::vector<std::thread> workers_;
 };

@@ -15,19 +15,19 @@ namespace {
 // The ranges of one loop, as its body saw them.
 struct Ranges {
   std::mutex mutex;
-  std::vector<std::pair<std::int64_t, std::int64_t>> seen;
+  std::vector<std::pair<int64_t, int64_t>> seen;
   std::set<std::thread::id> threads;
 
-  static void body(void* data, std::int64_t begin, std::int64_t end) {
+  static void body(void* data, int64_t begin, int64_t end) {
     auto& self = *static_cast<Ranges*>(data);
     const std::lock_guard lock(self.mutex);
     self.seen.emplace_back(begin, end);
     self.threads.insert(std::this_thread::get_id());
   }
   // Empty if the ranges cover [0, count) once, each at least grain long but for the last.
-  std::string fault(std::int64_t count, std::int64_t grain) {
+  std::string fault(int64_t count, int64_t grain) {
     std::sort(seen.begin(), seen.end());
-    std::int64_t at = 0;
+    int64_t at = 0;
     for (const auto& [begin, end] : seen) {
       if (begin != at) return "begins at " + std::to_string(begin) + ", not at " + std::to_string(at);
       if (end <= begin) return "is empty";
@@ -41,23 +41,23 @@ struct Ranges {
 TEST(ThreadPool, CoversEveryIndexOnce) {
   for (const int threads : {1, 2, 3, 8}) {
     ThreadPool pool(threads);
-    for (const std::int64_t count : {0, 1, 2, 7, 64, 1000, 12345})
-      for (const std::int64_t grain : {0, 1, 16, 100000}) {
+    for (const int64_t count : {0, 1, 2, 7, 64, 1000, 12345})
+      for (const int64_t grain : {0, 1, 16, 100000}) {
         Ranges ranges;
         pool.parallel_for(count, grain, Ranges::body, &ranges);
-        EXPECT_EQ(ranges.fault(count, std::max<std::int64_t>(grain, 1)), "") << threads << ' ' << count << ' ' << grain;
+        EXPECT_EQ(ranges.fault(count, std::max<int64_t>(grain, 1)), "") << threads << ' ' << count << ' ' << grain;
       }
   }
 }
 
 TEST(ThreadPool, ManyLoopsFollowEachOther) {
   ThreadPool pool(4);
-  std::atomic<std::int64_t> sum{0};
+  std::atomic<int64_t> sum{0};
   for (int i = 0; i < 20000; ++i)
     pool.parallel_for(
         16, 1,
-        [](void* data, std::int64_t begin, std::int64_t end) {
-          static_cast<std::atomic<std::int64_t>*>(data)->fetch_add(end - begin);
+        [](void* data, int64_t begin, int64_t end) {
+          static_cast<std::atomic<int64_t>*>(data)->fetch_add(end - begin);
         },
         &sum);
   EXPECT_EQ(sum.load(), 16 * 20000);
@@ -68,13 +68,13 @@ TEST(ThreadPool, ANestedLoopRunsOnItsCaller) {
   struct Nest {
     ThreadPool* pool;
     std::atomic<int> strangers{0};
-    std::atomic<std::int64_t> sum{0};
+    std::atomic<int64_t> sum{0};
   } nest{&pool};
   pool.parallel_for(
       32, 1,
-      [](void* data, std::int64_t begin, std::int64_t end) {
+      [](void* data, int64_t begin, int64_t end) {
         auto& outer = *static_cast<Nest*>(data);
-        for (std::int64_t i = begin; i < end; ++i) {
+        for (int64_t i = begin; i < end; ++i) {
           Ranges inner;
           outer.pool->parallel_for(100, 1, Ranges::body, &inner);
           if (!inner.fault(100, 1).empty() || inner.threads != std::set{std::this_thread::get_id()}) ++outer.strangers;
@@ -112,7 +112,7 @@ TEST(ThreadPool, UsesItsThreads) {
   // Each of two ranges waits for the other: this ends only if two threads work at the same time.
   pool.parallel_for(
       2, 1,
-      [](void* data, std::int64_t begin, std::int64_t end) {
+      [](void* data, int64_t begin, int64_t end) {
         auto& m = *static_cast<Meeting*>(data);
         m.arrived += static_cast<int>(end - begin);
         while (m.arrived < 2) std::this_thread::yield();
@@ -137,7 +137,7 @@ TEST(Parallel, ALentPoolTakesOver) {
   } lent;
   service.lend(
       service.context, &lent, [](void*) { return 7; },
-      [](void* pool, std::int64_t count, std::int64_t, fv_parallel_body body, void* data) {
+      [](void* pool, int64_t count, int64_t, fv_parallel_body body, void* data) {
         ++static_cast<Lent*>(pool)->loops;
         body(data, 0, count);
       });

@@ -8,35 +8,34 @@
 namespace fastvideo::host {
 namespace {
 
-std::string at_position(std::size_t position, std::int64_t index) {
+std::string at_position(size_t position, int64_t index) {
   return "position " + std::to_string(position) + " holds " + std::to_string(index);
 }
 
 }  // namespace
 
-void require_bijection(const TokenOrderWish& wish, std::int64_t tokens) {
+void require_bijection(const TokenOrderWish& wish, int64_t tokens) {
   const std::string fault = wish.whose + " asks for a token order that is none: ";
-  if (static_cast<std::int64_t>(wish.order.size()) != tokens)
+  if (static_cast<int64_t>(wish.order.size()) != tokens)
     throw std::runtime_error(fault + "it has " + std::to_string(wish.order.size()) + " entries for " +
                              std::to_string(tokens) + " tokens");
   std::vector<bool> seen(wish.order.size());
-  for (std::size_t i = 0; i < wish.order.size(); ++i) {
-    const std::int64_t index = wish.order[i];
+  for (size_t i = 0; i < wish.order.size(); ++i) {
+    const int64_t index = wish.order[i];
     if (index < 0 || index >= tokens)
       throw std::runtime_error(fault + at_position(i, index) + ", outside of 0.." + std::to_string(tokens - 1));
-    if (seen[static_cast<std::size_t>(index)])
-      throw std::runtime_error(fault + at_position(i, index) + " a second time");
-    seen[static_cast<std::size_t>(index)] = true;
+    if (seen[static_cast<size_t>(index)]) throw std::runtime_error(fault + at_position(i, index) + " a second time");
+    seen[static_cast<size_t>(index)] = true;
   }
 }
 
-std::vector<std::int64_t> merge_token_orders(std::span<const TokenOrderWish> wishes) {
+std::vector<int64_t> merge_token_orders(std::span<const TokenOrderWish> wishes) {
   if (wishes.empty()) return {};
   const TokenOrderWish& first = wishes.front();
   for (const TokenOrderWish& other : wishes.subspan(1)) {
     const auto [ours, theirs] = std::ranges::mismatch(first.order, other.order);
     if (ours == first.order.end() && theirs == other.order.end()) continue;
-    const std::size_t position = static_cast<std::size_t>(ours - first.order.begin());
+    const size_t position = static_cast<size_t>(ours - first.order.begin());
     const std::string difference =
         first.order.size() != other.order.size()
             ? std::to_string(first.order.size()) + " and " + std::to_string(other.order.size()) + " tokens"
@@ -47,9 +46,9 @@ std::vector<std::int64_t> merge_token_orders(std::span<const TokenOrderWish> wis
         "), and a run has one: choose the same backend for both roles, or for one of them a backend that "
         "takes any order");
   }
-  std::vector<std::int64_t> merged(first.order.begin(), first.order.end());
-  for (std::size_t i = 0; i < merged.size(); ++i)
-    if (merged[i] != static_cast<std::int64_t>(i)) return merged;
+  std::vector<int64_t> merged(first.order.begin(), first.order.end());
+  for (size_t i = 0; i < merged.size(); ++i)
+    if (merged[i] != static_cast<int64_t>(i)) return merged;
   return {};
 }
 

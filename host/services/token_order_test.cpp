@@ -8,10 +8,10 @@
 namespace fastvideo::host {
 namespace {
 
-using Order = std::vector<std::int64_t>;
+using Order = std::vector<int64_t>;
 using test::message_of;
 
-std::string fault_of(const Order& order, std::int64_t tokens) {
+std::string fault_of(const Order& order, int64_t tokens) {
   return message_of<std::runtime_error>([&] { require_bijection({"X/cpu at dit.self", order}, tokens); });
 }
 
