@@ -39,8 +39,9 @@ bool parse_number(std::string_view text, Number& number) {
 }  // namespace
 
 std::string_view type_name(OptionType type) {
-  static constexpr std::array<std::string_view, 6> names = {"bool", "int", "float", "string", "list of strings", "int"};
-  return names[static_cast<size_t>(type)];
+  static constexpr std::array<std::string_view, 6> kNames = {"bool", "int", "float", "string", "list of strings",
+                                                             "int"};
+  return kNames[static_cast<size_t>(type)];
 }
 
 uint64_t seed_of(const Value& value) {

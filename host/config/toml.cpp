@@ -113,9 +113,9 @@ TomlValue parse_toml(std::string_view text, const std::string& file) {
 }
 
 std::string read_text_file(const std::filesystem::path& file) {
-  constexpr uint64_t most = uint64_t{16} << 20;
+  constexpr uint64_t kMost = uint64_t{16} << 20;
   try {
-    return read_input_file(file.string(), most, "a file of settings, prompts or data");
+    return read_input_file(file.string(), kMost, "a file of settings, prompts or data");
   } catch (const Refused& e) {
     throw RequestError(e.what());
   }

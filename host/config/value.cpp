@@ -11,7 +11,7 @@ namespace fastvideo::host {
 namespace {
 
 std::string in_quotes(std::string_view text) {
-  static constexpr char digits[] = "0123456789abcdef";
+  static constexpr char kDigits[] = "0123456789abcdef";
   std::string out = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -22,7 +22,7 @@ std::string in_quotes(std::string_view text) {
     } else if (c == '\t') {
       out += "\\t";
     } else if (byte < 0x20 || byte == 0x7f) {
-      ((out += "\\u00") += digits[byte >> 4]) += digits[byte & 15];
+      ((out += "\\u00") += kDigits[byte >> 4]) += kDigits[byte & 15];
     } else {
       out += c;
     }
@@ -57,9 +57,9 @@ Value::Value(List value) : data_(std::move(value)) {}
 Value::Value(Table value) : data_(std::move(value)) {}
 
 std::string_view Value::type_name() const {
-  static constexpr std::array<std::string_view, 7> names = {"nothing", "bool", "int",  "float",
-                                                            "string",  "list", "table"};
-  return names[type()];
+  static constexpr std::array<std::string_view, 7> kNames = {"nothing", "bool", "int",  "float",
+                                                             "string",  "list", "table"};
+  return kNames[type()];
 }
 
 double Value::number() const {

@@ -57,13 +57,13 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string nearest_name(std::string_view name, std::span<const std::string> known) {
   // Nobody mistypes a name longer than this; the table of edits grows with the product of both lengths.
-  constexpr size_t longest = 200;
+  constexpr size_t kLongest = 200;
   std::string nearest;
   size_t smallest = 0;
-  if (name.size() > longest) return nearest;
+  if (name.size() > kLongest) return nearest;
   for (const std::string& candidate : known) {
     const size_t longer = std::max(name.size(), candidate.size()), shorter = std::min(name.size(), candidate.size());
-    if (candidate.size() > longest || 3 * (longer - shorter) > longer)
+    if (candidate.size() > kLongest || 3 * (longer - shorter) > longer)
       continue;  // their lengths alone are too far apart
     const size_t distance = edit_distance(name, candidate);
     if (3 * distance > std::max(name.size(), candidate.size())) continue;

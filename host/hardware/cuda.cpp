@@ -12,8 +12,8 @@ namespace {
 using CuResult = int;
 using CuDevice = int;
 constexpr CuResult kCudaSuccess = 0;
-constexpr int attribute_capability_major = 75;
-constexpr int attribute_capability_minor = 76;
+constexpr int kAttributeCapabilityMajor = 75;
+constexpr int kAttributeCapabilityMinor = 76;
 
 // A function of an open library. The pointer is left null where the library does not have it.
 template <class Function>
@@ -56,8 +56,8 @@ struct DriverQueries {
     size_t bytes = 0;
     CuResult result = device_get(&device, out.index);
     if (result == kCudaSuccess) result = device_name(name.data(), static_cast<int>(name.size()) - 1, device);
-    if (result == kCudaSuccess) result = device_attribute(&out.capability_major, attribute_capability_major, device);
-    if (result == kCudaSuccess) result = device_attribute(&out.capability_minor, attribute_capability_minor, device);
+    if (result == kCudaSuccess) result = device_attribute(&out.capability_major, kAttributeCapabilityMajor, device);
+    if (result == kCudaSuccess) result = device_attribute(&out.capability_minor, kAttributeCapabilityMinor, device);
     if (result == kCudaSuccess) result = device_memory(&bytes, device);
     if (result == kCudaSuccess) result = device_bus(bus.data(), static_cast<int>(bus.size()) - 1, device);
     out.name = name.data();

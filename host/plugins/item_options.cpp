@@ -31,11 +31,11 @@ bool contradict(const std::vector<Use>& uses) {
 void refuse_all(const std::string& what, const std::vector<Use>& uses) {
   std::string reason = what + " means different things:";
   std::set<std::string> named;
-  constexpr size_t most_named = 8;  // the reason is that of each of them
+  constexpr size_t kMostNamed = 8;  // the reason is that of each of them
   for (const Use& use : uses)
-    if (named.size() < most_named && named.insert(owner_name(*use.item) + use.meaning).second)
+    if (named.size() < kMostNamed && named.insert(owner_name(*use.item) + use.meaning).second)
       reason += (named.size() == 1 ? " " : ", ") + use.meaning + " of " + owner_name(*use.item);
-  if (uses.size() > most_named) reason += ", ... (" + std::to_string(uses.size()) + " in all)";
+  if (uses.size() > kMostNamed) reason += ", ... (" + std::to_string(uses.size()) + " in all)";
   reason += "; take one of them away, or list its plugin in [plugins] disable";
   for (const Use& use : uses) use.item->withhold(ItemState::refused, reason);
 }

@@ -15,11 +15,11 @@ namespace {
 
 // What dlopen said, out of Boost's sentence around it.
 std::string linker_words(const std::string& message) {
-  constexpr std::string_view opening = "dlerror system message: ";
-  const size_t begin = message.find(opening);
+  constexpr std::string_view kOpening = "dlerror system message: ";
+  const size_t begin = message.find(kOpening);
   const size_t end = message.rfind("): ");
-  if (begin == std::string::npos || end == std::string::npos || end < begin + opening.size()) return message;
-  return message.substr(begin + opening.size(), end - begin - opening.size());
+  if (begin == std::string::npos || end == std::string::npos || end < begin + kOpening.size()) return message;
+  return message.substr(begin + kOpening.size(), end - begin - kOpening.size());
 }
 
 }  // namespace

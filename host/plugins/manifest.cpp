@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::string host_abi = std::to_string(FV_ABI_MAJOR) + "." + std::to_string(FV_ABI_MINOR);
+const std::string kHostAbi = std::to_string(FV_ABI_MAJOR) + "." + std::to_string(FV_ABI_MINOR);
 
 bool is_id(std::string_view id) {
   return id.size() <= 128 && id.front() != '.' && id.back() != '.' && id.find("..") == std::string_view::npos &&
@@ -173,9 +173,9 @@ Manifest parse_manifest(std::string_view text, const fs::path& file) {
     throw reader.refuse("id", "'" + manifest.id + "' is no id: a-z, 0-9, _, - and dots between, at most 128 bytes");
   manifest.version = reader.required_string("version");
   manifest.abi = reader.required_string("abi");
-  if (manifest.abi != host_abi)
-    throw reader.refuse("abi", "built for plugin ABI " + manifest.abi + ", this host takes exactly " + host_abi +
-                                   "; get its version for ABI " + std::string(host_abi) + " from its author");
+  if (manifest.abi != kHostAbi)
+    throw reader.refuse("abi", "built for plugin ABI " + manifest.abi + ", this host takes exactly " + kHostAbi +
+                                   "; get its version for ABI " + std::string(kHostAbi) + " from its author");
   std::unordered_set<std::string> names;  // kind and full name in small letters
   for (const TomlValue& table : reader.tables("item")) {
     Item item = parse_item(table, context);

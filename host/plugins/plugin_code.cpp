@@ -16,7 +16,7 @@
 namespace fastvideo::host {
 namespace {
 
-constexpr const char* entry_name = "fastvideo_plugin";
+constexpr const char* kEntryName = "fastvideo_plugin";
 
 std::string text(const char* said) { return said == nullptr ? "nothing (NULL)" : "'" + std::string(said) + "'"; }
 bool equal(const char* said, const std::string& wanted) { return said != nullptr && wanted == said; }
@@ -52,13 +52,13 @@ RequestError disagree(const std::filesystem::path& file, const std::string& what
 void check_library_file(const Item& item) {
   const std::string file = item.library.string();
   const SharedObject object = read_shared_object(item.library);
-  if (std::ranges::count(object.exports, entry_name) == 0)
-    throw RequestError(file + ": exports no " + entry_name +
+  if (std::ranges::count(object.exports, kEntryName) == 0)
+    throw RequestError(file + ": exports no " + kEntryName +
                        ", so it is no plugin; was it linked with a version script that hides it?");
   if (object.exports.size() > 1) {
-    const std::string& other = object.exports[object.exports[0] == entry_name ? 1 : 0];
+    const std::string& other = object.exports[object.exports[0] == kEntryName ? 1 : 0];
     throw RequestError(file + ": exports " + std::to_string(object.exports.size() - 1) + " symbols beside " +
-                       entry_name + " ('" + other +
+                       kEntryName + " ('" + other +
                        "'), which can clash with other plugins; build it with fastvideo_add_plugin()");
   }
   const auto is_torch = [](const std::string& needed) {

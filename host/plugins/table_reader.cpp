@@ -8,7 +8,7 @@
 namespace fastvideo::host {
 namespace {
 
-constexpr std::array<std::string_view, 7> type_names = {"nothing",  "a bool", "an int", "a float",
+constexpr std::array<std::string_view, 7> kTypeNames = {"nothing",  "a bool", "an int", "a float",
                                                         "a string", "a list", "a table"};
 
 }  // namespace
@@ -38,8 +38,8 @@ const TomlValue* TableReader::find(std::string_view key) {
 const TomlValue* TableReader::find(std::string_view key, uint32_t type) {
   const TomlValue* value = find(key);
   if (value != nullptr && value->type != type)
-    throw refuse(key, "'" + std::string(key) + "' of " + what_ + " is " + std::string(type_names[value->type]) +
-                          " and must be " + std::string(type_names[type]));
+    throw refuse(key, "'" + std::string(key) + "' of " + what_ + " is " + std::string(kTypeNames[value->type]) +
+                          " and must be " + std::string(kTypeNames[type]));
   return value;
 }
 
@@ -78,16 +78,16 @@ const std::vector<TomlValue>& TableReader::tables(std::string_view key) {
 }
 
 void TableReader::warn_about_the_rest() {
-  constexpr size_t most = 20;
+  constexpr size_t kMost = 20;
   size_t unknown = 0;
   for (const TomlEntry& entry : table_.entries) {
     if (std::find(asked_.begin(), asked_.end(), entry.name) != asked_.end()) continue;
-    if (++unknown > most) continue;
+    if (++unknown > kMost) continue;
     warn(entry.name, "unknown key '" + shortened(entry.name) + "' of " + what_ + " is passed over" +
                          did_you_mean(entry.name, asked_));
   }
-  if (unknown > most)
-    warnings_.push_back(place_of(file_, table_.line, table_.column) + std::to_string(unknown - most) +
+  if (unknown > kMost)
+    warnings_.push_back(place_of(file_, table_.line, table_.column) + std::to_string(unknown - kMost) +
                         " more unknown keys of " + what_ + " are passed over");
 }
 

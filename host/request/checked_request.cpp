@@ -82,8 +82,8 @@ std::string CheckedRequest::no_effect(const std::string& path) const {
     if (!Schema::host().find(path).empty() || pipeline.option(option) != nullptr) return {};
     return "the pipeline " + pipeline.full_name() + " has no such parameter";
   }
-  if (constexpr std::string_view roles = "attention.roles."; path.starts_with(roles))
-    return no_site_of(path.substr(roles.size()));
+  if (constexpr std::string_view kRoles = "attention.roles."; path.starts_with(kRoles))
+    return no_site_of(path.substr(kRoles.size()));
   if (first == last) return {};  // a setting of the host
   const std::string item = path.substr(first + 1, last - first - 1);
   const auto is_item = [&](const std::string& name) { return same_name(name, item); };
