@@ -53,7 +53,8 @@ void AttentionProblem::fill_inputs() {
     key_lengths_.push_back(static_cast<int32_t>(shape_.keys - 5 * b > 1 ? shape_.keys - 5 * b - 1 : 1));
   if (shape_.has_closed_rows) close_rows();
   if (shape_.inputs == Inputs::peaked) aim_queries();
-  inputs_before_ = {q_.memory(), k_.memory(), v_.memory()};
+  inputs_before_ = {q_.memory(), k_.memory(), v_.memory(), mask_.memory()};
+  key_lengths_before_ = key_lengths_;
 }
 
 // The first mask of the shape closes rows: a key length of 0 all queries of the last batch row, the others its queries
@@ -169,8 +170,10 @@ void AttentionProblem::collect(DeviceMemory& memory) {
     memory.download({reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()},
                     static_cast<const std::byte*>(from.data) - into.begin());
   };
-  HostTensor* const tensors[] = {&q_, &k_, &v_, &out_};
-  for (size_t i = 0; i < 4; ++i) fetch(*tensors[i], placed_[i]);
+  HostTensor* const tensors[] = {&q_, &k_, &v_, &out_, &mask_};
+  for (size_t i = 0; i < placed_.size(); ++i) fetch(*tensors[i], placed_[i]);
+  memory.download({reinterpret_cast<uint8_t*>(key_lengths_.data()), key_lengths_.size() * sizeof(int32_t)},
+                  key_lengths_tensor_.data);
   fetch(log_sum_exp_, log_sum_exp_tensor_);
 }
 
@@ -289,10 +292,11 @@ std::string AttentionProblem::numbers_fault(const Expected& expected) const {
 }
 
 std::string AttentionProblem::written_fault() const {
-  if (q_.memory() != inputs_before_[0] || k_.memory() != inputs_before_[1] || v_.memory() != inputs_before_[2])
-    return "run changed its inputs: it wrote into q, k or v, far outside of out, or through a pointer that it kept "
-           "from "
-           "an earlier call";
+  const std::array inputs{&q_, &k_, &v_, &mask_};
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (inputs[i]->memory() != inputs_before_[i] || key_lengths_ != key_lengths_before_)
+      return "run changed its inputs: it wrote into q, k, v, mask or key_lengths, far outside of out, or through a "
+             "pointer that it kept from an earlier call";
   if (!out_.gaps_untouched()) return "run wrote outside of out: between its rows, or before or behind it";
   if (!log_sum_exp_.gaps_untouched()) return "run wrote outside of log_sum_exp";
   const std::vector<double> out = out_.values();

@@ -104,7 +104,8 @@ class AttentionProblem {
   std::array<fv_tensor, 5> placed_{};  // q, k, v, out, mask on a device
   std::array<int64_t, 3> log_sum_exp_shape_{}, log_sum_exp_strides_{};
   fv_tensor log_sum_exp_tensor_{};
-  std::array<std::vector<std::byte>, 3> inputs_before_;
+  std::array<std::vector<std::byte>, 4> inputs_before_;  // q, k, v, mask
+  std::vector<int32_t> key_lengths_before_;
   fv_attention_site site_{};
   fv_attention_args args_{};
 };

@@ -56,5 +56,42 @@ TEST(AttentionProblem, SaysWhatIsWrong) {
   EXPECT_NE(problem.fault(true).find("run changed its inputs"), std::string::npos) << problem.fault(true);
 }
 
+TEST(AttentionProblem, SeesThatMasksAreOnlyRead) {
+  ProblemShape shape;
+  shape.masks = FV_MASK_BOOLEAN | FV_MASK_KEY_LENGTHS;
+  for (const bool of_mask : {true, false}) {
+    AttentionProblem problem(shape);
+    attend(problem);
+    EXPECT_EQ(problem.fault(true), "");
+    if (of_mask)
+      TensorView<bool, 4> (*problem.args().mask)(0, 0, 1, 2) ^= true;
+    else
+      TensorView<int32_t, 1> (*problem.args().key_lengths)(1) += 1;
+    EXPECT_NE(problem.fault(true).find("run changed its inputs"), std::string::npos) << problem.fault(true);
+  }
+}
+
+// Against the answers themselves: zeros pass where a query sees no key, and nothing else does.
+TEST(AttentionProblem, AQueryThatSeesNoKeyHasTheSumOverNone) {
+  ProblemShape shape;
+  shape.masks = FV_MASK_KEY_LENGTHS;
+  shape.has_closed_rows = true;
+  shape.batch = 1;
+  shape.require = FV_REQUIRE_LOG_SUM_EXP;
+  AttentionProblem problem(shape);
+  const Out out(*problem.args().out);
+  const TensorView<float, 3> log_sum_exp(*problem.args().log_sum_exp);
+  for (int64_t i = 0; i < shape.queries; ++i)
+    for (int64_t h = 0; h < shape.query_heads; ++h) {
+      for (int64_t d = 0; d < shape.head_size; ++d) out(0, i, h, d) = 0;
+      log_sum_exp(0, h, i) = -INFINITY;
+    }
+  EXPECT_EQ(problem.fault(false), "");
+  log_sum_exp(0, 1, 2) = 0;
+  EXPECT_NE(problem.fault(false).find("log_sum_exp is 0 for a query that sees no key"), std::string::npos);
+  out(0, 0, 0, 5) = 1;
+  EXPECT_NE(problem.fault(false).find("out holds 1 for a query that sees no key"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace fastvideo::testing

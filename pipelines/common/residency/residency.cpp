@@ -17,7 +17,8 @@ Offload parse_offload(const Options& parameters) {
   const std::string_view name = parameters.string("offload");
   if (name == "none") return Offload::nothing;
   if (name == "text" || (name == "auto" && parameters.has("later_prompts"))) return Offload::text_encoder;
-  return Offload::everything;
+  if (name == "all" || name == "auto") return Offload::everything;
+  throw Refused("offload '" + std::string(name) + "' is not one of auto, none, text, all");
 }
 
 }  // namespace

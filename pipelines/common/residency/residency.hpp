@@ -32,7 +32,7 @@ struct Residency {
 };
 
 /// Reads the parameters device, dtype, vae_dtype ("auto": that of dtype), variant and offload. auto offloads all for
-/// one video, and the text encoder alone where more prompts follow. Throws Refused as parse_dtype does.
+/// one video, and the text encoder alone where more prompts follow. Throws Refused for an unknown word.
 Residency parse_residency(const Options& parameters);
 
 /// The bytes of a component or a stage.

@@ -34,6 +34,8 @@ TEST(Residency, IsReadFromTheParameters) {
   EXPECT_EQ(parse_residency(asking("none").options()).offload, Offload::nothing);
   EXPECT_TRUE(parse_residency(asking("none").options()).loads_as(one));
   EXPECT_EQ(parse_residency(asking("text").options()).offload, Offload::text_encoder);
+  EXPECT_EQ(parse_residency(asking("all").options()).offload, Offload::everything);
+  EXPECT_THROW(parse_residency(asking("some").options()), Refused);
 }
 
 TEST(Residency, CountsWhatOtherStagesLeave) {
