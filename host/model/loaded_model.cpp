@@ -64,9 +64,9 @@ void LoadedModel::require_same(const Settings& settings) const {
   for (const std::string_view path : kOfModel) {
     const std::string ours = text_of(settings_.find(path)), theirs = text_of(settings.find(path));
     if (ours == theirs) continue;
-    throw RequestError("the request says " + std::string(path) + " = " + theirs + ", and the model was opened with " +
-                           ours + ": open another model for it",
-                       std::string(path));
+    std::string why = "the request says ";
+    why.append(path).append(" = ").append(theirs).append(", and the model was opened with ").append(ours);
+    throw RequestError(why.append(": open another model for it"), std::string(path));
   }
 }
 

@@ -149,15 +149,16 @@ KindTable table_of_kind(const std::string& kind) {
 void check_table(const void* table, size_t bytes, std::span<const TableFunction> functions, const std::string& id,
                  const std::string& who) {
   if (table == nullptr) throw RequestError(who + " is listed but offers no " + id + get_another_build());
+  const std::string place = who + ": " + id;
   uint32_t said = 0;
   std::memcpy(&said, table, sizeof(said));
   if (said < bytes)
-    throw RequestError(who + ": " + id + " has " + std::to_string(said) + " bytes, this ABI needs " +
-                       std::to_string(bytes) + get_another_build());
+    throw RequestError(place + " has " + std::to_string(said) + " bytes, this ABI needs " + std::to_string(bytes) +
+                       get_another_build());
   for (const TableFunction& function : functions) {
     const void* address = nullptr;
     std::memcpy(&address, static_cast<const char*>(table) + function.offset, sizeof(address));
-    if (address == nullptr) throw RequestError(who + ": " + id + " has no function '" + function.name + "'");
+    if (address == nullptr) throw RequestError(place + " has no function '" + function.name + "'");
   }
 }
 

@@ -70,7 +70,8 @@ void CheckedRequest::require_effect() const {
     if (setting.source.kind != Source::Kind::command_line) continue;
     const std::string why_not = no_effect(path);
     if (why_not.empty()) continue;
-    throw RequestError(setting.source.describe() + " (" + path + ") would have no effect: " + why_not, path);
+    std::string text = setting.source.describe();
+    throw RequestError(text.append(" (").append(path).append(") would have no effect: ").append(why_not), path);
   }
 }
 

@@ -246,14 +246,13 @@ AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_
                                              const PlanSite& plan, std::vector<Candidate> tried) {
   const std::string reason =
       joined(ruled(tried), "; ", [](const Ruled& row) { return row.candidate + ": " + row.why_not; });
+  const std::string stands_in = " stands in for " + request.describe() + ", as [attention] fallback permits (";
   for (const std::string& name : settings_.strings("attention.fallback")) {
     require_known(name, settings_.at("attention.fallback").source.describe(), "attention.fallback");
     std::vector<Candidate> substitutes = candidates(name, site);
     if (const Candidate* taken = best_that_computes(substitutes, site, plan)) {
       const std::string used = site.role + (": " + taken->item->item->full_name());
-      if (logged_.insert("substitute " + used).second)
-        log_warning("selection", used + " stands in for " + request.describe() + ", as [attention] fallback permits (" +
-                                     reason + ")");
+      if (logged_.insert("substitute " + used).second) log_warning("selection", used + stands_in + reason + ")");
       return {*taken, std::move(request), "[attention] fallback permits it", reason, others_of(*taken, substitutes)};
     }
     tried.insert(tried.end(), std::make_move_iterator(substitutes.begin()), std::make_move_iterator(substitutes.end()));

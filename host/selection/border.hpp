@@ -25,7 +25,7 @@ inline std::string written_text(const fv_text* text) {
 }
 
 /// The same, or that there is none.
-inline std::string said_with(fv_status status, std::string said) {
+inline std::string said_with(fv_status status, const std::string& said) {
   return said.empty() ? "gave status " + std::to_string(status) + " and no reason" : said;
 }
 
