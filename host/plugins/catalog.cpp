@@ -92,10 +92,7 @@ void Catalog::add_folder(const fs::path& folder, const SearchFolder& found_in,
   const Manifest& manifest = plugin->manifest;
   warnings_.insert(warnings_.end(), manifest.warnings.begin(), manifest.warnings.end());
 
-  const auto earlier = ids_.find(manifest.id);
-  const Plugin* same_id = earlier != ids_.end() ? earlier->second : nullptr;
-  ids_.try_emplace(manifest.id, plugin.get());
-
+  const auto [same_id, is_new] = ids_.try_emplace(manifest.id, plugin.get());
   for (const Item& item : manifest.items) {
     CatalogItem listed{plugin.get(), &item, ItemState::offered, ""};
     const std::string key = item.kind + '\n' + small_letters(item.full_name());
@@ -104,13 +101,14 @@ void Catalog::add_folder(const fs::path& folder, const SearchFolder& found_in,
       listed.withhold(ItemState::unknown_kind, "kind '" + item.kind + "' is unknown to this host");
     } else if (std::ranges::count(disabled, manifest.id) > 0) {
       listed.withhold(ItemState::disabled, manifest.id + " is listed in [plugins] disable");
-    } else if (same_id != nullptr) {
-      listed.withhold(ItemState::shadowed, manifest.id + " was found before, in " + same_id->manifest.folder.string());
+    } else if (!is_new) {
+      const fs::path& first = same_id->second->manifest.folder;
+      listed.withhold(ItemState::shadowed, manifest.id + " was found before, in " + first.string());
     } else if (shadow != first_.end()) {
-      const Manifest& first = items_[shadow->second].plugin->manifest;
-      listed.withhold(ItemState::shadowed, item.full_name() + " was found before, in " + first.folder.string());
+      const fs::path& first = shadow->second->manifest.folder;
+      listed.withhold(ItemState::shadowed, item.full_name() + " was found before, in " + first.string());
     }
-    if (listed.state == ItemState::offered) first_.emplace(key, items_.size());
+    if (listed.state == ItemState::offered) first_.emplace(key, plugin.get());
     items_.push_back(std::move(listed));
   }
   plugins_.push_back(std::move(plugin));
@@ -124,11 +122,10 @@ std::vector<const CatalogItem*> Catalog::offered(std::string_view kind) const {
 }
 
 std::vector<const CatalogItem*> Catalog::find(std::string_view kind, std::string_view name) const {
-  const std::string wanted(name);
-  const bool with_implementation = wanted.find('/') != std::string::npos;
+  const bool with_implementation = name.find('/') != std::string_view::npos;
   std::vector<const CatalogItem*> out;
   for (const CatalogItem* one : offered(kind))
-    if (same_name(with_implementation ? one->item->full_name() : one->item->name, wanted)) out.push_back(one);
+    if (same_name(with_implementation ? one->item->full_name() : one->item->name, name)) out.push_back(one);
   return out;
 }
 

@@ -94,7 +94,7 @@ class Catalog {
   std::vector<CatalogItem> items_;
   std::vector<RefusedFolder> refused_;
   std::vector<std::string> warnings_;
-  std::unordered_map<std::string, size_t> first_;  // of the offered items of a kind and full name in small letters
+  std::unordered_map<std::string, const Plugin*> first_;  // with an item of a kind and full name in small letters
   std::unordered_map<std::string, const Plugin*> ids_;
   std::set<std::pair<dev_t, ino_t>> folders_;  // of plugins_
 };

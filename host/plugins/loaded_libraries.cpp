@@ -5,6 +5,8 @@
 #include <memory>
 #include <new>
 #include <stdexcept>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #define BOOST_DLL_USE_STD_FS
@@ -44,19 +46,14 @@ fv_plugin_entry OpenLibrary::entry() const {
 }
 
 std::optional<std::filesystem::path> loaded_library(const std::string& file_name) {
-  struct Search {
-    const std::string& name;
-    std::optional<std::filesystem::path> found;
-  } search{file_name, std::nullopt};
+  std::pair<std::string, std::optional<std::filesystem::path>> search(file_name, std::nullopt);
   const auto visit = [](dl_phdr_info* info, size_t /*size*/, void* data) {
-    auto& wanted = *static_cast<Search*>(data);
-    const std::filesystem::path path(info->dlpi_name);
-    if (path.filename() != wanted.name) return 0;
-    wanted.found = path;
-    return 1;
+    auto& [name, found] = *static_cast<decltype(search)*>(data);
+    if (const std::filesystem::path path(info->dlpi_name); path.filename() == name) found = path;
+    return found ? 1 : 0;
   };
   dl_iterate_phdr(visit, &search);
-  return search.found;
+  return search.second;
 }
 
 }  // namespace fastvideo::host

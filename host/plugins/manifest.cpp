@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "host/error/letter_case.hpp"
 #include "host/plugins/limits.hpp"
 #include "host/plugins/manifest_parts.hpp"
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "host/error/letter_case.hpp"
 #include "host/plugins/limits.hpp"
 
 namespace fastvideo::host {

@@ -12,6 +12,7 @@
 
 #include "host/calls/call_note.hpp"
 #include "host/error/error.hpp"
+#include "host/plugins/preflight.hpp"
 
 namespace fastvideo::host {
 namespace {

@@ -14,17 +14,12 @@ std::string shape_of(const fv_tensor& tensor) {
   return "[" + joined(shape, ", ", [](int64_t side) { return std::to_string(side); }) + "]";
 }
 
-bool is_whole(const fv_tensor& t) {
-  return t.ndim >= 0 && t.ndim <= 8 && (t.ndim == 0 || (t.shape != nullptr && t.strides != nullptr)) &&
-         t.data != nullptr;
-}
-
 // what: how the message calls it.
 void require_whole_tensor(const fv_pipeline_output& output, const char* what) {
   if (output.tensor == nullptr)
     throw std::runtime_error(std::string("the pipeline gave ") + what + " without a tensor");
   const fv_tensor& t = *output.tensor;
-  if (!is_whole(t))
+  if (t.ndim < 0 || t.ndim > 8 || (t.ndim > 0 && (t.shape == nullptr || t.strides == nullptr)) || t.data == nullptr)
     throw std::runtime_error("the pipeline gave a tensor of " + std::to_string(t.ndim) +
                              " dimensions whose data, shape or strides are NULL as " + what);
 }

@@ -252,7 +252,8 @@ AttentionChoice AttentionSelector::fall_back(AttentionRequest request, const fv_
     std::vector<Candidate> substitutes = candidates(name, site);
     if (const Candidate* taken = best_that_computes(substitutes, site, plan)) {
       const std::string used = site.role + (": " + taken->item->item->full_name());
-      if (logged_.insert("substitute " + used).second) log_warning("selection", used + stands_in + reason + ")");
+      if (logged_.insert("substitute " + used).second)
+        log_warning("selection", std::string(used).append(stands_in).append(reason).append(")"));
       return {*taken, std::move(request), "[attention] fallback permits it", reason, others_of(*taken, substitutes)};
     }
     tried.insert(tried.end(), std::make_move_iterator(substitutes.begin()), std::make_move_iterator(substitutes.end()));

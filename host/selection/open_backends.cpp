@@ -8,9 +8,10 @@
 namespace fastvideo::host {
 
 OpenBackends::~OpenBackends() {
-  for (const auto& [key, slot] : slots_)
-    if (slot->backend.backend != nullptr)
-      released(call_name("destroy", slot->backend.name), [&] { slot->backend.table->destroy(slot->backend.backend); });
+  for (const auto& one : slots_) {
+    const OpenBackend& open = one.second->backend;
+    if (open.backend != nullptr) released(call_name("destroy", open.name), [&] { open.table->destroy(open.backend); });
+  }
 }
 
 const OpenBackend& OpenBackends::open(const CatalogItem& item, const Settings& settings) {

@@ -45,25 +45,30 @@ void require(const CallName& name, TextBuffer& text, Call&& call) {
 // A plan of a small problem with its memory, destroyed at the end.
 class TrialPlan {
  public:
-  TrialPlan(const OpenBackend& backend, const fv_attention_site& site, const DeviceFacts& device, DeviceMemory& memory)
-      : backend_(backend), role_(site.role) {
+  TrialPlan(const OpenBackend& backend, const fv_attention_site& site) : backend_(backend), role_(site.role) {
     TextBuffer text;
     info_.struct_size = sizeof info_;
     require(in("plan"), text, [&] { return backend.table->plan(backend.backend, &site, &plan_, &info_, text.get()); });
     if (plan_ == nullptr) throw std::runtime_error("plan gave no plan and no error");
-    try {
-      if (const std::string fault = fault_of_plan_info(info_, device); !fault.empty()) throw std::runtime_error(fault);
-      prepare(memory);
-    } catch (...) {
-      destroy();
-      throw;
-    }
   }
-  ~TrialPlan() { destroy(); }
+  ~TrialPlan() {
+    released(in("destroy_plan"), [&] { backend_.table->destroy_plan(plan_); });
+  }
   TrialPlan(const TrialPlan&) = delete;
   TrialPlan& operator=(const TrialPlan&) = delete;
 
   uint32_t numerics() const { return info_.numerics; }
+
+  void prepare(const DeviceFacts& device, DeviceMemory& memory) {
+    if (const std::string fault = fault_of_plan_info(info_, device); !fault.empty()) throw std::runtime_error(fault);
+    for (const uint64_t bytes : {info_.resident_bytes, info_.scratch_bytes})
+      if (bytes > kMostMemory) throw Declined{"its plan takes " + std::to_string(bytes) + " bytes"};
+    void* resident = allocate(memory, info_.resident_bytes);
+    scratch_ = allocate(memory, info_.scratch_bytes);
+    if (backend_.table->prepare == nullptr) return;
+    TextBuffer text;
+    require(in("prepare"), text, [&] { return backend_.table->prepare(plan_, resident, memory.stream(), text.get()); });
+  }
 
   void run(AttentionProblem& problem, DeviceMemory& memory) {
     problem.args().scratch = scratch_;
@@ -73,24 +78,12 @@ class TrialPlan {
   }
 
  private:
-  void prepare(DeviceMemory& memory) {
-    for (const uint64_t bytes : {info_.resident_bytes, info_.scratch_bytes})
-      if (bytes > kMostMemory) throw Declined{"its plan takes " + std::to_string(bytes) + " bytes"};
-    void* resident = allocate(memory, info_.resident_bytes);
-    scratch_ = allocate(memory, info_.scratch_bytes);
-    if (backend_.table->prepare == nullptr) return;
-    TextBuffer text;
-    require(in("prepare"), text, [&] { return backend_.table->prepare(plan_, resident, memory.stream(), text.get()); });
-  }
   static void* allocate(DeviceMemory& memory, uint64_t bytes) {
     try {
       return bytes > 0 ? memory.allocate(bytes) : nullptr;
     } catch (const std::bad_alloc&) {
       throw Declined{"its plan takes " + std::to_string(bytes) + " bytes, which are not to be had"};
     }
-  }
-  void destroy() noexcept {
-    released(in("destroy_plan"), [&] { backend_.table->destroy_plan(plan_); });
   }
 
   CallName in(const char* function) const { return call_name(function, backend_.name, role_); }
@@ -190,7 +183,8 @@ Trial try_out(const Item& item, const OpenBackend& backend, const ProblemShape& 
   require_supported(item, backend, problem.site(), device);
   uint32_t numerics = FV_NUMERICS_EXACT;
   memory.on_device([&] {
-    TrialPlan plan(backend, problem.site(), device, memory);
+    TrialPlan plan(backend, problem.site());
+    plan.prepare(device, memory);
     numerics = plan.numerics();
     plan.run(problem, memory);
     problem.collect(memory);  // waits for the stream, before the plan goes

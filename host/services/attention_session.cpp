@@ -67,16 +67,7 @@ bool AttentionSession::plan_as_chosen(const fv_attention_site& site, const Atten
 
 void AttentionSession::plan_as_promised(const fv_attention_site& site, const SiteBackend& candidate,
                                         AttentionBinding& binding) {
-  plan(site, candidate, binding);
-  try {
-    require_kept(site, candidate, binding);
-  } catch (...) {
-    binding.destroy_plan();
-    throw;
-  }
-}
-
-void AttentionSession::plan(const fv_attention_site& site, const SiteBackend& candidate, AttentionBinding& binding) {
+  binding.destroy_plan();  // of a candidate that did not keep what it had promised
   const OpenBackend& backend = *candidate.backend;
   binding.running = call_name("run", backend.name, binding.role);
   binding.choice.backend = &backend;  // whose plan is to be destroyed, whatever happens
@@ -90,6 +81,7 @@ void AttentionSession::plan(const fv_attention_site& site, const SiteBackend& ca
   if (made == nullptr) throw std::runtime_error(who + ": plan gave no plan and no error");
   binding.plan = made;
   binding.info.struct_size = sizeof binding.info;  // whatever it is now: the pipeline reads it
+  require_kept(site, candidate, binding);
 }
 
 // The plan is what the backend has promised, and the run can follow its order of the tokens.
@@ -108,13 +100,10 @@ void AttentionSession::require_kept(const fv_attention_site& site, const SiteBac
     throw std::runtime_error(who + ": asks for a token order where there is no grid of tokens");
   TokenOrderWish wish{who, {info.token_order, static_cast<size_t>(std::max<int64_t>(info.token_count, 0))}};
   require_bijection(wish, tokens);
-  wishes_.push_back(std::move(wish));
-  try {
-    merge_token_orders(wishes_);
-  } catch (...) {
-    wishes_.pop_back();
-    throw;
-  }
+  std::vector<TokenOrderWish> all = wishes_;
+  all.push_back(std::move(wish));
+  merge_token_orders(all);
+  wishes_ = std::move(all);
 }
 
 fv_status AttentionSession::prepare(AttentionBinding& binding, void* resident, void* stream, fv_text* error) {

@@ -64,7 +64,6 @@ class AttentionSession {
   void open(const fv_attention_site& site, const AttentionChoice* chosen, AttentionBinding& binding);
   bool plan_as_chosen(const fv_attention_site& site, const AttentionChoice& chosen, AttentionBinding& binding);
   void plan_as_promised(const fv_attention_site& site, const SiteBackend& candidate, AttentionBinding& binding);
-  void plan(const fv_attention_site& site, const SiteBackend& candidate, AttentionBinding& binding);
   void require_kept(const fv_attention_site& site, const SiteBackend& candidate, const AttentionBinding& binding);
 
   AttentionSelector& selector_;
