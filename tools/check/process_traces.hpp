@@ -14,8 +14,8 @@ class ProcessTraces {
  public:
   ProcessTraces();
 
-  /// Restores the state and returns the names of all that had changed since the snapshot: "umask, the handler of signal 2
-  /// (Interrupt), the environment (OMP_NUM_THREADS)"; empty if nothing.
+  /// Restores the state and returns the names of all that had changed since the snapshot: "umask, the handler of signal
+  /// 2 (Interrupt), the environment (OMP_NUM_THREADS)"; empty if nothing.
   std::string put_back() const;
 
  private:

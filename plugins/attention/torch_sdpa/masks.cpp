@@ -30,8 +30,8 @@ at::Tensor allowed_keys(const fv_attention_args& args, bool causal, at::Device d
 // LibTorch takes a bias in the type of the queries, and on the CPU also in float32. Beside queries in float64 it takes
 // one in float32 as well, and then reads half of it: findings/float32_mask_beside_float64_queries.sh.
 at::Tensor in_accepted_type(const at::Tensor& bias, at::ScalarType dtype) {
-  const bool accepted = bias.scalar_type() == dtype ||
-                        (bias.is_cpu() && bias.scalar_type() == at::kFloat && dtype != at::kDouble);
+  const bool accepted =
+      bias.scalar_type() == dtype || (bias.is_cpu() && bias.scalar_type() == at::kFloat && dtype != at::kDouble);
   return accepted ? bias : bias.to(dtype);
 }
 
