@@ -42,7 +42,7 @@ class Observed final : public CacheStrategy {
     if ((info.cuts & FV_CUT_BLOCKS) == 0) return "this pipeline offers no blocks to leave out";
     const auto is_residual = [](const char* name) { return std::string_view(name) == kResidual; };
     if (std::none_of(info.signals, info.signals + info.signal_count, is_residual))
-      return std::string("this pipeline does not measure ") + kResidual;
+      return std::string("this pipeline does not measure ").append(kResidual);
     if (info.experts > 1)
       return "its ratios are of models with one expert; this one has " + std::to_string(info.experts);
     if (info.steps < 2)

@@ -244,9 +244,9 @@ fv_status multiply(const fv_tensor* left, const fv_tensor* right, const fv_tenso
       float* sums = &c(i, 0);  // rows, since calls of c(i, j) take half a minute under AddressSanitizer
       std::fill_n(sums, columns, 0.0F);
       for (int64_t k = 0; k < a.size(1); ++k) {
-        const float left = a(i, k);
+        const float factor = a(i, k);
         const float* row = &b(k, 0);
-        for (int64_t j = 0; j < columns; ++j) sums[j] += left * row[j];
+        for (int64_t j = 0; j < columns; ++j) sums[j] += factor * row[j];
       }
     }
   });
