@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <stdexcept>
 #include <system_error>
 
 #include "host/cli/own_installation.hpp"
@@ -12,8 +13,11 @@ namespace fastvideo::host {
 namespace {
 
 const char* tool_of(CommandLine::Command command) {
-  if (command == CommandLine::Command::check_plugin) return "fastvideo-check";
-  return command == CommandLine::Command::calibrate ? "fastvideo-calibrate" : "fastvideo-bench";
+  using Command = CommandLine::Command;
+  if (command == Command::check_plugin) return "fastvideo-check";
+  if (command == Command::calibrate) return "fastvideo-calibrate";
+  if (command == Command::bench || command == Command::bench_attention) return "fastvideo-bench";
+  throw std::logic_error("a command of the program itself has no tool");
 }
 
 }  // namespace

@@ -34,9 +34,13 @@ Codec codec_of(OutputFormat format) {
       return {".mp4", "libx264", "mp4"};
     case OutputFormat::webm:
       return {".webm", "libvpx-vp9", "webm"};
-    default:
+    case OutputFormat::gif:
       return {".gif", "gif", "gif"};
+    case OutputFormat::y4m:
+    case OutputFormat::png_folder:
+      break;
   }
+  throw std::logic_error("a format that is written without ffmpeg");
 }
 
 fs::path find_ffmpeg(OutputFormat format) {

@@ -114,9 +114,12 @@ std::unique_ptr<VideoWriter> make_video_writer(const fs::path& path, VideoOption
       return make_y4m_writer(target, std::move(options));
     case OutputFormat::png_folder:
       return make_png_writer(target, std::move(options));
-    default:
-      return make_ffmpeg_writer(format, target, std::move(options));
+    case OutputFormat::mp4:
+    case OutputFormat::webm:
+    case OutputFormat::gif:
+      break;
   }
+  return make_ffmpeg_writer(format, target, std::move(options));
 }
 
 namespace {

@@ -2,7 +2,7 @@
 
 The pipeline pads the text to 512 rows of zeros and attends to all of them. All zero rows have the same key and value, so one of them with
 log(number of zero rows) added to its score is exactly the same softmax. That leaves TEXT_ROWS keys of 512.
-tests/embedded_model/check_fast_paths.py compares this with diffusers.
+tests/embedded_model/training_paths_test.py compares this with diffusers.
 """
 
 import torch

@@ -2,7 +2,7 @@
 
 diffusers feeds the networks one latent frame at a time and carries features over, which is many small kernels. Causal convolutions give the
 same on the whole clip at once. A clip is kept here as [B*T, C, H, W]; a causal 3D convolution is then one 2D convolution over three
-frames stacked as channels, which cuDNN runs fast in channels-last order. tests/embedded_model/check_fast_paths.py compares both.
+frames stacked as channels, which cuDNN runs fast in channels-last order. tests/embedded_model/training_paths_test.py compares both.
 """
 
 import torch

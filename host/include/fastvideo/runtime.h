@@ -11,19 +11,23 @@
  * Rules that hold everywhere
  *  - Every struct that may grow starts with struct_size, set by the struct's owner to sizeof(its type), also where the
  *    library fills the caller's struct: the library reads and writes no more bytes than that. Fields are only ever
- *    appended. Reserved fields are zero.
+ *    appended. Reserved fields are zero. Zero a struct before its size is set: fields that an older library does not
+ *    know stay as they are.
  *  - Functions that can fail return fvr_status and fill an fvr_error; a NULL fvr_error* means that the caller does not
  *    want the message. After a failure, a handle that the function would have given is NULL.
  *  - Texts passed in are UTF-8, end in NUL and are borrowed for the call. Texts passed out live as long as the handle
- *    that they were asked of.
- *  - A handle keeps the handles it was made from alive: close them in any order. Closing NULL does nothing. A handle is
- *    not closed during a call with it.
+ *    that they were asked of. What a callback receives is borrowed for the call.
+ *  - A model keeps its runtime alive, a request its model; a result stands alone: close handles in any order. Closing
+ *    NULL does nothing. The handle that is passed to a call is not closed during it; those it was made from may be.
  *
  * Threads: every function may be called from any thread, from several at once; its comment says where calls take turns.
- *  - Loading and checking take turns in a process; a check waits for neither a run of its model nor any other.
+ *  - Loading and checking take turns in a process; a check waits for neither a run of its model nor any other. A run
+ * may wait for a load or a check in progress, before it begins and where it opens attention; a cancel then takes effect
+ *    when the wait ends.
  *  - A model runs one request at a time; a second run is FVR_BUSY at once. Models run side by side.
- *  - Callbacks come from the thread that called fvr_run. They must not throw; they may call anything but a run of the
- *    same model.
+ *  - Callbacks of fvr_frames and fvr_observer come from the thread that called fvr_run, which waits for them; those of
+ *    fvr_log from any thread. They must not throw; they may call anything but a run of the same model, and a log's
+ *    function nothing that waits for a load or a check.
  *
  * A guest in the process: the library changes no signal handler, mask, exit handler, umask, affinity, descriptor,
  * environment variable or locale, starts no program, writes nothing to standard output or error, and never ends the
@@ -315,7 +319,8 @@ FVR_EXPORT fvr_status fvr_request_memory(const fvr_request* request, uint32_t in
 
 /* The steps of a branch that caching will leave out, counted from 0, in order, where they are known before a run; else
  * FVR_REFUSED says why not. May read the weights that the strategy's measurements need. The array lives as long as the
- * request. FVR_BUSY: the model is running. */
+ * request. Counts as a run of the model while it works, and takes turns with loads and checks. FVR_BUSY: the
+ * model is running. */
 FVR_EXPORT fvr_status fvr_request_left_out(fvr_request* request, uint32_t branch, const int32_t** steps,
                                            uint32_t* count, fvr_error* error);
 
@@ -375,8 +380,8 @@ typedef struct fvr_observer {
 
 typedef struct fvr_run_options {
   uint32_t struct_size;
-  uint32_t prompt; /* index of the prompt to run, from 0 */
-  fvr_cancel* cancel;
+  uint32_t prompt;              /* index of the prompt to run, from 0 */
+  fvr_cancel* cancel;           /* NULL: none */
   const fvr_frames* frames;     /* NULL: the frames are dropped */
   const fvr_observer* observer; /* NULL: no observer */
 } fvr_run_options;

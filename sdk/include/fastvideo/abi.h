@@ -3,8 +3,9 @@
  * The header is the contract. C11, also valid C++17 and later; little-endian LP64; all text is UTF-8 and ends in NUL.
  *
  * Rules that hold everywhere
- *  - Every struct that may grow starts with struct_size, set by whoever fills it to sizeof(its type). Fields are only
- *    ever appended. A reader asks FV_HAS(pointer, type, field) before it reads a field that was appended later.
+ *  - Every struct that may grow starts with struct_size, set by the struct's owner to sizeof(its type), also where the
+ *    other side fills the struct: that side reads and writes no more bytes. Fields are only ever appended. A reader
+ * asks FV_HAS(pointer, type, field) before it reads a field that was appended later.
  *  - Arrays hold pointers to such structs, or structs marked "frozen", which never change.
  *  - Reserved fields are zero.
  *  - Memory allocated on one side of the ABI is never freed on the other. A function's comment says how long the
@@ -15,8 +16,8 @@
  *    C++.
  *  - Tables of functions are fetched by an id with a revision ("fastvideo.attention/1"). An unknown id gives NULL, in
  *    both directions. A function appended to a table later may be absent for ever: test it with FV_HAS and for NULL.
- *  - Thread tags: [loader] one thread at a time in a process, not always the same; [any] any thread, also several at
- *    once; [one per X] one thread at a time for each X, different X in parallel.
+ *  - Thread tags: [loader] one thread at a time in a process, not always the same thread; [any] any thread, also
+ * several at once; [one per X] one thread at a time for each X, different X in parallel.
  *  - Streams are arguments: a cudaStream_t/CUstream as void*, NULL on the CPU, where a call returns when its output is
  *    written. A plugin leaves the current device as it found it.
  *  - A plugin also leaves the state of the process as it found it: locale, umask, working directory, environment,

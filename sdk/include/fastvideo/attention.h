@@ -28,7 +28,7 @@ extern "C" {
  * minus infinity. */
 enum {
   FV_MASK_CAUSAL = 1u << 0, /* query i sees keys 0 to i, whatever the lengths are (aligned at the first of both) */
-  FV_MASK_FRAME_CAUSAL = 1u << 1, /* a query sees its own frame of the grid and earlier ones */
+  FV_MASK_FRAME_CAUSAL = 1u << 1, /* a query sees its own frame of the grid and earlier ones; all tokens are of the grid */
   FV_MASK_KEY_LENGTHS = 1u << 2,  /* args.key_lengths: of row b, keys from key_lengths[b] on are not seen */
   FV_MASK_BOOLEAN = 1u << 3,      /* args.mask, bool, true = may be seen */
   FV_MASK_BIAS = 1u << 4,         /* args.mask, float32 or the site's type, added to scores; -infinity hides a key */
@@ -70,7 +70,7 @@ typedef struct fv_attention_site {
   int64_t grid[3];       /* video tokens as (t, h, w), w fastest; zeros if the tokens are no grid */
   int64_t tokens_before; /* tokens of the sequence before the grid's, and after them */
   int64_t tokens_after;
-  const char* const* inputs; /* names of further inputs the model offers here (a gate, a text length) */
+  const char* const* inputs; /* names of further inputs (a gate, a text length); no pipeline offers any yet */
   uint32_t input_count;
   uint32_t reserved0;
   /* Appended. */
@@ -94,10 +94,12 @@ typedef struct fv_attention_plan_info {
   uint32_t numerics;       /* FV_NUMERICS_* */
   uint32_t depends;        /* FV_DEPENDS_* */
   uint32_t can_capture;    /* 1: run may be captured in a CUDA graph */
-  uint64_t resident_bytes; /* device memory of this plan alone, filled by prepare; runs may change it */
-  uint64_t scratch_bytes;  /* device memory during run, shared by all plans of a stream */
-  /* Order in which the plan wants the grid's tokens: NULL = any; otherwise position -> raster index, a bijection of
-   * token_count = t*h*w numbers. The pipeline permutes once per forward pass. */
+  uint64_t resident_bytes; /* device memory of this plan alone, filled by prepare; runs may write to it */
+  uint64_t scratch_bytes;  /* device memory during run, shared by the plans of a stream: no data survive a run */
+  /* Order in which the plan wants the grid's tokens: NULL = right in any; otherwise position -> raster index, a
+   * bijection of token_count = t*h*w numbers. A plan that computes CAUSAL or FRAME_CAUSAL by position asks for the
+   * raster order, the identity. The pipeline permutes once per forward pass; queries, keys, masks and out are then in
+   * that order. */
   const int64_t* token_order;
   int64_t token_count;
   const char* kernel; /* the kernel that will run, for the log ("cudnn", "flash_attention_2"); may be NULL */
@@ -117,11 +119,11 @@ typedef struct fv_attention_args {
   const fv_tensor* const* inputs; /* further inputs, as the site names them */
   void* scratch;                  /* scratch_bytes of the plan, 256-byte aligned */
   void* stream;
-  int32_t step; /* denoising step, from 0; -1 outside the loop */
-  int32_t steps;
-  double sigma;
-  int32_t layer; /* among the layers of this role */
-  int32_t expert;
+  int32_t step;            /* denoising step, from 0; -1 outside the loop */
+  int32_t steps;           /* of the loop; 0 outside it */
+  double sigma;            /* noise level of the step, 1 (noise) to 0; 0 outside the loop */
+  int32_t layer;           /* among the layers of this role */
+  int32_t expert;          /* which of the model's transformers calls, from 0 */
   const int32_t* branches; /* host memory, B numbers: 0 conditional, 1 unconditional, ...; NULL = all 0 */
   int32_t first_head;      /* number of the first head of this process in the model */
   int32_t reserved1;
