@@ -28,7 +28,7 @@ extern "C" {
  * minus infinity. */
 enum {
   FV_MASK_CAUSAL = 1u << 0, /* query i sees keys 0 to i, whatever the lengths are (aligned at the first of both) */
-  FV_MASK_FRAME_CAUSAL = 1u << 1, /* a query sees its own frame of the grid and earlier ones; all tokens are of the grid */
+  FV_MASK_FRAME_CAUSAL = 1u << 1, /* a query sees its own and earlier frames of the grid, which holds all tokens */
   FV_MASK_KEY_LENGTHS = 1u << 2,  /* args.key_lengths: of row b, keys from key_lengths[b] on are not seen */
   FV_MASK_BOOLEAN = 1u << 3,      /* args.mask, bool, true = may be seen */
   FV_MASK_BIAS = 1u << 4,         /* args.mask, float32 or the site's type, added to scores; -infinity hides a key */
