@@ -61,7 +61,8 @@ void require_possible(const fv_attention_site* site) {
     throw std::runtime_error(who + " has " + std::to_string(site->query_heads) + " query heads, no multiple of its " +
                              std::to_string(site->kv_heads) + " key heads");
   if (!std::isfinite(site->scale) || site->scale <= 0)
-    throw std::runtime_error(who + " has the scale " + std::to_string(site->scale) + ", which is finite and above 0");
+    throw std::runtime_error(who + " has a scale of " + std::to_string(site->scale) +
+                             "; scales are finite and above 0");
   if ((site->masks & FV_MASK_BOOLEAN) != 0 && (site->masks & FV_MASK_BIAS) != 0)
     throw std::runtime_error(who + " has a boolean mask and a bias; a call carries one of them");
   const auto is_named = [&](const char* const& name) { return name != nullptr; };

@@ -116,7 +116,6 @@ ProblemShape small_problem(const fv_attention_site& site) {
   }
   shape.keys = is_self ? shape.queries : std::min<int64_t>(site.key_length, 160);
   shape.masks = site.masks;
-  if ((shape.masks & FV_MASK_BIAS) != 0) shape.masks &= ~uint32_t{FV_MASK_BOOLEAN};
   shape.require = site.require;
   shape.layers = site.layers;
   shape.scale = site.scale;

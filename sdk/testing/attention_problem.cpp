@@ -292,11 +292,10 @@ std::string AttentionProblem::numbers_fault(const Expected& expected) const {
 }
 
 std::string AttentionProblem::written_fault() const {
-  const std::array inputs{&q_, &k_, &v_, &mask_};
-  for (size_t i = 0; i < inputs.size(); ++i)
-    if (inputs[i]->memory() != inputs_before_[i] || key_lengths_ != key_lengths_before_)
-      return "run changed its inputs: it wrote into q, k, v, mask or key_lengths, far outside of out, or through a "
-             "pointer that it kept from an earlier call";
+  if (q_.memory() != inputs_before_[0] || k_.memory() != inputs_before_[1] || v_.memory() != inputs_before_[2] ||
+      mask_.memory() != inputs_before_[3] || key_lengths_ != key_lengths_before_)
+    return "run changed its inputs: it wrote into q, k, v, mask or key_lengths, far outside of out, or through a "
+           "pointer that it kept from an earlier call";
   if (!out_.gaps_untouched()) return "run wrote outside of out: between its rows, or before or behind it";
   if (!log_sum_exp_.gaps_untouched()) return "run wrote outside of log_sum_exp";
   const std::vector<double> out = out_.values();
